@@ -10,7 +10,7 @@ use criterion::{Criterion, criterion_group, criterion_main};
 use handlebars::{Context, Handlebars};
 use posthaste::model::event::EventPattern;
 use posthaste::model::template::Format;
-use posthaste::templating::{About, Compiled, Data, TagLookup, TemplateLimits, compile};
+use posthaste::templating::{CompiledTemplate, Data, EventProperties, TagLookup, TemplateLimits, compile};
 use serde_json::{Value, json};
 
 struct Nothing;
@@ -148,7 +148,7 @@ fn data() -> Value {
 struct Pair {
     name: &'static str,
     blocks: bool,
-    ours: Compiled,
+    ours: CompiledTemplate,
     data: Data,
     plain: Handlebars<'static>,
     context: Context,
@@ -156,12 +156,12 @@ struct Pair {
 
 fn pairs() -> Vec<Pair> {
     let Value::Object(members) = data() else { unreachable!("an object") };
-    let about = About {
+    let about = EventProperties {
         event_type: "guest.created",
         id: "evt_1",
         time: "2026-01-01T00:00:00Z",
         account: "acme",
-        ..About::default()
+        ..EventProperties::default()
     };
     let mut told = data();
     told["event"] = json!({"type": "guest.created", "id": "evt_1", "time": "2026-01-01T00:00:00Z", "account": "acme"});

@@ -17,26 +17,28 @@ use actix_web::web;
 
 use crate::config::Config;
 use crate::dictionary::DictionaryError;
-use crate::dispatcher::{DispatchSettings, Dispatchers, LetGo, Outbound, OutboundError, OwnAddresses, ResolverError};
-use crate::flow::account::{ACCOUNT_WEIGHT, Bounds};
+use crate::dispatcher::{
+    DispatchSettings, Dispatchers, Outbound, OutboundError, OwnAddresses, ReleaseDeliveries, ResolverError,
+};
+use crate::flow::account::{ACCOUNT_WEIGHT, NodeBounds};
 use crate::flow::background::Background;
 use crate::flow::descriptors::Descriptors;
 use crate::flow::fairness::Pool;
 use crate::flow::gate::Gate;
-use crate::flow::keep::Keeping;
+use crate::flow::journal::EventJournal;
 use crate::handover::journal::{Journal, JournalError};
 #[cfg(feature = "redis")]
 use crate::handover::streams::StreamsError;
-use crate::http::inbound::{Inbound, InboundServer};
-use crate::http::{self, AppState};
+use crate::http::inbound::{Inbound, InboundServer, ThreadCalls};
+use crate::http::{self, AppState, EventsCall};
 use crate::ingester::idempotency::{AddressError, IdempotencyWindow};
 use crate::live::Live;
-use crate::model::outcome::Dropped;
+use crate::model::outcome::DropReason;
 use crate::store::{OpenError, Store};
 use crate::telemetry::activity::ActivityBounds;
 use crate::telemetry::metrics::Metrics;
 use pipeline::{HandOver, start_pipeline};
-pub use recovery::Watch;
+pub use recovery::StartProgress;
 
 /// How long a stop waits for clients to read responses that are ready.
 const RESPONSES_TAKEN_WITHIN_S: u64 = 2;
@@ -97,7 +99,7 @@ pub struct Node {
 
 /// What a stop left behind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Stopped {
+pub struct StopResult {
     /// Deliveries and events that were neither sent within `dispatch.drain_ms`, nor given back for other nodes to send,
     /// nor kept for the next start.
     pub unsent: usize,
@@ -108,15 +110,15 @@ pub struct Stopped {
 impl Node {
     /// Starts a node: first what sends, then what renders and matches, last what accepts events.
     pub async fn start(config: Config) -> Result<Self, StartError> {
-        Self::start_watched(config, Watch::default()).await
+        Self::start_watched(config, StartProgress::default()).await
     }
 
     /// The same, with callbacks for the progress of a long start.
-    pub async fn start_watched(config: Config, watch: Watch) -> Result<Self, StartError> {
-        let dictionary = Arc::new(config.catalogue.load().map_err(StartError::Dictionary)?);
+    pub async fn start_watched(config: Config, watch: StartProgress) -> Result<Self, StartError> {
+        let dictionary = Arc::new(config.dictionary.load().map_err(StartError::Dictionary)?);
         let presets = Arc::new(config.load_presets(&dictionary).map_err(StartError::Presets)?);
         let metrics = Arc::new(Metrics::with_activity(activity_bounds(&config)));
-        let bounds = Bounds {
+        let bounds = NodeBounds {
             events: config.ingest.events_in_flight_max,
             deliveries: config.ingest.deliveries_in_flight_max,
             bytes: config.dispatch.bytes_max,
@@ -195,7 +197,7 @@ impl Node {
 
     /// Graceful shutdown: stop accepting, drain for `dispatch.drain_ms`, then stop each stage. Each part stops only
     /// when nothing upstream can have work for it any more.
-    pub async fn stop(self) -> Stopped {
+    pub async fn stop(self) -> StopResult {
         let gate = &self.shared.gate;
         // The server keeps responding: 503 to events, and to `/readyz`.
         gate.close();
@@ -204,13 +206,13 @@ impl Node {
         if emptied.is_err() && self.shared.config.delivers_through_streams() {
             for dispatchers in &self.dispatchers {
                 // A thread that ended in a panic holds nothing.
-                let _ = dispatchers.send(LetGo).await;
+                let _ = dispatchers.send(ReleaseDeliveries).await;
             }
             emptied = tokio::time::timeout(GIVEN_BACK_WITHIN, gate.emptied()).await;
         }
         let kept = self.journal.as_ref().map_or(0, Journal::close);
         let unsent = if emptied.is_ok() { 0 } else { gate.unsent().saturating_sub(kept) };
-        self.shared.metrics.deliveries.dropped.inc_by(Dropped::Stopped, unsent);
+        self.shared.metrics.deliveries.dropped.inc_by(DropReason::Stopped, unsent);
         self.shared.metrics.activity.close();
         self.server.stop().await;
         if let Some((_, admin)) = self.admin {
@@ -227,7 +229,7 @@ impl Node {
                 tracing::error!(%error, "the journal's last round ended with a panic");
             }
         }
-        Stopped { unsent, kept }
+        StopResult { unsent, kept }
     }
 }
 
@@ -262,7 +264,7 @@ fn start_dispatchers(
     outbound: Outbound,
     metrics: &Arc<Metrics>,
     gate: &Arc<Gate>,
-    keeping: Option<Arc<dyn Keeping>>,
+    keeping: Option<Arc<dyn EventJournal>>,
 ) -> Result<(Vec<Arbiter>, Vec<Addr<Dispatchers>>), StartError> {
     let settings = DispatchSettings {
         config: Arc::new(config.dispatch.clone()),
@@ -270,8 +272,8 @@ fn start_dispatchers(
         metrics: Arc::clone(metrics),
         gate: Arc::clone(gate),
         connections: Arc::new(Pool::new(Descriptors::of_process(config.server.connections_max).outgoing, 1)),
-        // As many messages as can be under way: each carries a delivery that is charged, read from a stream, or of a
-        // test.
+        // The maximum number of messages in flight: each carries a delivery that is charged, read from a stream, or of
+        // a test.
         mailbox_capacity: config.ingest.deliveries_in_flight_max
             + config.cluster.take_max
             + config.server.connections_max,
@@ -293,7 +295,7 @@ fn serve(
     shared: &Arc<AppState>,
     hand_over: HandOver,
     duplicates: Option<IdempotencyWindow>,
-    keeping: Option<Arc<dyn Keeping>>,
+    keeping: Option<Arc<dyn EventJournal>>,
     listener: std::net::TcpListener,
 ) -> io::Result<InboundServer> {
     let settings = &shared.config.server;
@@ -308,10 +310,12 @@ fn serve(
     inbound.serve(shared, move || {
         let pipeline = web::Data::new(start_pipeline(&own, &hand_over, duplicates.clone(), keeping.as_ref()));
         let shared = web::Data::from(Arc::clone(&own));
-        move |config: &mut web::ServiceConfig| {
+        let events = Some(EventsCall::new(shared.clone(), pipeline.clone()));
+        let routes = move |config: &mut web::ServiceConfig| {
             config.app_data(shared).app_data(pipeline);
             http::routes(config);
-        }
+        };
+        ThreadCalls { routes, events }
     })
 }
 
@@ -328,10 +332,11 @@ fn serve_admin(shared: &Arc<AppState>, listener: std::net::TcpListener) -> io::R
     let own = Arc::clone(shared);
     let server = inbound.serve(shared, move || {
         let shared = web::Data::from(Arc::clone(&own));
-        move |config: &mut web::ServiceConfig| {
+        let routes = move |config: &mut web::ServiceConfig| {
             config.app_data(shared);
             http::admin_routes(config);
-        }
+        };
+        ThreadCalls { routes, events: None }
     })?;
     Ok((address, server))
 }

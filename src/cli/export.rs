@@ -7,7 +7,7 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use super::Export;
+use super::ExportArguments;
 use super::error::CommandError;
 use super::print::{complain, counted, report, say};
 use super::transfer::{self, MARK, VERSION};
@@ -22,14 +22,14 @@ const PAGE: usize = 1_000;
 
 /// How much was written.
 #[derive(Debug, Default)]
-struct Written {
+struct ExportTotals {
     accounts: usize,
     templates: usize,
     triggers: usize,
 }
 
 /// Writes the file.
-pub(super) fn run(words: &Export) -> ExitCode {
+pub(super) fn run(words: &ExportArguments) -> ExitCode {
     let config = match words.settings.begin() {
         Ok(config) => config,
         Err(code) => return code,
@@ -43,7 +43,7 @@ pub(super) fn run(words: &Export) -> ExitCode {
     }
 }
 
-async fn export(words: &Export, config: &Config) -> Result<ExitCode, CommandError> {
+async fn export(words: &ExportArguments, config: &Config) -> Result<ExitCode, CommandError> {
     // Opening the file would create a new store, which would look like an empty one.
     if let Some(path) = config.store.local_file().filter(|path| !path.exists()) {
         return Err(CommandError::NoStore(path.display().to_string()));
@@ -62,12 +62,12 @@ async fn export(words: &Export, config: &Config) -> Result<ExitCode, CommandErro
 }
 
 fn conclude(
-    words: &Export,
+    words: &ExportArguments,
     stored: &[AccountId],
-    written: &Written,
+    written: &ExportTotals,
     unreadable: usize,
 ) -> Result<ExitCode, CommandError> {
-    let Written { accounts, templates, triggers } = written;
+    let ExportTotals { accounts, templates, triggers } = written;
     let (templates, triggers) = (counted(*templates, "template"), counted(*triggers, "trigger"));
     let summary = format!("exported {templates} and {triggers} of {}", counted(*accounts, "account"));
     if words.output == Path::new("-") {
@@ -78,10 +78,7 @@ fn conclude(
     if !words.all_accounts && !stored.contains(&words.account) {
         let names: Vec<&str> = stored.iter().take(10).map(AccountId::as_str).collect();
         let names = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
-        complain(&format!(
-            "nothing is kept under the account {}; accounts that hold something: {names}",
-            words.account
-        ));
+        complain(&format!("the account {} has no records; accounts with records: {names}", words.account));
     }
     if unreadable > 0 {
         return Err(CommandError::Unreadable(unreadable));
@@ -90,7 +87,7 @@ fn conclude(
 }
 
 /// Writes to a temporary file and renames it at the end.
-async fn to_file(store: &Store, accounts: &[AccountId], path: &Path) -> io::Result<Written> {
+async fn to_file(store: &Store, accounts: &[AccountId], path: &Path) -> io::Result<ExportTotals> {
     // A pipe or a device is written to, not replaced.
     if fs::metadata(path).is_ok_and(|there| !there.is_file()) {
         return write(store, accounts, BufWriter::new(OpenOptions::new().write(true).open(path)?)).await;
@@ -125,8 +122,8 @@ fn create(path: &Path) -> io::Result<File> {
 }
 
 /// Writes one record a line, so that two exports can be compared. Holds at most a page in memory.
-async fn write(store: &Store, accounts: &[AccountId], mut out: impl Write) -> io::Result<Written> {
-    let mut written = Written::default();
+async fn write(store: &Store, accounts: &[AccountId], mut out: impl Write) -> io::Result<ExportTotals> {
+    let mut written = ExportTotals::default();
     write!(out, "{{\"{MARK}\":{VERSION},\"accounts\":[")?;
     for account in accounts {
         let comma = if written.accounts > 0 { "," } else { "" };

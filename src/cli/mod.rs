@@ -29,7 +29,7 @@ use print::complain;
 /// Events in over HTTP; each customer's own template rendered; one HTTP POST out.
 #[derive(Debug, Parser)]
 #[command(name = "posthaste", version, arg_required_else_help = true, after_help = WAYS_IN)]
-struct Call {
+struct Arguments {
     #[command(subcommand)]
     command: Command,
 }
@@ -49,21 +49,21 @@ enum Command {
     /// `dispatch.drain_ms`, and exits with 0. A second signal ends it at once. The last line of the log
     /// counts what was not sent.
     #[command(after_long_help = SERVE_EXAMPLES)]
-    Serve(Settings),
+    Serve(SettingsArguments),
     /// Show Posthaste at work: a day of a holiday rental, each event and each POST that it causes.
     ///
     /// Starts a node with a store in memory, a receiver, and three triggers (a JSON, an XML and a form
     /// body), posts the events of the day, and prints each one, each POST as it arrived, and the time
     /// between. Nothing leaves this machine, nothing is written to disk, and no other settings are read.
     #[command(after_long_help = DEMO_EXAMPLES)]
-    Demo(Demo),
+    Demo(DemoArguments),
     /// Print each POST that arrives: a receiver for a trigger's URL.
     ///
     /// Other methods get 405 and are not printed. At most 1 MiB of a body is kept. Bytes that are not text,
     /// and characters that would disturb a terminal, are shown as \xNN and \u{NN}; with `--json` nothing
     /// is changed. SIGTERM, SIGINT and SIGHUP end it with 0.
     #[command(after_long_help = RECEIVE_EXAMPLES)]
-    Receive(Receive),
+    Receive(ReceiveArguments),
     /// Report every mistake in the settings, the dictionary and template files.
     ///
     /// The ending of a file names its format (.json, .xml, .form or .txt; .hbs may follow). In a folder, all
@@ -71,20 +71,20 @@ enum Command {
     /// `FILE:LINE:COLUMN: SEVERITY: MESSAGE [CODE]`. Warnings alone are not a failure. No store is opened
     /// and no connection is made.
     #[command(after_long_help = CHECK_EXAMPLES)]
-    Check(Check),
+    Check(CheckArguments),
     /// List working templates for known receivers, or print one to copy.
     ///
     /// With a name, its body goes to standard output, ready for a file that `posthaste check` reads; with
     /// `--json`, all of it: the events that it is for, the shape of the URL, headers and the body.
     #[command(after_long_help = PRESET_EXAMPLES)]
-    Preset(Preset),
+    Preset(PresetArguments),
     /// Write an account's triggers and templates, with their secrets, to one file.
     ///
     /// `posthaste import` reads the file. It holds the secrets that sign deliveries, so only its owner may
     /// read it. Keys are not in it: they belong to one installation. Only one process can open an embedded
     /// store: stop the node first.
     #[command(after_long_help = EXPORT_EXAMPLES)]
-    Export(Export),
+    Export(ExportArguments),
     /// Read triggers and templates from a file that `posthaste export` wrote.
     ///
     /// The whole file is checked first. If it has a mistake, nothing is written, and all mistakes are
@@ -93,7 +93,7 @@ enum Command {
     /// that. What is not in the file stays as it is. Only one process can open an embedded store: stop the
     /// node first.
     #[command(after_long_help = IMPORT_EXAMPLES)]
-    Import(Import),
+    Import(ImportArguments),
     /// Print a completion script for a shell.
     #[command(after_long_help = COMPLETIONS_EXAMPLES)]
     Completions {
@@ -165,14 +165,14 @@ Examples:
 
 /// Where settings come from. Each one and its default: config/posthaste.toml.
 #[derive(Debug, Args)]
-struct Settings {
+struct SettingsArguments {
     /// A file of settings that differ from the defaults. The environment (`POSTHASTE_<SECTION>__<KEY>`)
     /// overrides it.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
 }
 
-impl Settings {
+impl SettingsArguments {
     /// Reads the settings; every mistake goes to standard error.
     fn load(&self) -> Result<Config, ExitCode> {
         Config::load(self.config.as_deref()).map_err(|errors| {
@@ -183,7 +183,7 @@ impl Settings {
         })
     }
 
-    /// The same, and starts the log with what looks like a setting and is none.
+    /// Loads the settings and starts the log. Warns of environment variables that resemble a setting.
     fn begin(&self) -> Result<Config, ExitCode> {
         let config = self.load()?;
         log::start(&config.log);
@@ -195,14 +195,14 @@ impl Settings {
 }
 
 #[derive(Debug, Args)]
-struct Demo {
+struct DemoArguments {
     /// Stay up after the tour, and print curl commands to try.
     #[arg(long)]
     keep: bool,
 }
 
 #[derive(Debug, Args)]
-struct Receive {
+struct ReceiveArguments {
     /// The address and port to listen on; port 0 takes a free one.
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:9000", value_parser = listen_address)]
     listen: SocketAddr,
@@ -221,18 +221,18 @@ struct Receive {
 }
 
 #[derive(Debug, Args)]
-struct Check {
+struct CheckArguments {
     #[command(flatten)]
-    settings: Settings,
+    settings: SettingsArguments,
     /// Template files, and folders of them.
     #[arg(value_name = "FILES")]
     files: Vec<PathBuf>,
 }
 
 #[derive(Debug, Args)]
-struct Preset {
+struct PresetArguments {
     #[command(flatten)]
-    settings: Settings,
+    settings: SettingsArguments,
     /// Print all of the preset as JSON.
     #[arg(long, requires = "name")]
     json: bool,
@@ -242,9 +242,9 @@ struct Preset {
 }
 
 #[derive(Debug, Args)]
-struct Export {
+struct ExportArguments {
     #[command(flatten)]
-    settings: Settings,
+    settings: SettingsArguments,
     /// The account to export.
     #[arg(long, value_name = "ACCOUNT", default_value = "default", value_parser = AccountId::new)]
     account: AccountId,
@@ -257,9 +257,9 @@ struct Export {
 }
 
 #[derive(Debug, Args)]
-struct Import {
+struct ImportArguments {
     #[command(flatten)]
-    settings: Settings,
+    settings: SettingsArguments,
     /// The account to write to. A file with one account is written under this name; of a file with several, the
     /// account of this name is written. Without it, every account is written under its own name.
     #[arg(long, value_name = "ACCOUNT", value_parser = AccountId::new)]
@@ -271,7 +271,7 @@ struct Import {
 
 /// Runs the command that this process was called with.
 pub fn run() -> ExitCode {
-    match Call::parse().command {
+    match Arguments::parse().command {
         Command::Serve(settings) => settings.begin().map_or_else(|code| code, serve::run),
         Command::Demo(words) => demo::run(&words),
         Command::Receive(words) => receive::run(&words),
@@ -279,8 +279,8 @@ pub fn run() -> ExitCode {
         Command::Preset(words) => preset::run(&words),
         Command::Export(words) => export::run(&words),
         Command::Import(words) => import::run(&words),
-        Command::Completions { shell } => pages::completions(shell, Call::command()),
-        Command::Manual { folder } => pages::manual(&folder, Call::command()),
+        Command::Completions { shell } => pages::completions(shell, Arguments::command()),
+        Command::Manual { folder } => pages::manual(&folder, Arguments::command()),
     }
 }
 
@@ -290,7 +290,7 @@ mod tests {
 
     #[test]
     fn the_words_agree_with_one_another() {
-        Call::command().debug_assert();
+        Arguments::command().debug_assert();
     }
 
     #[test]
@@ -308,7 +308,7 @@ mod tests {
             "import --account acme x",
         ] {
             let words = ["posthaste"].into_iter().chain(good.split(' '));
-            assert!(Call::try_parse_from(words).is_ok(), "{good}");
+            assert!(Arguments::try_parse_from(words).is_ok(), "{good}");
         }
         for bad in [
             "receive --listen 9000",
@@ -323,7 +323,7 @@ mod tests {
             "sing",
         ] {
             let words = ["posthaste"].into_iter().chain(bad.split(' '));
-            let error = Call::try_parse_from(words).expect_err(bad);
+            let error = Arguments::try_parse_from(words).expect_err(bad);
             assert_eq!(error.exit_code(), 2, "{bad}");
         }
     }

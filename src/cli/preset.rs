@@ -2,17 +2,17 @@
 
 use std::process::ExitCode;
 
-use super::Preset;
+use super::PresetArguments;
 use super::print::{ASIDE, HEADING, complain, say, try_say_exactly};
 use crate::dictionary::{DictionaryError, Presets};
 
 /// Lists the presets, or prints one: its body, or with `--json` all of it.
-pub(super) fn run(words: &Preset) -> ExitCode {
+pub(super) fn run(words: &PresetArguments) -> ExitCode {
     let config = match words.settings.load() {
         Ok(config) => config,
         Err(code) => return code,
     };
-    let loaded = config.catalogue.load().and_then(|dictionary| config.load_presets(&dictionary));
+    let loaded = config.dictionary.load().and_then(|dictionary| config.load_presets(&dictionary));
     let presets = match loaded {
         Ok(presets) => presets,
         Err(errors) => return refuse(&errors),

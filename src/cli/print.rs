@@ -46,7 +46,7 @@ pub(super) fn say(what: &str) {
     let _ = try_say(what);
 }
 
-/// The same, with the error: for a command that must end once nobody reads its output.
+/// The same, with the error: for a command that must end once its output is closed.
 pub(super) fn try_say(what: &str) -> io::Result<()> {
     let mut out = anstream::stdout().lock();
     writeln!(out, "{what}")?;

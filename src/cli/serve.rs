@@ -7,12 +7,12 @@ use std::time::{Duration, Instant};
 use indicatif::ProgressBar;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-use super::notify::{State, notify};
+use super::notify::{ServiceState, notify};
 use super::print::{complain, progress_bar, say};
 use super::signals::StopSignals;
 use crate::config::Config;
 use crate::live::SnapshotProgress;
-use crate::node::{Node, Stopped, Watch};
+use crate::node::{Node, StartProgress, StopResult};
 
 /// A start that takes less than this needs no progress bar. A store that is read again later is only logged.
 const SEEN_AFTER: Duration = Duration::from_millis(500);
@@ -34,7 +34,7 @@ pub(super) fn run(config: Config) -> ExitCode {
             }
         };
         let started = tokio::select! {
-            started = Node::start_watched(config, Watch { store: Some(progress()), journal: Some(progress()) }) => started,
+            started = Node::start_watched(config, StartProgress { store: Some(progress()), journal: Some(progress()) }) => started,
             // For example while the node waits for Redis. Nothing was accepted yet.
             signal = signals.next() => {
                 tracing::info!(signal, "stopped before the start was complete");
@@ -50,11 +50,11 @@ pub(super) fn run(config: Config) -> ExitCode {
         };
         say(&format!("listening on http://{}", node.address()));
         tracing::info!(address = %node.address(), version = env!("CARGO_PKG_VERSION"), open_files_max, "serving");
-        notify(State::Ready);
+        notify(ServiceState::Ready);
         let signal = signals.next().await;
-        notify(State::Stopping);
+        notify(ServiceState::Stopping);
         tracing::info!(signal, "stopping: no more events are accepted, what was accepted is sent");
-        let Stopped { unsent, kept } = end(node, &mut signals).await;
+        let StopResult { unsent, kept } = end(node, &mut signals).await;
         tracing::info!(unsent, kept, "stopped");
         ExitCode::SUCCESS
     })
@@ -81,14 +81,14 @@ fn progress() -> SnapshotProgress {
 }
 
 /// Stops the node, or ends at once on another signal.
-async fn end(node: Node, signals: &mut StopSignals) -> Stopped {
+async fn end(node: Node, signals: &mut StopSignals) -> StopResult {
     let shared = Arc::clone(node.shared());
     tokio::select! {
         stopped = node.stop() => stopped,
         signal = signals.next() => {
             tracing::warn!(signal, "a second signal: stopping without sending the rest");
             // The journal records no more ends, so that it keeps the unsent deliveries.
-            Stopped { unsent: shared.gate.unsent(), kept: 0 }
+            StopResult { unsent: shared.gate.unsent(), kept: 0 }
         }
     }
 }

@@ -15,7 +15,7 @@ use super::error::CommandError;
 use crate::config::Config;
 use crate::flow::messages::{LiveTarget, LiveTemplate};
 use crate::model::id::AccountId;
-use crate::model::outcome::Dropped;
+use crate::model::outcome::DropReason;
 use crate::model::template::Template;
 use crate::model::trigger::Trigger;
 use crate::store::{Change, ChangeSink, Snapshot, Store};
@@ -27,15 +27,15 @@ pub(super) const MARK: &str = "posthaste_export";
 pub(super) const VERSION: u64 = 1;
 
 /// Ignores what the store holds: only matching events needs it.
-struct Indifferent;
+struct IgnoringSink;
 
-impl ChangeSink for Indifferent {
+impl ChangeSink for IgnoringSink {
     fn compile(&self, _: &AccountId, _: &Template) -> Option<Arc<LiveTemplate>> {
         None
     }
 
-    fn target(&self, _: &AccountId, _: &Trigger) -> Result<Arc<LiveTarget>, Dropped> {
-        Err(Dropped::UrlRefused)
+    fn target(&self, _: &AccountId, _: &Trigger) -> Result<Arc<LiveTarget>, DropReason> {
+        Err(DropReason::UrlRefused)
     }
 
     fn apply(&self, _: Vec<Change>) {}
@@ -45,7 +45,7 @@ impl ChangeSink for Indifferent {
     }
 }
 
-impl Snapshot for Indifferent {
+impl Snapshot for IgnoringSink {
     fn add(&mut self, _: Vec<Change>) {}
 
     fn finish(self: Box<Self>) {}
@@ -56,5 +56,5 @@ pub(super) async fn open(config: &Config) -> Result<Store, CommandError> {
     if !config.store.capabilities().persistent {
         return Err(CommandError::MemoryStore);
     }
-    Ok(Store::open(&config.store, Arc::new(Indifferent), Arc::new(Metrics::new())).await?)
+    Ok(Store::open(&config.store, Arc::new(IgnoringSink), Arc::new(Metrics::new())).await?)
 }

@@ -44,7 +44,7 @@ pub struct Dispatch {
     /// The node's own certificate with its key.
     pub client_certificate: Option<PathBuf>,
     /// The receivers whose consent is requested before deliveries.
-    pub handshake: Handshake,
+    pub handshake: HandshakeSettings,
     /// The proxy for connections to destinations.
     pub proxy: Option<String>,
     /// Whether deliveries go through Redis, even from this node to itself.
@@ -55,7 +55,7 @@ pub struct Dispatch {
 
 /// The keys `handshake_hosts` and `handshake_origin`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Handshake {
+pub struct HandshakeSettings {
     /// Hosts whose receivers are asked.
     pub hosts: Vec<HostPattern>,
     /// The origin that the node sends in the request.
@@ -86,7 +86,7 @@ impl Dispatch {
             client_certificate: reader.path("dispatch.client_certificate"),
             handshake: {
                 let (hosts, origin) = egress::read_handshake(reader);
-                Handshake { hosts, origin }
+                HandshakeSettings { hosts, origin }
             },
             proxy: Some(reader.text("dispatch.proxy")).filter(|proxy| !proxy.is_empty()),
             streams: reader.word("dispatch.hand_over", &["streams", "local"]) == "streams",

@@ -21,7 +21,7 @@ const SLIPS_MAX: usize = 2;
 
 /// What an environment variable's text should have been.
 #[derive(Debug, Clone, thiserror::Error)]
-enum Expected {
+enum ExpectedValue {
     #[error("expected a whole number")]
     Integer,
     #[error("expected true or false")]
@@ -91,7 +91,7 @@ impl Layers {
         }
     }
 
-    fn lay(&mut self, section: &str, key: &str, value: Result<Value, Expected>, source: &str) {
+    fn lay(&mut self, section: &str, key: &str, value: Result<Value, ExpectedValue>, source: &str) {
         let name = format!("{section}.{key}");
         let errors = &mut self.errors;
         let mut refuse = |detail| errors.push(ConfigError::new(&name, detail).found_in(Some(source)));
@@ -138,11 +138,11 @@ fn meant(name: &str, known: &Table) -> String {
 }
 
 /// Reads a variable's text as the type that the key has.
-fn read(text: &str, like: &Value) -> Result<Value, Expected> {
+fn read(text: &str, like: &Value) -> Result<Value, ExpectedValue> {
     match like {
-        Value::Integer(_) => text.parse().map(Value::Integer).map_err(|_| Expected::Integer),
-        Value::Boolean(_) => text.parse().map(Value::Boolean).map_err(|_| Expected::Boolean),
-        Value::Array(_) => list(&read_value(text.as_bytes())?).ok_or(Expected::List),
+        Value::Integer(_) => text.parse().map(Value::Integer).map_err(|_| ExpectedValue::Integer),
+        Value::Boolean(_) => text.parse().map(Value::Boolean).map_err(|_| ExpectedValue::Boolean),
+        Value::Array(_) => list(&read_value(text.as_bytes())?).ok_or(ExpectedValue::List),
         _ => Ok(Value::String(text.to_owned())),
     }
 }

@@ -29,7 +29,7 @@ pub use auth::Auth;
 pub use catalogue::DictionarySource;
 pub use cluster::Cluster;
 pub use console::Console;
-pub use dispatch::{Dispatch, Handshake};
+pub use dispatch::{Dispatch, HandshakeSettings};
 pub use error::ConfigError;
 pub use ingest::Ingest;
 pub use journal::{JournalSettings, Survives};
@@ -66,7 +66,7 @@ pub struct Config {
     /// How deliveries are sent.
     pub dispatch: Dispatch,
     /// Where the dictionary is.
-    pub catalogue: DictionarySource,
+    pub dictionary: DictionarySource,
     /// The folder of the operator's own presets.
     pub presets: Option<PathBuf>,
     /// Who may watch firings end.
@@ -144,7 +144,7 @@ impl Config {
             matching: matching::read(reader),
             templates: templates::read(reader),
             dispatch: Dispatch::read(reader),
-            catalogue: DictionarySource::read(reader),
+            dictionary: DictionarySource::read(reader),
             presets: presets::read(reader),
             activity: ActivitySettings::read(reader),
             console: Console::read(reader),
@@ -191,7 +191,7 @@ impl Config {
     }
 }
 
-/// What a number of threads of 0 stands for.
+/// The number of threads if the setting is 0.
 fn processors() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
 }
@@ -351,11 +351,11 @@ mod tests {
             ("PATH", None),
         ] {
             let config = Config::from_layers(None, variables(&[(name, "memory:")])).expect("the defaults");
-            let told: Vec<String> = config.unused.iter().map(ConfigError::to_string).collect();
-            assert_eq!(told.len(), usize::from(expected.is_some()), "{name}: {told:?}");
+            let reported: Vec<String> = config.unused.iter().map(ConfigError::to_string).collect();
+            assert_eq!(reported.len(), usize::from(expected.is_some()), "{name}: {reported:?}");
             let expected =
                 expected.map(|meant| format!("{name}: this environment variable is not used; did you mean {meant}?"));
-            assert_eq!(told.first().cloned(), expected);
+            assert_eq!(reported.first().cloned(), expected);
         }
     }
 

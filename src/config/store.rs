@@ -57,7 +57,7 @@ impl StoreKind {
         }
     }
 
-    /// The file of this machine that holds it. Where there is one, a journal can stand beside it.
+    /// The local file that holds it, if there is one. Only such a store can have a journal.
     pub fn local_file(&self) -> Option<&Path> {
         match self {
             Self::File(path) => Some(path),
@@ -122,7 +122,7 @@ impl StoreSettings {
                 true => Ok(StoreKind::Redis),
                 false => Err(StoreUrlError::WithoutRedis),
             },
-            // What is no scheme may be a password whose scheme was forgotten.
+            // Text that is not a scheme may be a password, if the scheme was left out.
             _ if scheme.contains('@') => Err(StoreUrlError::NoScheme),
             _ => Err(StoreUrlError::UnknownScheme(scheme.chars().take(32).collect())),
         }

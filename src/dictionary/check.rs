@@ -1,4 +1,4 @@
-//! Compares the contents of a dictionary's files with one another and builds the dictionary. Never reads a file.
+//! Compares the contents of a dictionary's files with each other and builds the dictionary. Never reads a file.
 
 use std::collections::{HashMap, HashSet};
 
@@ -106,7 +106,7 @@ fn check_references(draft: &Draft, errors: &mut Vec<DictionaryError>) {
     }
 }
 
-/// Paths don't contradict one another, and `event` is reserved.
+/// Paths don't contradict each other, and `event` is reserved.
 fn check_paths(draft: &Draft, errors: &mut Vec<DictionaryError>) {
     let mut by_path: HashMap<&str, (&DraftEntity, &DraftAttribute)> = HashMap::new();
     for entity in &draft.entities {

@@ -1,5 +1,5 @@
 //! Reads one dictionary file into drafts: events, entities and attributes that are each valid on their own. Never
-//! compares them with one another; [`super::check`] does.
+//! compares them with each other; [`super::check`] does.
 
 use serde_json::Value;
 use toml::Spanned;
@@ -7,7 +7,7 @@ use toml::de::DeTable;
 
 use super::attribute_type::AttributeType;
 use super::error::{DictionaryError, SourcePosition, shown};
-use super::members::{Located, Members, Source};
+use super::members::{FileLines, Located, TableMembers};
 use crate::json::LookAlike;
 use crate::model::event::EventType;
 use crate::templating::nearest::likely as nearest;
@@ -65,7 +65,7 @@ impl Draft {
 
     /// Adds the contents of a file, and its mistakes to `errors`.
     pub(super) fn read(&mut self, file: &str, text: &str, errors: &mut Vec<DictionaryError>) {
-        let source = Source::new(file, text);
+        let source = FileLines::new(file, text);
         let (table, faults) = DeTable::parse_recoverable(text);
         if !faults.is_empty() {
             // The rest of an unreadable file would only lead to false reports.
@@ -80,7 +80,7 @@ impl Draft {
             }));
             return;
         }
-        let mut members = Members::new(&source, errors, table, "a dictionary file");
+        let mut members = TableMembers::new(&source, errors, table, "a dictionary file");
         let events = members.tables("event", "write [[event]] above each event type");
         let entities = members.tables("entity", "write [[entity]] above each entity");
         members.finish();
@@ -96,9 +96,13 @@ impl Draft {
     }
 }
 
-fn read_event(source: &Source, errors: &mut Vec<DictionaryError>, table: Spanned<DeTable<'_>>) -> Option<DraftEvent> {
+fn read_event(
+    source: &FileLines,
+    errors: &mut Vec<DictionaryError>,
+    table: Spanned<DeTable<'_>>,
+) -> Option<DraftEvent> {
     const ENTITIES: &str = "write the names of the entities it carries, such as [\"GUEST\"], or []";
-    let mut members = Members::new(source, errors, table, "an event");
+    let mut members = TableMembers::new(source, errors, table, "an event");
     let event_type = members.text("type", "write one such as \"guest.created\"");
     let event_type = event_type.and_then(|text| match EventType::new(&text.value) {
         Ok(event_type) => Some(event_type),
@@ -120,8 +124,12 @@ fn read_event(source: &Source, errors: &mut Vec<DictionaryError>, table: Spanned
     })
 }
 
-fn read_entity(source: &Source, errors: &mut Vec<DictionaryError>, table: Spanned<DeTable<'_>>) -> Option<DraftEntity> {
-    let mut members = Members::new(source, errors, table, "an entity");
+fn read_entity(
+    source: &FileLines,
+    errors: &mut Vec<DictionaryError>,
+    table: Spanned<DeTable<'_>>,
+) -> Option<DraftEntity> {
+    let mut members = TableMembers::new(source, errors, table, "an entity");
     let name = word(&mut members, "name", "write one such as \"GUEST\"");
     let description = members.text("description", DESCRIBE);
     let from_engine = members.flag("from_engine");
@@ -144,11 +152,11 @@ fn read_entity(source: &Source, errors: &mut Vec<DictionaryError>, table: Spanne
 }
 
 fn read_attribute(
-    source: &Source,
+    source: &FileLines,
     errors: &mut Vec<DictionaryError>,
     table: Spanned<DeTable<'_>>,
 ) -> Option<DraftAttribute> {
-    let mut members = Members::new(source, errors, table, "an attribute");
+    let mut members = TableMembers::new(source, errors, table, "an attribute");
     let tag = word(&mut members, "tag", "write one such as \"NAME\"");
     let path = members.text("path", "write one such as \"guest.name\"");
     let path = path.and_then(|path| match path_mistake(&path.value) {
@@ -184,7 +192,7 @@ fn read_attribute(
     })
 }
 
-fn read_type(members: &mut Members<'_, '_>) -> Option<AttributeType> {
+fn read_type(members: &mut TableMembers<'_, '_>) -> Option<AttributeType> {
     let words = AttributeType::ALL.map(AttributeType::as_str);
     let instead = format!("write one of {}", words.join(", "));
     let text = members.text("type", &instead)?;
@@ -201,7 +209,7 @@ fn read_type(members: &mut Members<'_, '_>) -> Option<AttributeType> {
 }
 
 /// Reads a word that may be part of a tag.
-fn word(members: &mut Members<'_, '_>, name: &'static str, instead: &str) -> Option<String> {
+fn word(members: &mut TableMembers<'_, '_>, name: &'static str, instead: &str) -> Option<String> {
     let text = members.text(name, instead)?;
     let mistake = if text.value.len() > TAG_BYTES_MAX {
         format!("it is longer than {TAG_BYTES_MAX} bytes")

@@ -1,4 +1,4 @@
-//! Reads the files of a dictionary's folder, within bounds. Knows nothing of their contents, and never reads
+//! Reads the files of a dictionary's folder, within bounds. Does not interpret their contents, and never reads
 //! subfolders.
 
 use std::fs::{self, File};

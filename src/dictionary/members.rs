@@ -11,12 +11,12 @@ use super::error::{DictionaryError, SourcePosition, shown};
 use crate::templating::nearest::likely as nearest;
 
 /// One file's text, which finds the line of a byte.
-pub(super) struct Source {
+pub(super) struct FileLines {
     file: Arc<str>,
     line_starts: Vec<usize>,
 }
 
-impl Source {
+impl FileLines {
     pub(super) fn new(file: &str, text: &str) -> Self {
         let starts = memchr::memchr_iter(b'\n', text.as_bytes()).map(|at| at + 1);
         Self { file: file.into(), line_starts: std::iter::once(0).chain(starts).collect() }
@@ -35,8 +35,8 @@ pub(super) struct Located<T> {
 }
 
 /// The members of one table. Those that are left at the end are unknown.
-pub(super) struct Members<'a, 'i> {
-    source: &'a Source,
+pub(super) struct TableMembers<'a, 'i> {
+    source: &'a FileLines,
     errors: &'a mut Vec<DictionaryError>,
     table: DeTable<'i>,
     /// Where the table begins.
@@ -45,10 +45,10 @@ pub(super) struct Members<'a, 'i> {
     known: Vec<&'static str>,
 }
 
-impl<'a, 'i> Members<'a, 'i> {
+impl<'a, 'i> TableMembers<'a, 'i> {
     /// Starts with a table; `what` names it in messages.
     pub(super) fn new(
-        source: &'a Source,
+        source: &'a FileLines,
         errors: &'a mut Vec<DictionaryError>,
         table: Spanned<DeTable<'i>>,
         what: &'static str,

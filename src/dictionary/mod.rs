@@ -1,4 +1,4 @@
-//! The dictionary: the known event types, the entities that their data carries, and the path that each tag stands for.
+//! The dictionary: the known event types, the entities that their data carries, and the path of each tag.
 //! It helps people write templates. It never decides which events or paths are allowed, and never changes after it was
 //! read.
 
@@ -155,7 +155,7 @@ impl Dictionary {
         Some(&self.events[*self.event_index.get(&event_type)?])
     }
 
-    /// The path that a tag stands for, in upper or lower case.
+    /// The path of a tag, ignoring case.
     pub fn tag_path(&self, entity: &str, attribute: &str) -> Option<&str> {
         let tag = format!("{entity}:{attribute}").to_ascii_uppercase();
         self.tag_index.get(&tag).map(String::as_str)

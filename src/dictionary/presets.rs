@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 use super::{Dictionary, DictionaryError, load};
 use crate::model::event::EventPattern;
 use crate::model::template::Format;
-use crate::templating::{Setting, Severity, TemplateLimits, compile_in};
+use crate::templating::{CompileContext, Severity, TemplateLimits, compile_in};
 
 const SHIPPED: [(&str, &str); 9] = [
     ("slack", include_str!("../../config/presets/slack.toml")),
@@ -36,12 +36,12 @@ pub struct Preset {
     /// Its name, which is its file's name.
     pub name: String,
     #[serde(flatten)]
-    content: Content,
+    content: PresetContent,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct Content {
+struct PresetContent {
     /// Receiver and purpose in a few words.
     title: String,
     /// What to know before use.
@@ -87,18 +87,18 @@ impl Preset {
     }
 
     fn read(name: &str, text: &str) -> Result<Self, toml::de::Error> {
-        let mut content: Content = toml::from_str(text)?;
+        let mut content: PresetContent = toml::from_str(text)?;
         // The line break at the end of the file does not belong to the template.
         content.body.truncate(content.body.trim_end_matches('\n').len());
         Ok(Self { name: name.to_owned(), content })
     }
 
-    /// The first mistake: whoever copies the preset saves it as a template, so it must be valid.
+    /// The first mistake. A preset is copied and saved as a template, so it must be valid.
     fn mistake(&self, dictionary: &Dictionary, limits: &TemplateLimits) -> Option<String> {
         let Some(format) = self.format() else { return Some("`format` must be json, xml, form or text".to_owned()) };
         let Some(event) = self.event() else { return Some("`event` is not an event pattern".to_owned()) };
         let content_type = self.content.content_type.as_deref();
-        let setting = Setting { event: Some(&event), content_type, ..Setting::of(dictionary) };
+        let setting = CompileContext { event: Some(&event), content_type, ..CompileContext::of(dictionary) };
         let found = compile_in(format, &self.content.body, &setting, limits).diagnostics;
         let error = found.into_iter().find(|found| found.severity == Severity::Error)?;
         Some(format!("`body`, line {}, column {}: {}", error.line, error.column, error.message))

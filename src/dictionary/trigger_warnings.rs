@@ -42,7 +42,7 @@ impl Dictionary {
         let Some(source) = trigger.pattern.as_ref().map(|pattern| pattern.source()) else { return warnings };
         if let Some(paths) = self.data_paths(&trigger.event) {
             for condition in conditions(&source) {
-                warnings.extend(judge(&condition, &paths));
+                warnings.extend(check(&condition, &paths));
             }
         }
         warnings.extend(excluding(&source).map(|(one, other)| {
@@ -86,7 +86,7 @@ impl Dictionary {
     }
 }
 
-fn judge(condition: &Condition<'_>, paths: &HashMap<&str, AttributeType>) -> Option<TriggerWarning> {
+fn check(condition: &Condition<'_>, paths: &HashMap<&str, AttributeType>) -> Option<TriggerWarning> {
     let pointer = || format!("/where{}", condition.pointer);
     let dotted = condition.path.iter().find(|name| name.contains('.'));
     if let Some(name) = dotted {

@@ -41,13 +41,13 @@ pub struct EntityView {
     pub tags: Vec<TagView>,
 }
 
-/// One tag and the path that it stands for.
+/// One tag and its path.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct TagView {
     /// The tag, as a template writes it.
     #[schema(example = "*|GUEST:NAME|*")]
     pub tag: String,
-    /// The path that the tag stands for; a template may use it instead of the tag.
+    /// The path of the tag; a template may use it instead of the tag.
     #[schema(example = "guest.name")]
     pub path: String,
     /// The type of the value.

@@ -1,12 +1,11 @@
-//! One attempt: the POST of one delivery, from its headers to what the receiver made of it. There is no
-//! second one. What becomes of a failed attempt is decided in [`super::queue`], not here.
+//! One attempt: the POST of one delivery, from its headers to the receiver's response. It is never repeated.
+//! [`super::queue`] decides what happens after a failed attempt.
 
-use std::io::Write as _;
 use std::time::SystemTime;
 
 use http::header::ACCEPT;
 
-use super::outbound::{Outlet, Post};
+use super::outbound::{DecimalDigits, Outlet, Post};
 use super::signature::signatures;
 use crate::model::delivery::{Delivery, HOPS};
 use crate::model::headers::is_own;
@@ -42,7 +41,8 @@ fn fields(delivery: &Delivery, unix_seconds: u64) -> Vec<u8> {
         field(&mut head, "accept", b"*/*");
     }
     field(&mut head, "webhook-id", delivery.webhook_id.as_bytes());
-    let _ = write!(head, "webhook-timestamp: {unix_seconds}\r\n{HOPS}: {}\r\n", delivery.hops);
+    number(&mut head, "webhook-timestamp", unix_seconds);
+    number(&mut head, HOPS, delivery.hops.into());
     if let Some(signatures) = signatures(&target.secrets, delivery, unix_seconds) {
         field(&mut head, "webhook-signature", signatures.as_bytes());
     }
@@ -51,6 +51,10 @@ fn fields(delivery: &Delivery, unix_seconds: u64) -> Vec<u8> {
         field(&mut head, name.as_str(), value.as_bytes());
     }
     head
+}
+
+fn number(head: &mut Vec<u8>, name: &str, value: u64) {
+    field(head, name, DecimalDigits::of(value).as_bytes());
 }
 
 fn field(head: &mut Vec<u8>, name: &str, value: &[u8]) {

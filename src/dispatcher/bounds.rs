@@ -11,7 +11,7 @@ const KEPT_BYTES_MAX: usize = 4 << 20;
 
 /// The bounds of one destination.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Bounds {
+pub(super) struct DestinationBounds {
     pub(super) connections: usize,
     pub(super) waiting_max: usize,
     /// How many deliveries from streams are queued at most while the destination is stalled or has parked deliveries:
@@ -28,7 +28,7 @@ pub(super) struct Bounds {
     pub(super) rate_per_s: Option<NonZeroU32>,
 }
 
-impl Bounds {
+impl DestinationBounds {
     /// From a node's settings. At most `takes_max` deliveries from streams are queued: no other node can send what this
     /// one holds.
     pub(super) fn new(config: &Dispatch, takes_max: Option<usize>) -> Self {

@@ -5,15 +5,15 @@
 use std::cell::{Cell, RefCell};
 use std::time::{Duration, Instant};
 
-use crate::flow::fairness::{Pool, Taken};
+use crate::flow::fairness::{Pool, TakenUnits};
 
 /// A destination may hold as many shared connections as are free: `n` busy destinations hold `1 / (n + 1)` of them
 /// each, and as many are left for the next one.
 pub(super) const WEIGHT: usize = 1;
 
 /// The connections that one destination holds.
-pub(super) struct Connections {
-    held: RefCell<Taken>,
+pub(super) struct DestinationConnections {
+    held: RefCell<TakenUnits>,
     /// The most connections that the settings allow one destination.
     most: usize,
     /// The highest number of concurrent attempts since then.
@@ -25,7 +25,7 @@ pub(super) struct Connections {
     keep_alive: Duration,
 }
 
-impl Connections {
+impl DestinationConnections {
     /// Starts with the destination's own connection.
     pub(super) fn new(pool: &Pool<()>, most: usize, keep_alive: Duration) -> Self {
         let held = RefCell::new(pool.apart().take_over(1));
@@ -74,7 +74,7 @@ mod tests {
     const KEEP_ALIVE: Duration = Duration::from_secs(3);
 
     /// Begins attempts until no more may begin; returns how many there are.
-    fn begin_all(connections: &Connections) -> usize {
+    fn begin_all(connections: &DestinationConnections) -> usize {
         (0..).take_while(|attempts| connections.may_begin(*attempts)).count()
     }
 
@@ -82,10 +82,10 @@ mod tests {
     fn a_new_destination_always_gets_one_connection_and_others_give_some_back() {
         let pool = Pool::new(1_000, WEIGHT);
         let now = Instant::now();
-        let hogs: Vec<_> = (0..400).map(|_| Connections::new(&pool, 64, KEEP_ALIVE)).collect();
+        let hogs: Vec<_> = (0..400).map(|_| DestinationConnections::new(&pool, 64, KEEP_ALIVE)).collect();
         let mut attempts: Vec<usize> = hogs.iter().map(begin_all).collect();
         assert!(attempts.iter().all(|own| *own >= 1) && pool.taken() <= 1_000, "{attempts:?}");
-        let newcomer = Connections::new(&pool, 64, KEEP_ALIVE);
+        let newcomer = DestinationConnections::new(&pool, 64, KEEP_ALIVE);
         assert!(begin_all(&newcomer) >= 1 && pool.taken() <= 1_001);
         // The first destinations hold most. As their attempts end, they give back what exceeds their share.
         assert!(attempts[0] > 50, "{attempts:?}");
@@ -106,7 +106,7 @@ mod tests {
     #[test]
     fn a_lone_destination_has_as_many_as_the_settings_say() {
         let pool = Pool::new(1_000, WEIGHT);
-        let lone = Connections::new(&pool, 64, KEEP_ALIVE);
+        let lone = DestinationConnections::new(&pool, 64, KEEP_ALIVE);
         assert_eq!(begin_all(&lone), 64);
         assert!(lone.may_go_on(64, Instant::now()));
     }
@@ -114,7 +114,7 @@ mod tests {
     #[test]
     fn connections_that_are_unused_for_long_are_given_back() {
         let pool = Pool::new(1_000, WEIGHT);
-        let lone = Connections::new(&pool, 64, KEEP_ALIVE);
+        let lone = DestinationConnections::new(&pool, 64, KEEP_ALIVE);
         let begun = Instant::now();
         begin_all(&lone);
         assert!(lone.may_go_on(64, begun));

@@ -11,7 +11,7 @@ mod overflow;
 mod pace;
 mod parked;
 mod queue;
-mod rated;
+mod rated_triggers;
 mod set;
 mod signature;
 mod tally;
@@ -35,7 +35,7 @@ use queue::Queue;
 /// From a Dispatcher that has been idle for a while, to its parent.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
-struct Idle {
+struct IdleReport {
     destination: Destination,
     /// Distinguishes it from other Dispatchers of the same destination.
     generation: u64,
@@ -46,18 +46,18 @@ struct Idle {
 /// At a stop: give back the deliveries whose attempts have not begun and that other nodes may make.
 #[derive(Debug, Clone, Copy, Message)]
 #[rtype(result = "()")]
-pub struct LetGo;
+pub struct ReleaseDeliveries;
 
 /// Deliveries of an account to this Dispatcher's destination are parked; they can be fetched through the claims of their
 /// stream.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
-struct ParkedFor(Option<AccountId>, StreamClaims);
+struct ParkedReport(Option<AccountId>, StreamClaims);
 
 /// Tells an idle Dispatcher to stop.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
-struct Stop;
+struct StopIdle;
 
 /// Sends to one destination.
 struct Dispatcher {
@@ -67,7 +67,7 @@ struct Dispatcher {
     received: Rc<Cell<u64>>,
     queue: Rc<Queue>,
     idle_after: Duration,
-    parent: Recipient<Idle>,
+    parent: Recipient<IdleReport>,
 }
 
 impl Dispatcher {
@@ -81,19 +81,19 @@ impl Dispatcher {
     }
 
     /// Checks again at the earliest time at which it could have been idle for long enough.
-    fn look_again(&self, context: &mut Context<Self>, after: Duration) {
+    fn check_again(&self, context: &mut Context<Self>, after: Duration) {
         context.run_later(after, |own, context| {
             match own.queue.idle_for(Instant::now()) {
                 Some(idle) if idle >= own.idle_after => {
-                    own.parent.do_send(Idle {
+                    own.parent.do_send(IdleReport {
                         destination: own.destination.clone(),
                         generation: own.generation,
                         received: own.received.get(),
                     });
-                    own.look_again(context, own.idle_after);
+                    own.check_again(context, own.idle_after);
                 }
-                Some(idle) => own.look_again(context, own.idle_after - idle),
-                None => own.look_again(context, own.idle_after),
+                Some(idle) => own.check_again(context, own.idle_after - idle),
+                None => own.check_again(context, own.idle_after),
             };
         });
     }
@@ -103,7 +103,13 @@ impl Actor for Dispatcher {
     type Context = Context<Self>;
 
     fn started(&mut self, context: &mut Self::Context) {
-        self.look_again(context, self.idle_after);
+        self.check_again(context, self.idle_after);
+    }
+}
+
+impl Drop for Dispatcher {
+    fn drop(&mut self) {
+        self.queue.dismiss_workers();
     }
 }
 
@@ -116,27 +122,27 @@ impl Handler<DeliveriesRouted> for Dispatcher {
     }
 }
 
-impl Handler<ParkedFor> for Dispatcher {
+impl Handler<ParkedReport> for Dispatcher {
     type Result = ();
 
-    fn handle(&mut self, message: ParkedFor, _: &mut Self::Context) {
+    fn handle(&mut self, message: ParkedReport, _: &mut Self::Context) {
         self.received.set(self.received.get() + 1);
         self.queue.report_parked(message.0, &message.1);
     }
 }
 
-impl Handler<LetGo> for Dispatcher {
+impl Handler<ReleaseDeliveries> for Dispatcher {
     type Result = ();
 
-    fn handle(&mut self, _: LetGo, _: &mut Self::Context) {
+    fn handle(&mut self, _: ReleaseDeliveries, _: &mut Self::Context) {
         self.queue.let_go();
     }
 }
 
-impl Handler<Stop> for Dispatcher {
+impl Handler<StopIdle> for Dispatcher {
     type Result = ();
 
-    fn handle(&mut self, _: Stop, context: &mut Self::Context) {
+    fn handle(&mut self, _: StopIdle, context: &mut Self::Context) {
         context.stop();
     }
 }

@@ -1,25 +1,25 @@
-//! Destinations that wait for a Dispatcher, as there are as many as the node or their account may have. Accounts take
-//! turns; those of one account wait in the order in which they came. Plain code: time is an argument.
+//! Destinations that wait for a Dispatcher, because the node or their account has reached its limit. Accounts take
+//! turns; the destinations of one account wait in the order of their arrival. Plain code: time is an argument.
 
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::time::{Duration, Instant};
 
 use crate::flow::account::DELIVERY_BYTES;
 use crate::flow::fairness::DeficitQueue;
-use crate::flow::in_flight::{InFlight, Lane, StreamClaims};
+use crate::flow::in_flight::{InFlight, ParkedLane, StreamClaims};
 use crate::model::destination::Destination;
 use crate::model::id::AccountId;
-use crate::model::outcome::Dropped;
+use crate::model::outcome::DropReason;
 
 /// Destinations without a Dispatcher.
 #[derive(Debug)]
 pub(super) struct Overflow {
-    /// One that several accounts use has a turn of each. It is skipped where it no longer waits.
+    /// A destination that several accounts use is listed once for each. It is skipped if it no longer waits.
     turns: DeficitQueue<AccountId, Destination>,
-    /// What is in `turns`.
+    /// The contents of `turns`.
     listed: HashSet<(AccountId, Destination)>,
-    waiting: HashMap<Destination, Unserved>,
-    /// Those whose deliveries hold permits, the one that has waited longest first.
+    waiting: HashMap<Destination, WaitingDestination>,
+    /// The destinations whose deliveries hold permits, the longest waiting first.
     permits: VecDeque<(Instant, Destination)>,
     destinations_max: usize,
     /// Deliveries of one destination.
@@ -28,7 +28,7 @@ pub(super) struct Overflow {
 
 /// What waits for one destination.
 #[derive(Debug)]
-pub(super) struct Unserved {
+pub(super) struct WaitingDestination {
     pub(super) deliveries: Vec<InFlight>,
     /// The accounts of which more are parked, and where.
     pub(super) parked: BTreeMap<Option<AccountId>, StreamClaims>,
@@ -56,23 +56,23 @@ impl Overflow {
         self.turns.len_of(account) > 0
     }
 
-    /// Adds a delivery behind those of its destination; or gives it back with the bound that it is past.
-    pub(super) fn push(&mut self, now: Instant, mut queued: InFlight) -> Result<(), Box<(Dropped, InFlight)>> {
+    /// Adds a delivery after those of its destination, or returns it with the bound that it exceeds.
+    pub(super) fn push(&mut self, now: Instant, mut queued: InFlight) -> Result<(), Box<(DropReason, InFlight)>> {
         let deliveries_max = self.deliveries_max;
         let target = std::sync::Arc::clone(&queued.delivery.target);
         let account = queued.account.id.clone();
         let Some(waiting) = self.entry(now, &target.destination, &account) else {
-            return Err(Box::new((Dropped::DestinationsFull, queued)));
+            return Err(Box::new((DropReason::DestinationsFull, queued)));
         };
         if waiting.deliveries.len() >= deliveries_max {
-            return Err(Box::new((Dropped::QueueFull, queued)));
+            return Err(Box::new((DropReason::QueueFull, queued)));
         }
         // As in a queue: what waits for an account's destinations has a part of its bytes, and each an equal part.
         let copy = queued.delivery.body.len();
         let left = queued.account.queued_bytes_left(copy);
         let fits = if waiting.bytes == 0 { left > 0 } else { waiting.bytes + DELIVERY_BYTES + 2 * copy <= left };
         if !fits && !queued.is_test {
-            return Err(Box::new((Dropped::QueueBytesFull, queued)));
+            return Err(Box::new((DropReason::QueueBytesFull, queued)));
         }
         if !waiting.has_permits {
             queued.permit = None;
@@ -83,14 +83,19 @@ impl Overflow {
     }
 
     /// Notes that deliveries are parked.
-    pub(super) fn park(&mut self, now: Instant, lane: Lane, claims: &StreamClaims) {
+    pub(super) fn park(&mut self, now: Instant, lane: ParkedLane, claims: &StreamClaims) {
         let account = account_of(&lane);
         if let Some(waiting) = self.entry(now, &lane.destination, &account) {
             waiting.parked.entry(lane.account).or_insert_with(|| claims.clone());
         }
     }
 
-    fn entry(&mut self, now: Instant, destination: &Destination, account: &AccountId) -> Option<&mut Unserved> {
+    fn entry(
+        &mut self,
+        now: Instant,
+        destination: &Destination,
+        account: &AccountId,
+    ) -> Option<&mut WaitingDestination> {
         let is_new = !self.waiting.contains_key(destination);
         if is_new && self.waiting.len() >= self.destinations_max {
             return None;
@@ -101,7 +106,7 @@ impl Overflow {
         if is_new {
             self.permits.push_back((now, destination.clone()));
             let (deliveries, parked) = (Vec::new(), BTreeMap::new());
-            let new = Unserved { deliveries, parked, bytes: 0, since: now, has_permits: true };
+            let new = WaitingDestination { deliveries, parked, bytes: 0, since: now, has_permits: true };
             self.waiting.insert(destination.clone(), new);
         }
         self.waiting.get_mut(destination)
@@ -111,7 +116,7 @@ impl Overflow {
     pub(super) fn pop(
         &mut self,
         may_have_more: impl Fn(&AccountId) -> bool,
-    ) -> Option<(AccountId, Destination, Unserved)> {
+    ) -> Option<(AccountId, Destination, WaitingDestination)> {
         loop {
             let mut turn = None;
             let destination = self.turns.pop_where(|account| {
@@ -127,7 +132,7 @@ impl Overflow {
         }
     }
 
-    /// What has waited for so long holds no permits any more: it would hold up its producer.
+    /// Deliveries that have waited this long release their permits, so that they don't delay their producer.
     pub(super) fn release_permits(&mut self, now: Instant, after: Duration) {
         while let Some((since, _)) = self.permits.front()
             && now.saturating_duration_since(*since) >= after
@@ -143,6 +148,6 @@ impl Overflow {
 }
 
 /// Whose turn it is with what is parked.
-pub(super) fn account_of(lane: &Lane) -> AccountId {
+pub(super) fn account_of(lane: &ParkedLane) -> AccountId {
     lane.account.clone().unwrap_or_else(AccountId::default_account)
 }

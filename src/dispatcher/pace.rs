@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::num::NonZeroU32;
 use std::time::Instant;
 
-use super::outbound::{Outlet, Turn};
+use super::outbound::{ConsentTurn, Outlet};
 use crate::flow::rate::Rate;
 
 /// The rate of one destination.
@@ -30,9 +30,9 @@ impl Pace {
     /// Whether an attempt may begin now beside this many others. If not, remembers when one may, if that is known.
     pub(super) fn pass(&self, outlet: &Outlet, beside: usize, now: Instant) -> bool {
         let due = match outlet.turn(beside, now) {
-            Turn::Now => self.rate.as_ref().and_then(|rate| rate.pass(now).err()).map(|wait| now + wait),
-            Turn::At(time) => Some(time),
-            Turn::AfterOthers => return false,
+            ConsentTurn::Now => self.rate.as_ref().and_then(|rate| rate.pass(now).err()).map(|wait| now + wait),
+            ConsentTurn::At(time) => Some(time),
+            ConsentTurn::AfterOthers => return false,
         };
         if due.is_some() {
             self.due.set(due);

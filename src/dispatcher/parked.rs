@@ -1,14 +1,14 @@
 //! Deliveries for which this node has no room at their destination are parked: they stay in their stream under the
 //! names of their destination and account, and any node with room for that destination fetches them, of its accounts in
 //! turn. So a burst to a slow destination loses nothing, all nodes share it, and neither another delivery of its partition
-//! nor another account's waits behind it. [`Parked`] decides when to fetch; the queue acts.
+//! nor another account's waits behind it. [`ParkedDeliveries`] decides when to fetch; the queue acts.
 
 use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, VecDeque};
 
 use crate::flow::in_flight::{InFlight, StreamClaims};
 use crate::model::id::AccountId;
-use crate::model::outcome::Dropped;
+use crate::model::outcome::DropReason;
 use crate::telemetry::metrics::Metrics;
 
 /// The most deliveries per fetch: Redis runs nothing else meanwhile.
@@ -18,26 +18,26 @@ pub(super) const FETCHED_MAX: usize = 256;
 const ACCOUNTS_MAX: usize = 32;
 
 /// Whose deliveries are parked together; `None`: an earlier version parked them.
-pub(super) type Account = Option<AccountId>;
+pub(super) type ParkedAccount = Option<AccountId>;
 
 /// What can be sent or queued at once.
 #[derive(Debug)]
-pub(super) struct Room {
+pub(super) struct FetchRoom {
     /// How many deliveries of each of the next accounts.
-    pub(super) accounts: Vec<(Account, usize)>,
+    pub(super) accounts: Vec<(ParkedAccount, usize)>,
     /// How many bytes of bodies.
     pub(super) bytes: usize,
 }
 
 /// What one destination's queue knows of its parked deliveries.
 #[derive(Debug, Default)]
-pub(super) struct Parked {
+pub(super) struct ParkedDeliveries {
     /// Where deliveries may be parked; `None` if none are known.
     claims: RefCell<Option<StreamClaims>>,
     /// The accounts that have some, in the order of their turns.
-    turns: RefCell<VecDeque<Account>>,
+    turns: RefCell<VecDeque<ParkedAccount>>,
     /// Counts the reports about each of them, so that the response to an earlier fetch can't overrule a later report.
-    reports: RefCell<HashMap<Account, u64>>,
+    reports: RefCell<HashMap<ParkedAccount, u64>>,
     fetching: Cell<bool>,
     /// A fetched delivery did not fit.
     too_large: Cell<bool>,
@@ -46,17 +46,17 @@ pub(super) struct Parked {
 }
 
 /// A fetch for the queue to make.
-pub(super) struct Fetch {
+pub(super) struct PlannedFetch {
     pub(super) claims: StreamClaims,
-    /// Of whom, and how many deliveries of each at most.
-    pub(super) accounts: Vec<(Account, usize)>,
+    /// The accounts, and the maximum number of deliveries of each.
+    pub(super) accounts: Vec<(ParkedAccount, usize)>,
     /// How many bytes of bodies; the last delivery may exceed it.
     pub(super) bytes: usize,
     /// The number of reports about each account at its start.
     reports: Vec<u64>,
 }
 
-impl Parked {
+impl ParkedDeliveries {
     /// Whether any deliveries are known to be parked.
     pub(super) fn is_known(&self) -> bool {
         self.claims.borrow().is_some()
@@ -77,7 +77,7 @@ impl Parked {
     }
 
     /// Deliveries of an account were parked, by this node or another.
-    pub(super) fn report(&self, account: Account, claims: &StreamClaims) {
+    pub(super) fn report(&self, account: ParkedAccount, claims: &StreamClaims) {
         self.claims.borrow_mut().get_or_insert_with(|| claims.clone());
         let mut reports = self.reports.borrow_mut();
         match reports.get_mut(&account) {
@@ -105,28 +105,28 @@ impl Parked {
     }
 
     /// The accounts whose turn it is.
-    pub(super) fn next_accounts(&self) -> Vec<Account> {
+    pub(super) fn next_accounts(&self) -> Vec<ParkedAccount> {
         self.turns.borrow().iter().take(ACCOUNTS_MAX).cloned().collect()
     }
 
     /// Begins a fetch for this room: how many deliveries of each of the next accounts, and bytes of all. `None` if there
     /// is room for none.
-    pub(super) fn begin(&self, room: Room) -> Option<Fetch> {
-        let Room { accounts, bytes } = room;
-        let accounts: Vec<(Account, usize)> = accounts.into_iter().filter(|(_, number)| *number > 0).collect();
+    pub(super) fn begin(&self, room: FetchRoom) -> Option<PlannedFetch> {
+        let FetchRoom { accounts, bytes } = room;
+        let accounts: Vec<(ParkedAccount, usize)> = accounts.into_iter().filter(|(_, number)| *number > 0).collect();
         let claims = self.claims.borrow().clone().filter(|_| !accounts.is_empty())?;
         self.fetching.set(true);
-        // Next time another account is the first: the bytes may end before all have had theirs.
+        // The next fetch begins with another account: the bytes may be used up before all accounts had their turn.
         if let Some((first, _)) = accounts.first() {
             self.move_back(first);
         }
         let known = self.reports.borrow();
         let reports = accounts.iter().map(|(account, _)| known.get(account).copied().unwrap_or_default()).collect();
-        Some(Fetch { claims, accounts, bytes, reports })
+        Some(PlannedFetch { claims, accounts, bytes, reports })
     }
 
     /// The account is the last one to have its turn.
-    fn move_back(&self, account: &Account) {
+    fn move_back(&self, account: &ParkedAccount) {
         let mut turns = self.turns.borrow_mut();
         if let Some(place) = turns.iter().position(|own| own == account)
             && let Some(account) = turns.remove(place)
@@ -135,9 +135,9 @@ impl Parked {
         }
     }
 
-    /// Ends a fetch. `more`: of which accounts there may be more. Returns whether the fetched deliveries are to be queued;
+    /// Ends a fetch. `more`: of which accounts there may be more. Returns whether the fetched deliveries must be queued;
     /// if not, they are given back.
-    pub(super) fn finish(&self, fetch: &Fetch, more: &[bool]) -> bool {
+    pub(super) fn finish(&self, fetch: &PlannedFetch, more: &[bool]) -> bool {
         self.fetching.set(false);
         let mut known = self.reports.borrow_mut();
         for (place, ((account, _), reports)) in fetch.accounts.iter().zip(&fetch.reports).enumerate() {
@@ -161,7 +161,7 @@ impl Parked {
 
 /// Parks a delivery for which there is no room, or drops it if it is in no stream. The end of a parked delivery is
 /// reported later, by the node that fetches it.
-pub(super) fn turn_away(metrics: &Metrics, reason: Dropped, queued: InFlight) {
+pub(super) fn turn_away(metrics: &Metrics, reason: DropReason, queued: InFlight) {
     let lane = queued.lane();
     match queued.claim {
         Some(claim) => claim.park(lane, queued.permit),

@@ -3,8 +3,8 @@
 
 mod expiring;
 mod fetching;
-
 mod leave;
+mod work;
 
 use std::cell::{Cell, RefCell};
 use std::panic::AssertUnwindSafe;
@@ -16,42 +16,44 @@ use futures_util::FutureExt as _;
 
 use super::attempt::attempt;
 use super::begin::may_begin;
-use super::bounds::Bounds;
-use super::connections::Connections;
+use super::bounds::DestinationBounds;
+use super::connections::DestinationConnections;
 use super::outbound::Outlet;
 use super::pace::Pace;
-use super::parked::{self, Parked};
+use super::parked::{self, ParkedDeliveries};
 use super::tally::Tally;
-use super::waiting::{Attempt, Waiting};
-use crate::flow::destination_state::{DestinationState, Trouble};
+use super::waiting::WaitingDeliveries;
+use crate::flow::destination_state::{DestinationHealth, DestinationState};
 use crate::flow::drill;
 use crate::flow::gate::Gate;
-use crate::flow::in_flight::{InFlight, Report, StreamClaims};
-use crate::flow::keep::Begin;
+use crate::flow::in_flight::{FiringReport, InFlight, StreamClaims};
+use crate::flow::journal::AttemptJournal;
 use crate::model::destination::Destination;
 use crate::model::id::AccountId;
-use crate::model::outcome::{Dropped, Outcome};
+use crate::model::outcome::{DropReason, Outcome};
 use crate::telemetry::metrics::Metrics;
 
-/// A destination is not behind if its queue would be empty after this many checks of [`Queue::watch`]: then a delivery
+/// A destination does not stall if its queue would be empty after this many checks of [`Queue::watch`]: then a delivery
 /// waits because the node is busy, and to park it would make the node busier.
 const CHECKS_WORKED_OFF_IN: u64 = 4;
 
 /// One destination's deliveries.
 pub(super) struct Queue {
     destination: Destination,
-    bounds: Bounds,
+    bounds: DestinationBounds,
     outlet: Outlet,
-    connections: Connections,
+    connections: DestinationConnections,
     metrics: Arc<Metrics>,
     gate: Arc<Gate>,
-    begin: Option<Rc<dyn Begin>>,
-    parked: Parked,
+    begin: Option<Rc<dyn AttemptJournal>>,
+    parked: ParkedDeliveries,
     tally: Tally,
-    waiting: RefCell<Waiting>,
+    waiting: RefCell<WaitingDeliveries>,
     pace: Pace,
-    /// Worker tasks; each has one attempt in flight.
+    /// Workers that have an attempt in flight.
     workers: Cell<usize>,
+    /// Workers that wait for the next delivery.
+    idle: work::IdleWorkers,
     /// See [`Queue::watch`].
     stalled: Cell<bool>,
     watched: Cell<bool>,
@@ -65,11 +67,11 @@ pub(super) struct Queue {
 impl Queue {
     pub(super) fn new(
         destination: Destination,
-        bounds: Bounds,
-        (outlet, connections): (Outlet, Connections),
+        bounds: DestinationBounds,
+        (outlet, connections): (Outlet, DestinationConnections),
         metrics: Arc<Metrics>,
         gate: Arc<Gate>,
-        begin: Option<Rc<dyn Begin>>,
+        begin: Option<Rc<dyn AttemptJournal>>,
     ) -> Rc<Self> {
         Rc::new(Self {
             destination,
@@ -79,11 +81,12 @@ impl Queue {
             metrics,
             gate,
             begin,
-            parked: Parked::default(),
+            parked: ParkedDeliveries::default(),
             tally: Tally::default(),
-            waiting: RefCell::new(Waiting::new(bounds.connections)),
+            waiting: RefCell::new(WaitingDeliveries::new(bounds.connections)),
             pace: Pace::new(bounds.rate_per_s, Instant::now()),
             workers: Cell::new(0),
+            idle: work::IdleWorkers::default(),
             stalled: Cell::new(false),
             watched: Cell::new(false),
             expiring: Cell::new(false),
@@ -97,7 +100,7 @@ impl Queue {
         let waiting = self.waiting.borrow();
         DestinationState {
             destination: self.destination.clone(),
-            trouble: if self.stalled.get() { Trouble::Stalled } else { self.tally.trouble(now) },
+            trouble: if self.stalled.get() { DestinationHealth::Stalled } else { self.tally.trouble(now) },
             queued: waiting.len(),
             queued_bytes: waiting.bytes(),
             in_flight: self.workers.get(),
@@ -124,7 +127,7 @@ impl Queue {
         for queued in deliveries {
             // Parked deliveries of its account are older and come first. A test has places of its own.
             if queued.claim.is_some() && !queued.is_test && self.parked.is_known_of(&queued.account.id) {
-                self.turn_away(Dropped::QueueFull, queued);
+                self.turn_away(DropReason::QueueFull, queued);
             } else {
                 self.take_one(now, queued);
             }
@@ -149,17 +152,11 @@ impl Queue {
             return self.wait(now, queued);
         }
         if !self.waiting.borrow().has_bytes(&queued) {
-            self.turn_away(Dropped::QueueBytesFull, queued);
+            self.turn_away(DropReason::QueueBytesFull, queued);
             return false;
         }
         self.start(queued);
         true
-    }
-
-    fn start(self: &Rc<Self>, queued: InFlight) {
-        self.workers.set(self.workers.get() + 1);
-        let attempt = self.waiting.borrow_mut().begin(&queued);
-        actix_rt::spawn(Rc::clone(self).work_from(queued, attempt));
     }
 
     fn wait(self: &Rc<Self>, now: Instant, mut queued: InFlight) -> bool {
@@ -181,7 +178,7 @@ impl Queue {
     }
 
     /// Whether one more may be queued; the error is the exceeded bound.
-    fn has_room(&self, queued: &InFlight) -> Result<(), Dropped> {
+    fn has_room(&self, queued: &InFlight) -> Result<(), DropReason> {
         let waits = self.stalled.get() || self.parked.is_known();
         let is_kept = queued.claim.as_ref().is_some_and(|claim| waits || claim.is_late());
         self.waiting.borrow().has_room(queued, &self.bounds, is_kept)
@@ -191,8 +188,8 @@ impl Queue {
     fn next(self: &Rc<Self>, took: Duration) -> Option<InFlight> {
         self.fetch_parked();
         let (since, queued) = self.pop(self.workers.get() - 1)?;
-        // A destination that was stalled for a moment, and now works its queue off, paces producers again. Otherwise
-        // they would keep the queue full, and most of their events would be dropped.
+        // A destination that was stalled for a moment, and now empties its queue quickly, paces producers again.
+        // Otherwise they would keep the queue full, and most of their events would be dropped.
         if self.stalled.get() && took < self.bounds.stalled_after && since.elapsed() < self.patience() / 2 {
             self.stalled.set(false);
         }
@@ -243,31 +240,13 @@ impl Queue {
         drop(waiting);
         for queued in parked {
             self.metrics.deliveries.dequeued(queued.delivery.body.len());
-            self.turn_away(Dropped::QueueFull, queued);
+            self.turn_away(DropReason::QueueFull, queued);
         }
     }
 
     /// How long a delivery may wait before its destination counts as stalled.
     fn patience(&self) -> Duration {
         if self.gate.is_half_full() { self.bounds.stalled_after } else { self.bounds.behind_after }
-    }
-
-    /// Sends this delivery and then queued ones, until the queue is empty.
-    async fn work_from(self: Rc<Self>, first: InFlight, attempt: Attempt) {
-        let mut next = Some((first, attempt));
-        while let Some((queued, attempt)) = next {
-            let took = self.send(queued).await;
-            self.waiting.borrow_mut().end(attempt);
-            let goes_on = self.connections.may_go_on(self.workers.get(), Instant::now());
-            next = if goes_on { self.next(took) } else { None }.map(|queued| {
-                let attempt = self.waiting.borrow_mut().begin(&queued);
-                (queued, attempt)
-            });
-            self.start_more();
-        }
-        self.stalled.set(false);
-        self.workers.set(self.workers.get() - 1);
-        self.fetch_parked();
     }
 
     /// The next delivery that may begin beside this many attempts, if the destination's rates allow one.
@@ -333,7 +312,7 @@ impl Queue {
         let InFlight { is_test, delivery, accepted_at, permit, mut outstanding, report, .. } = queued;
         // The client has stopped waiting for the result of this test.
         if is_test && report.as_ref().is_some_and(tokio::sync::oneshot::Sender::is_closed) {
-            self.metrics.deliveries.dropped.inc(Dropped::QueueFull);
+            self.metrics.deliveries.dropped.inc(DropReason::QueueFull);
             return Duration::MAX;
         }
         let begun = Instant::now();
@@ -356,7 +335,7 @@ impl Queue {
         self.metrics.deliveries.attempts_in_flight.dec();
         self.metrics.deliveries.attempted(outcome, duration);
         self.tally.attempted(outcome);
-        let ended = Report::Attempted { outcome, status, duration };
+        let ended = FiringReport::Attempted { outcome, status, duration };
         self.metrics.activity.ended(delivery.firing.as_ref(), Some(&self.destination), ended);
         if let Some(report) = report {
             let _ = report.send(ended);
@@ -372,7 +351,7 @@ impl Queue {
     }
 
     /// Parks or drops a delivery, and remembers that some are parked.
-    fn turn_away(&self, reason: Dropped, queued: InFlight) {
+    fn turn_away(&self, reason: DropReason, queued: InFlight) {
         match &queued.claim {
             Some(claim) => self.parked.report(Some(queued.account.id.clone()), claim.claims()),
             None => self.tally.dropped(Instant::now(), reason),

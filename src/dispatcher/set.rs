@@ -5,30 +5,30 @@
 mod turns;
 
 use std::cell::Cell;
-use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use actix::{Actor, Addr, ArbiterHandle, AsyncContext as _, Context, Handler, MessageResult};
+use foldhash::HashMap;
 
-use super::bounds::Bounds;
-use super::connections::Connections;
+use super::bounds::DestinationBounds;
+use super::connections::DestinationConnections;
 use super::outbound::{Outbound, Outlets, ResolverError, system_resolver};
 use super::overflow::{Overflow, account_of};
 use super::queue::Queue;
-use super::{Dispatcher, Idle, LetGo, ParkedFor, Stop, parked};
+use super::{Dispatcher, IdleReport, ParkedReport, ReleaseDeliveries, StopIdle, parked};
 use crate::config::Dispatch;
 use crate::flow::account::ACCOUNT_WEIGHT;
-use crate::flow::destination_state::{DestinationsAsked, Survey};
+use crate::flow::destination_state::{DestinationStatesQuery, DestinationSurvey};
 use crate::flow::fairness::{Pool, within};
 use crate::flow::gate::Gate;
 use crate::flow::in_flight::InFlight;
-use crate::flow::keep::{Begin, Keeping};
+use crate::flow::journal::{AttemptJournal, EventJournal};
 use crate::flow::messages::{DeliveriesParked, DeliveriesRendered, DeliveriesRouted};
 use crate::model::destination::Destination;
 use crate::model::id::AccountId;
-use crate::model::outcome::Dropped;
+use crate::model::outcome::DropReason;
 use crate::telemetry::metrics::Metrics;
 
 /// Destinations of one thread that may wait for a Dispatcher. What waits for them is bounded by the bytes of its account.
@@ -52,7 +52,7 @@ pub struct DispatchSettings {
     /// How many deliveries the node takes from streams, if it reads streams.
     pub takes_max: Option<usize>,
     /// The journal, if there is one.
-    pub keeping: Option<Arc<dyn Keeping>>,
+    pub keeping: Option<Arc<dyn EventJournal>>,
 }
 
 impl DispatchSettings {
@@ -62,7 +62,7 @@ impl DispatchSettings {
     }
 }
 
-struct Child {
+struct DispatcherChild {
     address: Addr<Dispatcher>,
     queue: Rc<Queue>,
     /// Whose share of the Dispatchers it is from: the account that needed it first.
@@ -76,7 +76,7 @@ struct Child {
     leaves: bool,
 }
 
-impl Child {
+impl DispatcherChild {
     /// How long it has had nothing to do; `None` while it has.
     fn idle_for(&self, now: Instant) -> Option<Duration> {
         self.queue.idle_for(now).filter(|_| self.sent == self.received.get() && !self.leaves)
@@ -91,8 +91,8 @@ impl Child {
 pub struct Dispatchers {
     settings: DispatchSettings,
     outlets: Outlets,
-    begin: Option<Rc<dyn Begin>>,
-    children: HashMap<Destination, Child>,
+    begin: Option<Rc<dyn AttemptJournal>>,
+    children: HashMap<Destination, DispatcherChild>,
     /// How many of them each account has.
     live: HashMap<AccountId, usize>,
     generations: u64,
@@ -110,7 +110,7 @@ impl Dispatchers {
             // Each thread has its share of the destinations.
             let destinations_max = settings.destinations_max().div_ceil(settings.config.threads);
             let begin = settings.keeping.as_ref().map(|keeping| keeping.begin());
-            let (children, live) = (HashMap::new(), HashMap::new());
+            let (children, live) = (HashMap::default(), HashMap::default());
             let outlets = settings.outbound.on_thread(Rc::new(resolver));
             let overflow = Overflow::new(OVERFLOW_MAX, settings.config.queue_per_destination);
             Self { settings, outlets, begin, children, live, generations: 0, destinations_max, overflow, looks: false }
@@ -130,7 +130,7 @@ impl Dispatchers {
                 Ok(()) => return,
                 Err(actix::dev::SendError::Full(refused)) => {
                     child.sent -= 1;
-                    return self.turn_away(Dropped::QueueFull, refused);
+                    return self.turn_away(DropReason::QueueFull, refused);
                 }
                 Err(actix::dev::SendError::Closed(refused)) => {
                     tracing::error!(%destination, "a Dispatcher ended in a panic; a new one replaces it");
@@ -139,7 +139,7 @@ impl Dispatchers {
                 }
             }
         }
-        self.turn_away(Dropped::Panic, message);
+        self.turn_away(DropReason::Panic, message);
     }
 
     /// The Dispatcher of a destination, started for an account; `None` if the destination has to wait for one.
@@ -148,7 +148,7 @@ impl Dispatchers {
         destination: &Destination,
         account: &AccountId,
         context: &mut Context<Self>,
-    ) -> Option<&mut Child> {
+    ) -> Option<&mut DispatcherChild> {
         if !self.children.contains_key(destination) {
             // Those of the account that wait come first.
             if self.overflow.waits(account) || !self.has_room(1) || !self.may_have_more(account) {
@@ -172,12 +172,13 @@ impl Dispatchers {
         self.settings.metrics.deliveries.destinations.inc();
     }
 
-    fn start(&mut self, destination: &Destination, account: &AccountId, context: &Context<Self>) -> Child {
+    fn start(&mut self, destination: &Destination, account: &AccountId, context: &Context<Self>) -> DispatcherChild {
         self.generations += 1;
         let outlet = self.outlets.outlet(destination, account);
         let own = &self.settings.config;
-        let connections = Connections::new(&self.settings.connections, own.connections_per_destination, own.keep_alive);
-        let bounds = Bounds::new(&self.settings.config, self.settings.takes_max);
+        let connections =
+            DestinationConnections::new(&self.settings.connections, own.connections_per_destination, own.keep_alive);
+        let bounds = DestinationBounds::new(&self.settings.config, self.settings.takes_max);
         let (metrics, gate) = (Arc::clone(&self.settings.metrics), Arc::clone(&self.settings.gate));
         let queue = Queue::new(destination.clone(), bounds, (outlet, connections), metrics, gate, self.begin.clone());
         let received: Rc<Cell<u64>> = Rc::default();
@@ -191,10 +192,19 @@ impl Dispatchers {
         };
         let address = dispatcher.start_with(self.settings.mailbox_capacity);
         let (account, since) = (account.clone(), Instant::now());
-        Child { address, queue, account, generation: self.generations, sent: 0, received, since, leaves: false }
+        DispatcherChild {
+            address,
+            queue,
+            account,
+            generation: self.generations,
+            sent: 0,
+            received,
+            since,
+            leaves: false,
+        }
     }
 
-    fn remove(&mut self, destination: &Destination) -> Option<Child> {
+    fn remove(&mut self, destination: &Destination) -> Option<DispatcherChild> {
         let child = self.children.remove(destination)?;
         if let Some(own) = self.live.get_mut(&child.account) {
             *own -= 1;
@@ -208,7 +218,7 @@ impl Dispatchers {
 
     /// Ends deliveries that have no Dispatcher. Those from a stream are parked: another node has a Dispatcher, or this
     /// one will.
-    fn turn_away(&self, reason: Dropped, message: DeliveriesRouted) {
+    fn turn_away(&self, reason: DropReason, message: DeliveriesRouted) {
         for queued in message.0 {
             parked::turn_away(&self.settings.metrics, reason, queued);
         }
@@ -250,46 +260,46 @@ impl Handler<DeliveriesParked> for Dispatchers {
                 self.overflow.park(Instant::now(), lane, &claims);
                 continue;
             };
-            // If its mailbox is full, it is told again.
-            if child.address.try_send(ParkedFor(lane.account, claims)).is_ok() {
+            // If its mailbox is full, the message is sent again.
+            if child.address.try_send(ParkedReport(lane.account, claims)).is_ok() {
                 child.sent += 1;
             }
         }
-        self.look_later(context);
+        self.check_later(context);
     }
 }
 
-impl Handler<DestinationsAsked> for Dispatchers {
-    type Result = MessageResult<DestinationsAsked>;
+impl Handler<DestinationStatesQuery> for Dispatchers {
+    type Result = MessageResult<DestinationStatesQuery>;
 
-    fn handle(&mut self, message: DestinationsAsked, _: &mut Self::Context) -> Self::Result {
+    fn handle(&mut self, message: DestinationStatesQuery, _: &mut Self::Context) -> Self::Result {
         let now = Instant::now();
         let destinations: Vec<_> = self.children.values().map(|child| child.queue.state(now)).collect();
-        let mut survey = Survey { total: destinations.len(), destinations };
+        let mut survey = DestinationSurvey { total: destinations.len(), destinations };
         survey.keep(message.limit);
         MessageResult(survey)
     }
 }
 
-impl Handler<LetGo> for Dispatchers {
+impl Handler<ReleaseDeliveries> for Dispatchers {
     type Result = ();
 
-    fn handle(&mut self, message: LetGo, _: &mut Self::Context) {
+    fn handle(&mut self, message: ReleaseDeliveries, _: &mut Self::Context) {
         for child in self.children.values() {
             child.address.do_send(message);
         }
     }
 }
 
-impl Handler<Idle> for Dispatchers {
+impl Handler<IdleReport> for Dispatchers {
     type Result = ();
 
-    fn handle(&mut self, message: Idle, _: &mut Self::Context) {
+    fn handle(&mut self, message: IdleReport, _: &mut Self::Context) {
         let child = self.children.get(&message.destination);
         let may_stop =
             child.is_some_and(|child| child.generation == message.generation && child.sent == message.received);
         if may_stop && let Some(child) = self.remove(&message.destination) {
-            child.address.do_send(Stop);
+            child.address.do_send(StopIdle);
         }
     }
 }
@@ -299,13 +309,13 @@ impl Handler<Idle> for Dispatchers {
 #[cfg(test)]
 #[derive(Debug, actix::Message)]
 #[rtype(result = "()")]
-pub(super) struct ChildAsked(pub(super) Destination, pub(super) tokio::sync::oneshot::Sender<Addr<Dispatcher>>);
+pub(super) struct ChildQuery(pub(super) Destination, pub(super) tokio::sync::oneshot::Sender<Addr<Dispatcher>>);
 
 #[cfg(test)]
-impl Handler<ChildAsked> for Dispatchers {
+impl Handler<ChildQuery> for Dispatchers {
     type Result = ();
 
-    fn handle(&mut self, message: ChildAsked, _: &mut Self::Context) {
+    fn handle(&mut self, message: ChildQuery, _: &mut Self::Context) {
         if let Some(child) = self.children.get(&message.0) {
             let _ = message.1.send(child.address.clone());
         }

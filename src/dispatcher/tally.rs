@@ -4,8 +4,8 @@
 use std::cell::{Cell, RefCell};
 use std::time::{Duration, Instant};
 
-use crate::flow::destination_state::Trouble;
-use crate::model::outcome::{Dropped, Outcome};
+use crate::flow::destination_state::DestinationHealth;
+use crate::model::outcome::{DropReason, Outcome};
 
 /// How long a drop counts as current trouble.
 const DROPPED_LATELY: Duration = Duration::from_secs(60);
@@ -14,7 +14,7 @@ const DROPPED_LATELY: Duration = Duration::from_secs(60);
 #[derive(Debug, Default)]
 pub(super) struct Tally {
     attempts: RefCell<Vec<(Outcome, u64)>>,
-    dropped: RefCell<Vec<(Dropped, u64)>>,
+    dropped: RefCell<Vec<(DropReason, u64)>>,
     last_attempt: Cell<Option<Outcome>>,
     last_drop: Cell<Option<Instant>>,
 }
@@ -27,7 +27,7 @@ impl Tally {
     }
 
     /// Counts a delivery that was dropped.
-    pub(super) fn dropped(&self, now: Instant, reason: Dropped) {
+    pub(super) fn dropped(&self, now: Instant, reason: DropReason) {
         self.last_drop.set(Some(now));
         count(&mut self.dropped.borrow_mut(), reason);
     }
@@ -36,17 +36,17 @@ impl Tally {
         self.attempts.borrow().clone()
     }
 
-    pub(super) fn drops(&self) -> Vec<(Dropped, u64)> {
+    pub(super) fn drops(&self) -> Vec<(DropReason, u64)> {
         self.dropped.borrow().clone()
     }
 
     /// The worst trouble among recent ends.
-    pub(super) fn trouble(&self, now: Instant) -> Trouble {
+    pub(super) fn trouble(&self, now: Instant) -> DestinationHealth {
         let lately = |at: Instant| now.saturating_duration_since(at) < DROPPED_LATELY;
         match self.last_attempt.get() {
-            _ if self.last_drop.get().is_some_and(lately) => Trouble::Dropping,
-            Some(outcome) if outcome != Outcome::Delivered => Trouble::Failing,
-            _ => Trouble::None,
+            _ if self.last_drop.get().is_some_and(lately) => DestinationHealth::Dropping,
+            Some(outcome) if outcome != Outcome::Delivered => DestinationHealth::Failing,
+            _ => DestinationHealth::None,
         }
     }
 }
@@ -65,16 +65,16 @@ mod tests {
     #[test]
     fn the_last_end_determines_the_current_trouble() {
         let (tally, begin) = (Tally::default(), Instant::now());
-        assert_eq!(tally.trouble(begin), Trouble::None);
+        assert_eq!(tally.trouble(begin), DestinationHealth::None);
         tally.attempted(Outcome::TimeoutResponse);
-        assert_eq!(tally.trouble(begin), Trouble::Failing);
+        assert_eq!(tally.trouble(begin), DestinationHealth::Failing);
         tally.attempted(Outcome::Delivered);
         tally.attempted(Outcome::Delivered);
-        assert_eq!(tally.trouble(begin), Trouble::None);
-        tally.dropped(begin, Dropped::QueueFull);
-        assert_eq!(tally.trouble(begin), Trouble::Dropping);
-        assert_eq!(tally.trouble(begin + DROPPED_LATELY), Trouble::None);
+        assert_eq!(tally.trouble(begin), DestinationHealth::None);
+        tally.dropped(begin, DropReason::QueueFull);
+        assert_eq!(tally.trouble(begin), DestinationHealth::Dropping);
+        assert_eq!(tally.trouble(begin + DROPPED_LATELY), DestinationHealth::None);
         assert_eq!(tally.attempts(), [(Outcome::TimeoutResponse, 1), (Outcome::Delivered, 2)]);
-        assert_eq!(tally.drops(), [(Dropped::QueueFull, 1)]);
+        assert_eq!(tally.drops(), [(DropReason::QueueFull, 1)]);
     }
 }

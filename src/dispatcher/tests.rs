@@ -13,17 +13,17 @@ use super::*;
 use crate::config::{Config, Dispatch};
 use crate::flow::fairness::Pool;
 use crate::flow::gate::Gate;
-use crate::flow::in_flight::{Admission, InFlight, Permit, Report};
+use crate::flow::in_flight::{Admission, FiringReport, InFlight, Permit};
 use crate::flow::messages::DeliveriesRendered;
 use crate::flow::probe::{Probe, soon};
 use crate::flow::response::Receipt;
 use crate::model::delivery::Delivery;
 use crate::model::id::AccountId;
-use crate::model::outcome::{Dropped, Outcome};
+use crate::model::outcome::{DropReason, Outcome};
 use crate::model::target::Target;
 use crate::telemetry::metrics::Metrics;
-use bounds::Bounds;
-use connections::Connections;
+use bounds::DestinationBounds;
+use connections::DestinationConnections;
 
 /// The default settings, with loopback allowed and this change.
 pub(super) fn config(change: impl FnOnce(&mut Dispatch)) -> Dispatch {
@@ -94,21 +94,21 @@ impl Alone {
         Self { gate: Gate::for_events(100), metrics: Arc::new(Metrics::new()) }
     }
 
-    fn dispatcher(&self, port: &Port, config: &Dispatch) -> (Addr<Dispatcher>, mpsc::UnboundedReceiver<Idle>) {
+    fn dispatcher(&self, port: &Port, config: &Dispatch) -> (Addr<Dispatcher>, mpsc::UnboundedReceiver<IdleReport>) {
         let (parent, said) = Probe::start();
         let resolver = Rc::new(system_resolver().expect("a resolver"));
         let outbound = Outbound::new(config, OwnAddresses::default()).expect("TLS");
         let outlet = outbound.on_thread(resolver).outlet(&port.destination(), &AccountId::default_account());
         let (metrics, gate) = (Arc::clone(&self.metrics), Arc::clone(&self.gate));
         let pool = Pool::new(10_000, 1);
-        let connections = Connections::new(&pool, config.connections_per_destination, config.keep_alive);
+        let connections = DestinationConnections::new(&pool, config.connections_per_destination, config.keep_alive);
         let dispatcher = Dispatcher {
             destination: port.destination(),
             generation: 7,
             received: Rc::default(),
             queue: Queue::new(
                 port.destination(),
-                Bounds::new(config, None),
+                DestinationBounds::new(config, None),
                 (outlet, connections),
                 metrics,
                 gate,
@@ -134,11 +134,11 @@ impl Alone {
         Dispatchers::start_on(&actix::Arbiter::current(), settings).expect("a resolver")
     }
 
-    fn queued(&self, port: &Port, word: &str) -> (InFlight, oneshot::Receiver<Report>) {
+    fn queued(&self, port: &Port, word: &str) -> (InFlight, oneshot::Receiver<FiringReport>) {
         self.queued_for(&port.target(), word)
     }
 
-    fn queued_for(&self, target: &Arc<Target>, word: &str) -> (InFlight, oneshot::Receiver<Report>) {
+    fn queued_for(&self, target: &Arc<Target>, word: &str) -> (InFlight, oneshot::Receiver<FiringReport>) {
         let (report, reported) = oneshot::channel();
         let delivery = Delivery {
             firing: None,
@@ -163,10 +163,10 @@ impl Alone {
     }
 }
 
-fn outcome(report: Report) -> Outcome {
+fn outcome(report: FiringReport) -> Outcome {
     match report {
-        Report::Attempted { outcome, .. } => outcome,
-        Report::Dropped(reason) => panic!("dropped: {reason:?}"),
+        FiringReport::Attempted { outcome, .. } => outcome,
+        FiringReport::Dropped(reason) => panic!("dropped: {reason:?}"),
     }
 }
 
@@ -206,7 +206,7 @@ async fn a_stalled_destination_delays_no_producer() {
     waiting.permit = Some(Permit::Request(admission, alone.gate.charge_default()));
     dispatcher.send(DeliveriesRouted(vec![first, waiting])).await.expect("it lives");
     let (stream, _) = port.request().await;
-    assert!(soon(answered).await.is_ok());
+    soon(answered).await.expect("a response").expect("it was accepted");
     assert_eq!((alone.gate.events(), alone.gate.deliveries()), (0, 2));
     answer(&stream, 200).await;
     assert_eq!(next_request(&stream).await, "second!");
@@ -242,7 +242,7 @@ async fn a_destination_that_stalled_for_a_moment_catches_up() {
     assert_eq!(alone.gate.events(), 1, "the queued delivery holds its permit");
     answer(&stream, 200).await;
     assert_eq!(next_request(&stream).await, "fourth!");
-    assert!(soon(&mut answers[3]).await.is_ok());
+    soon(&mut answers[3]).await.expect("a response").expect("it was accepted");
 }
 
 /// It reports how many messages it received, so that its parent knows whether one is on its way, and works until it is
@@ -262,7 +262,7 @@ async fn an_idle_dispatcher_reports_it_and_waits_for_the_stop() {
     soon(reported).await.expect("a report");
     let idle = soon(said.recv()).await.expect("said");
     assert_eq!(idle.received, 1, "one message was received");
-    dispatcher.send(Stop).await.expect("it lives");
+    dispatcher.send(StopIdle).await.expect("it lives");
     let gone = async {
         while dispatcher.connected() {
             tokio::task::yield_now().await;
@@ -307,7 +307,7 @@ async fn only_a_dispatcher_that_received_everything_is_stopped() {
     soon(reported).await.expect("a report");
     let destination = port.destination();
     for (generation, received, left) in [(1, 0, 1), (2, 1, 1), (1, 2, 1), (1, 1, 0)] {
-        let idle = Idle { destination: destination.clone(), generation, received };
+        let idle = IdleReport { destination: destination.clone(), generation, received };
         dispatchers.send(idle).await.expect("they live");
         assert_eq!(alone.metrics.deliveries.destinations.get(), left, "generation {generation}, {received} received");
     }
@@ -338,9 +338,9 @@ async fn a_dispatcher_that_panicked_is_replaced() {
         assert_eq!(outcome(soon(reported).await.expect("a report")), Outcome::Delivered);
         assert_eq!(alone.metrics.deliveries.destinations.get(), 1);
         let (tell, told) = oneshot::channel();
-        dispatchers.send(set::ChildAsked(port.destination(), tell)).await.expect("they live");
+        dispatchers.send(set::ChildQuery(port.destination(), tell)).await.expect("they live");
         let child = soon(told).await.expect("a child");
-        child.send(Stop).await.expect("it lives");
+        child.send(StopIdle).await.expect("it lives");
         let gone = async {
             while child.connected() {
                 tokio::task::yield_now().await;

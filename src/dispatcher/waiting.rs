@@ -2,66 +2,67 @@
 //! of the queue, of the connections and of the node's bytes; the share grows to nearly all if no other account uses
 //! them. Plain code: time is an argument, and it sends nothing.
 
-use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-use super::bounds::Bounds;
-use super::parked::{Account, FETCHED_MAX, Room};
-use super::rated::Rated;
+use foldhash::HashMap;
+
+use super::bounds::DestinationBounds;
+use super::parked::{FETCHED_MAX, FetchRoom, ParkedAccount};
+use super::rated_triggers::RatedTriggers;
 use crate::flow::account::{ACCOUNT_WEIGHT, DELIVERY_BYTES};
 use crate::flow::fairness::{DeficitQueue, within};
 use crate::flow::in_flight::InFlight;
 use crate::model::id::AccountId;
-use crate::model::outcome::Dropped;
+use crate::model::outcome::DropReason;
 
 /// How many tests of triggers may be queued for one destination.
 const TESTS_MAX: usize = 16;
 
 /// Members take turns: an account, and apart from it its tests, so that they don't wait behind its deliveries.
-type Member = (bool, AccountId);
+type TurnKey = (bool, AccountId);
 
 /// The deliveries of one destination.
 #[derive(Debug)]
-pub(super) struct Waiting {
+pub(super) struct WaitingDeliveries {
     connections: usize,
     /// Each with the time since which it is queued.
-    queue: DeficitQueue<Member, (Instant, InFlight)>,
+    queue: DeficitQueue<TurnKey, (Instant, InFlight)>,
     /// Deliveries that exceed their trigger's rate; they have no turn yet.
-    rated: Rated,
+    rated: RatedTriggers,
     bytes: usize,
-    held: HashMap<AccountId, Held>,
+    held: HashMap<AccountId, AccountHoldings>,
     attempts: usize,
 }
 
 /// What one account holds at the destination.
 #[derive(Debug, Default)]
-struct Held {
+struct AccountHoldings {
     waiting: usize,
     attempts: usize,
     bytes: usize,
 }
 
-impl Held {
+impl AccountHoldings {
     fn is_empty(&self) -> bool {
         self.waiting == 0 && self.attempts == 0
     }
 }
 
-/// An attempt in flight. It must be passed to [`Waiting::end`].
+/// An attempt in flight. It must be passed to [`WaitingDeliveries::end`].
 #[derive(Debug)]
-pub(super) struct Attempt {
+pub(super) struct AttemptInFlight {
     account: AccountId,
     bytes: usize,
 }
 
-impl Waiting {
+impl WaitingDeliveries {
     pub(super) fn new(connections: usize) -> Self {
         Self {
             connections,
             queue: DeficitQueue::new(1),
-            rated: Rated::default(),
+            rated: RatedTriggers::default(),
             bytes: 0,
-            held: HashMap::new(),
+            held: HashMap::default(),
             attempts: 0,
         }
     }
@@ -91,7 +92,7 @@ impl Waiting {
 
     /// Whether the account may have one more connection. A delivery never overtakes queued ones of its account.
     pub(super) fn may_begin(&self, queued: &InFlight) -> bool {
-        self.queue.len_of(&member(queued)) == 0 && self.has_connection(&queued.account.id)
+        (self.queue.is_empty() || self.queue.len_of(&member(queued)) == 0) && self.has_connection(&queued.account.id)
     }
 
     fn has_connection(&self, account: &AccountId) -> bool {
@@ -101,29 +102,39 @@ impl Waiting {
 
     /// Whether one more may be queued; the error is the exceeded bound. `is_kept`: it is also in a stream, where it can
     /// wait.
-    pub(super) fn has_room(&self, queued: &InFlight, bounds: &Bounds, is_kept: bool) -> Result<(), Dropped> {
+    pub(super) fn has_room(
+        &self,
+        queued: &InFlight,
+        bounds: &DestinationBounds,
+        is_kept: bool,
+    ) -> Result<(), DropReason> {
         let (own_max, places) =
             if is_kept { (bounds.kept_max, bounds.kept_places) } else { (usize::MAX, bounds.waiting_max) };
         if !self.has_place(queued, own_max, places) {
-            return Err(Dropped::QueueFull);
+            return Err(DropReason::QueueFull);
         }
         let fits = self.bytes + queued.delivery.body.len() <= bounds.waiting_bytes_max && self.has_bytes(queued);
         if !fits || (is_kept && self.bytes >= bounds.kept_bytes_max) {
-            return Err(Dropped::QueueBytesFull);
+            return Err(DropReason::QueueBytesFull);
         }
         Ok(())
     }
 
     /// How many parked deliveries of each of these accounts, and how many bytes of all, may be sent or, where `queues`,
     /// queued, if half of the room for them is free. Otherwise `None`, so that many are fetched at a time.
-    pub(super) fn room_for_parked(&self, bounds: &Bounds, accounts: Vec<Account>, queues: bool) -> Option<Room> {
+    pub(super) fn room_for_parked(
+        &self,
+        bounds: &DestinationBounds,
+        accounts: Vec<ParkedAccount>,
+        queues: bool,
+    ) -> Option<FetchRoom> {
         let is_half_free = self.len() <= bounds.kept_max / 2 && self.bytes <= bounds.kept_bytes_max / 2;
         if !is_half_free {
             return None;
         }
         let (mut attempts, mut waiting, most) = (self.attempts, self.len(), if queues { bounds.kept_max } else { 0 });
         let of = |account: Option<&AccountId>| account.and_then(|account| self.held.get(account));
-        let own = |account: &Account| of(account.as_ref()).map_or((0, 0), |own| (own.attempts, own.waiting));
+        let own = |account: &ParkedAccount| of(account.as_ref()).map_or((0, 0), |own| (own.attempts, own.waiting));
         let mut room: Vec<_> = accounts.into_iter().map(|account| (own(&account), (account, 0))).collect();
         let mut all = 0;
         // One for each in turn, as they would come.
@@ -143,7 +154,7 @@ impl Waiting {
             }
             if all == before {
                 let accounts = room.into_iter().map(|(_, room)| room).collect();
-                return Some(Room { accounts, bytes: bounds.kept_bytes_max - self.bytes });
+                return Some(FetchRoom { accounts, bytes: bounds.kept_bytes_max - self.bytes });
             }
         }
     }
@@ -211,7 +222,7 @@ impl Waiting {
     /// The delivery whose turn it is, of an account that may have one more connection.
     pub(super) fn pop(&mut self) -> Option<(Instant, InFlight)> {
         let Self { connections, queue, held, attempts, .. } = self;
-        let may_begin = |(_, account): &Member| {
+        let may_begin = |(_, account): &TurnKey| {
             let own = held.get(account).map_or(0, |held| held.attempts);
             within(*connections, *attempts, own, ACCOUNT_WEIGHT)
         };
@@ -232,7 +243,7 @@ impl Waiting {
         self.queue_out(rest)
     }
 
-    fn queue_out(&mut self, mut queue: DeficitQueue<Member, (Instant, InFlight)>) -> Vec<InFlight> {
+    fn queue_out(&mut self, mut queue: DeficitQueue<TurnKey, (Instant, InFlight)>) -> Vec<InFlight> {
         let out: Vec<InFlight> = std::iter::from_fn(|| queue.pop()).map(|(_, queued)| queued).collect();
         out.iter().for_each(|queued| self.count_out(queued));
         out
@@ -267,10 +278,10 @@ impl Waiting {
     }
 
     /// Counts an attempt that begins.
-    pub(super) fn begin(&mut self, queued: &InFlight) -> Attempt {
+    pub(super) fn begin(&mut self, queued: &InFlight) -> AttemptInFlight {
         // Includes the copy of the body in the connection's buffer.
         let bytes = cost(queued) + queued.delivery.body.len();
-        let attempt = Attempt { account: queued.account.id.clone(), bytes };
+        let attempt = AttemptInFlight { account: queued.account.id.clone(), bytes };
         let held = self.held.entry(attempt.account.clone()).or_default();
         held.attempts += 1;
         held.bytes += attempt.bytes;
@@ -279,7 +290,7 @@ impl Waiting {
     }
 
     /// Ends the counting of an attempt.
-    pub(super) fn end(&mut self, attempt: Attempt) {
+    pub(super) fn end(&mut self, attempt: AttemptInFlight) {
         self.attempts -= 1;
         self.change(&attempt.account, |held| {
             held.attempts -= 1;
@@ -295,7 +306,7 @@ impl Waiting {
         });
     }
 
-    fn change(&mut self, account: &AccountId, change: impl FnOnce(&mut Held)) {
+    fn change(&mut self, account: &AccountId, change: impl FnOnce(&mut AccountHoldings)) {
         let Some(held) = self.held.get_mut(account) else { return };
         change(held);
         if held.is_empty() {
@@ -304,7 +315,7 @@ impl Waiting {
     }
 }
 
-fn member(queued: &InFlight) -> Member {
+fn member(queued: &InFlight) -> TurnKey {
     (queued.is_test, queued.account.id.clone())
 }
 

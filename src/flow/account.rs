@@ -1,14 +1,15 @@
 //! What each account uses on the node: events, deliveries and bytes. Each is a share of a pool that all accounts use. A
 //! request is measured here before any part of it is accepted. `docs/fairness.md` has the arithmetic.
 
-use std::collections::HashMap;
 use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::fairness::{Pool, Share, Taken};
-use super::freed::Freed;
+use foldhash::HashMap;
+
+use super::fairness::{Pool, Share, TakenUnits};
 use super::rate::AccountRates;
+use super::share_notifier::ShareNotifier;
 use crate::model::id::AccountId;
 
 /// An account may hold at most this many times what is free.
@@ -24,7 +25,7 @@ const ACCOUNTS_SWEPT_AT: usize = 1_024;
 
 /// The bounds of a node.
 #[derive(Debug, Clone, Copy)]
-pub struct Bounds {
+pub struct NodeBounds {
     /// Events in flight.
     pub events: usize,
     /// Deliveries that are matched and whose attempts have not begun.
@@ -41,20 +42,20 @@ pub struct Accounts {
     pub(super) events: Pool<AccountId>,
     pub(super) deliveries: Pool<AccountId>,
     bytes: Pool<AccountId>,
-    known: Mutex<Known>,
-    freed: Arc<Freed>,
+    known: Mutex<KnownAccounts>,
+    freed: Arc<ShareNotifier>,
     pub(super) rates: Option<AccountRates>,
 }
 
 #[derive(Debug)]
-struct Known {
-    accounts: HashMap<AccountId, Arc<Account>>,
+struct KnownAccounts {
+    accounts: HashMap<AccountId, Arc<AccountShares>>,
     swept_at: usize,
 }
 
 /// One account's shares.
 #[derive(Debug)]
-pub struct Account {
+pub struct AccountShares {
     /// Its name.
     pub id: AccountId,
     pub(super) events: Share,
@@ -64,24 +65,24 @@ pub struct Account {
     tentative: AtomicUsize,
     /// Whether a request that alone exceeds the account's bound is in progress.
     paced: AtomicBool,
-    freed: Arc<Freed>,
+    freed: Arc<ShareNotifier>,
 }
 
 impl Accounts {
     /// No account holds anything yet.
-    pub(super) fn new(bounds: Bounds) -> Self {
+    pub(super) fn new(bounds: NodeBounds) -> Self {
         Self {
             events: Pool::new(bounds.events, ACCOUNT_WEIGHT),
             deliveries: Pool::new(bounds.deliveries, ACCOUNT_WEIGHT),
             bytes: Pool::new(bounds.bytes, ACCOUNT_WEIGHT),
-            known: Mutex::new(Known { accounts: HashMap::new(), swept_at: ACCOUNTS_SWEPT_AT }),
+            known: Mutex::new(KnownAccounts { accounts: HashMap::default(), swept_at: ACCOUNTS_SWEPT_AT }),
             freed: Arc::default(),
             rates: bounds.events_per_s.map(AccountRates::new),
         }
     }
 
     /// The shares of an account.
-    pub(super) fn get(&self, id: &AccountId) -> Arc<Account> {
+    pub(super) fn get(&self, id: &AccountId) -> Arc<AccountShares> {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(account) = known.accounts.get(id) {
             return Arc::clone(account);
@@ -90,7 +91,7 @@ impl Accounts {
             known.accounts.retain(|_, account| Arc::strong_count(account) > 1);
             known.swept_at = ACCOUNTS_SWEPT_AT.max(2 * known.accounts.len());
         }
-        let account = Arc::new(Account {
+        let account = Arc::new(AccountShares {
             id: id.clone(),
             events: self.events.apart(),
             deliveries: self.deliveries.apart(),
@@ -119,11 +120,14 @@ impl Accounts {
     }
 }
 
-impl Account {
+impl AccountShares {
     /// Starts to measure the deliveries of a request.
-    pub fn measure(self: &Arc<Self>) -> Measured {
+    pub fn measure(self: &Arc<Self>) -> MeasuredDeliveries {
         let taken = self.deliveries.take_some(0);
-        Measured { reserved: Reserved { taken, account: Arc::clone(self), paced: None }, is_tentative: true }
+        MeasuredDeliveries {
+            reserved: ReservedDeliveries { taken, account: Arc::clone(self), paced: None },
+            is_tentative: true,
+        }
     }
 
     /// Charges one delivery before it is rendered, without the bytes of its body. `None`: the account has to wait.
@@ -136,7 +140,7 @@ impl Account {
         self.charge(self.bytes.take_over(DELIVERY_BYTES + bytes))
     }
 
-    fn charge(self: &Arc<Self>, taken: Taken) -> Charge {
+    fn charge(self: &Arc<Self>, taken: TakenUnits) -> Charge {
         Charge { taken: Some(taken), freed: Arc::clone(&self.freed) }
     }
 
@@ -164,25 +168,25 @@ impl Account {
 
 /// The deliveries of a request, as far as they are measured. No event of the request is accepted yet.
 #[derive(Debug)]
-pub struct Measured {
-    reserved: Reserved,
+pub struct MeasuredDeliveries {
+    reserved: ReservedDeliveries,
     is_tentative: bool,
 }
 
 /// Deliveries that are charged to an account and not yet rendered.
 #[derive(Debug)]
-pub struct Reserved {
-    taken: Taken,
-    account: Arc<Account>,
+pub struct ReservedDeliveries {
+    taken: TakenUnits,
+    account: Arc<AccountShares>,
     /// Set where there are more deliveries than the account may hold: they are charged one by one, as it has room.
-    paced: Option<Paced>,
+    paced: Option<PacedRequest>,
 }
 
 /// The only request of an account that may exceed the account's bound.
 #[derive(Debug)]
-struct Paced(Arc<Account>);
+struct PacedRequest(Arc<AccountShares>);
 
-impl Measured {
+impl MeasuredDeliveries {
     /// Charges this many more deliveries. False: the account may not hold them.
     pub fn add(&mut self, deliveries: usize) -> bool {
         let account = &self.reserved.account;
@@ -195,19 +199,19 @@ impl Measured {
     }
 
     /// The account may hold all measured deliveries.
-    pub fn accept(mut self) -> Reserved {
+    pub fn accept(mut self) -> ReservedDeliveries {
         self.settle();
         self.into_reserved()
     }
 
-    /// The account may not hold all measured deliveries. If it has no other work, they are worked off one after the
+    /// The account may not hold all measured deliveries. If it has no other work, they are processed one after the
     /// other, so that a request of any size succeeds when it is sent again.
-    pub fn pace(mut self) -> Option<Reserved> {
+    pub fn pace(mut self) -> Option<ReservedDeliveries> {
         let account = Arc::clone(&self.reserved.account);
         if !account.is_idle() || account.paced.swap(true, Ordering::SeqCst) {
             return None;
         }
-        self.reserved.paced = Some(Paced(account));
+        self.reserved.paced = Some(PacedRequest(account));
         self.settle();
         Some(self.into_reserved())
     }
@@ -218,22 +222,22 @@ impl Measured {
         }
     }
 
-    fn into_reserved(mut self) -> Reserved {
+    fn into_reserved(mut self) -> ReservedDeliveries {
         let account = Arc::clone(&self.reserved.account);
-        let nothing = Reserved { taken: account.deliveries.take_over(0), account, paced: None };
+        let nothing = ReservedDeliveries { taken: account.deliveries.take_over(0), account, paced: None };
         std::mem::replace(&mut self.reserved, nothing)
     }
 }
 
-impl Drop for Measured {
+impl Drop for MeasuredDeliveries {
     fn drop(&mut self) {
         self.settle();
     }
 }
 
-impl Reserved {
+impl ReservedDeliveries {
     /// The account that they are charged to.
-    pub fn account(&self) -> &Arc<Account> {
+    pub fn account(&self) -> &Arc<AccountShares> {
         &self.account
     }
 
@@ -247,13 +251,13 @@ impl Reserved {
     }
 }
 
-impl Drop for Reserved {
+impl Drop for ReservedDeliveries {
     fn drop(&mut self) {
         self.account.freed.wake();
     }
 }
 
-impl Drop for Paced {
+impl Drop for PacedRequest {
     fn drop(&mut self) {
         self.0.paced.store(false, Ordering::SeqCst);
     }
@@ -263,8 +267,8 @@ impl Drop for Paced {
 #[derive(Debug)]
 pub struct Charge {
     /// `None` only during the drop.
-    taken: Option<Taken>,
-    freed: Arc<Freed>,
+    taken: Option<TakenUnits>,
+    freed: Arc<ShareNotifier>,
 }
 
 impl Charge {
@@ -281,7 +285,7 @@ impl Drop for Charge {
         let Some(taken) = self.taken.take() else { return };
         let share = taken.share().clone();
         drop(taken);
-        // Not for each unit: a waiting task continues with several at once.
+        // Waiting tasks are not woken for each unit, because they continue with several at once.
         if share.has_eased() {
             self.freed.wake();
         }
@@ -293,7 +297,7 @@ mod tests {
     use super::*;
 
     fn accounts(deliveries: usize) -> Accounts {
-        Accounts::new(Bounds { events: 10, deliveries, bytes: 10_000, events_per_s: None })
+        Accounts::new(NodeBounds { events: 10, deliveries, bytes: 10_000, events_per_s: None })
     }
 
     fn id(name: &str) -> AccountId {

@@ -1,5 +1,5 @@
-//! Work that would hold up a thread of the server: it runs on a few threads of its own. Members take turns by start-time
-//! fair queueing, and each has one of the threads at a time at most, so another member always finds one sooner.
+//! Work that would delay a thread of the server runs here, on a few threads of its own. Members take turns by start-time
+//! fair queueing, and each has at most one thread at a time, so that other members wait less.
 
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
@@ -18,30 +18,30 @@ pub const AT_ONCE_BYTES: usize = 16 << 10;
 /// The work ended in a panic, which the log has; or its thread ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a panic ended the work")]
-pub struct Panicked;
+pub struct JobPanicked;
 
-type Job = Box<dyn FnOnce() + Send>;
+type BackgroundJob = Box<dyn FnOnce() + Send>;
 
-/// Threads for the work of members `K`. Each job has somebody who waits for it, so there are as many jobs as requests.
-pub struct Background<K>(Arc<Inner<K>>);
+/// Threads for the work of members `K`. A request waits for each job, so there are at most as many jobs as requests.
+pub struct Background<K>(Arc<BackgroundShared<K>>);
 
-struct Inner<K> {
+struct BackgroundShared<K> {
     threads_max: usize,
-    state: Mutex<State<K>>,
+    state: Mutex<BackgroundState<K>>,
 }
 
-struct State<K> {
+struct BackgroundState<K> {
     turns: StartTimes<K>,
     /// What waits of each member that waits or has its turn.
-    jobs: HashMap<K, VecDeque<Job>>,
+    jobs: HashMap<K, VecDeque<BackgroundJob>>,
     threads: usize,
 }
 
 impl<K: Ord + Hash + Clone + Send + 'static> Background<K> {
     /// At most this many threads, which are started as there is work.
     pub fn new(threads_max: usize) -> Self {
-        let state = State { turns: StartTimes::default(), jobs: HashMap::new(), threads: 0 };
-        Self(Arc::new(Inner { threads_max: threads_max.max(1), state: Mutex::new(state) }))
+        let state = BackgroundState { turns: StartTimes::default(), jobs: HashMap::new(), threads: 0 };
+        Self(Arc::new(BackgroundShared { threads_max: threads_max.max(1), state: Mutex::new(state) }))
     }
 
     /// Does a member's work when it has its turn. What is returned passes on what came of it; if it is dropped before,
@@ -50,7 +50,7 @@ impl<K: Ord + Hash + Clone + Send + 'static> Background<K> {
         &self,
         member: K,
         work: W,
-    ) -> impl Future<Output = Result<T, Panicked>> + use<K, T, W> {
+    ) -> impl Future<Output = Result<T, JobPanicked>> + use<K, T, W> {
         let (done, result) = oneshot::channel();
         let job = move || {
             if !done.is_closed() {
@@ -61,12 +61,12 @@ impl<K: Ord + Hash + Clone + Send + 'static> Background<K> {
             let inner = Arc::clone(&self.0);
             tokio::task::spawn_blocking(move || inner.work());
         }
-        async move { result.await.map_err(|_| Panicked) }
+        async move { result.await.map_err(|_| JobPanicked) }
     }
 }
 
-impl<K: Ord + Hash + Clone> Inner<K> {
-    fn state(&self) -> MutexGuard<'_, State<K>> {
+impl<K: Ord + Hash + Clone> BackgroundShared<K> {
+    fn state(&self) -> MutexGuard<'_, BackgroundState<K>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -77,7 +77,7 @@ impl<K: Ord + Hash + Clone> Inner<K> {
             let job = state.jobs.get_mut(&turn.member).and_then(VecDeque::pop_front);
             drop(state);
             let begun = Instant::now();
-            // The panic's own words are in the log; who waits for the work hears of it.
+            // The log has the panic's message; the waiting caller gets an error.
             let _ = catch_unwind(AssertUnwindSafe(|| job.map(|job| job())));
             let cost = u64::try_from(begun.elapsed().as_nanos()).unwrap_or(u64::MAX);
             state = self.state();
@@ -91,9 +91,9 @@ impl<K: Ord + Hash + Clone> Inner<K> {
     }
 }
 
-impl<K: Ord + Hash + Clone> State<K> {
-    /// Whether one more thread is to be started.
-    fn push(&mut self, member: K, job: Job, threads_max: usize) -> bool {
+impl<K: Ord + Hash + Clone> BackgroundState<K> {
+    /// Whether one more thread must be started.
+    fn push(&mut self, member: K, job: BackgroundJob, threads_max: usize) -> bool {
         match self.jobs.get_mut(&member) {
             Some(jobs) => jobs.push_back(job),
             None => {
@@ -166,7 +166,7 @@ mod tests {
     async fn a_panic_costs_its_own_work_and_what_nobody_waits_for_is_not_begun() {
         let background = Background::new(1);
         let failed = soon(background.run("a", || -> u8 { panic!("a drill") })).await;
-        assert_eq!(failed, Err(Panicked));
+        assert_eq!(failed, Err(JobPanicked));
         assert_eq!(soon(background.run("a", || 7)).await, Ok(7));
         let (begun, seen) = mpsc::channel();
         let (release, held) = mpsc::channel::<()>();

@@ -5,19 +5,19 @@ use std::time::Duration;
 use actix::Message;
 
 use crate::model::destination::Destination;
-use crate::model::outcome::{Dropped, Outcome};
+use crate::model::outcome::{DropReason, Outcome};
 
 /// Asks the Dispatchers of one thread for the states of their destinations: the `limit` most troubled.
 #[derive(Debug, Clone, Copy, Message)]
-#[rtype(result = "Survey")]
-pub struct DestinationsAsked {
+#[rtype(result = "DestinationSurvey")]
+pub struct DestinationStatesQuery {
     /// How many destinations to return at most.
     pub limit: usize,
 }
 
 /// The destinations of one thread.
 #[derive(Debug, Default)]
-pub struct Survey {
+pub struct DestinationSurvey {
     /// The most troubled ones, in no order.
     pub destinations: Vec<DestinationState>,
     /// How many destinations the thread has.
@@ -26,7 +26,7 @@ pub struct Survey {
 
 /// What is wrong with a destination, from best to worst.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Trouble {
+pub enum DestinationHealth {
     /// No known trouble.
     None,
     /// The last attempt did not succeed.
@@ -44,7 +44,7 @@ pub struct DestinationState {
     /// The destination.
     pub destination: Destination,
     /// What is wrong with it.
-    pub trouble: Trouble,
+    pub trouble: DestinationHealth,
     /// Queued deliveries.
     pub queued: usize,
     /// Bytes of their bodies.
@@ -56,10 +56,10 @@ pub struct DestinationState {
     /// Attempts that ended, by outcome.
     pub attempts: Vec<(Outcome, u64)>,
     /// Dropped deliveries, by reason.
-    pub dropped: Vec<(Dropped, u64)>,
+    pub dropped: Vec<(DropReason, u64)>,
 }
 
-impl Trouble {
+impl DestinationHealth {
     /// The word for it in the HTTP interface. Stable.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -71,7 +71,7 @@ impl Trouble {
     }
 }
 
-impl Survey {
+impl DestinationSurvey {
     /// Keeps only the most troubled ones, in no order.
     pub fn keep(&mut self, limit: usize) {
         if limit < self.destinations.len() {
@@ -83,7 +83,7 @@ impl Survey {
 
 impl DestinationState {
     /// The sort key: trouble, then the longest wait, drops, queue and attempts in flight.
-    pub fn rank(&self) -> (Trouble, Duration, u64, usize, usize) {
+    pub fn rank(&self) -> (DestinationHealth, Duration, u64, usize, usize) {
         let dropped = self.dropped.iter().map(|(_, number)| number).sum();
         (self.trouble, self.oldest_wait.unwrap_or_default(), dropped, self.queued, self.in_flight)
     }
@@ -93,7 +93,7 @@ impl DestinationState {
 mod tests {
     use super::*;
 
-    fn state(host: &str, trouble: Trouble, wait_ms: u64, queued: usize) -> DestinationState {
+    fn state(host: &str, trouble: DestinationHealth, wait_ms: u64, queued: usize) -> DestinationState {
         DestinationState {
             destination: Destination { secure: true, host: host.into(), port: 443 },
             trouble,
@@ -109,14 +109,14 @@ mod tests {
     #[test]
     fn the_most_troubled_are_kept() {
         let destinations = vec![
-            state("fine", Trouble::None, 900, 9),
-            state("stalled", Trouble::Stalled, 1, 1),
-            state("slow", Trouble::Failing, 80, 1),
-            state("failing", Trouble::Failing, 2, 5),
+            state("fine", DestinationHealth::None, 900, 9),
+            state("stalled", DestinationHealth::Stalled, 1, 1),
+            state("slow", DestinationHealth::Failing, 80, 1),
+            state("failing", DestinationHealth::Failing, 2, 5),
         ];
-        let mut survey = Survey { destinations, total: 4 };
+        let mut survey = DestinationSurvey { destinations, total: 4 };
         survey.destinations.sort_by_key(|one| std::cmp::Reverse(one.rank()));
-        let hosts = |survey: &Survey| -> Vec<String> {
+        let hosts = |survey: &DestinationSurvey| -> Vec<String> {
             survey.destinations.iter().map(|state| state.destination.host.to_string()).collect()
         };
         assert_eq!(hosts(&survey), ["stalled", "slow", "failing", "fine"]);

@@ -1,5 +1,5 @@
 //! Counts what is in flight on the node and decides whether events are admitted. Events are charged to their accounts
-//! when they are admitted, deliveries and bytes when they are created; see [`super::account`]. Knows nothing of the
+//! when they are admitted, deliveries and bytes when they are created; see [`super::account`]. Independent of the
 //! content of events and deliveries.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -7,9 +7,9 @@ use std::sync::{Arc, OnceLock};
 
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, oneshot};
 
-use super::account::{Account, Accounts, Bounds, Charge};
-use super::fairness::Taken;
-use super::refusal::{Full, Refusal};
+use super::account::{AccountShares, Accounts, Charge, NodeBounds};
+use super::fairness::TakenUnits;
+use super::refusal::{ReachedBound, Refusal};
 use crate::model::id::AccountId;
 
 /// Counts what is in flight on this node.
@@ -34,7 +34,7 @@ pub struct Gate {
 impl Gate {
     /// An open gate with these bounds, and with `takes_max` permits for deliveries that are read from the streams and
     /// wait for their attempts.
-    pub fn new(bounds: Bounds, takes_max: usize) -> Arc<Self> {
+    pub fn new(bounds: NodeBounds, takes_max: usize) -> Arc<Self> {
         Arc::new(Self {
             events: AtomicUsize::new(0),
             accounts: Accounts::new(bounds),
@@ -50,49 +50,49 @@ impl Gate {
     }
 
     /// The shares of an account.
-    pub fn account(&self, id: &AccountId) -> Arc<Account> {
+    pub fn account(&self, id: &AccountId) -> Arc<AccountShares> {
         self.accounts.get(id)
     }
 
     /// Admits all of these events or none; `events` says how many each account has. The response is sent when
-    /// the last piece of work of the request has been handed over; see [`Admitted`]. An account that holds nothing may
-    /// exceed its bound: its events are in memory anyway, as part of the request's body, and are worked off in turn.
+    /// the last piece of work of the request has been handed over; see [`AdmittedEvents`]. An account that holds nothing may
+    /// exceed its bound: its events are in memory anyway, as part of the request's body, and are processed in turn.
     pub fn admit<A>(
         self: &Arc<Self>,
-        events: &[(Arc<Account>, usize)],
+        events: &[(Arc<AccountShares>, usize)],
         response: A,
         reply: oneshot::Sender<A>,
-    ) -> Result<Admitted<A>, (Refusal, oneshot::Sender<A>)> {
+    ) -> Result<AdmittedEvents<A>, (Refusal, oneshot::Sender<A>)> {
         self.admit_where(events, response, reply, |number| self.pass(events, number))
     }
 
     /// The same for events that were accepted before the last start: their account's rate was charged then.
     pub fn admit_again<A>(
         self: &Arc<Self>,
-        events: &[(Arc<Account>, usize)],
+        events: &[(Arc<AccountShares>, usize)],
         response: A,
         reply: oneshot::Sender<A>,
-    ) -> Result<Admitted<A>, (Refusal, oneshot::Sender<A>)> {
+    ) -> Result<AdmittedEvents<A>, (Refusal, oneshot::Sender<A>)> {
         self.admit_where(events, response, reply, |_| Ok(()))
     }
 
     fn admit_where<A>(
         self: &Arc<Self>,
-        events: &[(Arc<Account>, usize)],
+        events: &[(Arc<AccountShares>, usize)],
         response: A,
         reply: oneshot::Sender<A>,
         passes: impl FnOnce(usize) -> Result<(), Refusal>,
-    ) -> Result<Admitted<A>, (Refusal, oneshot::Sender<A>)> {
+    ) -> Result<AdmittedEvents<A>, (Refusal, oneshot::Sender<A>)> {
         let number = events.iter().map(|(_, events)| events).sum();
         // Counts first and decides then: a stop that closes the gate and sees no events in flight can be sure that none
         // follows.
         self.events.fetch_add(number, Ordering::SeqCst);
         let charged = match self.refusal() {
             Some(refusal) => Err(refusal),
-            None => passes(number).and_then(|()| charge(events).ok_or(Refusal::Full(Full::Events(number)))),
+            None => passes(number).and_then(|()| charge(events).ok_or(Refusal::Full(ReachedBound::Events(number)))),
         };
         match charged {
-            Ok(charges) => Ok(Admitted {
+            Ok(charges) => Ok(AdmittedEvents {
                 gate: Arc::clone(self),
                 events: number,
                 charges,
@@ -108,7 +108,7 @@ impl Gate {
     }
 
     /// Whether each account may post this many events now.
-    fn pass(&self, events: &[(Arc<Account>, usize)], number: usize) -> Result<(), Refusal> {
+    fn pass(&self, events: &[(Arc<AccountShares>, usize)], number: usize) -> Result<(), Refusal> {
         let Some(rates) = &self.accounts.rates else { return Ok(()) };
         events.iter().try_for_each(|(account, events)| rates.pass(&account.id, *events)).map_err(|wait| {
             let retry_after_s = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
@@ -143,7 +143,7 @@ impl Gate {
         } else if self.unavailable.load(Ordering::Relaxed) {
             Some(Refusal::Unavailable)
         } else if self.room.load(Ordering::Relaxed) == 0 {
-            Some(Refusal::Full(Full::Backlog))
+            Some(Refusal::Full(ReachedBound::Backlog))
         } else {
             None
         }
@@ -163,9 +163,9 @@ impl Gate {
     }
 
     /// Counts one delivery, and the bytes that it is charged, until the returned value is dropped.
-    pub fn delivery(self: &Arc<Self>, bytes: Option<Charge>) -> Outstanding {
+    pub fn delivery(self: &Arc<Self>, bytes: Option<Charge>) -> OutstandingDelivery {
         self.deliveries.fetch_add(1, Ordering::SeqCst);
-        Outstanding { gate: Arc::clone(self), bytes }
+        OutstandingDelivery { gate: Arc::clone(self), bytes }
     }
 
     /// Stops admitting events.
@@ -234,8 +234,8 @@ impl Gate {
 }
 
 /// Charges events to their accounts; `None` if one of the accounts may not hold its part.
-fn charge(events: &[(Arc<Account>, usize)]) -> Option<Vec<Taken>> {
-    let charge = |(account, events): &(Arc<Account>, usize)| {
+fn charge(events: &[(Arc<AccountShares>, usize)]) -> Option<Vec<TakenUnits>> {
+    let charge = |(account, events): &(Arc<AccountShares>, usize)| {
         let share = &account.events;
         let some = || (share.taken() == 0).then(|| share.take_some(*events)).filter(|taken| taken.units() > 0);
         share.take(*events).or_else(some)
@@ -247,18 +247,18 @@ fn charge(events: &[(Arc<Account>, usize)]) -> Option<Vec<Taken>> {
 /// permits are released and the response is sent. So a producer that waits for responses is paced by what the node can
 /// send, and every loss of work, by a panic too, releases its permits.
 #[derive(Debug)]
-pub struct Admitted<A> {
+pub struct AdmittedEvents<A> {
     gate: Arc<Gate>,
     events: usize,
-    charges: Vec<Taken>,
-    body: Option<Taken>,
+    charges: Vec<TakenUnits>,
+    body: Option<TakenUnits>,
     response: Option<(A, oneshot::Sender<A>)>,
     instead: OnceLock<A>,
 }
 
-impl<A> Admitted<A> {
+impl<A> AdmittedEvents<A> {
     /// Keeps what the request's body is charged until the events end: they are parts of it.
-    pub fn hold(&mut self, body: Taken) {
+    pub fn hold(&mut self, body: TakenUnits) {
         self.body = Some(body);
     }
 
@@ -268,7 +268,7 @@ impl<A> Admitted<A> {
     }
 }
 
-impl<A> Drop for Admitted<A> {
+impl<A> Drop for AdmittedEvents<A> {
     fn drop(&mut self) {
         self.charges.clear();
         self.body = None;
@@ -293,12 +293,12 @@ impl StreamPermit {
 
 /// One delivery that is queued or being attempted, and the bytes that it is charged.
 #[derive(Debug)]
-pub struct Outstanding {
+pub struct OutstandingDelivery {
     gate: Arc<Gate>,
     bytes: Option<Charge>,
 }
 
-impl Outstanding {
+impl OutstandingDelivery {
     /// Charges this many more bytes: while a body is being sent it is also in its connection's buffer.
     pub fn add_over(&mut self, bytes: usize) {
         if let Some(charge) = &mut self.bytes {
@@ -307,7 +307,7 @@ impl Outstanding {
     }
 }
 
-impl Drop for Outstanding {
+impl Drop for OutstandingDelivery {
     fn drop(&mut self) {
         self.gate.release(&self.gate.deliveries, 1);
     }
@@ -317,7 +317,7 @@ impl Drop for Outstanding {
 impl Gate {
     /// A gate for this many events, without any other bound.
     pub(crate) fn for_events(events: usize) -> Arc<Self> {
-        Self::new(Bounds { events, deliveries: 1_000_000, bytes: 1 << 40, events_per_s: None }, 100)
+        Self::new(NodeBounds { events, deliveries: 1_000_000, bytes: 1 << 40, events_per_s: None }, 100)
     }
 
     /// The charge of one delivery of the account `default`.
@@ -333,7 +333,7 @@ impl Gate {
         events: usize,
         response: A,
         reply: oneshot::Sender<A>,
-    ) -> Result<Admitted<A>, (Refusal, oneshot::Sender<A>)> {
+    ) -> Result<AdmittedEvents<A>, (Refusal, oneshot::Sender<A>)> {
         self.admit(&[(self.account(&AccountId::default_account()), events)], response, reply)
     }
 }
@@ -349,14 +349,14 @@ mod tests {
         let admitted = Arc::new(gate.admit_default(2, "taken", tell).expect("room"));
         let (tell, _) = oneshot::channel();
         let (reason, _) = gate.admit_default(2, "taken", tell).expect_err("no room for both");
-        assert_eq!((reason, gate.events()), (Refusal::Full(Full::Events(2)), 2));
+        assert_eq!((reason, gate.events()), (Refusal::Full(ReachedBound::Events(2)), 2));
         let admit_other = |name: &str| {
             let (tell, _) = oneshot::channel();
             gate.admit(&[(gate.account(&AccountId::new(name).expect("a name")), 2)], "taken", tell)
         };
         let paced = admit_other("other").expect("it holds nothing, and one permit is free");
         assert_eq!((gate.events(), gate.is_full()), (4, true));
-        assert_eq!(admit_other("third").expect_err("no permit is free").0, Refusal::Full(Full::Events(2)));
+        assert_eq!(admit_other("third").expect_err("no permit is free").0, Refusal::Full(ReachedBound::Events(2)));
         drop(paced);
         let copy = Arc::clone(&admitted);
         drop(admitted);
@@ -368,7 +368,7 @@ mod tests {
     #[test]
     fn what_was_accepted_before_is_not_charged_to_a_rate_again() {
         let events_per_s = std::num::NonZeroU32::new(1);
-        let gate = Gate::new(Bounds { events: 9, deliveries: 9, bytes: 9, events_per_s }, 1);
+        let gate = Gate::new(NodeBounds { events: 9, deliveries: 9, bytes: 9, events_per_s }, 1);
         let one = [(gate.account(&AccountId::default_account()), 1)];
         for _ in 0..5 {
             gate.admit_again(&one, (), oneshot::channel().0).expect("room");

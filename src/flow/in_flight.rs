@@ -1,6 +1,6 @@
 //! A delivery in flight and what it holds: the permit of its event, the claim on its stream entry, and the channel for
 //! the report of its end. Several nodes may hold the same entry; the claim decides which of them may make the attempt.
-//! Knows nothing of Redis.
+//! Does not depend on Redis.
 
 use std::fmt;
 use std::sync::Arc;
@@ -8,16 +8,16 @@ use std::time::Instant;
 
 use tokio::sync::{mpsc, oneshot};
 
-use super::keep::Kept;
-use super::response::EventsResponse;
-use crate::flow::account::{Account, Charge};
-use crate::flow::gate::{Admitted, Outstanding, StreamPermit};
+use super::journal::JournaledFiring;
+pub use super::permit::{Admission, Permit};
+use crate::flow::account::AccountShares;
+use crate::flow::gate::OutstandingDelivery;
 use crate::model::delivery::Delivery;
 use crate::model::destination::Destination;
 use crate::model::firing::FiringId;
 use crate::model::id::AccountId;
-use crate::model::outcome::Dropped;
-pub use crate::model::outcome::Report;
+use crate::model::outcome::DropReason;
+pub use crate::model::outcome::FiringReport;
 use crate::telemetry::metrics::Metrics;
 
 /// The id of a stream entry: milliseconds and a number, as Redis orders them.
@@ -41,15 +41,15 @@ impl fmt::Display for EntryId {
 /// Sends requests to the worker that redeems the claims of one stream. The channel holds at most one request for each
 /// delivery in flight and one for each destination.
 #[derive(Debug, Clone)]
-pub struct StreamClaims(mpsc::UnboundedSender<Request>);
+pub struct StreamClaims(mpsc::UnboundedSender<StreamRequest>);
 
 /// A request to the worker of a stream's claims.
 #[derive(Debug)]
-pub enum Request {
+pub enum StreamRequest {
     /// The holder of a claim redeems it or gives it up.
     Redeem(ClaimRequest),
     /// A queue has room for parked deliveries.
-    Fetch(Fetch),
+    Fetch(FetchRequest),
 }
 
 /// A claim and what its holder wants.
@@ -62,7 +62,7 @@ pub struct ClaimRequest {
     /// What the holder wants.
     pub action: ClaimAction,
     /// Counts the delivery until the request is done.
-    pub outstanding: Outstanding,
+    pub outstanding: OutstandingDelivery,
 }
 
 /// What the holder of a claim wants.
@@ -71,16 +71,16 @@ pub enum ClaimAction {
     /// Make the attempt. The response says whether this node may.
     Attempt(oneshot::Sender<bool>),
     /// End the delivery without an attempt. Its permit is held until that is recorded.
-    Drop(Dropped, Option<Permit>),
+    Drop(DropReason, Option<Permit>),
     /// Park the delivery in its stream until a node has room for it. Its permit is held until that is recorded.
-    Park(Lane, Option<Permit>),
+    Park(ParkedLane, Option<Permit>),
     /// Give the delivery back: any node may read it.
     GiveBack,
 }
 
 /// What is parked together: the deliveries of one account to one destination, so that accounts take turns.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Lane {
+pub struct ParkedLane {
     /// The destination.
     pub destination: Destination,
     /// `None`: an earlier version parked them, which did not tell accounts apart.
@@ -89,20 +89,20 @@ pub struct Lane {
 
 /// A request for parked deliveries of one destination.
 #[derive(Debug)]
-pub struct Fetch {
+pub struct FetchRequest {
     /// Where they are parked, and how many of each at most. All are of one destination.
-    pub lanes: Vec<(Lane, usize)>,
+    pub lanes: Vec<(ParkedLane, usize)>,
     /// How many bytes of bodies at most. The last delivery may exceed it, so that a body of any size can be fetched.
     pub bytes: usize,
     /// Where the deliveries are sent.
-    pub response: oneshot::Sender<Fetched>,
+    pub response: oneshot::Sender<FetchedDeliveries>,
     /// Redeems their claims.
     pub claims: StreamClaims,
 }
 
 /// Parked deliveries.
 #[derive(Debug, Default)]
-pub struct Fetched {
+pub struct FetchedDeliveries {
     /// The oldest ones of each lane.
     pub deliveries: Vec<InFlight>,
     /// Whether there may be more, for each lane in the order of the request.
@@ -111,20 +111,20 @@ pub struct Fetched {
 
 impl StreamClaims {
     /// The sending half, and the receiving half for the worker. The latter ends when all senders are dropped.
-    pub fn open() -> (Self, mpsc::UnboundedReceiver<Request>) {
+    pub fn open() -> (Self, mpsc::UnboundedReceiver<StreamRequest>) {
         let (requests, received) = mpsc::unbounded_channel();
         (Self(requests), received)
     }
 
     /// Fetches some parked deliveries of each of these lanes, of `bytes` bytes together. Returns none while Redis is
     /// unavailable.
-    pub async fn fetch(&self, lanes: Vec<(Lane, usize)>, bytes: usize) -> Fetched {
+    pub async fn fetch(&self, lanes: Vec<(ParkedLane, usize)>, bytes: usize) -> FetchedDeliveries {
         let (response, received) = oneshot::channel();
-        self.send(Request::Fetch(Fetch { lanes, bytes, response, claims: self.clone() }));
+        self.send(StreamRequest::Fetch(FetchRequest { lanes, bytes, response, claims: self.clone() }));
         received.await.unwrap_or_default()
     }
 
-    fn send(&self, request: Request) {
+    fn send(&self, request: StreamRequest) {
         // A closed channel means that the worker's thread has stopped: no further attempt is made.
         let _ = self.0.send(request);
     }
@@ -138,23 +138,28 @@ pub struct Claim {
     account: Option<AccountId>,
     claims: StreamClaims,
     /// Counts the delivery; `None` once the claim was redeemed or given up.
-    outstanding: Option<Outstanding>,
+    outstanding: Option<OutstandingDelivery>,
     is_late: bool,
 }
 
 impl Claim {
     /// A claim on an entry, redeemed through `claims`.
-    pub fn new(entry: EntryId, account: Option<AccountId>, claims: StreamClaims, outstanding: Outstanding) -> Self {
+    pub fn new(
+        entry: EntryId,
+        account: Option<AccountId>,
+        claims: StreamClaims,
+        outstanding: OutstandingDelivery,
+    ) -> Self {
         Self { entry, account, claims, outstanding: Some(outstanding), is_late: false }
     }
 
-    /// The entry has waited for so long that what is behind it in its stream is not to wait for it.
+    /// The entry has waited so long that it must not delay later entries of its stream.
     pub fn late(mut self, is_late: bool) -> Self {
         self.is_late = is_late;
         self
     }
 
-    /// Whether the delivery is to be parked rather than to keep its stream waiting.
+    /// Whether the delivery must be parked, so that it does not delay its stream.
     pub fn is_late(&self) -> bool {
         self.is_late
     }
@@ -172,18 +177,18 @@ impl Claim {
     }
 
     /// Ends the delivery without an attempt, unless another node has redeemed its claim.
-    pub fn discard(mut self, reason: Dropped, permit: Option<Permit>) {
+    pub fn discard(mut self, reason: DropReason, permit: Option<Permit>) {
         self.hand_in(ClaimAction::Drop(reason, permit));
     }
 
     /// Parks the delivery in its stream until a node has room for it.
-    pub fn park(mut self, lane: Lane, permit: Option<Permit>) {
+    pub fn park(mut self, lane: ParkedLane, permit: Option<Permit>) {
         self.hand_in(ClaimAction::Park(lane, permit));
     }
 
     fn hand_in(&mut self, action: ClaimAction) {
         if let Some(outstanding) = self.outstanding.take() {
-            self.claims.send(Request::Redeem(ClaimRequest {
+            self.claims.send(StreamRequest::Redeem(ClaimRequest {
                 entry: self.entry,
                 account: self.account.take(),
                 action,
@@ -199,14 +204,11 @@ impl Drop for Claim {
     }
 }
 
-/// The permits that a request's events hold.
-pub type Admission = Arc<Admitted<EventsResponse>>;
-
 /// A delivery in flight: what it releases and whom it reports to when it ends.
 #[derive(Debug)]
 pub struct InFlight {
     /// The account that it belongs to.
-    pub account: Arc<Account>,
+    pub account: Arc<AccountShares>,
     /// Whether it is the test of a trigger. A test does not wait behind its account's deliveries.
     pub is_test: bool,
     /// The POST to make.
@@ -218,31 +220,22 @@ pub struct InFlight {
     /// Must be redeemed before the attempt begins; `None` if no other node can hold the delivery.
     pub claim: Option<Claim>,
     /// The journal must record the attempt before it begins; `None` without a journal.
-    pub kept: Option<Kept>,
+    pub kept: Option<JournaledFiring>,
     /// Counts it until it ends.
-    pub outstanding: Outstanding,
+    pub outstanding: OutstandingDelivery,
     /// Receives the report of its end.
-    pub report: Option<oneshot::Sender<Report>>,
-}
-
-/// The bound that a waiting delivery counts against.
-#[derive(Debug)]
-pub enum Permit {
-    /// The permits of the request that it came with, and its own charge to its account.
-    Request(Admission, Charge),
-    /// A permit of its own: another node accepted it, and this node read it from a stream.
-    Stream(StreamPermit),
+    pub report: Option<oneshot::Sender<FiringReport>>,
 }
 
 impl InFlight {
     /// Where it is parked, if it is.
-    pub fn lane(&self) -> Lane {
+    pub fn lane(&self) -> ParkedLane {
         let destination = self.delivery.target.destination.clone();
-        Lane { destination, account: Some(self.account.id.clone()) }
+        ParkedLane { destination, account: Some(self.account.id.clone()) }
     }
 
     /// Ends the delivery without an attempt.
-    pub fn drop_unsent(self, metrics: &Metrics, reason: Dropped) {
+    pub fn drop_unsent(self, metrics: &Metrics, reason: DropReason) {
         let Delivery { firing, target, .. } = &self.delivery;
         drop_unsent(metrics, reason, firing.as_ref(), Some(&target.destination), self.report);
     }
@@ -251,14 +244,14 @@ impl InFlight {
 /// Counts a delivery that ends without an attempt, and reports it.
 pub fn drop_unsent(
     metrics: &Metrics,
-    reason: Dropped,
+    reason: DropReason,
     firing: Option<&FiringId>,
     destination: Option<&Destination>,
-    report: Option<oneshot::Sender<Report>>,
+    report: Option<oneshot::Sender<FiringReport>>,
 ) {
     metrics.deliveries.dropped.inc(reason);
-    metrics.activity.ended(firing, destination, Report::Dropped(reason));
+    metrics.activity.ended(firing, destination, FiringReport::Dropped(reason));
     if let Some(report) = report {
-        let _ = report.send(Report::Dropped(reason));
+        let _ = report.send(FiringReport::Dropped(reason));
     }
 }

@@ -10,13 +10,13 @@ use actix::Message;
 use http::HeaderValue;
 use tokio::sync::oneshot;
 
-use super::account::{Account, Charge};
-use super::in_flight::{Admission, InFlight, Lane, Report, StreamClaims};
-use super::keep::Kept;
+use super::account::{AccountShares, Charge};
+use super::in_flight::{Admission, FiringReport, InFlight, ParkedLane, StreamClaims};
+use super::journal::JournaledFiring;
 use crate::model::event::Event;
 use crate::model::firing::{EventIdentity, FiringId};
 use crate::model::id::TriggerId;
-use crate::model::outcome::Dropped;
+use crate::model::outcome::DropReason;
 use crate::model::target::Target;
 use crate::model::template::Template;
 use crate::templating::{self, Expressions};
@@ -38,7 +38,7 @@ pub struct EventsAdmitted {
 #[rtype(result = "()")]
 pub struct FiringsMatched {
     /// The account that they belong to.
-    pub account: Arc<Account>,
+    pub account: Arc<AccountShares>,
     /// What the events of one account in one request fire.
     pub firings: Box<dyn Firings>,
     /// When the events were accepted.
@@ -50,12 +50,12 @@ pub struct FiringsMatched {
 /// Firings that are produced one by one, so that few of them are in memory at a time.
 pub trait Firings: Send + fmt::Debug {
     /// Does one bounded unit of work. Must not panic.
-    fn step(&mut self) -> Step;
+    fn step(&mut self) -> FiringStep;
 }
 
 /// The result of one unit of work on firings.
 #[derive(Debug)]
-pub enum Step {
+pub enum FiringStep {
     /// A firing.
     Fired(Firing),
     /// No firing yet.
@@ -71,8 +71,8 @@ pub enum Step {
 pub struct OneFiring(pub Option<Firing>);
 
 impl Firings for OneFiring {
-    fn step(&mut self) -> Step {
-        self.0.take().map_or(Step::Done, Step::Fired)
+    fn step(&mut self) -> FiringStep {
+        self.0.take().map_or(FiringStep::Done, FiringStep::Fired)
     }
 }
 
@@ -93,15 +93,15 @@ pub struct Firing {
     /// The trigger.
     pub trigger: TriggerId,
     /// Where it sends, or why it is dropped.
-    pub target: Result<Arc<LiveTarget>, Dropped>,
+    pub target: Result<Arc<LiveTarget>, DropReason>,
     /// What it sends; `None` if the template is unusable.
     pub template: Option<Arc<LiveTemplate>>,
     /// Its charge to its account; `None` for a test.
     pub charge: Option<Charge>,
     /// Its entry in the journal; `None` for a test, and without a journal.
-    pub kept: Option<Kept>,
+    pub kept: Option<JournaledFiring>,
     /// Receives the report of its end.
-    pub report: Option<oneshot::Sender<Report>>,
+    pub report: Option<oneshot::Sender<FiringReport>>,
 }
 
 impl Firing {
@@ -126,14 +126,14 @@ pub struct EventData {
 #[derive(Debug)]
 pub struct LiveTemplate {
     /// The prepared body.
-    pub compiled: templating::Compiled,
+    pub compiled: templating::CompiledTemplate,
     /// What is sent as `content-type`.
     pub content_type: HeaderValue,
 }
 
 impl LiveTemplate {
     /// For a compiled template; `None` if its content type is not a valid header value.
-    pub fn new(template: &Template, compiled: templating::Compiled) -> Option<Arc<Self>> {
+    pub fn new(template: &Template, compiled: templating::CompiledTemplate) -> Option<Arc<Self>> {
         let content_type = match &template.content_type {
             Some(own) => HeaderValue::from_str(own).ok()?,
             // A constant has no reference count that several threads would write to.
@@ -157,4 +157,4 @@ pub struct DeliveriesRouted(pub Vec<InFlight>);
 /// stream, through which the deliveries can be fetched.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
-pub struct DeliveriesParked(pub Vec<(Lane, StreamClaims)>);
+pub struct DeliveriesParked(pub Vec<(ParkedLane, StreamClaims)>);

@@ -1,4 +1,4 @@
-//! Whose share of the node a request uses before anything of it is read.
+//! Whose share of the node a request uses before it is read.
 
 use std::net::IpAddr;
 

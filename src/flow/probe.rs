@@ -8,13 +8,13 @@ use std::time::Duration;
 use actix::{Actor, ActorContext as _, Context, Handler, Message, Recipient};
 use tokio::sync::mpsc;
 
-use super::keep::KeptEntry;
+use super::journal::JournaledEvent;
 
 /// In place of a journal's entry: remembers which of its firings have ended without an attempt.
 #[derive(Debug, Default)]
 pub(crate) struct EndedFirings(pub(crate) Mutex<Vec<u32>>);
 
-impl KeptEntry for EndedFirings {
+impl JournaledEvent for EndedFirings {
     fn ended(self: Arc<Self>, index: u32) {
         self.0.lock().expect("whole").push(index);
     }

@@ -20,16 +20,16 @@ const ACCOUNTS_SWEPT_AT: usize = 4_096;
 
 /// A rate limit of one thread. Time is an argument.
 pub struct Rate {
-    limiter: RateLimiter<NotKeyed, InMemoryState, Given, NoOpMiddleware<Duration>>,
-    given: Given,
+    limiter: RateLimiter<NotKeyed, InMemoryState, ManualClock, NoOpMiddleware<Duration>>,
+    given: ManualClock,
     epoch: Instant,
 }
 
 /// A clock that returns the given time.
 #[derive(Debug, Clone, Default)]
-struct Given(Rc<Cell<Duration>>);
+struct ManualClock(Rc<Cell<Duration>>);
 
-impl Clock for Given {
+impl Clock for ManualClock {
     type Instant = Duration;
 
     fn now(&self) -> Duration {
@@ -40,7 +40,7 @@ impl Clock for Given {
 impl Rate {
     /// A limit of `per_s` per second, from now on.
     pub fn new(per_s: NonZeroU32, now: Instant) -> Self {
-        let given = Given::default();
+        let given = ManualClock::default();
         let limiter = RateLimiter::direct_with_clock(Quota::per_second(per_s), given.clone());
         Self { limiter, given, epoch: now }
     }

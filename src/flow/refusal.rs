@@ -13,7 +13,8 @@ pub const RETRY_AFTER_S: u64 = 1;
 
 /// An event that was not accepted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
-pub struct Rejected {
+#[schema(as = Rejected)]
+pub struct RejectedEvent {
     /// Its position in the request, from 0. Blank lines are not counted.
     pub index: usize,
     /// The kind of mistake. Stable.
@@ -29,7 +30,7 @@ pub const REJECTED_LISTED_MAX: usize = 100;
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Rejections {
     /// The first of them, each with its position.
-    pub listed: Vec<Rejected>,
+    pub listed: Vec<RejectedEvent>,
     /// How many more were rejected, by code.
     pub more: BTreeMap<&'static str, usize>,
 }
@@ -38,7 +39,7 @@ impl Rejections {
     /// Adds one rejected event.
     pub fn push(&mut self, index: usize, code: &'static str, detail: String) {
         if self.listed.len() < REJECTED_LISTED_MAX {
-            self.listed.push(Rejected { index, code, detail });
+            self.listed.push(RejectedEvent { index, code, detail });
         } else {
             *self.more.entry(code).or_default() += 1;
         }
@@ -55,7 +56,7 @@ impl Rejections {
     }
 
     /// The rejected event, if there is exactly one.
-    fn only(&self) -> Option<&Rejected> {
+    fn only(&self) -> Option<&RejectedEvent> {
         self.listed.first().filter(|_| self.len() == 1)
     }
 
@@ -85,7 +86,7 @@ pub enum Refusal {
     /// Every event has a mistake.
     NoGoodEvent(Rejections),
     /// A bound of the node is reached.
-    Full(Full),
+    Full(ReachedBound),
     /// An account has posted more events than it may in a second.
     RateLimited {
         /// How many valid events the request holds.
@@ -108,7 +109,7 @@ pub enum Refusal {
 
 /// Which bound is reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Full {
+pub enum ReachedBound {
     /// Events in flight. Holds the number of valid events in the request.
     Events(usize),
     /// Deliveries of an account. Holds the number of valid events in the request.
@@ -200,7 +201,8 @@ impl Refusal {
     pub fn count(&self, metrics: &Metrics) {
         match self {
             Self::NoGoodEvent(rejected) => rejected.count(metrics),
-            Self::RateLimited { events, .. } | Self::Full(Full::Events(events) | Full::Deliveries(events)) => {
+            Self::RateLimited { events, .. }
+            | Self::Full(ReachedBound::Events(events) | ReachedBound::Deliveries(events)) => {
                 metrics.events.rejected.inc_by(self.code(), *events)
             }
             _ => metrics.events.rejected.inc_by(self.code(), 1),
@@ -208,7 +210,7 @@ impl Refusal {
     }
 }
 
-impl Full {
+impl ReachedBound {
     fn detail(self) -> String {
         let reason = match self {
             Self::Events(events) => format!("this node has no room for {events} more events at the moment"),

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::refusal::{Refusal, Rejected};
+use super::refusal::{Refusal, RejectedEvent};
 
 /// The response to a request with events.
 pub type EventsResponse = Result<Receipt, Refusal>;
@@ -16,7 +16,7 @@ pub struct Receipt {
     /// How many events were accepted.
     pub accepted: usize,
     /// The rejected events, each with its position; at most the first hundred.
-    pub rejected: Vec<Rejected>,
+    pub rejected: Vec<RejectedEvent>,
     /// How many more events were rejected than `rejected` lists, by code.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub rejected_more: BTreeMap<&'static str, usize>,

@@ -2,8 +2,8 @@
 //! Within a slice the members that have jobs take turns; see [`super::fairness::Schedule`]. A panic costs only the unit
 //! of work in which it happens.
 //!
-//! A job that comes while there is no other is done at once, but all of these have half of the thread's time at most:
-//! many small jobs in a row would hold up other tasks no less than a large one.
+//! A job that arrives while there is no other is done at once, but such jobs get at most half of the thread's time:
+//! many small jobs in a row would delay other tasks as much as a large one.
 
 use std::cell::{Cell, RefCell};
 use std::hash::Hash;
@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use futures_util::FutureExt as _;
 
-use super::fairness::{Progress, Schedule, Slice};
+use super::fairness::{JobProgress, Schedule, Slice};
 use super::gate::Gate;
 
 /// With three such stages on a thread, a request waits at most for a slice and a unit of work of each, at each of the steps
@@ -31,10 +31,10 @@ pub trait Worker: 'static {
     type Job: 'static;
 
     /// Does one bounded unit of a job.
-    fn step(&self, job: &mut Self::Job) -> Progress;
+    fn step(&self, job: &mut Self::Job) -> JobProgress;
 
     /// A unit of the job has panicked.
-    fn panicked(&self, job: &mut Self::Job) -> Progress;
+    fn panicked(&self, job: &mut Self::Job) -> JobProgress;
 
     /// The slice is over.
     fn finish_slice(&self) {}
@@ -61,18 +61,18 @@ pub struct Turns<W: Worker> {
     pushed: tokio::sync::Notify,
     /// Times of slices are relative to this.
     epoch: Instant,
-    at_once: AtOnce,
+    at_once: ImmediateBudget,
 }
 
 /// How much time jobs used that were done at once. They may use half of the time that passes; what they do not use is
 /// not saved up.
 #[derive(Debug)]
-struct AtOnce {
+struct ImmediateBudget {
     used: Cell<Duration>,
     since: Cell<Instant>,
 }
 
-impl AtOnce {
+impl ImmediateBudget {
     /// Whether a new job may begin.
     fn may_begin(&self, now: Instant) -> bool {
         let passed = now.saturating_duration_since(self.since.replace(now));
@@ -95,7 +95,7 @@ impl<W: Worker> Turns<W> {
             working: Cell::new(false),
             pushed: tokio::sync::Notify::new(),
             epoch: Instant::now(),
-            at_once: AtOnce { used: Cell::default(), since: Cell::new(Instant::now()) },
+            at_once: ImmediateBudget { used: Cell::default(), since: Cell::new(Instant::now()) },
         })
     }
 
@@ -126,13 +126,13 @@ impl<W: Worker> Turns<W> {
         let (progress, time) = loop {
             let progress = self.step(job);
             let time = begun.elapsed();
-            if progress != Progress::More || time >= AT_ONCE {
+            if progress != JobProgress::More || time >= AT_ONCE {
                 break (progress, time);
             }
         };
         self.worker.finish_slice();
         self.at_once.used(time);
-        progress == Progress::Done
+        progress == JobProgress::Done
     }
 
     async fn work(&self) {
@@ -167,7 +167,7 @@ impl<W: Worker> Turns<W> {
         self.worker.finish_slice();
     }
 
-    fn step(&self, job: &mut W::Job) -> Progress {
+    fn step(&self, job: &mut W::Job) -> JobProgress {
         let step = catch_unwind(AssertUnwindSafe(|| self.worker.step(job)));
         step.unwrap_or_else(|_| self.worker.panicked(job))
     }

@@ -16,16 +16,16 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 
-use super::auth::{Want, authorize};
+use super::auth::{RequiredAccess, authorize};
 use super::call::Call;
 use super::openapi::operation::{Operation, Shape};
 use super::openapi::terms::name_schema;
 use super::problem::Problem;
 use super::state::AppState;
 use crate::model::id::{AccountId, TriggerId};
-use crate::model::key::Scope;
-use crate::model::outcome::Report;
-use crate::telemetry::activity::{ActivityFilter, Batch, Ended, Subscription, TooManySubscribers};
+use crate::model::key::KeyScope;
+use crate::model::outcome::FiringReport;
+use crate::telemetry::activity::{ActivityFilter, EndedFiring, LineBatch, Subscription, TooManySubscribers};
 
 /// The interval at which collected lines are sent: short for a person, and long enough that the node seldom wakes.
 pub const SENT_EVERY: Duration = Duration::from_millis(100);
@@ -101,7 +101,7 @@ fn outcomes_schema() -> Value {
 }
 
 async fn activity(request: HttpRequest, state: web::Data<AppState>) -> Result<HttpResponse, Problem> {
-    let scope = authorize(&request, &state, Want::Read)?;
+    let scope = authorize(request.head(), &state, RequiredAccess::Read)?;
     let filter = read_filter(&request)?;
     let (owner, filter) = scoped(&scope, filter, &state)?;
     if request.method() == Method::HEAD {
@@ -110,7 +110,7 @@ async fn activity(request: HttpRequest, state: web::Data<AppState>) -> Result<Ht
     let subscription = state.metrics.activity.subscribe(owner, filter)?;
     let node = Arc::clone(&state.name);
     let hello = format!("retry: {RECONNECT_MS}\n\n");
-    let first = Watched { subscription, node, hello: Some(hello), sent_at: None };
+    let first = ActivityStream { subscription, node, hello: Some(hello), sent_at: None };
     let chunks = stream::unfold(first, next_chunk);
     Ok(HttpResponse::Ok()
         .insert_header((header::CONTENT_TYPE, "text/event-stream"))
@@ -135,29 +135,29 @@ fn read_filter(request: &HttpRequest) -> Result<ActivityFilter, Problem> {
 
 /// What a key may watch: the operator everything, an account its own firings if the operator allows it.
 fn scoped(
-    scope: &Scope,
+    scope: &KeyScope,
     mut filter: ActivityFilter,
     state: &AppState,
 ) -> Result<(Option<AccountId>, ActivityFilter), Problem> {
     let forbidden = |detail: &str| Problem::new(StatusCode::FORBIDDEN, "forbidden", detail);
     match scope {
-        Scope::Operator => Ok((None, filter)),
-        Scope::Account(own) if filter.account.as_ref().is_some_and(|account| account != own) => {
+        KeyScope::Operator => Ok((None, filter)),
+        KeyScope::Account(own) if filter.account.as_ref().is_some_and(|account| account != own) => {
             Err(forbidden("this key sees the activity of its own account only"))
         }
-        Scope::Account(own) if state.config.activity.for_accounts => {
+        KeyScope::Account(own) if state.config.activity.for_accounts => {
             filter.account = Some(own.clone());
             Ok((Some(own.clone()), filter))
         }
-        Scope::Account(_) => {
+        KeyScope::Account(_) => {
             Err(forbidden("only the operator may watch activity on this node; `activity.for_accounts` changes that"))
         }
-        Scope::Producer { .. } => Err(forbidden("a key with the scope `producer` may not watch activity")),
+        KeyScope::Producer { .. } => Err(forbidden("a key with the scope `producer` may not watch activity")),
     }
 }
 
 /// An open stream.
-struct Watched {
+struct ActivityStream {
     subscription: Subscription,
     node: Arc<str>,
     /// Sent first, so that the client knows that it is connected.
@@ -165,7 +165,7 @@ struct Watched {
     sent_at: Option<Instant>,
 }
 
-async fn next_chunk(mut watched: Watched) -> Option<(Result<Bytes, Infallible>, Watched)> {
+async fn next_chunk(mut watched: ActivityStream) -> Option<(Result<Bytes, Infallible>, ActivityStream)> {
     if let Some(hello) = watched.hello.take() {
         return Some((Ok(hello.into()), watched));
     }
@@ -181,7 +181,7 @@ async fn next_chunk(mut watched: Watched) -> Option<(Result<Bytes, Infallible>, 
     Some((Ok(chunk.into()), watched))
 }
 
-fn text(batch: &Batch, node: &str) -> String {
+fn text(batch: &LineBatch, node: &str) -> String {
     let mut text = String::with_capacity(batch.lines.len() * 320 + 64);
     for ended in &batch.lines {
         let line = serde_json::to_string(&Line::of(ended, node)).expect("strings and numbers are JSON");
@@ -195,10 +195,10 @@ fn text(batch: &Batch, node: &str) -> String {
 }
 
 impl<'a> Line<'a> {
-    fn of(ended: &'a Ended, node: &'a str) -> Self {
+    fn of(ended: &'a EndedFiring, node: &'a str) -> Self {
         let (outcome, reason, status, duration) = match ended.report {
-            Report::Attempted { outcome, status, duration } => (outcome.as_str(), None, status, Some(duration)),
-            Report::Dropped(reason) => ("dropped", Some(reason.as_str()), None, None),
+            FiringReport::Attempted { outcome, status, duration } => (outcome.as_str(), None, status, Some(duration)),
+            FiringReport::Dropped(reason) => ("dropped", Some(reason.as_str()), None, None),
         };
         let time = Timestamp::try_from(ended.time).unwrap_or(Timestamp::UNIX_EPOCH);
         Self {

@@ -2,7 +2,7 @@
 //! key in the settings the node listens on loopback only, and a request without a key has the operator's rights if
 //! [`super::keyless`] accepts it.
 
-use actix_web::HttpRequest;
+use actix_web::dev::RequestHead;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{AUTHORIZATION, HeaderValue, WWW_AUTHENTICATE};
 use subtle::ConstantTimeEq as _;
@@ -11,11 +11,11 @@ use super::keyless;
 use super::problem::Problem;
 use super::state::AppState;
 use crate::model::id::AccountId;
-use crate::model::key::{KeyHash, Scope};
+use crate::model::key::{KeyHash, KeyScope};
 
 /// What a request wants to do.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Want<'a> {
+pub(super) enum RequiredAccess<'a> {
     /// Post events.
     PostEvents,
     /// Read or change an account's records.
@@ -27,11 +27,13 @@ pub(super) enum Want<'a> {
 }
 
 /// Admits the request and returns its scope, or returns why not.
-pub(super) fn authorize(request: &HttpRequest, state: &AppState, want: Want<'_>) -> Result<Scope, Problem> {
-    let scope = scope_of(request, state)?;
+pub(super) fn authorize(head: &RequestHead, state: &AppState, want: RequiredAccess<'_>) -> Result<KeyScope, Problem> {
+    let scope = scope_of(head, state)?;
     let may = match (&scope, want) {
-        (Scope::Operator, _) | (_, Want::Read) | (Scope::Producer { .. }, Want::PostEvents) => true,
-        (Scope::Account(own), Want::Account(wanted)) => own == wanted,
+        (KeyScope::Operator, _)
+        | (_, RequiredAccess::Read)
+        | (KeyScope::Producer { .. }, RequiredAccess::PostEvents) => true,
+        (KeyScope::Account(own), RequiredAccess::Account(wanted)) => own == wanted,
         _ => false,
     };
     if may {
@@ -41,11 +43,11 @@ pub(super) fn authorize(request: &HttpRequest, state: &AppState, want: Want<'_>)
     Err(Problem::new(StatusCode::FORBIDDEN, "forbidden", detail))
 }
 
-fn scope_of(request: &HttpRequest, state: &AppState) -> Result<Scope, Problem> {
+fn scope_of(head: &RequestHead, state: &AppState) -> Result<KeyScope, Problem> {
     let operator_key = state.config.auth.operator_key.as_deref();
-    let Some(header) = request.headers().get(AUTHORIZATION) else {
+    let Some(header) = head.headers.get(AUTHORIZATION) else {
         return match operator_key {
-            None => keyless::judge(request.headers(), &state.config.server.hosts).map(|()| Scope::Operator),
+            None => keyless::check(&head.headers, &state.config.server.hosts).map(|()| KeyScope::Operator),
             Some(_) => Err(unauthorized("key_missing", "send a key: Authorization: Bearer …")),
         };
     };
@@ -54,9 +56,9 @@ fn scope_of(request: &HttpRequest, state: &AppState) -> Result<Scope, Problem> {
     let Some(key) = key else {
         return Err(unauthorized("key_malformed", "a key is sent as: Authorization: Bearer …"));
     };
-    // A comparison in constant time reveals nothing of the key.
+    // A comparison in constant time does not reveal the key.
     if operator_key.is_some_and(|own| own.as_bytes().ct_eq(key.as_bytes()).into()) {
-        return Ok(Scope::Operator);
+        return Ok(KeyScope::Operator);
     }
     let index = state.live.index();
     match index.key(&KeyHash::of(key)) {

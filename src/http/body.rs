@@ -1,24 +1,27 @@
 //! Reads requests' bodies, within bounds of size and time.
 
+use std::borrow::Cow;
 use std::future::poll_fn;
 use std::pin::pin;
 use std::task::Poll;
 use std::time::Duration;
 
+use actix_web::dev::RequestHead;
+use actix_web::error::PayloadError;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue};
-use actix_web::{HttpRequest, web};
+use actix_web::web;
 use bytes::{Bytes, BytesMut};
-use futures_util::StreamExt as _;
+use futures_util::{Stream, StreamExt as _};
 use serde_json::Value;
 
 use super::caller::Caller;
-use super::gzip::{self, Unreadable};
+use super::gzip::{self, GzipError};
 use super::payer::payer;
 use super::problem::Problem;
 use super::state::AppState;
-use crate::flow::fairness::Taken;
-use crate::flow::refusal::{Full, Refusal};
+use crate::flow::fairness::TakenUnits;
+use crate::flow::refusal::{ReachedBound, Refusal};
 use crate::json;
 use crate::model::duration_text::DurationText;
 use crate::model::media_type::MediaType;
@@ -33,93 +36,98 @@ const CODINGS_SHOWN: usize = 80;
 /// The bytes that a member of an object takes beside its name and its value.
 const MEMBER_BYTES: usize = 48;
 
+/// The bytes of a body as they arrive, from the router or before it.
+pub(super) trait BodyStream: Stream<Item = Result<Bytes, PayloadError>> + Unpin {}
+
+impl<P: Stream<Item = Result<Bytes, PayloadError>> + Unpin> BodyStream for P {}
+
 /// A body that was read. Until it is dropped it counts against the bound on all bodies together.
-pub(super) struct Body {
+pub(super) struct RequestBody {
     pub(super) bytes: Bytes,
-    pub(super) taken: Taken,
+    pub(super) taken: TakenUnits,
 }
 
 /// Charges bytes of a body that have arrived.
-fn charge(taken: &mut Taken, bytes: usize) -> Result<(), Problem> {
-    if taken.grow(bytes) { Ok(()) } else { Err(Refusal::Full(Full::Bodies).into()) }
+fn charge(taken: &mut TakenUnits, bytes: usize) -> Result<(), Problem> {
+    if taken.grow(bytes) { Ok(()) } else { Err(Refusal::Full(ReachedBound::Bodies).into()) }
 }
 
 /// Reads a body of at most `max` bytes. A body that announces more is not read at all, and one that arrives too slowly
 /// is refused after a time.
 pub(super) async fn read(
-    request: &HttpRequest,
-    payload: &mut web::Payload,
+    head: &RequestHead,
+    payload: &mut impl BodyStream,
     state: &AppState,
     max: usize,
-) -> Result<Body, Problem> {
-    if coding(request)?.is_some() {
-        return Err(unsupported_coding(request, "send it as it is"));
+) -> Result<RequestBody, Problem> {
+    if coding(head)?.is_some() {
+        return Err(unsupported_coding(head, "send it as it is"));
     }
-    read_as_it_comes(request, payload, state, max).await
+    read_as_it_comes(head, payload, state, max).await
 }
 
-/// The same for a body that may be compressed with gzip. What it holds is bounded and counted, and not its length.
+/// Reads a body that may be compressed with gzip. Its decompressed size is bounded and counted, not its length.
 pub(super) async fn read_decompressed(
-    request: &HttpRequest,
-    payload: &mut web::Payload,
+    head: &RequestHead,
+    payload: &mut impl BodyStream,
     state: &web::Data<AppState>,
     max: usize,
-) -> Result<Body, Problem> {
-    let is_gzip = match coding(request)? {
+) -> Result<RequestBody, Problem> {
+    let is_gzip = match coding(head)? {
         None => false,
         Some(coding) if ["gzip", "x-gzip"].iter().any(|own| coding.eq_ignore_ascii_case(own)) => true,
-        Some(_) => return Err(unsupported_coding(request, "send it as it is, or compressed with gzip")),
+        Some(_) => return Err(unsupported_coding(head, "send it as it is, or compressed with gzip")),
     };
-    let body = read_as_it_comes(request, payload, state, max).await?;
+    let body = read_as_it_comes(head, payload, state, max).await?;
     if !is_gzip {
         return Ok(body);
     }
     let mut taken = body.taken.share().take_some(0);
     // A small body may hold a large one.
-    let caller = Caller::of(request, state);
+    let caller = Caller::of(head, state);
     let decompressed = caller.run(move |_| {
         let plain = gzip::decompress(&body.bytes, max, |bytes| taken.grow(bytes));
         (plain, taken)
     });
     let (plain, taken) = decompressed.await?;
     let bytes = plain.map_err(|unreadable| match unreadable {
-        Unreadable::TooLarge => too_large(max),
-        Unreadable::NoRoom => Refusal::Full(Full::Bodies).into(),
-        Unreadable::NotGzip => {
+        GzipError::TooLarge => too_large(max),
+        GzipError::NoRoom => Refusal::Full(ReachedBound::Bodies).into(),
+        GzipError::NotGzip => {
             let detail = "the body is not gzip, or not all of it, and its `content-encoding` says that it is";
             Problem::new(StatusCode::BAD_REQUEST, "bad_gzip", detail)
         }
     })?;
-    Ok(Body { bytes, taken })
+    Ok(RequestBody { bytes, taken })
 }
 
 /// The coding of the body (RFC 9110, section 8.4); `None` where it is as it is.
-fn coding(request: &HttpRequest) -> Result<Option<&str>, Problem> {
-    let mut codings = request.headers().get_all(CONTENT_ENCODING);
+fn coding(head: &RequestHead) -> Result<Option<&str>, Problem> {
+    let mut codings = head.headers.get_all(CONTENT_ENCODING);
     let Some(coding) = codings.next() else { return Ok(None) };
     // Several were applied one after the other.
     let only = coding.to_str().ok().filter(|_| codings.next().is_none()).map(str::trim);
-    let only = only.ok_or_else(|| unsupported_coding(request, "send it as it is"))?;
+    let only = only.ok_or_else(|| unsupported_coding(head, "send it as it is"))?;
     Ok(Some(only).filter(|coding| !coding.is_empty() && !coding.eq_ignore_ascii_case("identity")))
 }
 
-fn unsupported_coding(request: &HttpRequest, instead: &str) -> Problem {
-    let codings: Vec<_> = request.headers().get_all(CONTENT_ENCODING).map(HeaderValue::as_bytes).collect();
+fn unsupported_coding(head: &RequestHead, instead: &str) -> Problem {
+    let codings: Vec<_> = head.headers.get_all(CONTENT_ENCODING).map(HeaderValue::as_bytes).collect();
     let codings: String = String::from_utf8_lossy(&codings.join(&b", "[..])).chars().take(CODINGS_SHOWN).collect();
     let detail = format!("the body's coding {codings:?} is not supported; {instead}");
     Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_content_coding", detail)
 }
 
 async fn read_as_it_comes(
-    request: &HttpRequest,
-    payload: &mut web::Payload,
+    head: &RequestHead,
+    payload: &mut impl BodyStream,
     state: &AppState,
     max: usize,
-) -> Result<Body, Problem> {
+) -> Result<RequestBody, Problem> {
     let within = state.config.server.body_timeout;
-    let mut taken = state.bodies.share(&payer(request)).take_some(0);
-    match in_time(within, read_whole(request, payload, &mut taken, max)).await {
-        Some(read) => Ok(Body { bytes: read?, taken }),
+    let mut taken = state.bodies.share(&payer(head)).take_some(0);
+    match in_time(within, read_whole(head, payload, &mut taken, max)).await {
+        Some(read) => Ok(RequestBody { bytes: read?, taken }),
         None => {
             let detail = format!("the body did not arrive within {}; no part of it was accepted", DurationText(within));
             let problem = Problem::new(StatusCode::REQUEST_TIMEOUT, "body_timeout", detail);
@@ -141,16 +149,16 @@ async fn in_time<T>(within: Duration, reading: impl Future<Output = T>) -> Optio
 }
 
 async fn read_whole(
-    request: &HttpRequest,
-    payload: &mut web::Payload,
-    taken: &mut Taken,
+    head: &RequestHead,
+    payload: &mut impl BodyStream,
+    taken: &mut TakenUnits,
     max: usize,
 ) -> Result<Bytes, Problem> {
-    let length = request.headers().get(CONTENT_LENGTH).and_then(|l| l.to_str().ok()?.parse().ok());
+    let length = head.headers.get(CONTENT_LENGTH).and_then(|l| l.to_str().ok()?.parse().ok());
     if length.is_some_and(|length: u64| length > max as u64) {
         return Err(too_large(max));
     }
-    let broken = |error: actix_web::error::PayloadError| {
+    let broken = |error: PayloadError| {
         Problem::new(StatusCode::BAD_REQUEST, "body_incomplete", format!("the body is incomplete: {error}"))
     };
     let Some(first) = payload.next().await.transpose().map_err(broken)? else {
@@ -186,7 +194,7 @@ async fn read_whole(
 }
 
 /// The same bytes in a larger buffer. Both buffers are charged while they are copied, then the larger one.
-fn grown(body: &[u8], capacity: usize, taken: &mut Taken) -> Result<BytesMut, Problem> {
+fn grown(body: &[u8], capacity: usize, taken: &mut TakenUnits) -> Result<BytesMut, Problem> {
     charge(taken, capacity)?;
     let mut larger = BytesMut::with_capacity(capacity);
     larger.extend_from_slice(body);
@@ -200,42 +208,46 @@ pub(super) struct JsonBody {
     pub(super) value: Value,
     /// For a caller that needs the original notation.
     pub(super) text: Bytes,
-    _taken: Taken,
+    _taken: TakenUnits,
 }
 
 /// Reads a JSON document.
 pub(super) async fn read_json(
-    request: &HttpRequest,
-    payload: &mut web::Payload,
+    head: &RequestHead,
+    payload: &mut impl BodyStream,
     state: &web::Data<AppState>,
 ) -> Result<JsonBody, Problem> {
-    let body = read_document(request, payload, state).await?;
-    parse(request, state, body).await
+    let body = read_document(head, payload, state).await?;
+    parse(head, state, body).await
 }
 
 /// Reads an optional JSON document: an empty body is `None`.
 pub(super) async fn read_optional_json(
-    request: &HttpRequest,
-    payload: &mut web::Payload,
+    head: &RequestHead,
+    payload: &mut impl BodyStream,
     state: &web::Data<AppState>,
 ) -> Result<Option<JsonBody>, Problem> {
-    let body = read_document(request, payload, state).await?;
-    if body.bytes.is_empty() { Ok(None) } else { parse(request, state, body).await.map(Some) }
+    let body = read_document(head, payload, state).await?;
+    if body.bytes.is_empty() { Ok(None) } else { parse(head, state, body).await.map(Some) }
 }
 
-async fn read_document(request: &HttpRequest, payload: &mut web::Payload, state: &AppState) -> Result<Body, Problem> {
-    let media = media_type(request)?;
+async fn read_document(
+    head: &RequestHead,
+    payload: &mut impl BodyStream,
+    state: &AppState,
+) -> Result<RequestBody, Problem> {
+    let media = media_type(head)?;
     if !matches!(media.as_deref(), None | Some("application/json")) {
         return Err(unsupported("application/json"));
     }
-    read(request, payload, state, DOCUMENT_BYTES_MAX).await
+    read(head, payload, state, DOCUMENT_BYTES_MAX).await
 }
 
-async fn parse(request: &HttpRequest, state: &web::Data<AppState>, body: Body) -> Result<JsonBody, Problem> {
-    let Body { bytes: text, mut taken } = body;
+async fn parse(head: &RequestHead, state: &web::Data<AppState>, body: RequestBody) -> Result<JsonBody, Problem> {
+    let RequestBody { bytes: text, mut taken } = body;
     let malformed =
         |error| Problem::new(StatusCode::BAD_REQUEST, "malformed_body", format!("the body is not JSON: {error}"));
-    let (caller, own) = (Caller::of(request, state), text.clone());
+    let (caller, own) = (Caller::of(head, state), text.clone());
     let parsed = caller.run_on(text.len(), move |_| {
         json::read_value(&own).map(|value| {
             let bytes = memory(&value);
@@ -260,13 +272,17 @@ fn memory(value: &Value) -> usize {
 
 /// The media type in lower case, without parameters. Text in a character set other than UTF-8 is refused here, so that
 /// it is not misread later.
-pub(super) fn media_type(request: &HttpRequest) -> Result<Option<String>, Problem> {
-    let Some(value) = request.headers().get(CONTENT_TYPE) else {
+pub(super) fn media_type(head: &RequestHead) -> Result<Option<Cow<'_, str>>, Problem> {
+    let Some(value) = head.headers.get(CONTENT_TYPE) else {
         return Ok(None);
     };
+    // The usual ones need no parser.
+    if let Some(usual) = ["application/json", "application/x-ndjson"].into_iter().find(|own| *value == **own) {
+        return Ok(Some(Cow::Borrowed(usual)));
+    }
     // An invalid media type is treated as one that no encoding reads.
     let Some(media) = value.to_str().ok().and_then(MediaType::parse) else {
-        return Ok(Some(String::new()));
+        return Ok(Some(Cow::Borrowed("")));
     };
     let is_utf8 = |charset: &str| ["utf-8", "utf8", "us-ascii"].iter().any(|own| charset.eq_ignore_ascii_case(own));
     if media.parameter("charset").is_some_and(|charset| !is_utf8(charset)) {

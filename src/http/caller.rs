@@ -1,15 +1,16 @@
-//! Who calls, and how the long work of a call is done: beside the threads of the server, callers in turn.
+//! The caller of a request, and how its long work runs: outside the server's threads, with callers taking turns.
 
+use actix_web::dev::RequestHead;
 use actix_web::http::StatusCode;
 use actix_web::http::header::ContentType;
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web::{HttpResponse, web};
 use bytes::Bytes;
 use serde::Serialize;
 
 use super::payer::payer;
 use super::problem::Problem;
 use super::state::AppState;
-use crate::flow::background::{AT_ONCE_BYTES, Panicked};
+use crate::flow::background::{AT_ONCE_BYTES, JobPanicked};
 use crate::flow::payer::Payer;
 
 /// Who calls.
@@ -20,9 +21,9 @@ pub(super) struct Caller {
 }
 
 impl Caller {
-    /// Who sent a request.
-    pub(super) fn of(request: &HttpRequest, state: &web::Data<AppState>) -> Self {
-        Self { payer: payer(request), state: state.clone() }
+    /// Who sent a request with this head.
+    pub(super) fn of(head: &RequestHead, state: &web::Data<AppState>) -> Self {
+        Self { payer: payer(head), state: state.clone() }
     }
 
     pub(super) fn state(&self) -> &AppState {
@@ -36,7 +37,7 @@ impl Caller {
     ) -> Result<T, Problem> {
         let state = self.state.clone();
         let done = self.state.background.run(self.payer, move || work(&state)).await;
-        done.map_err(|Panicked| {
+        done.map_err(|JobPanicked| {
             let detail = "an error of the engine; the log has it";
             Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal_error", detail)
         })

@@ -1,5 +1,5 @@
-//! Every code of a problem document, with its status and what a client does then. The document of the codes is generated
-//! from this table, and a test holds it against the rest of the interface.
+//! Every code of a problem document, with its status and what a client should do. The document of the codes is generated
+//! from this table, and a test compares it with the rest of the interface.
 
 /// A kind of problem.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,25 +25,25 @@ pub const PROBLEM_CODES: &[ProblemCode] = &[
         422,
         "the key posts events of one account only, and the event names another",
     ),
-    ProblemCode::new("bad_cursor", 400, "`cursor` is the one that the previous page returned"),
-    ProblemCode::new("bad_gzip", 400, "`Content-Encoding` says gzip, and the body is not gzip, or incomplete"),
+    ProblemCode::new("bad_cursor", 400, "`cursor` must be the one that the previous page returned"),
+    ProblemCode::new("bad_gzip", 400, "`Content-Encoding` says gzip, but the body is not gzip or is incomplete"),
     ProblemCode::new(
         "bad_hops",
         400,
-        "the header `posthaste-hops` is not a number from 0 to 255; pass on what a delivery brought",
+        "the header `posthaste-hops` is not a number from 0 to 255; copy it from the delivery",
     ),
-    ProblemCode::new("bad_limit", 400, "`limit` is a number from 1 to 1000"),
+    ProblemCode::new("bad_limit", 400, "`limit` must be a number from 1 to 1000"),
     ProblemCode::new(
         "bad_name",
         400,
         "an account or id in the path or the query has a character that names can't have",
     ),
     ProblemCode::new("bad_outcome", 400, "`outcome` is not an outcome or reason; `GET /v1/activity` lists them"),
-    ProblemCode::new("bad_precondition", 400, "`If-Match` or `If-None-Match` can't be used so"),
-    ProblemCode::new("bad_query", 400, "the query can't be read, or has a parameter that is not known"),
+    ProblemCode::new("bad_precondition", 400, "`If-Match` or `If-None-Match` is not supported in this form"),
+    ProblemCode::new("bad_query", 400, "the query can't be read, or has an unknown parameter"),
     ProblemCode::new("body_incomplete", 400, "the connection ended before the body did"),
     ProblemCode::new("body_timeout", 408, "the body did not arrive within `server.body_timeout_ms`"),
-    ProblemCode::new("body_too_large", 413, "send it in parts"),
+    ProblemCode::new("body_too_large", 413, "the body is too large; send it in parts"),
     ProblemCode::new("dispatch_unresponsive", 503, "the threads that send did not respond in time; try again"),
     ProblemCode::new(
         "engine_full",
@@ -52,7 +52,7 @@ pub const PROBLEM_CODES: &[ProblemCode] = &[
     ),
     ProblemCode::new("forbidden", 403, "the key's scope does not allow this ([keys.md](keys.md))"),
     ProblemCode::new("head_timeout", 408, "the request's head did not arrive within `server.head_timeout_ms`"),
-    ProblemCode::new("head_too_large", 431, "a head has at most 32 kB"),
+    ProblemCode::new("head_too_large", 431, "the head has more than 32 kB"),
     ProblemCode::new(
         "header_value_required",
         422,
@@ -74,15 +74,19 @@ pub const PROBLEM_CODES: &[ProblemCode] = &[
     ProblemCode::new("invalid_trigger", 422, "the document has mistakes; `errors` or `diagnostics` names each"),
     ProblemCode::new("key_malformed", 401, "the header is not `Authorization: Bearer …`"),
     ProblemCode::new("key_missing", 401, "send a key: `Authorization: Bearer …`"),
-    ProblemCode::new("key_unknown", 401, "there is no such key, or no longer ([keys.md](keys.md))"),
-    ProblemCode::new("loop", 508, "the event came from deliveries of deliveries, 8 deep"),
-    ProblemCode::new("malformed_body", 400, "the body does not follow its media type: where and why"),
+    ProblemCode::new("key_unknown", 401, "the key does not exist, or was deleted ([keys.md](keys.md))"),
+    ProblemCode::new("loop", 508, "the events came through 8 deliveries in a row"),
+    ProblemCode::new("malformed_body", 400, "the body does not follow its media type; `detail` says where and why"),
     ProblemCode::new("malformed_json", 400, "an event is not JSON (in `rejected`: that event only)"),
-    ProblemCode::new("method_not_allowed", 405, "`Allow` lists what the path takes"),
+    ProblemCode::new("method_not_allowed", 405, "`Allow` lists the methods of the path"),
     ProblemCode::new("no_events", 422, "the request holds no event"),
-    ProblemCode::new("no_good_event", 422, "no event of the request is without a mistake; `rejected` names each"),
-    ProblemCode::new("no_such_path", 404, "`/v1/openapi.json` lists the paths"),
-    ProblemCode::new("not_an_ingest_node", 503, "post events to a node with the role `ingest`"),
+    ProblemCode::new("no_good_event", 422, "every event of the request has a mistake; `rejected` names each"),
+    ProblemCode::new("no_such_path", 404, "the path does not exist; `/v1/openapi.json` lists all paths"),
+    ProblemCode::new(
+        "not_an_ingest_node",
+        503,
+        "the node accepts no events; post them to a node with the role `ingest`",
+    ),
     ProblemCode::new("not_found", 404, "there is no such record"),
     ProblemCode::new(
         "origin_not_allowed",
@@ -97,7 +101,7 @@ pub const PROBLEM_CODES: &[ProblemCode] = &[
     ProblemCode::new(
         "quota_exceeded",
         409,
-        "the account has as many triggers, templates or bytes as it may (`[quotas]`)",
+        "the account has reached a quota of triggers, templates or bytes (`[quotas]`)",
     ),
     ProblemCode::new("rate_limited", 429, "the account posts more events a second than `ingest.rate_per_account_s`"),
     ProblemCode::new(

@@ -9,17 +9,17 @@ use futures_util::future::join_all;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::auth::{Want, authorize};
+use super::auth::{RequiredAccess, authorize};
 use super::call::Call;
 use super::openapi::operation::{Operation, Shape};
 use super::problem::Problem;
 use super::state::AppState;
 use super::{activity, paging};
-use crate::flow::destination_state::{DestinationState, DestinationsAsked, Survey};
+use crate::flow::destination_state::{DestinationState, DestinationStatesQuery, DestinationSurvey};
 use crate::model::duration_text::DurationText;
 
 /// How long a dispatch thread may take to report its destinations. If one takes longer, the response is a 503 problem.
-const TOLD_WITHIN: Duration = Duration::from_secs(2);
+const RESPONSE_WITHIN: Duration = Duration::from_secs(2);
 
 /// The destinations of this node.
 #[derive(Debug, Serialize, ToSchema)]
@@ -69,12 +69,12 @@ pub(super) fn calls() -> Vec<Call> {
 }
 
 async fn list(request: HttpRequest, state: web::Data<AppState>) -> Result<HttpResponse, Problem> {
-    authorize(&request, &state, Want::Operate)?;
+    authorize(request.head(), &state, RequiredAccess::Operate)?;
     let limit = paging::limit(&request)?;
-    let asked = state.dispatchers.iter().map(|dispatchers| dispatchers.send(DestinationsAsked { limit }));
-    let told = tokio::time::timeout(TOLD_WITHIN, join_all(asked)).await.map_err(|_| unresponsive())?;
-    let mut all = Survey::default();
-    for survey in told.into_iter().flatten() {
+    let requests = state.dispatchers.iter().map(|dispatchers| dispatchers.send(DestinationStatesQuery { limit }));
+    let surveys = tokio::time::timeout(RESPONSE_WITHIN, join_all(requests)).await.map_err(|_| unresponsive())?;
+    let mut all = DestinationSurvey::default();
+    for survey in surveys.into_iter().flatten() {
         all.total += survey.total;
         all.destinations.extend(survey.destinations);
     }
@@ -85,7 +85,7 @@ async fn list(request: HttpRequest, state: web::Data<AppState>) -> Result<HttpRe
 }
 
 fn unresponsive() -> Problem {
-    let detail = format!("a dispatch thread did not respond within {}", DurationText(TOLD_WITHIN));
+    let detail = format!("a dispatch thread did not respond within {}", DurationText(RESPONSE_WITHIN));
     Problem::new(StatusCode::SERVICE_UNAVAILABLE, "dispatch_unresponsive", detail).with_retry_after(1)
 }
 

@@ -2,7 +2,7 @@
 
 use actix_web::{HttpRequest, HttpResponse, web};
 
-use super::auth::{Want, authorize};
+use super::auth::{RequiredAccess, authorize};
 use super::call::Call;
 use super::openapi::operation::{Operation, Shape};
 use super::problem::Problem;
@@ -35,12 +35,12 @@ pub(super) fn calls() -> Vec<Call> {
 }
 
 async fn all(request: HttpRequest, state: web::Data<AppState>) -> Result<HttpResponse, Problem> {
-    authorize(&request, &state, Want::Read)?;
+    authorize(request.head(), &state, RequiredAccess::Read)?;
     Ok(HttpResponse::Ok().json(state.dictionary.view()))
 }
 
 async fn one(request: HttpRequest, state: web::Data<AppState>) -> Result<HttpResponse, Problem> {
-    authorize(&request, &state, Want::Read)?;
+    authorize(request.head(), &state, RequiredAccess::Read)?;
     let event = request.match_info().get("event").unwrap_or_default();
     match state.dictionary.event_view(event) {
         Some(view) => Ok(HttpResponse::Ok().json(view)),

@@ -1,26 +1,36 @@
 //! `POST /v1/events`: receives events. The response is held until the events' deliveries are handed to their
 //! destinations, which paces a producer that waits for responses.
 
-use actix_web::http::StatusCode;
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web::body::BoxBody;
+use actix_web::dev::{RequestHead, Response};
+use actix_web::http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
+use actix_web::http::{Method, StatusCode};
+use actix_web::{HttpRequest, HttpResponse, ResponseError as _, web};
 use bytes::Bytes;
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
 
-use super::auth::{Want, authorize};
+use super::auth::{RequiredAccess, authorize};
 use super::body;
 use super::call::Call;
+use super::caller::written;
 use super::openapi::operation::{Operation, Shape};
 use super::openapi::shapes::{CloudEventDocument, EventDocument};
 use super::payer::payer;
 use super::problem::Problem;
 use super::state::{AppState, Pipeline};
-use crate::flow::refusal::{Full, Refusal};
+use crate::flow::refusal::{ReachedBound, Refusal};
 use crate::flow::response::{EventsResponse, Receipt};
-use crate::ingester::encoding::{self, Encoding, RequestContent, Unsupported};
-use crate::ingester::{EventsReceived, Unread};
+use crate::ingester::encoding::{self, Encoding, RequestContent, UnsupportedMediaType};
+use crate::ingester::{EventsReceived, UnreadEvents};
 use crate::model::delivery::{HOPS, HOPS_MAX};
-use crate::model::key::Scope;
+use crate::model::key::KeyScope;
+
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+
+/// Names that are looked up in each request.
+static SPECVERSION: HeaderName = HeaderName::from_static("ce-specversion");
+static HOPS_NAME: HeaderName = HeaderName::from_static(HOPS);
 
 /// Where events are posted.
 pub(super) const PATH: &str = "/v1/events";
@@ -53,55 +63,89 @@ fn request_body() -> Value {
     })
 }
 
+/// Receives events before the router: it takes more time than all else that HTTP does with a small request. Requests that
+/// write the path in another way reach the same handler through the router.
+#[derive(Clone)]
+pub struct EventsCall {
+    state: web::Data<AppState>,
+    pipeline: web::Data<Pipeline>,
+}
+
+impl EventsCall {
+    /// For the thread of this pipeline.
+    pub fn new(state: web::Data<AppState>, pipeline: web::Data<Pipeline>) -> Self {
+        Self { state, pipeline }
+    }
+
+    /// Whether it handles a request with this head.
+    pub(super) fn handles(head: &RequestHead) -> bool {
+        head.method == Method::POST && head.uri.path() == PATH
+    }
+
+    pub(super) async fn handle(&self, head: &RequestHead, payload: &mut impl body::BodyStream) -> Response<BoxBody> {
+        let response = receive(head, payload, &self.state, &self.pipeline).await;
+        response.unwrap_or_else(|problem| problem.error_response()).into()
+    }
+}
+
 async fn post(
     request: HttpRequest,
     mut payload: web::Payload,
     state: web::Data<AppState>,
     pipeline: web::Data<Pipeline>,
 ) -> Result<HttpResponse, Problem> {
+    receive(request.head(), &mut payload, &state, &pipeline).await
+}
+
+async fn receive(
+    head: &RequestHead,
+    payload: &mut impl body::BodyStream,
+    state: &web::Data<AppState>,
+    pipeline: &Pipeline,
+) -> Result<HttpResponse, Problem> {
     // The Ingester counts its own refusals; the others are counted here.
-    let handed_over = hand_over(&request, &mut payload, &state, &pipeline).await;
+    let handed_over = hand_over(head, payload, state, pipeline).await;
     let response = handed_over.inspect_err(|problem| state.metrics.events.rejected.inc_by(problem.code, 1))?;
     let receipt = response.await.unwrap_or(Err(Refusal::Stopping))?;
-    Ok(HttpResponse::Accepted().json(receipt))
+    Ok(HttpResponse::Accepted().insert_header((CONTENT_TYPE, JSON)).body(written(&receipt)))
 }
 
 /// Reads the request and hands it to the Ingester, with the charge of its body. Returns the receiver of the response.
 async fn hand_over(
-    request: &HttpRequest,
-    payload: &mut web::Payload,
+    head: &RequestHead,
+    payload: &mut impl body::BodyStream,
     state: &web::Data<AppState>,
     pipeline: &Pipeline,
 ) -> Result<oneshot::Receiver<EventsResponse>, Problem> {
-    let only_account = match authorize(request, state, Want::PostEvents)? {
-        Scope::Producer { account } => account,
+    let only_account = match authorize(head, state, RequiredAccess::PostEvents)? {
+        KeyScope::Producer { account } => account,
         _ => None,
     };
-    let hops = hops(request)?;
-    let media_type = body::media_type(request)?;
-    let has_attributes = request.headers().contains_key("ce-specversion");
+    let hops = hops(head)?;
+    let media_type = body::media_type(head)?;
+    let has_attributes = head.headers.contains_key(&SPECVERSION);
     let encoding = Encoding::select(media_type.as_deref(), has_attributes)
-        .map_err(|Unsupported(supported)| body::unsupported(&supported))?;
+        .map_err(|UnsupportedMediaType(supported)| body::unsupported(&supported))?;
     // Refused before its body is read, a request is very cheap.
     if let Some(refusal) = state.gate.refusal() {
         return Err(refusal.into());
     }
     if state.gate.is_full() {
-        return Err(Refusal::Full(Full::Node).into());
+        return Err(Refusal::Full(ReachedBound::Node).into());
     }
-    let body = body::read_decompressed(request, payload, state, state.config.ingest.body_bytes_max).await?;
-    let headers = if encoding.reads_headers { attributes(request) } else { Vec::new() };
+    let body = body::read_decompressed(head, payload, state, state.config.ingest.body_bytes_max).await?;
+    let headers = if encoding.reads_headers { attributes(head) } else { Vec::new() };
     let source = RequestContent { body: body.bytes, headers };
     let (reply, response) = oneshot::channel();
-    let unread = Unread { source, encoding, only_account, hops };
-    let received = EventsReceived { unread, payer: payer(request), body: body.taken, reply };
-    pipeline.ingester.try_send(received).map_err(|_| Refusal::Full(Full::Node))?;
+    let unread = UnreadEvents { source, encoding, only_account, hops };
+    let received = EventsReceived { unread, payer: payer(head), body: body.taken, reply };
+    pipeline.ingester.try_send(received).map_err(|_| Refusal::Full(ReachedBound::Node))?;
     Ok(response)
 }
 
 /// The number of deliveries that led to the request: zero if the header is missing.
-fn hops(request: &HttpRequest) -> Result<u8, Problem> {
-    let mut values = request.headers().get_all(HOPS);
+fn hops(head: &RequestHead) -> Result<u8, Problem> {
+    let mut values = head.headers.get_all(&HOPS_NAME);
     let Some(value) = values.next() else { return Ok(0) };
     let number = value.to_str().ok().filter(|text| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()));
     let Some(number) = number.filter(|_| values.next().is_none()) else {
@@ -115,8 +159,8 @@ fn hops(request: &HttpRequest) -> Result<u8, Problem> {
 
 /// The headers that carry a CloudEvent's attributes (HTTP protocol binding, section 3.1): `content-type` is
 /// `datacontenttype`, the others begin with `ce-`.
-fn attributes(request: &HttpRequest) -> Vec<(String, Bytes)> {
-    let headers = request.headers().iter();
+fn attributes(head: &RequestHead) -> Vec<(String, Bytes)> {
+    let headers = head.headers.iter();
     let attributes = headers.filter_map(|(name, value)| match name.as_str() {
         "content-type" => Some(("datacontenttype", value)),
         "ce-datacontenttype" => None,

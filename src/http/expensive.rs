@@ -4,7 +4,7 @@
 use actix_web::http::StatusCode;
 
 use super::problem::Problem;
-use crate::flow::fairness::{Pool, Taken};
+use crate::flow::fairness::{Pool, TakenUnits};
 use crate::flow::refusal::RETRY_AFTER_S;
 use crate::model::id::AccountId;
 
@@ -14,17 +14,17 @@ const REQUESTS_MAX: usize = 64;
 const WEIGHT: usize = 1;
 
 /// Counts such requests.
-pub struct Expensive(Pool<AccountId>);
+pub struct ExpensiveRequests(Pool<AccountId>);
 
-impl Default for Expensive {
+impl Default for ExpensiveRequests {
     fn default() -> Self {
         Self(Pool::new(REQUESTS_MAX, WEIGHT))
     }
 }
 
-impl Expensive {
+impl ExpensiveRequests {
     /// Begins one; it ends when the returned value is dropped.
-    pub(super) fn begin(&self, account: &AccountId) -> Result<Taken, Problem> {
+    pub(super) fn begin(&self, account: &AccountId) -> Result<TakenUnits, Problem> {
         let refused = || {
             let detail =
                 "this account has reached its limit of concurrent lists and checks; send the request again later";
@@ -40,13 +40,13 @@ mod tests {
 
     #[test]
     fn one_account_leaves_room_for_the_others() {
-        let (requests, name) = (Expensive::default(), |text| AccountId::new(text).expect("a name"));
+        let (requests, name) = (ExpensiveRequests::default(), |text| AccountId::new(text).expect("a name"));
         let greedy: Vec<_> = std::iter::from_fn(|| requests.begin(&name("greedy")).ok()).collect();
         assert_eq!(greedy.len(), REQUESTS_MAX / 2);
         let other: Vec<_> = std::iter::from_fn(|| requests.begin(&name("other")).ok()).collect();
         assert!(other.len() >= REQUESTS_MAX / 8, "{}", other.len());
         assert_eq!(requests.begin(&name("greedy")).expect_err("over its share").status, 429);
         drop((greedy, other));
-        assert!(requests.begin(&name("greedy")).is_ok());
+        requests.begin(&name("greedy")).expect("there is room again");
     }
 }

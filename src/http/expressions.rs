@@ -4,10 +4,10 @@ use super::state::AppState;
 use crate::json::Document;
 use crate::model::field::FieldError;
 use crate::model::trigger::Trigger;
-use crate::templating::{self, Data, Diagnostic, Expressions, RequestFinding, Setting, Unsendable};
+use crate::templating::{self, CompileContext, Data, Diagnostic, Expressions, RequestFinding, UnsendableReason};
 
 /// Returns the warnings, each with its location, or all errors. The members of `data` are known from the dictionary.
-pub(super) fn judge(
+pub(super) fn check(
     trigger: &Trigger,
     data: Option<&Document>,
     state: &AppState,
@@ -32,8 +32,8 @@ pub(super) fn preview(
     };
     let target = expressions.target(&trigger.target(), data).map_err(|reason| {
         let (pointer, code) = match reason {
-            Unsendable::Header => ("/headers", "header_refused"),
-            Unsendable::Url | Unsendable::Rendering(_) => ("/url", "url_refused"),
+            UnsendableReason::Header => ("/headers", "header_refused"),
+            UnsendableReason::Url | UnsendableReason::Rendering(_) => ("/url", "url_refused"),
         };
         FieldError::new(pointer, code, format!("nothing would be sent for this data: {reason}"))
     })?;
@@ -44,7 +44,7 @@ pub(super) fn preview(
 
 fn compile(trigger: &Trigger, data: Option<&Document>, state: &AppState) -> (Option<Expressions>, Vec<RequestFinding>) {
     let data = data.map(Document::root);
-    let setting = Setting { event: Some(&trigger.event), data, ..Setting::of(state.dictionary.as_ref()) };
+    let setting = CompileContext { event: Some(&trigger.event), data, ..CompileContext::of(state.dictionary.as_ref()) };
     Expressions::compile(&trigger.url, &trigger.headers, &setting, &state.config.templates)
 }
 

@@ -11,7 +11,7 @@ const STEP_BYTES: usize = 16 << 10;
 
 /// Why a body can't be decompressed.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Unreadable {
+pub(super) enum GzipError {
     /// It is not gzip, or not all of it.
     NotGzip,
     /// It holds more than it may.
@@ -21,8 +21,8 @@ pub(super) enum Unreadable {
 }
 
 /// The decompressed body. `charge` charges each further number of bytes, or refuses it.
-pub(super) fn decompress(gzip: &[u8], max: usize, charge: impl FnMut(usize) -> bool) -> Result<Bytes, Unreadable> {
-    let plain = Plain { bytes: Vec::new(), max, charge, refused: None };
+pub(super) fn decompress(gzip: &[u8], max: usize, charge: impl FnMut(usize) -> bool) -> Result<Bytes, GzipError> {
+    let plain = DecompressedBytes { bytes: Vec::new(), max, charge, refused: None };
     let mut decoder = MultiGzDecoder::new(plain);
     let mut read = Ok(());
     for step in gzip.chunks(STEP_BYTES) {
@@ -35,24 +35,24 @@ pub(super) fn decompress(gzip: &[u8], max: usize, charge: impl FnMut(usize) -> b
     match plain.refused.take() {
         Some(refused) => Err(refused),
         None if is_whole => Ok(std::mem::take(&mut plain.bytes).into()),
-        None => Err(Unreadable::NotGzip),
+        None => Err(GzipError::NotGzip),
     }
 }
 
 /// Receives what is decompressed, until it is too much.
-struct Plain<C> {
+struct DecompressedBytes<C> {
     bytes: Vec<u8>,
     max: usize,
     charge: C,
-    refused: Option<Unreadable>,
+    refused: Option<GzipError>,
 }
 
-impl<C: FnMut(usize) -> bool> Write for Plain<C> {
+impl<C: FnMut(usize) -> bool> Write for DecompressedBytes<C> {
     fn write(&mut self, part: &[u8]) -> Result<usize, Error> {
         if self.bytes.len() + part.len() > self.max {
-            self.refused = Some(Unreadable::TooLarge);
+            self.refused = Some(GzipError::TooLarge);
         } else if !(self.charge)(part.len()) {
-            self.refused = Some(Unreadable::NoRoom);
+            self.refused = Some(GzipError::NoRoom);
         }
         if self.refused.is_some() {
             return Err(ErrorKind::OutOfMemory.into());
@@ -91,21 +91,21 @@ mod tests {
             charged += bytes;
             true
         });
-        assert_eq!(refused, Err(Unreadable::TooLarge));
+        assert_eq!(refused, Err(GzipError::TooLarge));
         assert!(charged <= 1 << 20, "{charged}");
-        assert_eq!(decompress(&bomb, usize::MAX, |_| false), Err(Unreadable::NoRoom));
+        assert_eq!(decompress(&bomb, usize::MAX, |_| false), Err(GzipError::NoRoom));
     }
 
     #[test]
     fn what_is_not_whole_is_refused() {
         let whole = gzip(b"{\"type\":\"a\",\"data\":{}}");
         for end in 0..whole.len() {
-            assert_eq!(decompress(&whole[..end], 1_000, |_| true), Err(Unreadable::NotGzip), "{end}");
+            assert_eq!(decompress(&whole[..end], 1_000, |_| true), Err(GzipError::NotGzip), "{end}");
         }
         for at in [0, 1, 2, whole.len() - 1, whole.len() - 5] {
             let mut damaged = whole.clone();
             damaged[at] ^= 0xff;
-            assert_eq!(decompress(&damaged, 1_000, |_| true), Err(Unreadable::NotGzip), "{at}");
+            assert_eq!(decompress(&damaged, 1_000, |_| true), Err(GzipError::NotGzip), "{at}");
         }
     }
 
@@ -120,7 +120,7 @@ mod tests {
             prop_assert_eq!(read.as_deref(), Ok(plain.as_slice()));
             prop_assert_eq!(charged, plain.len());
             if !plain.is_empty() {
-                prop_assert_eq!(decompress(&body, plain.len() - 1, |_| true), Err(Unreadable::TooLarge));
+                prop_assert_eq!(decompress(&body, plain.len() - 1, |_| true), Err(GzipError::TooLarge));
             }
         }
     }

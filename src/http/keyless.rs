@@ -1,13 +1,13 @@
-//! Who may act as the operator of a node without a key. Such a node listens on loopback only, but the browsers of the
-//! machine reach it too, and run the pages of strangers:
+//! Who may act as the operator of a node without a key. Such a node listens on loopback only, but browsers on the
+//! machine reach it too, and show pages of other sites:
 //!
 //! - A page can give the name of its own host a loopback address (DNS rebinding). Its requests are then of the node's
-//!   origin, but name that host. So the host must be one that no stranger's name server has: an IP address, a name
+//!   origin, but name that host. So the host must be one that no public name server serves: an IP address, a name
 //!   without a dot, such as `localhost`, or one of `server.hosts`.
 //! - A page can send a request whose response it can't read. The browser names the page's origin in it, so that must be
 //!   the node's own, or have a host of `server.hosts`.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddrV4};
 
 use actix_web::http::StatusCode;
 use actix_web::http::header::{HOST, HeaderMap, HeaderName, ORIGIN};
@@ -16,8 +16,8 @@ use actix_web::http::uri::Authority;
 use super::problem::Problem;
 use crate::model::egress::HostPattern;
 
-/// Lets a request without a key pass or says why not. `hosts` are those of `server.hosts`.
-pub(super) fn judge(headers: &HeaderMap, hosts: &[HostPattern]) -> Result<(), Problem> {
+/// Checks a request without a key. `hosts` are those of `server.hosts`.
+pub(super) fn check(headers: &HeaderMap, hosts: &[HostPattern]) -> Result<(), Problem> {
     let text = |name: HeaderName| headers.get(name).map(|value| value.to_str().unwrap_or_default());
     // Every browser names the host; programs that do not have no pages.
     let host = text(HOST);
@@ -39,6 +39,10 @@ pub(super) fn judge(headers: &HeaderMap, hosts: &[HostPattern]) -> Result<(), Pr
 }
 
 fn is_own(authority: &str, hosts: &[HostPattern]) -> bool {
+    // The usual case, without the parser of authorities.
+    if authority.parse::<SocketAddrV4>().is_ok() {
+        return true;
+    }
     let Ok(parsed) = authority.parse::<Authority>() else { return false };
     let host = parsed.host();
     let address = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
@@ -56,7 +60,7 @@ mod tests {
 
     use super::*;
 
-    fn judged(host: Option<&str>, origin: Option<&str>) -> Option<&'static str> {
+    fn checked(host: Option<&str>, origin: Option<&str>) -> Option<&'static str> {
         let hosts = ["console.example", "*.corp.example"].map(|text| HostPattern::new(text).expect("a pattern"));
         let mut headers = HeaderMap::new();
         for (name, value) in [(HOST, host), (ORIGIN, origin)] {
@@ -64,7 +68,7 @@ mod tests {
                 headers.insert(name, HeaderValue::from_str(value).expect("a value"));
             }
         }
-        judge(&headers, &hosts).err().map(|problem| problem.code)
+        check(&headers, &hosts).err().map(|problem| problem.code)
     }
 
     #[test]
@@ -80,14 +84,14 @@ mod tests {
             "Console.Example:443",
             "a.corp.example",
         ] {
-            assert_eq!(judged(Some(host), None), None, "{host}");
+            assert_eq!(checked(Some(host), None), None, "{host}");
             for origin in [format!("http://{host}"), format!("https://{host}"), "https://console.example".into()] {
-                assert_eq!(judged(Some(host), Some(&origin)), None, "{host} {origin}");
+                assert_eq!(checked(Some(host), Some(&origin)), None, "{host} {origin}");
             }
             for origin in
                 ["null", "", "http://evil.example", "http://127.0.0.1:1", "http://console.example.evil.example"]
             {
-                assert_eq!(judged(Some(host), Some(origin)), Some("origin_not_allowed"), "{host} {origin}");
+                assert_eq!(checked(Some(host), Some(origin)), Some("origin_not_allowed"), "{host} {origin}");
             }
         }
         for host in [
@@ -104,10 +108,10 @@ mod tests {
             "user@127.0.0.1.evil.example",
         ] {
             for origin in [None, Some("http://evil.example:8080"), Some("http://127.0.0.1")] {
-                assert_eq!(judged(Some(host), origin), Some("host_not_allowed"), "{host}");
+                assert_eq!(checked(Some(host), origin), Some("host_not_allowed"), "{host}");
             }
         }
-        assert_eq!(judged(None, None), None, "a program that names no host");
-        assert_eq!(judged(None, Some("http://evil.example")), Some("origin_not_allowed"));
+        assert_eq!(checked(None, None), None, "a program that names no host");
+        assert_eq!(checked(None, Some("http://evil.example")), Some("origin_not_allowed"));
     }
 }

@@ -5,7 +5,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::auth::{Want, authorize};
+use super::auth::{RequiredAccess, authorize};
 use super::call::Call;
 use super::openapi::operation::{Operation, Shape};
 use super::openapi::shapes::{KeyList, NewKey, ShownKey};
@@ -13,7 +13,7 @@ use super::problem::Problem;
 use super::state::AppState;
 use super::{body, paging, path};
 use crate::model::field::Fields;
-use crate::model::key::{Key, Scope};
+use crate::model::key::{Key, KeyScope};
 use crate::model::trigger::display_name;
 use crate::store::Precondition;
 
@@ -53,15 +53,15 @@ async fn create(
     mut payload: web::Payload,
     state: web::Data<AppState>,
 ) -> Result<HttpResponse, Problem> {
-    authorize(&request, &state, Want::Operate)?;
-    let document = body::read_json(&request, &mut payload, &state).await?;
+    authorize(request.head(), &state, RequiredAccess::Operate)?;
+    let document = body::read_json(request.head(), &mut payload, &state).await?;
     let invalid = |errors| Problem::invalid("invalid_key", "a key", errors);
     let mut fields = Fields::new(document.value, "a key").map_err(invalid)?;
     let name = display_name(&mut fields);
-    let scope = Scope::read(&mut fields);
+    let scope = KeyScope::read(&mut fields);
     let (name, scope) = fields.finish(scope.map(|scope| (name, scope))).map_err(invalid)?;
     let (key, shown) = Key::make(name, scope, Timestamp::now()).map_err(|error| {
-        tracing::error!(%error, "the system gives no randomness");
+        tracing::error!(%error, "the system provides no random bytes");
         Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal_error", "an internal error; no key was created")
     })?;
     state.store.put(None, &key, Precondition::Absent).await?;
@@ -73,7 +73,7 @@ async fn create(
 }
 
 async fn list(request: HttpRequest, state: web::Data<AppState>) -> Result<HttpResponse, Problem> {
-    authorize(&request, &state, Want::Operate)?;
+    authorize(request.head(), &state, RequiredAccess::Operate)?;
     let (after, limit) = paging::paging(&request)?;
     let page = state.store.list::<Key>(None, after.as_deref(), limit).await?;
     let items: Vec<Value> = page.items.iter().map(|stored| stored.value.to_json()).collect();
@@ -81,7 +81,7 @@ async fn list(request: HttpRequest, state: web::Data<AppState>) -> Result<HttpRe
 }
 
 async fn delete(request: HttpRequest, state: web::Data<AppState>) -> Result<HttpResponse, Problem> {
-    authorize(&request, &state, Want::Operate)?;
+    authorize(request.head(), &state, RequiredAccess::Operate)?;
     state.store.delete::<Key>(None, &path::id(&request), Precondition::None).await?;
     Ok(HttpResponse::NoContent().finish())
 }

@@ -42,6 +42,7 @@ mod whoami;
 
 pub use activity::SENT_EVERY as ACTIVITY_SENT_EVERY;
 pub use codes::{PROBLEM_CODES, ProblemCode};
+pub use events::EventsCall;
 pub use problem::Problem;
 pub use routes::{admin_routes, openapi_document, routes};
 pub use state::{AppState, Pipeline};

@@ -36,7 +36,7 @@ pub(super) fn paging(request: &HttpRequest) -> Result<(Option<String>, usize), P
 pub(super) fn read_cursor(cursor: &str) -> Result<String, Problem> {
     let decoded = BASE64.decode(cursor).ok().and_then(|bytes| String::from_utf8(bytes).ok());
     let decoded = decoded.filter(|id| id.is_ascii() && id.len() <= NAME_BYTES_MAX);
-    let detail = "`cursor` is the one that the previous page returned";
+    let detail = "`cursor` must be the one that the previous page returned";
     decoded.ok_or_else(|| Problem::new(StatusCode::BAD_REQUEST, "bad_cursor", detail))
 }
 

@@ -3,7 +3,7 @@
 use actix_web::HttpRequest;
 use actix_web::http::StatusCode;
 
-use super::auth::{Want, authorize};
+use super::auth::{RequiredAccess, authorize};
 use super::problem::Problem;
 use super::state::AppState;
 use crate::model::id::AccountId;
@@ -13,7 +13,7 @@ pub(super) fn account(request: &HttpRequest, state: &AppState) -> Result<Account
     let name = request.match_info().get("account").unwrap_or_default();
     let account = AccountId::new(name)
         .map_err(|error| Problem::new(StatusCode::BAD_REQUEST, "bad_name", format!("the account's name: {error}")))?;
-    authorize(request, state, Want::Account(&account))?;
+    authorize(request.head(), state, RequiredAccess::Account(&account))?;
     Ok(account)
 }
 

@@ -1,11 +1,11 @@
-//! Decides whose share of the node a request uses before anything of it is read: the share of its key or, without one,
+//! Decides whose share of the node a request uses before it is read: the share of its key or, without one,
 //! of its peer address.
 
 use std::hash::{BuildHasher as _, RandomState};
 use std::net::IpAddr;
 use std::sync::LazyLock;
 
-use actix_web::HttpRequest;
+use actix_web::dev::RequestHead;
 use actix_web::http::header::AUTHORIZATION;
 
 use crate::flow::payer::Payer;
@@ -13,11 +13,11 @@ use crate::flow::payer::Payer;
 /// Keys are hashed with a random seed, so that no client can choose the hash.
 static KEYS: LazyLock<RandomState> = LazyLock::new(RandomState::new);
 
-/// The holder for a request.
-pub(super) fn payer(request: &HttpRequest) -> Payer {
-    match request.headers().get(AUTHORIZATION) {
+/// The holder for a request with this head.
+pub(super) fn payer(head: &RequestHead) -> Payer {
+    match head.headers.get(AUTHORIZATION) {
         Some(key) => Payer::Key(KEYS.hash_one(key.as_bytes())),
-        None => Payer::Peer(request.peer_addr().map(|peer| network(peer.ip()))),
+        None => Payer::Peer(head.peer_addr.map(|peer| network(peer.ip()))),
     }
 }
 
@@ -38,7 +38,7 @@ mod tests {
         let request = |key: Option<&str>, peer: &str| {
             let request = TestRequest::default().peer_addr(format!("{peer}:1").parse().expect("an address"));
             let request = key.into_iter().fold(request, |request, key| request.insert_header(("authorization", key)));
-            payer(&request.to_http_request())
+            payer(request.to_http_request().head())
         };
         assert_eq!(request(Some("Bearer a"), "10.0.0.1"), request(Some("Bearer a"), "10.0.0.2"));
         assert_ne!(request(Some("Bearer a"), "10.0.0.1"), request(Some("Bearer b"), "10.0.0.1"));

@@ -10,7 +10,7 @@ use actix_web::{HttpResponse, ResponseError};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::flow::refusal::{RETRY_AFTER_S, Rejected};
+use crate::flow::refusal::{RETRY_AFTER_S, RejectedEvent};
 use crate::model::field::FieldError;
 use crate::store::{Revision, StoreError};
 use crate::templating::Diagnostic;
@@ -37,7 +37,7 @@ pub struct Problem {
     pub errors: Vec<FieldError>,
     /// Each rejected event.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub rejected: Vec<Rejected>,
+    pub rejected: Vec<RejectedEvent>,
     /// How many more events were rejected than `rejected` lists, by code.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub rejected_more: BTreeMap<&'static str, usize>,

@@ -17,13 +17,13 @@ use super::openapi::shapes::{TemplateDocument, TemplateList};
 use super::problem::Problem;
 use super::problem::etag;
 use super::state::AppState;
-use super::template_check::Asked;
+use super::template_check::CheckOptions;
 use super::{body, paging, path, precondition, template_check};
 use crate::flow::messages::LiveTemplate;
 use crate::model::field::FieldError;
 use crate::model::id::{AccountId, new_id};
 use crate::model::template::Template;
-use crate::store::{Precondition, Record, StoreError, Stored, Written};
+use crate::store::{Precondition, PutResult, Record, StoreError, StoredRecord};
 
 /// How often a write is tried if it keeps a part of a record that others change at the same time.
 const WRITES_MAX: u32 = 8;
@@ -65,19 +65,19 @@ pub(super) trait Resource: Record + 'static {
     }
 
     /// Checks it together with the account's other records.
-    fn judge(&self, account: &AccountId, caller: &Caller) -> impl Future<Output = Result<Judged, Problem>>;
+    fn check(&self, account: &AccountId, caller: &Caller) -> impl Future<Output = Result<CheckedRecord, Problem>>;
 }
 
 /// A record that may be saved.
 #[derive(Default)]
-pub(super) struct Judged {
+pub(super) struct CheckedRecord {
     pub(super) warnings: Vec<Finding>,
     /// The compiled template, so that it is compiled only once.
     pub(super) live: Option<Arc<LiveTemplate>>,
 }
 
 /// The descriptions of the five calls in the OpenAPI document.
-trait Described: Resource {
+trait DescribedResource: Resource {
     fn operation(call: usize, summary: &'static str) -> Operation {
         Operation::new(Self::IDS[call], Self::TAG, summary)
     }
@@ -133,7 +133,7 @@ trait Described: Resource {
     }
 }
 
-impl<T: Resource> Described for T {}
+impl<T: Resource> DescribedResource for T {}
 
 impl Resource for Template {
     const NAME: &'static str = "template";
@@ -157,12 +157,12 @@ impl Resource for Template {
         self.broken_rules()
     }
 
-    async fn judge(&self, _: &AccountId, caller: &Caller) -> Result<Judged, Problem> {
-        let asked = Asked { content_type: self.content_type.clone(), ..Asked::default() };
-        let checked = template_check::compile(self.format, self.body.clone(), asked, caller).await?;
+    async fn check(&self, _: &AccountId, caller: &Caller) -> Result<CheckedRecord, Problem> {
+        let options = CheckOptions { content_type: self.content_type.clone(), ..CheckOptions::default() };
+        let checked = template_check::compile(self.format, self.body.clone(), options, caller).await?;
         if let Some(compiled) = checked.compiled {
             let warnings = checked.diagnostics.into_iter().map(Finding::Template).collect();
-            return Ok(Judged { warnings, live: LiveTemplate::new(self, compiled) });
+            return Ok(CheckedRecord { warnings, live: LiveTemplate::new(self, compiled) });
         }
         let detail = checked.diagnostics.first().map_or_else(String::new, |first| {
             format!("line {}, column {}: {}", first.line, first.column, first.message)
@@ -188,7 +188,7 @@ async fn list<T: Resource>(request: HttpRequest, state: web::Data<AppState>) -> 
     let (after, limit) = paging::paging(&request)?;
     let _one = state.expensive.begin(&account)?;
     let page = state.store.list_unread::<T>(Some(&account), after.as_deref(), limit).await?;
-    let caller = Caller::of(&request, &state);
+    let caller = Caller::of(request.head(), &state);
     let listed = caller.run(|_| {
         let page = page.read();
         let items: Vec<Value> = page.items.iter().map(|stored| stored.value.view()).collect();
@@ -214,10 +214,10 @@ async fn create<T: Resource>(
     state: web::Data<AppState>,
 ) -> Result<HttpResponse, Problem> {
     let account = path::account(&request, &state)?;
-    let document = body::read_json(&request, &mut payload, &state).await?;
+    let document = body::read_json(request.head(), &mut payload, &state).await?;
     let mut members = object::<T>(document.value)?;
     members.entry("id").or_insert_with(|| new_id().into());
-    let caller = Caller::of(&request, &state);
+    let caller = Caller::of(request.head(), &state);
     let saved = save::<T>(&account, members, document.text, Precondition::Absent, &caller).await;
     saved.map_err(|problem| match problem.code {
         "precondition_failed" => Problem::new(
@@ -236,7 +236,7 @@ async fn replace<T: Resource>(
 ) -> Result<HttpResponse, Problem> {
     let account = path::account(&request, &state)?;
     let precondition = precondition::of(&request)?;
-    let document = body::read_json(&request, &mut payload, &state).await?;
+    let document = body::read_json(request.head(), &mut payload, &state).await?;
     let mut members = object::<T>(document.value)?;
     let id = path::id(&request);
     if members.get("id").is_some_and(|own| *own != id.as_str()) {
@@ -245,7 +245,7 @@ async fn replace<T: Resource>(
         return Err(Problem::invalid(T::INVALID, T::NAME, vec![error]));
     }
     members.insert("id".into(), id.into());
-    save::<T>(&account, members, document.text, precondition, &Caller::of(&request, &state)).await
+    save::<T>(&account, members, document.text, precondition, &Caller::of(request.head(), &state)).await
 }
 
 fn object<T: Resource>(document: Value) -> Result<Map<String, Value>, Problem> {
@@ -302,7 +302,7 @@ async fn write<T: Resource>(
     members: &Map<String, Value>,
     precondition: Precondition,
     caller: &Caller,
-) -> Result<(T, Written, Vec<Finding>), Problem> {
+) -> Result<(T, PutResult, Vec<Finding>), Problem> {
     let state = caller.state();
     let mut attempts = 0;
     loop {
@@ -327,7 +327,7 @@ async fn write<T: Resource>(
             if broken.is_empty() { Ok(record) } else { Err(broken) }
         });
         let record = read.await?.map_err(|errors| Problem::invalid(T::INVALID, T::NAME, errors))?;
-        let Judged { warnings, live } = record.judge(account, caller).await?;
+        let CheckedRecord { warnings, live } = record.check(account, caller).await?;
         match state.store.put_compiled(Some(account), &record, live, precondition).await {
             Err(StoreError::PreconditionFailed { .. }) if kept_of_another && attempts < WRITES_MAX => {}
             written => return Ok((record, written?, warnings)),
@@ -340,7 +340,7 @@ pub(super) async fn replaced<T: Resource>(
     account: &AccountId,
     members: &Map<String, Value>,
     state: &AppState,
-) -> Result<Option<Stored<T>>, Problem> {
+) -> Result<Option<StoredRecord<T>>, Problem> {
     let id = members.get("id").and_then(Value::as_str).unwrap_or_default();
     match state.store.get::<T>(Some(account), id).await {
         Ok(old) => Ok(old),

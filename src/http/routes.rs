@@ -9,18 +9,18 @@ use actix_web::{HttpResponse, Route, guard, web};
 use serde_json::Value;
 
 use super::call::Call;
-use super::openapi::{self, Described};
+use super::openapi::{self, DescribedCall};
 use super::problem::Problem;
 use super::{console, operations};
 
 /// The OpenAPI document, made once.
 static DOCUMENT: LazyLock<Value> = LazyLock::new(|| {
-    let described = super::table().into_iter().map(|call| Described {
+    let described = super::table().into_iter().map(|call| DescribedCall {
         path: call.path,
         method: lower(&call.method),
         operation: (call.operation)(),
     });
-    openapi::document(described.collect(), |path| Resource::at(path, &super::table()).allow())
+    openapi::document(described.collect(), |path| ResourceRoutes::at(path, &super::table()).allow())
 });
 
 fn lower(method: &Method) -> &'static str {
@@ -56,18 +56,18 @@ fn serve(calls: &[Call], config: &mut web::ServiceConfig) {
     paths.sort_by_key(|path| (path.matches('{').count(), *path));
     paths.dedup();
     for path in paths {
-        config.service(Resource::at(path, calls).into_service());
+        config.service(ResourceRoutes::at(path, calls).into_service());
     }
     config.default_service(web::to(not_found));
 }
 
 /// A path and its calls.
-struct Resource<'a> {
+struct ResourceRoutes<'a> {
     pattern: String,
     calls: Vec<&'a Call>,
 }
 
-impl<'a> Resource<'a> {
+impl<'a> ResourceRoutes<'a> {
     /// A literal path such as `templates/check` also matches `templates/{id}`: methods that the literal path does not
     /// have are handled by the other path.
     fn at(path: &str, calls: &'a [Call]) -> Self {

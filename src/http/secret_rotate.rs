@@ -36,7 +36,8 @@ struct RotationDocument {
 
 /// The new secret. Its key is shown in this response only.
 #[derive(Debug, Serialize, ToSchema)]
-struct Rotated {
+#[schema(as = Rotated)]
+struct RotatedSecret {
     /// Its name in `secrets` of the trigger.
     #[schema(example = "sec_95d9d81740f8f052")]
     id: String,
@@ -54,7 +55,7 @@ fn described() -> Operation {
     Operation::new("rotate_secret", "triggers", summary)
         .parameter("header", "If-Match", "Only if the trigger has this entity tag", json!({"type": "string"}))
         .body(Shape::of::<RotationDocument>())
-        .json(200, "The new secret", Shape::of::<Rotated>())
+        .json(200, "The new secret", Shape::of::<RotatedSecret>())
         .problem(404, "The trigger does not exist")
         .problem(409, "Too many secrets are valid, or the stored trigger can't be read")
         .problem(412, "The trigger's entity tag differs")
@@ -69,11 +70,11 @@ async fn rotate(
 ) -> Result<HttpResponse, Problem> {
     let account = path::account(&request, &state)?;
     let wanted = precondition::of(&request)?;
-    let document = body::read_optional_json(&request, &mut payload, &state).await?;
+    let document = body::read_optional_json(request.head(), &mut payload, &state).await?;
     let grace = grace(document.map(|document| document.value))
         .map_err(|errors| Problem::invalid("invalid_rotation", "a rotation", errors))?;
     let secret = Secret::make().map_err(|error| {
-        tracing::error!(%error, "the system gives no randomness");
+        tracing::error!(%error, "the system provides no random bytes");
         Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal_error", "an internal error; no secret was created")
     })?;
     let id = path::id(&request);
@@ -102,7 +103,7 @@ async fn rotate(
     }
     let mut response = HttpResponse::Ok();
     response.insert_header((CACHE_CONTROL, HeaderValue::from_static("no-store")));
-    Ok(response.json(Rotated { id: secret.id(), key: secret.to_text() }))
+    Ok(response.json(RotatedSecret { id: secret.id(), key: secret.to_text() }))
 }
 
 /// Expired secrets are left out.

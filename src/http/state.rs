@@ -5,11 +5,11 @@ use std::sync::atomic::AtomicBool;
 
 use actix::{Addr, Recipient};
 
-use super::expensive::Expensive;
+use super::expensive::ExpensiveRequests;
 use crate::config::Config;
 use crate::dictionary::{Dictionary, Presets};
 use crate::flow::background::Background;
-use crate::flow::destination_state::DestinationsAsked;
+use crate::flow::destination_state::DestinationStatesQuery;
 use crate::flow::fairness::Pool;
 use crate::flow::gate::Gate;
 use crate::flow::payer::Payer;
@@ -44,9 +44,9 @@ pub struct AppState {
     /// Whether deliveries that the journal held at the start are still being handed on.
     pub recovering: AtomicBool,
     /// Counts concurrent lists and checks.
-    pub expensive: Expensive,
+    pub expensive: ExpensiveRequests,
     /// The dispatch threads, which report the states of their destinations.
-    pub dispatchers: Vec<Recipient<DestinationsAsked>>,
+    pub dispatchers: Vec<Recipient<DestinationStatesQuery>>,
 }
 
 /// The stages of one HTTP thread.

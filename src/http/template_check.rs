@@ -18,7 +18,7 @@ use crate::model::event::{Event, EventPattern};
 use crate::model::field::{FieldError, Fields};
 use crate::model::id::AccountId;
 use crate::model::template::{Format, Template};
-use crate::templating::{self, Checked, Compiled, Data, Diagnostic, Setting, Severity};
+use crate::templating::{self, CheckedTemplate, CompileContext, CompiledTemplate, Data, Diagnostic, Severity};
 
 /// Attributes of the sample event, for a template that names them. The author's own are used instead of them.
 const SAMPLE_SOURCE: &str = "https://example.com/pms";
@@ -42,7 +42,7 @@ struct Preview {
     body: String,
 }
 
-struct Question {
+struct CheckQuestion {
     template: Template,
     event: Option<EventPattern>,
     data: Option<Map<String, Value>>,
@@ -67,14 +67,14 @@ async fn check(
 ) -> Result<HttpResponse, Problem> {
     let account = path::account(&request, &state)?;
     let _one = state.expensive.begin(&account)?;
-    let document = body::read_json(&request, &mut payload, &state).await?;
+    let document = body::read_json(request.head(), &mut payload, &state).await?;
     let question = read(document.value).map_err(|errors| Problem::invalid("invalid_check", "the document", errors))?;
-    let Question { template, event, data } = question;
+    let CheckQuestion { template, event, data } = question;
     let content_type = template.content_type.clone().unwrap_or_else(|| template.format.content_type().to_owned());
     let refused = template.broken_rules();
-    let asked = Asked { event: event.clone(), data: data.clone(), content_type: template.content_type };
-    let caller = Caller::of(&request, &state);
-    let checked = compile(template.format, template.body, asked, &caller).await?;
+    let options = CheckOptions { event: event.clone(), data: data.clone(), content_type: template.content_type };
+    let caller = Caller::of(request.head(), &state);
+    let checked = compile(template.format, template.body, options, &caller).await?;
     let verdict = caller.run(move |state| {
         let mut diagnostics: Vec<_> = refused.into_iter().map(wrong_content_type).collect();
         diagnostics.extend(checked.diagnostics);
@@ -95,7 +95,7 @@ fn wrong_content_type(error: FieldError) -> Diagnostic {
 
 /// What a body is checked with.
 #[derive(Default)]
-pub(super) struct Asked {
+pub(super) struct CheckOptions {
     /// The events it is for.
     pub(super) event: Option<EventPattern>,
     /// Data for the preview.
@@ -105,14 +105,19 @@ pub(super) struct Asked {
 }
 
 /// Compiles a body on a thread for long work: a hostile template may take a tenth of a second.
-pub(super) async fn compile(format: Format, body: String, asked: Asked, caller: &Caller) -> Result<Checked, Problem> {
+pub(super) async fn compile(
+    format: Format,
+    body: String,
+    options: CheckOptions,
+    caller: &Caller,
+) -> Result<CheckedTemplate, Problem> {
     let compiling = caller.run(move |state| {
-        let data = asked.data.map(Document::from);
-        let setting = Setting {
+        let data = options.data.map(Document::from);
+        let setting = CompileContext {
             dictionary: state.dictionary.as_ref(),
-            event: asked.event.as_ref(),
+            event: options.event.as_ref(),
             data: data.as_ref().map(Document::root),
-            content_type: asked.content_type.as_deref(),
+            content_type: options.content_type.as_deref(),
         };
         templating::compile_in(format, &body, &setting, &state.config.templates)
     });
@@ -120,11 +125,11 @@ pub(super) async fn compile(format: Format, body: String, asked: Asked, caller: 
 }
 
 /// Reads a template, saved or not, with the data for the preview.
-fn read(mut document: Value) -> Result<Question, Vec<FieldError>> {
+fn read(mut document: Value) -> Result<CheckQuestion, Vec<FieldError>> {
     let mut rest = Map::new();
     if let Some(members) = document.as_object_mut() {
         rest.extend(["event", "data"].into_iter().filter_map(|name| members.shift_remove_entry(name)));
-        // What a PUT answers can be sent as it is.
+        // The response to a PUT can be sent unchanged.
         members.shift_remove("warnings");
         if members.get("id").is_none_or(Value::is_null) {
             members.insert("id".into(), "check".into());
@@ -143,7 +148,7 @@ fn read(mut document: Value) -> Result<Question, Vec<FieldError>> {
         }
     };
     match (template, fields.finish(Some((event, data)))) {
-        (Ok(template), Ok((event, data))) => Ok(Question { template, event, data }),
+        (Ok(template), Ok((event, data))) => Ok(CheckQuestion { template, event, data }),
         (template, rest) => {
             let errors = template.err().into_iter().chain(rest.err());
             Err(errors.flatten().collect())
@@ -153,7 +158,7 @@ fn read(mut document: Value) -> Result<Question, Vec<FieldError>> {
 
 /// Renders with the code that renders deliveries. Data that yields no body is not an error of the template in general,
 /// but it is reported as one here.
-pub(super) fn preview(compiled: &Compiled, event: Event, diagnostics: &mut Vec<Diagnostic>) -> Option<String> {
+pub(super) fn preview(compiled: &CompiledTemplate, event: Event, diagnostics: &mut Vec<Diagnostic>) -> Option<String> {
     let (rendered, unusable) = compiled.preview(&Data::of(event));
     diagnostics.extend(unusable);
     diagnostics.sort_by_key(|found| (found.line, found.column, found.severity));

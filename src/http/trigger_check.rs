@@ -14,7 +14,7 @@ use super::openapi::shapes::TriggerQuestion;
 use super::problem::Problem;
 use super::records::{self, Resource};
 use super::state::AppState;
-use super::template_check::{Asked, compile, preview, sample_event};
+use super::template_check::{CheckOptions, compile, preview, sample_event};
 use super::{body, expressions, path, triggers};
 use crate::json::{Document, kind};
 use crate::matching::{FilterLimits, Pattern, Steps, Subject};
@@ -23,8 +23,8 @@ use crate::model::field::FieldError;
 use crate::model::id::AccountId;
 use crate::model::template::Template;
 use crate::model::trigger::{self, Trigger};
-use crate::store::Stored;
-use crate::templating::{Checked, Data, Diagnostic, Severity};
+use crate::store::StoredRecord;
+use crate::templating::{CheckedTemplate, Data, Diagnostic, Severity};
 
 /// Used as the id of a trigger that has none yet.
 const ID: &str = "check";
@@ -51,7 +51,7 @@ pub(super) struct TriggerVerdict {
 #[derive(Serialize, ToSchema)]
 struct TriggerPreview {
     url: String,
-    /// `null` stands for a saved value that the request left out.
+    /// `null` is a saved value that the request left out.
     #[schema(value_type = std::collections::BTreeMap<String, Option<String>>)]
     headers: Map<String, Value>,
     content_type: String,
@@ -81,8 +81,8 @@ async fn check(
 ) -> Result<HttpResponse, Problem> {
     let account = path::account(&request, &state)?;
     let _one = state.expensive.begin(&account)?;
-    let document = body::read_json(&request, &mut payload, &state).await?;
-    let caller = Caller::of(&request, &state);
+    let document = body::read_json(request.head(), &mut payload, &state).await?;
+    let caller = Caller::of(request.head(), &state);
     let text = document.text;
     let Value::Object(mut members) = document.value else {
         let what = kind(&document.value);
@@ -120,8 +120,8 @@ async fn check(
             return Ok(HttpResponse::Ok().json(TriggerVerdict::refused(errors)));
         }
     };
-    let question = Trial { account, trigger, data, headers, errors };
-    Ok(respond(question.judge(&caller).await?))
+    let question = TriggerTrial { account, trigger, data, headers, errors };
+    Ok(respond(question.examine(&caller).await?))
 }
 
 /// Reads the document and completes it from the trigger that it would replace.
@@ -139,7 +139,7 @@ async fn read(
 }
 
 /// A trigger that could be read, and what it is tried with.
-struct Trial {
+struct TriggerTrial {
     account: AccountId,
     trigger: Trigger,
     data: Option<Map<String, Value>>,
@@ -147,14 +147,14 @@ struct Trial {
     errors: Vec<FieldError>,
 }
 
-impl Trial {
+impl TriggerTrial {
     /// The verdict as it is sent.
-    async fn judge(mut self, caller: &Caller) -> Result<Vec<u8>, Problem> {
+    async fn examine(mut self, caller: &Caller) -> Result<Vec<u8>, Problem> {
         let state = caller.state();
         let template = state.store.get::<Template>(Some(&self.account), self.trigger.template.as_str()).await?;
-        let Some(Stored { value: template, .. }) = template else {
+        let Some(StoredRecord { value: template, .. }) = template else {
             let unknown = |state: &AppState| {
-                let mut looked = self.look(state);
+                let mut looked = self.without_template(state);
                 let name = &looked.question.trigger.template;
                 let detail = format!("the account has no template `{name}`; save it first");
                 looked.question.errors.push(FieldError::new("/template", "unknown_template", detail));
@@ -166,13 +166,13 @@ impl Trial {
         self.errors.extend(broken.map(|rule| FieldError::new("/template", rule.code, rule.detail)));
         let content_type = template.content_type.clone().unwrap_or_else(|| template.format.content_type().to_owned());
         let (event, data) = (Some(self.trigger.event.clone()), self.data.clone());
-        let asked = Asked { event, content_type: template.content_type, data };
-        let checked = compile(template.format, template.body, asked, caller).await?;
-        caller.run(move |state| written(&self.look(state).with(checked, content_type, state))).await
+        let options = CheckOptions { event, content_type: template.content_type, data };
+        let checked = compile(template.format, template.body, options, caller).await?;
+        caller.run(move |state| written(&self.without_template(state).with(checked, content_type, state))).await
     }
 
     /// All but the template.
-    fn look(mut self, state: &AppState) -> Looked {
+    fn without_template(mut self, state: &AppState) -> ExaminedTrigger {
         let trigger = &self.trigger;
         self.errors.extend(Resource::broken_rules(trigger, state));
         self.errors.extend(triggers::unselective(trigger, &self.account, state));
@@ -181,25 +181,25 @@ impl Trial {
         let fires = passes(trigger.pattern.as_ref(), &event, state.live.matching());
         let mut warnings: Vec<Finding> =
             state.dictionary.trigger_warnings(trigger).into_iter().map(Finding::Trigger).collect();
-        match expressions::judge(trigger, known.as_ref(), state) {
+        match expressions::check(trigger, known.as_ref(), state) {
             Ok(odd) => warnings.extend(odd.into_iter().map(Finding::Template)),
             Err(wrong) => self.errors.extend(wrong),
         }
-        Looked { question: self, event, fires, warnings }
+        ExaminedTrigger { question: self, event, fires, warnings }
     }
 }
 
 /// What is known of a trigger without its template.
-struct Looked {
-    question: Trial,
+struct ExaminedTrigger {
+    question: TriggerTrial,
     event: Event,
     fires: bool,
     warnings: Vec<Finding>,
 }
 
-impl Looked {
+impl ExaminedTrigger {
     /// With what its template makes of the event.
-    fn with(mut self, checked: Checked, content_type: String, state: &AppState) -> TriggerVerdict {
+    fn with(mut self, checked: CheckedTemplate, content_type: String, state: &AppState) -> TriggerVerdict {
         let mut diagnostics = checked.diagnostics;
         let request = expressions::preview(&self.question.trigger, &Data::of(self.event.clone()), state);
         let event = self.event.clone();

@@ -20,7 +20,7 @@ use crate::matching::{FilterLimits, Steps, Subject, TooCostly};
 use crate::model::event::EventType;
 use crate::model::field::Fields;
 use crate::model::id::{AccountId, TriggerId};
-use crate::model::outcome::Dropped;
+use crate::model::outcome::DropReason;
 use crate::model::trigger::Trigger;
 use crate::store::UnreadPage;
 
@@ -52,7 +52,8 @@ pub(super) struct ExplainQuestion {
 
 /// A page of explanations, in the order of the triggers' ids.
 #[derive(Serialize, ToSchema)]
-pub(super) struct Explained {
+#[schema(as = Explained)]
+pub(super) struct ExplanationPage {
     triggers: Vec<Explanation>,
     /// Present if there are more.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -89,14 +90,14 @@ pub(super) fn calls() -> Vec<Call> {
             let summary = "Say for each trigger whether an event would fire it, and why not; sends nothing";
             Operation::new("explain_triggers", "triggers", summary)
                 .body(Shape::of::<ExplainQuestion>())
-                .json(200, "A page of explanations", Shape::of::<Explained>())
+                .json(200, "A page of explanations", Shape::of::<ExplanationPage>())
                 .problem(404, "One of `triggers` does not exist")
                 .problem(422, "The document has mistakes")
         },
     )]
 }
 
-struct Question {
+struct ParsedQuestion {
     event_type: EventType,
     data: Document,
     triggers: Option<Vec<TriggerId>>,
@@ -111,7 +112,7 @@ async fn explain(
 ) -> Result<HttpResponse, Problem> {
     let account = path::account(&request, &state)?;
     let _one = state.expensive.begin(&account)?;
-    let document = body::read_json(&request, &mut payload, &state).await?;
+    let document = body::read_json(request.head(), &mut payload, &state).await?;
     let question = read(document.value)?;
     let after = question.cursor.as_deref().map(paging::read_cursor).transpose()?;
     // In the order of their ids, as the store keeps them.
@@ -119,7 +120,7 @@ async fn explain(
         Some(_) => None,
         None => Some(state.store.list_unread::<Trigger>(Some(&account), after.as_deref(), question.limit).await?),
     };
-    let caller = Caller::of(&request, &state);
+    let caller = Caller::of(request.head(), &state);
     let explained = caller.run(move |state| {
         let (ids, next) = match (all.map(UnreadPage::read), &question.triggers) {
             (Some(all), _) => (all.items.into_iter().map(|stored| stored.value.id).collect(), all.next),
@@ -127,7 +128,7 @@ async fn explain(
         };
         let (triggers, last) = page(&state.live.index(), &account, &ids, &question, state.live.matching())?;
         let cursor = last.or(next).map(|id| paging::cursor(&id));
-        Ok::<_, Problem>(written(&Explained { triggers, cursor }))
+        Ok::<_, Problem>(written(&ExplanationPage { triggers, cursor }))
     });
     Ok(respond(explained.await??))
 }
@@ -149,7 +150,7 @@ fn page(
     index: &Index,
     account: &AccountId,
     ids: &[TriggerId],
-    question: &Question,
+    question: &ParsedQuestion,
     limits: &FilterLimits,
 ) -> Result<(Vec<Explanation>, Option<String>), Problem> {
     let Some(data) = question.data.object() else { return Ok((Vec::new(), None)) };
@@ -200,7 +201,7 @@ impl Explanation {
             return because("event");
         }
         match trigger.pattern.as_ref().map_or(Ok(None), |pattern| pattern.explain(subject, steps)) {
-            Err(TooCostly) => return because(Dropped::FilterTooCostly.as_str()),
+            Err(TooCostly) => return because(DropReason::FilterTooCostly.as_str()),
             Ok(Some(mismatch)) => {
                 let value = mismatch.value.and_then(|value| RawValue::from_string(value).ok());
                 let (path, condition) = (Some(mismatch.path), Some(mismatch.condition));
@@ -210,13 +211,13 @@ impl Explanation {
         }
         match &trigger.target {
             Err(reason) => because(reason.as_str()),
-            Ok(_) if !usable => because(Dropped::TemplateUnusable.as_str()),
+            Ok(_) if !usable => because(DropReason::TemplateUnusable.as_str()),
             Ok(_) => Self { fires: true, reason: None, ..because("") },
         }
     }
 }
 
-fn read(document: Value) -> Result<Question, Problem> {
+fn read(document: Value) -> Result<ParsedQuestion, Problem> {
     let invalid = |errors| Problem::invalid("invalid_explain", "the document", errors);
     let mut fields = Fields::new(document, "a question").map_err(invalid)?;
     let event_type = fields.required_text("type");
@@ -258,6 +259,7 @@ fn read(document: Value) -> Result<Question, Problem> {
             }),
     };
     let cursor = fields.text("cursor");
-    let question = event_type.map(|event_type| Question { event_type, data: data.into(), triggers, limit, cursor });
+    let question =
+        event_type.map(|event_type| ParsedQuestion { event_type, data: data.into(), triggers, limit, cursor });
     fields.finish(question).map_err(invalid)
 }

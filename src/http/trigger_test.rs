@@ -19,13 +19,13 @@ use super::template_check::sample_event;
 use super::trigger_check::passes;
 use super::{body, path};
 use crate::config::Config;
-use crate::flow::in_flight::Report;
+use crate::flow::in_flight::FiringReport;
 use crate::flow::messages::{EventData, Firing, FiringsMatched, OneFiring};
 use crate::flow::refusal::Refusal;
 use crate::json::kind;
 use crate::model::field::Fields;
 use crate::model::id::TriggerId;
-use crate::model::outcome::{Dropped, Outcome};
+use crate::model::outcome::{DropReason, Outcome};
 
 /// The result of a test.
 #[derive(Debug, Serialize, ToSchema)]
@@ -106,7 +106,7 @@ async fn test(
         Ok(ended) => ended.map_err(lost)?,
         // Dropping the receiver ends the test: a worker that reaches the delivery makes no attempt.
         Err(_) if state.config.delivers_through_streams() => return Err(unanswered()),
-        Err(_) => Report::Dropped(Dropped::QueueFull),
+        Err(_) => FiringReport::Dropped(DropReason::QueueFull),
     };
     Ok(HttpResponse::Ok().json(TestResult::of(report, fires, begun)))
 }
@@ -117,7 +117,7 @@ async fn sample_data(
     payload: &mut web::Payload,
     state: &web::Data<AppState>,
 ) -> Result<Option<Map<String, Value>>, Problem> {
-    let Some(document) = body::read_optional_json(request, payload, state).await? else { return Ok(None) };
+    let Some(document) = body::read_optional_json(request.head(), payload, state).await? else { return Ok(None) };
     let invalid = |errors| Problem::invalid("invalid_test", "the document", errors);
     let mut fields = Fields::new(document.value, "a test").map_err(invalid)?;
     let data = match fields.take("data") {
@@ -146,17 +146,17 @@ fn unanswered() -> Problem {
 }
 
 impl TestResult {
-    fn of(report: Report, fires: bool, begun: Instant) -> Self {
+    fn of(report: FiringReport, fires: bool, begun: Instant) -> Self {
         let milliseconds = |duration: std::time::Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
         match report {
-            Report::Attempted { outcome, status, duration } => Self {
+            FiringReport::Attempted { outcome, status, duration } => Self {
                 delivered: outcome == Outcome::Delivered,
                 fires,
                 status,
                 reason: (outcome != Outcome::Delivered).then_some(outcome.as_str()),
                 duration_ms: milliseconds(duration),
             },
-            Report::Dropped(reason) => Self {
+            FiringReport::Dropped(reason) => Self {
                 delivered: false,
                 fires,
                 status: None,

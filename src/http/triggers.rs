@@ -8,14 +8,14 @@ use super::finding::Finding;
 use super::openapi::operation::Shape;
 use super::openapi::shapes::{TriggerDocument, TriggerList};
 use super::problem::Problem;
-use super::records::{Judged, Resource};
+use super::records::{CheckedRecord, Resource};
 use super::state::AppState;
-use super::template_check::{self, Asked};
+use super::template_check::{self, CheckOptions};
 use crate::model::field::FieldError;
 use crate::model::id::AccountId;
 use crate::model::template::Template;
 use crate::model::trigger::{self, Trigger};
-use crate::store::Stored;
+use crate::store::StoredRecord;
 
 impl Resource for Trigger {
     const NAME: &'static str = "trigger";
@@ -40,7 +40,7 @@ impl Resource for Trigger {
     }
 
     fn over_quota(document: &Map<String, Value>, state: &AppState) -> Vec<FieldError> {
-        state.config.store.quotas.judge_document(document)
+        state.config.store.quotas.check_document(document)
     }
 
     fn broken_rules(&self, state: &AppState) -> Vec<FieldError> {
@@ -52,26 +52,28 @@ impl Resource for Trigger {
 
     /// Warns if the trigger can never fire, or if the template names paths that its events don't have. The store checks
     /// that the template exists, in the same transaction as the write.
-    async fn judge(&self, account: &AccountId, caller: &Caller) -> Result<Judged, Problem> {
+    async fn check(&self, account: &AccountId, caller: &Caller) -> Result<CheckedRecord, Problem> {
         let state = caller.state();
         if let Some(error) = unselective(self, account, state) {
             return Err(Problem::invalid(Self::INVALID, Self::NAME, vec![error]));
         }
         let own = self.clone();
-        let judged = caller.run(move |state| {
+        let checked = caller.run(move |state| {
             let warnings = state.dictionary.trigger_warnings(&own).into_iter().map(Finding::Trigger);
-            let expressions = expressions::judge(&own, None, state)?;
+            let expressions = expressions::check(&own, None, state)?;
             Ok(warnings.chain(expressions.into_iter().map(Finding::Template)).collect())
         });
-        let judged: Result<Vec<Finding>, _> = judged.await?;
-        let mut warnings = judged.map_err(|errors| Problem::invalid(Self::INVALID, Self::NAME, errors))?;
-        if let Some(Stored { value, .. }) = state.store.get::<Template>(Some(account), self.template.as_str()).await? {
+        let checked: Result<Vec<Finding>, _> = checked.await?;
+        let mut warnings = checked.map_err(|errors| Problem::invalid(Self::INVALID, Self::NAME, errors))?;
+        if let Some(StoredRecord { value, .. }) =
+            state.store.get::<Template>(Some(account), self.template.as_str()).await?
+        {
             let content_type = value.content_type.clone();
-            let asked = Asked { event: Some(self.event.clone()), content_type, ..Asked::default() };
-            let checked = template_check::compile(value.format, value.body, asked, caller).await?;
+            let options = CheckOptions { event: Some(self.event.clone()), content_type, ..CheckOptions::default() };
+            let checked = template_check::compile(value.format, value.body, options, caller).await?;
             warnings.extend(checked.diagnostics.into_iter().map(Finding::Template));
         }
-        Ok(Judged { warnings, live: None })
+        Ok(CheckedRecord { warnings, live: None })
     }
 }
 

@@ -4,13 +4,13 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::auth::{Want, authorize};
+use super::auth::{RequiredAccess, authorize};
 use super::call::Call;
 use super::openapi::operation::{Operation, Shape};
 use super::problem::Problem;
 use super::state::AppState;
 use crate::model::id::AccountId;
-use crate::model::key::Scope;
+use crate::model::key::KeyScope;
 
 /// The rights of the request's key.
 #[derive(Debug, Serialize, ToSchema)]
@@ -44,11 +44,11 @@ pub(super) fn calls() -> Vec<Call> {
 }
 
 async fn whoami(request: HttpRequest, state: web::Data<AppState>) -> Result<HttpResponse, Problem> {
-    let scope = authorize(&request, &state, Want::Read)?;
+    let scope = authorize(request.head(), &state, RequiredAccess::Read)?;
     let (account, activity) = match &scope {
-        Scope::Operator => (None, true),
-        Scope::Account(own) => (Some(own.clone()), state.config.activity.for_accounts),
-        Scope::Producer { .. } => (None, false),
+        KeyScope::Operator => (None, true),
+        KeyScope::Account(own) => (Some(own.clone()), state.config.activity.for_accounts),
+        KeyScope::Producer { .. } => (None, false),
     };
     let (scope, node, version) = (scope.as_str(), state.name.to_string(), env!("CARGO_PKG_VERSION"));
     Ok(HttpResponse::Ok().json(Whoami { scope, account, activity, node, version }))

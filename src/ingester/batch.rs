@@ -2,16 +2,16 @@
 
 use bytes::Bytes;
 
-use super::members::Members;
+use super::members::PreviousValues;
 use super::rejection::Rejection;
 use crate::flow::refusal::{Refusal, Rejections};
-use crate::json::{Document, Malformed, Parsed};
+use crate::json::{Document, Malformed, ParsedContent};
 use crate::model::event::Event;
 use crate::model::id::AccountId;
 
 /// The valid events of a request, and the mistakes of the others.
 #[derive(Debug, Default, PartialEq)]
-pub(super) struct Batch {
+pub(super) struct EventBatch {
     pub(super) events: Vec<Event>,
     pub(super) rejected: Rejections,
 }
@@ -19,17 +19,17 @@ pub(super) struct Batch {
 /// Collects the events of one request.
 pub(super) struct BatchReader<'a> {
     only_account: Option<&'a AccountId>,
-    pub(super) members: Members,
-    batch: Batch,
+    pub(super) members: PreviousValues,
+    batch: EventBatch,
 }
 
 impl<'a> BatchReader<'a> {
     pub(super) fn new(only_account: Option<&'a AccountId>) -> Self {
-        Self { only_account, members: Members::default(), batch: Batch::default() }
+        Self { only_account, members: PreviousValues::default(), batch: EventBatch::default() }
     }
 
     /// The events that were added, if at least one is valid.
-    pub(super) fn finish(self) -> Result<Batch, Refusal> {
+    pub(super) fn finish(self) -> Result<EventBatch, Refusal> {
         let batch = self.batch;
         match (batch.events.len(), batch.rejected.len()) {
             (0, 0) => Err(Refusal::NoEvents),
@@ -70,7 +70,7 @@ impl<'a> BatchReader<'a> {
 }
 
 /// Parses JSON whose array elements are documents of their own.
-pub(super) fn parse_each(text: &Bytes) -> Result<Parsed, Refusal> {
+pub(super) fn parse_each(text: &Bytes) -> Result<ParsedContent, Refusal> {
     Document::read_each(text).map_err(refusal)
 }
 
@@ -84,12 +84,12 @@ mod tests {
     use super::*;
     use crate::ingester::encoding::{Encoding, RequestContent};
 
-    fn read_as(media_type: &str, body: &[u8], only_account: Option<&AccountId>) -> Result<Batch, Refusal> {
+    fn read_as(media_type: &str, body: &[u8], only_account: Option<&AccountId>) -> Result<EventBatch, Refusal> {
         let encoding = Encoding::select(Some(media_type), false).expect("an encoding");
         encoding.read(&RequestContent { body: Bytes::copy_from_slice(body), headers: Vec::new() }, only_account)
     }
 
-    fn json(body: &str) -> Result<Batch, Refusal> {
+    fn json(body: &str) -> Result<EventBatch, Refusal> {
         read_as("application/json", body.as_bytes(), None)
     }
 

@@ -1,25 +1,45 @@
 //! Reads the members that events have in every encoding. Values that several events of one request have in common are
 //! created once.
 
+use std::cell::RefCell;
 use std::sync::Arc;
 
-use jiff::{Timestamp, Unit};
+use jiff::Timestamp;
 
 use super::rejection::Rejection;
 use crate::json::Json;
 use crate::model::event::{EVENT_ID_BYTES_MAX, EventType};
 use crate::model::id::AccountId;
 
+thread_local! {
+    /// The time that was written last, in milliseconds: several requests may arrive in one of them.
+    static WRITTEN: RefCell<Option<(i64, Arc<str>)>> = const { RefCell::new(None) };
+}
+
+/// The current time, to the millisecond.
+fn now() -> Arc<str> {
+    let now = Timestamp::now();
+    let millisecond = now.as_millisecond();
+    WRITTEN.with_borrow_mut(|written| match written {
+        Some((at, text)) if *at == millisecond => Arc::clone(text),
+        _ => {
+            let text: Arc<str> = Timestamp::from_millisecond(millisecond).unwrap_or(now).to_string().into();
+            *written = Some((millisecond, Arc::clone(&text)));
+            text
+        }
+    })
+}
+
 /// The values of the request's previous event: the next one usually has the same.
 #[derive(Debug, Default)]
-pub(super) struct Members {
+pub(super) struct PreviousValues {
     event_type: Option<EventType>,
     account: Option<AccountId>,
     now: Option<Arc<str>>,
     no_source: Option<Arc<str>>,
 }
 
-impl Members {
+impl PreviousValues {
     pub(super) fn event_type(&mut self, value: Option<Json<'_>>) -> Result<EventType, Rejection> {
         let text = text("type", value)?.ok_or(Rejection::Missing("type"))?;
         if let Some(same) = self.event_type.as_ref().filter(|last| last.as_str() == text) {
@@ -48,11 +68,7 @@ impl Members {
     /// The producer's own text if it is a valid time, otherwise the current time, to the millisecond.
     pub(super) fn time(&mut self, value: Option<Json<'_>>) -> Result<Arc<str>, Rejection> {
         let Some(text) = text("time", value)? else {
-            let now = self.now.get_or_insert_with(|| {
-                let now = Timestamp::now();
-                now.round(Unit::Millisecond).unwrap_or(now).to_string().into()
-            });
-            return Ok(Arc::clone(now));
+            return Ok(Arc::clone(self.now.get_or_insert_with(now)));
         };
         match text.parse::<Timestamp>() {
             Ok(_) if is_rfc_3339(text) => Ok(text.into()),
@@ -135,13 +151,13 @@ mod tests {
             ("2026-07-0\u{661}T15:00:00Z", false),
             ("", false),
         ] {
-            assert_eq!(Members::default().time(Some(Json::String(text))).is_ok(), taken, "{text}");
+            assert_eq!(PreviousValues::default().time(Some(Json::String(text))).is_ok(), taken, "{text}");
         }
     }
 
     #[test]
     fn common_values_are_created_once_and_never_mixed_up() {
-        let mut members = Members::default();
+        let mut members = PreviousValues::default();
         let mut account = |name: Option<&'static str>| members.account(name.map(Json::String)).expect("a name");
         let named: Vec<AccountId> =
             [None, Some("a"), Some("a"), Some("b"), None, Some("default")].map(&mut account).into();

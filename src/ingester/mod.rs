@@ -18,21 +18,21 @@ use std::time::Instant;
 use actix::{Actor, Context, Handler, Message, Recipient};
 use tokio::sync::oneshot;
 
-use crate::flow::account::Account;
+use crate::flow::account::AccountShares;
 use crate::flow::background::Background;
 use crate::flow::drill;
-use crate::flow::fairness::{Progress, Taken};
+use crate::flow::fairness::{JobProgress, TakenUnits};
 use crate::flow::gate::Gate;
 use crate::flow::messages::EventsAdmitted;
 use crate::flow::payer::Payer;
-use crate::flow::refusal::{Full, Refusal};
+use crate::flow::refusal::{ReachedBound, Refusal};
 use crate::flow::response::{EventsResponse, Receipt};
 use crate::flow::turns::{Turns, Worker};
-use crate::ingester::idempotency::{IdempotencyWindow, Unavailable};
+use crate::ingester::idempotency::{IdempotencyWindow, WindowUnavailable};
 use crate::model::event::Event;
 use crate::model::id::AccountId;
 use crate::telemetry::metrics::Metrics;
-use batch::Batch;
+use batch::EventBatch;
 use encoding::{Encoding, RequestContent};
 
 /// A body up to this size is read where it is: usual events in a quarter of a millisecond, and in 4 ms at most, where
@@ -43,19 +43,19 @@ const READ_AT_ONCE_BYTES: usize = 48 << 10;
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub struct EventsReceived {
-    /// What is to be read.
-    pub unread: Unread,
+    /// The events to read.
+    pub unread: UnreadEvents,
     /// Who pays for it.
     pub payer: Payer,
     /// What the body counts for.
-    pub body: Taken,
+    pub body: TakenUnits,
     /// Where the response goes.
     pub reply: oneshot::Sender<EventsResponse>,
 }
 
 /// A request's events before they are read.
 #[derive(Debug)]
-pub struct Unread {
+pub struct UnreadEvents {
     /// The body, and the headers that belong to it.
     pub source: RequestContent,
     /// How it holds events.
@@ -68,13 +68,13 @@ pub struct Unread {
 
 /// Takes requests' bodies in; one for each thread that serves HTTP. Those who pay for them take turns.
 pub struct Ingester {
-    ingesting: Rc<Ingesting>,
-    turns: Rc<Turns<Rc<Ingesting>>>,
+    ingesting: Rc<IngestContext>,
+    turns: Rc<Turns<Rc<IngestContext>>>,
     mailbox_capacity: usize,
 }
 
 /// What an Ingester works with.
-pub struct Ingesting {
+pub struct IngestContext {
     /// Lets events in.
     pub gate: Arc<Gate>,
     /// Where it is counted.
@@ -90,7 +90,7 @@ pub struct Ingesting {
 impl Ingester {
     /// An Ingester whose mailbox holds as many requests as events may be in flight, since each that is of use holds one
     /// at least.
-    pub fn new(ingesting: Ingesting, mailbox_capacity: usize) -> Self {
+    pub fn new(ingesting: IngestContext, mailbox_capacity: usize) -> Self {
         let gate = Arc::clone(&ingesting.gate);
         let ingesting = Rc::new(ingesting);
         Self { turns: Turns::new(Rc::clone(&ingesting), gate), ingesting, mailbox_capacity }
@@ -110,7 +110,7 @@ impl Handler<EventsReceived> for Ingester {
 
     fn handle(&mut self, request: EventsReceived, _: &mut Self::Context) {
         if request.unread.source.body.len() > READ_AT_ONCE_BYTES {
-            // As many of these tasks as connections, each of which waits for its response.
+            // At most as many of these tasks as connections: each connection waits for its response.
             actix_rt::spawn(Rc::clone(&self.ingesting).read_apart(request));
         } else {
             self.turns.push(request.payer, Some(request));
@@ -119,23 +119,23 @@ impl Handler<EventsReceived> for Ingester {
 }
 
 /// A body that is read in place is one unit of work.
-impl Worker for Rc<Ingesting> {
+impl Worker for Rc<IngestContext> {
     type Member = Payer;
     type Job = Option<EventsReceived>;
 
-    fn step(&self, job: &mut Option<EventsReceived>) -> Progress {
+    fn step(&self, job: &mut Option<EventsReceived>) -> JobProgress {
         if let Some(EventsReceived { unread, body, reply, .. }) = job.take() {
             self.take(unread.read(), body, reply);
         }
-        Progress::Done
+        JobProgress::Done
     }
 
-    fn panicked(&self, _: &mut Option<EventsReceived>) -> Progress {
-        Progress::Done
+    fn panicked(&self, _: &mut Option<EventsReceived>) -> JobProgress {
+        JobProgress::Done
     }
 }
 
-impl Unread {
+impl UnreadEvents {
     /// Reads the events. A panic costs this request only.
     fn read(self) -> Result<EventsRead, Refusal> {
         let read = catch_unwind(AssertUnwindSafe(|| {
@@ -151,11 +151,11 @@ impl Unread {
 
 /// A request's events, and the memory that they take beside its body: it can be many times as large.
 struct EventsRead {
-    batch: Batch,
+    batch: EventBatch,
     bytes: usize,
 }
 
-impl Ingesting {
+impl IngestContext {
     async fn read_apart(self: Rc<Self>, request: EventsReceived) {
         let EventsReceived { unread, payer, body, reply } = request;
         let read = self.background.run(payer, move || unread.read()).await;
@@ -166,7 +166,7 @@ impl Ingesting {
     fn take(
         self: &Rc<Self>,
         read: Result<EventsRead, Refusal>,
-        mut body: Taken,
+        mut body: TakenUnits,
         reply: oneshot::Sender<EventsResponse>,
     ) {
         let EventsRead { batch, bytes } = match read {
@@ -177,12 +177,12 @@ impl Ingesting {
         if !body.grow(bytes) {
             // Where its sender has no other, trying again would not help.
             if body.share().taken() > body.units() {
-                return self.refuse(reply, Refusal::Full(Full::Bodies));
+                return self.refuse(reply, Refusal::Full(ReachedBound::Bodies));
             }
             body.grow_over(bytes);
         }
         match &self.duplicates {
-            // As many of these tasks as connections, each of which waits for its answer.
+            // At most as many of these tasks as connections: each connection waits for its response.
             Some(duplicates) if batch.events.iter().any(|event| event.id_given) => {
                 actix_rt::spawn(Rc::clone(self).admit_once(duplicates.clone(), batch, body, reply));
             }
@@ -195,26 +195,26 @@ impl Ingesting {
     async fn admit_once(
         self: Rc<Self>,
         duplicates: IdempotencyWindow,
-        mut batch: Batch,
-        body: Taken,
+        mut batch: EventBatch,
+        body: TakenUnits,
         reply: oneshot::Sender<EventsResponse>,
     ) {
         let events = batch.events.len();
         let (known, claims) = match duplicates.sift(&mut batch.events).await {
             Ok(sifted) => sifted,
-            Err(Unavailable::Store) => return self.refuse(reply, Refusal::Unavailable),
-            Err(Unavailable::Open) => return self.refuse(reply, Refusal::Full(Full::Events(events))),
+            Err(WindowUnavailable::Store) => return self.refuse(reply, Refusal::Unavailable),
+            Err(WindowUnavailable::Open) => return self.refuse(reply, Refusal::Full(ReachedBound::Events(events))),
         };
         self.metrics.events.duplicates.inc_by(known as u64);
-        let (tell, told) = oneshot::channel();
-        self.admit(batch, body, known, tell);
-        let answer = told.await.unwrap_or(Err(Refusal::Stopping));
+        let (sender, receiver) = oneshot::channel();
+        self.admit(batch, body, known, sender);
+        let answer = receiver.await.unwrap_or(Err(Refusal::Stopping));
         claims.settle(answer.is_ok()).await;
         let _ = reply.send(answer);
     }
 
     /// Has the events admitted and passes them on. `known` more events were accepted before and need no admission.
-    fn admit(&self, batch: Batch, body: Taken, known: usize, reply: oneshot::Sender<EventsResponse>) {
+    fn admit(&self, batch: EventBatch, body: TakenUnits, known: usize, reply: oneshot::Sender<EventsResponse>) {
         let events = batch.events.len();
         let receipt =
             Receipt { accepted: events + known, rejected: batch.rejected.listed, rejected_more: batch.rejected.more };
@@ -236,7 +236,7 @@ impl Ingesting {
     }
 
     /// How many events of each account there are.
-    fn by_account(&self, events: &[Event]) -> Vec<(Arc<Account>, usize)> {
+    fn by_account(&self, events: &[Event]) -> Vec<(Arc<AccountShares>, usize)> {
         let Some(first) = events.first() else { return Vec::new() };
         if events.iter().all(|event| event.account == first.account) {
             return vec![(self.gate.account(&first.account), events.len())];

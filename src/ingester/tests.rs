@@ -24,14 +24,15 @@ impl Alone {
     fn start_before(matcher: Recipient<EventsAdmitted>) -> Self {
         let (gate, metrics) = (Gate::for_events(2), Arc::new(Metrics::new()));
         let (own, background) = (Arc::clone(&gate), Background::new(1));
-        let ingesting = Ingesting { gate: own, metrics: Arc::clone(&metrics), duplicates: None, background, matcher };
+        let ingesting =
+            IngestContext { gate: own, metrics: Arc::clone(&metrics), duplicates: None, background, matcher };
         Self { gate, metrics, ingester: Ingester::new(ingesting, 16).start() }
     }
 
     fn post(&self, payer: u64, body: impl Into<Bytes>) -> oneshot::Receiver<EventsResponse> {
         let (reply, response) = oneshot::channel();
         let source = RequestContent { body: body.into(), headers: Vec::new() };
-        let unread = Unread { source, encoding: encoding::ALL[0], only_account: None, hops: 0 };
+        let unread = UnreadEvents { source, encoding: encoding::ALL[0], only_account: None, hops: 0 };
         let body = Pool::<()>::new(1 << 20, 8).apart().take_some(0);
         self.ingester.do_send(EventsReceived { unread, payer: Payer::Key(payer), body, reply });
         response
@@ -48,7 +49,7 @@ async fn good_events_pass_and_the_full_gate_refuses_all() {
     assert_eq!(message.events.len(), 2);
     assert!(response.try_recv().is_err(), "answered before the work was handed over");
 
-    assert_eq!(soon(alone.post(1, EVENT)).await, Ok(Err(Refusal::Full(Full::Events(1)))));
+    assert_eq!(soon(alone.post(1, EVENT)).await, Ok(Err(Refusal::Full(ReachedBound::Events(1)))));
 
     drop(message);
     let receipt = soon(response).await.expect("a response").expect("a receipt");

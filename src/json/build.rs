@@ -3,18 +3,20 @@
 
 use serde_json::{Map, Value};
 
-use super::{Document, MADE, MEMBERS_UNORDERED_MAX, Member, Node, Ordered, Row, Span, small};
+use super::{
+    Document, DocumentMember, DocumentNode, MADE, MEMBERS_UNORDERED_MAX, MemberRange, SortedObject, TextSpan, small,
+};
 
 /// A value to add to a document.
 #[derive(Debug, Clone, Copy)]
-pub enum Put<'v> {
+pub enum NewValue<'v> {
     /// A string.
     Text(&'v str),
     /// Any value.
     Value(&'v Value),
 }
 
-impl Put<'_> {
+impl NewValue<'_> {
     fn text(&self) -> &str {
         match self {
             Self::Text(text) => text,
@@ -26,38 +28,38 @@ impl Put<'_> {
 impl Document {
     /// Sets members in the object that the root has under `name`, and replaces another value there. No effect if the
     /// root is not an object.
-    pub fn set_below<'v>(&mut self, name: &str, members: impl Iterator<Item = (&'v str, Put<'v>)> + Clone) {
+    pub fn set_below<'v>(&mut self, name: &str, members: impl Iterator<Item = (&'v str, NewValue<'v>)> + Clone) {
         self.source = None;
         let mut below = match self.object().and_then(|object| object.node(name.as_bytes())) {
-            Some(Node::Object(row)) => self.row(row).to_vec(),
-            Some(Node::Ordered(place)) => self.row(self.ordered[place as usize].row).to_vec(),
+            Some(DocumentNode::Object(row)) => self.row(row).to_vec(),
+            Some(DocumentNode::Ordered(place)) => self.row(self.ordered[place as usize].row).to_vec(),
             _ => Vec::with_capacity(members.size_hint().0),
         };
         let bytes: usize = members.clone().map(|(name, put)| name.len() + put.text().len()).sum();
         self.made.reserve(name.len() + bytes);
         for (name, put) in members {
             let value = match put {
-                Put::Text(text) => Node::String(self.make(text)),
-                Put::Value(value) => self.value(value),
+                NewValue::Text(text) => DocumentNode::String(self.make(text)),
+                NewValue::Value(value) => self.value(value),
             };
-            match below.iter().position(|member| self.text_of(member.name) == name) {
+            match below.iter().position(|member| self.bytes_of(member.name) == name.as_bytes()) {
                 Some(place) => below[place].value = value,
                 None => {
                     let name = self.make(name);
-                    below.push(Member { name, value });
+                    below.push(DocumentMember { name, value });
                 }
             }
         }
-        let below = self.close_object(&mut below, 0);
+        let below = self.close_distinct(&mut below);
         self.set(name, below);
     }
 
-    fn set(&mut self, name: &str, value: Node) {
+    fn set(&mut self, name: &str, value: DocumentNode) {
         let Some(object) = self.object() else { return };
         let place = object.place(name.as_bytes());
         let row = match self.root {
-            Node::Ordered(place) => self.ordered[place as usize].row,
-            Node::Object(row) => row,
+            DocumentNode::Ordered(place) => self.ordered[place as usize].row,
+            DocumentNode::Object(row) => row,
             _ => return,
         };
         if let Some(place) = place {
@@ -67,51 +69,61 @@ impl Document {
         // A member can only be appended to the last row: another row is moved there.
         let mut members = self.row(row).to_vec();
         let name = self.make(name);
-        members.push(Member { name, value });
-        self.root = self.close_object(&mut members, 0);
+        members.push(DocumentMember { name, value });
+        self.root = self.close_distinct(&mut members);
     }
 
-    fn make(&mut self, text: &str) -> Span {
+    fn make(&mut self, text: &str) -> TextSpan {
         let start = self.made.len();
         self.made.push_str(text);
-        Span { start: small(start) | MADE, length: small(text.len()) }
+        TextSpan { start: small(start) | MADE, length: small(text.len()) }
     }
 
     /// Removes the elements from `base` on from the stack.
-    pub(super) fn close_array(&mut self, stack: &mut Vec<Member>, base: usize) -> Node {
-        Node::Array(self.close(stack, base))
+    pub(super) fn close_array(&mut self, stack: &mut Vec<DocumentMember>, base: usize) -> DocumentNode {
+        DocumentNode::Array(self.close(stack, base))
     }
 
     /// Removes the members from `base` on from the stack.
-    pub(super) fn close_object(&mut self, stack: &mut Vec<Member>, base: usize) -> Node {
+    pub(super) fn close_object(&mut self, stack: &mut Vec<DocumentMember>, base: usize) -> DocumentNode {
         if stack.len() - base <= MEMBERS_UNORDERED_MAX {
             self.unite_few(stack, base);
-            return Node::Object(self.close(stack, base));
+            return DocumentNode::Object(self.close(stack, base));
         }
         let mut order = self.order_of(&stack[base..]);
         if self.unite_many(stack, base, &order) {
             order = self.order_of(&stack[base..]);
         }
         let row = self.close(stack, base);
-        self.ordered.push(Ordered { row, order: order.into() });
-        Node::Ordered(small(self.ordered.len() - 1))
+        self.ordered.push(SortedObject { row, order: order.into() });
+        DocumentNode::Ordered(small(self.ordered.len() - 1))
     }
 
-    fn close(&mut self, stack: &mut Vec<Member>, base: usize) -> Row {
-        let row = Row { first: small(self.members.len()), count: small(stack.len() - base) };
+    /// An object of members whose names differ.
+    fn close_distinct(&mut self, members: &mut Vec<DocumentMember>) -> DocumentNode {
+        if members.len() <= MEMBERS_UNORDERED_MAX {
+            DocumentNode::Object(self.close(members, 0))
+        } else {
+            self.close_object(members, 0)
+        }
+    }
+
+    fn close(&mut self, stack: &mut Vec<DocumentMember>, base: usize) -> MemberRange {
+        let row = MemberRange { first: small(self.members.len()), count: small(stack.len() - base) };
         self.members.extend_from_slice(&stack[base..]);
         stack.truncate(base);
         row
     }
 
-    fn unite_few(&self, stack: &mut Vec<Member>, base: usize) {
+    fn unite_few(&self, stack: &mut Vec<DocumentMember>, base: usize) {
         let mut seen = 0_u64;
         let mut next = base;
         while next < stack.len() {
             let member = stack[next];
-            let name = self.text_of(member.name);
+            let name = self.bytes_of(member.name);
             let mark = mark(name);
-            let same = |other: &Member| other.name.length == member.name.length && self.text_of(other.name) == name;
+            let same =
+                |other: &DocumentMember| other.name.length == member.name.length && self.bytes_of(other.name) == name;
             let first = if seen & mark == 0 { None } else { stack[base..next].iter().position(same) };
             seen |= mark;
             match first {
@@ -125,8 +137,8 @@ impl Document {
     }
 
     /// Merges members of the same name, which `order` has side by side. Returns whether there were any.
-    fn unite_many(&self, stack: &mut Vec<Member>, base: usize, order: &[u32]) -> bool {
-        let name = |place: u32, stack: &[Member]| self.text_of(stack[base + place as usize].name);
+    fn unite_many(&self, stack: &mut Vec<DocumentMember>, base: usize, order: &[u32]) -> bool {
+        let name = |place: u32, stack: &[DocumentMember]| self.text_of(stack[base + place as usize].name);
         let mut gone = vec![false; order.len()];
         let mut first = 0;
         for next in 1..order.len() {
@@ -147,7 +159,7 @@ impl Document {
     }
 
     /// Indexes sorted by name; those of the same name in their order.
-    fn order_of(&self, members: &[Member]) -> Vec<u32> {
+    fn order_of(&self, members: &[DocumentMember]) -> Vec<u32> {
         let mut order: Vec<u32> = (0..small(members.len())).collect();
         order.sort_by(|a, b| {
             let name = |place: u32| self.text_of(members[place as usize].name);
@@ -156,20 +168,22 @@ impl Document {
         order
     }
 
-    fn value(&mut self, value: &Value) -> Node {
+    fn value(&mut self, value: &Value) -> DocumentNode {
         match value {
-            Value::Null => Node::Null,
-            Value::Bool(truth) => Node::Bool(*truth),
-            Value::Number(number) => Node::Number(self.make(number.as_str())),
-            Value::String(text) => Node::String(self.make(text)),
+            Value::Null => DocumentNode::Null,
+            Value::Bool(truth) => DocumentNode::Bool(*truth),
+            Value::Number(number) => DocumentNode::Number(self.make(number.as_str())),
+            Value::String(text) => DocumentNode::String(self.make(text)),
             Value::Array(list) => {
-                let elements = list.iter().map(|element| Member { name: Span::default(), value: self.value(element) });
+                let elements =
+                    list.iter().map(|element| DocumentMember { name: TextSpan::default(), value: self.value(element) });
                 let mut elements = elements.collect();
                 self.close_array(&mut elements, 0)
             }
             Value::Object(members) => {
-                let members =
-                    members.iter().map(|(name, member)| Member { name: self.make(name), value: self.value(member) });
+                let members = members
+                    .iter()
+                    .map(|(name, member)| DocumentMember { name: self.make(name), value: self.value(member) });
                 let mut members = members.collect();
                 self.close_object(&mut members, 0)
             }
@@ -178,8 +192,7 @@ impl Document {
 }
 
 /// One bit of 64, the same for the same name, which distinguishes most names.
-fn mark(name: &str) -> u64 {
-    let bytes = name.as_bytes();
+fn mark(bytes: &[u8]) -> u64 {
     let (first, last) = (bytes.first().copied().unwrap_or(0), bytes.last().copied().unwrap_or(0));
     1 << ((usize::from(first) * 7 + usize::from(last) * 3 + bytes.len()) % 64)
 }

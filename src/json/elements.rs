@@ -5,13 +5,13 @@
 use bytes::{Bytes, BytesMut};
 use bytestring::ByteString;
 
-use super::malformed::{Fault, Lines, Malformed};
+use super::malformed::{LineCounter, Malformed, SyntaxError};
 use super::read::{JsonReader, bounded};
-use super::{Document, Member, encoding};
+use super::{Document, DocumentMember, encoding};
 
 /// The content of a text.
 #[derive(Debug)]
-pub enum Parsed {
+pub enum ParsedContent {
     /// A value that is not an array.
     One(Document),
     /// An array's elements.
@@ -21,7 +21,7 @@ pub enum Parsed {
 /// Replaces a byte that is not UTF-8: it is invalid in JSON, in a string and between values.
 const NO_TEXT: u8 = 1;
 
-pub(super) fn each(bytes: &Bytes) -> Result<Parsed, Malformed> {
+pub(super) fn each(bytes: &Bytes) -> Result<ParsedContent, Malformed> {
     let bytes = bytes.slice(encoding::begin(bytes)?..);
     let text = ByteString::try_from(bytes.clone()).unwrap_or_else(|_| masked(&bytes));
     bounded(&text)?;
@@ -29,10 +29,10 @@ pub(super) fn each(bytes: &Bytes) -> Result<Parsed, Malformed> {
     reader.blank();
     if reader.peek() == Some(b'[') {
         let at = Some(reader.at + 1);
-        return Ok(Parsed::Many(Elements {
+        return Ok(ParsedContent::Many(Elements {
             text,
             bytes,
-            lines: Lines::default(),
+            lines: LineCounter::default(),
             at,
             is_first: true,
             stack: Vec::new(),
@@ -40,7 +40,7 @@ pub(super) fn each(bytes: &Bytes) -> Result<Parsed, Malformed> {
     }
     let text = ByteString::try_from(bytes.clone());
     let text = text.map_err(|error| encoding::not_utf8(&bytes, error.valid_up_to()))?;
-    Document::read(text).map(Parsed::One)
+    Document::read(text).map(ParsedContent::One)
 }
 
 /// The text, with unchanged positions, in which each byte that is not UTF-8 is replaced by an invalid one.
@@ -58,14 +58,14 @@ fn masked(bytes: &[u8]) -> ByteString {
 #[derive(Debug)]
 pub struct Elements {
     text: ByteString,
-    /// The same as it came.
+    /// The text as received.
     bytes: Bytes,
-    lines: Lines,
+    lines: LineCounter,
     /// Where the next element begins; `None` if there is none.
     at: Option<usize>,
     is_first: bool,
     /// An empty one, to be used again.
-    stack: Vec<Member>,
+    stack: Vec<DocumentMember>,
 }
 
 impl Iterator for Elements {
@@ -110,30 +110,30 @@ impl Elements {
         rest.end().map_err(|fault| self.malformed(rest.at, fault))
     }
 
-    fn malformed(&mut self, at: usize, fault: Fault) -> Malformed {
+    fn malformed(&mut self, at: usize, fault: SyntaxError) -> Malformed {
         let is_text = self.bytes.get(at) == self.text.as_bytes().get(at);
-        self.lines.malformed(&self.bytes, at, if is_text { fault } else { Fault::NotUtf8 })
+        self.lines.malformed(&self.bytes, at, if is_text { fault } else { SyntaxError::NotUtf8 })
     }
 }
 
-/// The same with all elements read.
+/// The content of a text with all elements read.
 #[cfg(test)]
-pub(super) enum AtOnce {
+pub(super) enum AllElements {
     One(Document),
     Many(Vec<Result<Document, Malformed>>),
 }
 
 #[cfg(test)]
-pub(super) fn read_at_once(bytes: &Bytes) -> Result<AtOnce, Malformed> {
+pub(super) fn read_at_once(bytes: &Bytes) -> Result<AllElements, Malformed> {
     Ok(match each(bytes)? {
-        Parsed::One(one) => AtOnce::One(one),
-        Parsed::Many(elements) => AtOnce::Many(elements.collect::<Result<_, _>>()?),
+        ParsedContent::One(one) => AllElements::One(one),
+        ParsedContent::Many(elements) => AllElements::Many(elements.collect::<Result<_, _>>()?),
     })
 }
 
-/// What stands before a position, as far as it says what may follow.
+/// The token before a position, as far as it determines what may follow.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Before {
+enum PrecedingToken {
     /// A value may begin.
     Open,
     /// A value or a name has ended.
@@ -144,27 +144,27 @@ enum Before {
 /// may only be followed by a separator: a missing quote, or an extra one, puts two values side by side.
 fn follow(text: &str, start: usize) -> Option<usize> {
     let bytes = text.as_bytes();
-    let (mut at, mut open, mut before) = (start, Vec::new(), Before::Open);
+    let (mut at, mut open, mut before) = (start, Vec::new(), PrecedingToken::Open);
     while let Some(&byte) = bytes.get(at) {
         let length = match byte {
             b' ' | b'\t' | b'\n' | b'\r' => 1,
             0x80.. if let Some(blank) = text[at..].chars().next().filter(|c| is_blank(*c)) => blank.len_utf8(),
             b',' | b']' if open.is_empty() => return Some(at),
             b',' | b':' if !open.is_empty() => {
-                before = Before::Open;
+                before = PrecedingToken::Open;
                 1
             }
             b']' | b'}' => {
-                before = Before::Value;
+                before = PrecedingToken::Value;
                 open.pop().filter(|closed| *closed == byte).map(|_| 1)?
             }
-            _ if before == Before::Value => return None,
+            _ if before == PrecedingToken::Value => return None,
             b'[' | b'{' => {
                 open.push(if byte == b'[' { b']' } else { b'}' });
                 1
             }
             _ => {
-                before = Before::Value;
+                before = PrecedingToken::Value;
                 if byte == b'"' { string(&bytes[at..])? } else { word(&text[at..])? }
             }
         };
@@ -190,7 +190,8 @@ fn string(bytes: &[u8]) -> Option<usize> {
     }
 }
 
-/// The length of what stands in place of a value. Other quotes may have anything between them, so it has none.
+/// The length of the text that is in place of a value. Text in other quotes may contain anything, so its length is
+/// unknown.
 fn word(text: &str) -> Option<usize> {
     let ends = |c: char| is_blank(c) || matches!(c, '"' | ',' | ':' | '[' | ']' | '{' | '}');
     let length = text.find(ends).unwrap_or(text.len());
@@ -206,8 +207,8 @@ mod tests {
     /// For each element whether it was read, or why the whole text was not.
     fn read(text: &[u8]) -> Result<Vec<bool>, Malformed> {
         match read_at_once(&Bytes::copy_from_slice(text)) {
-            Ok(AtOnce::Many(elements)) => Ok(elements.iter().map(Result::is_ok).collect()),
-            Ok(AtOnce::One(_)) => panic!("an array"),
+            Ok(AllElements::Many(elements)) => Ok(elements.iter().map(Result::is_ok).collect()),
+            Ok(AllElements::One(_)) => panic!("an array"),
             Err(malformed) => Err(malformed),
         }
     }
@@ -262,7 +263,7 @@ mod tests {
     #[test]
     fn each_fault_has_its_position() {
         let text = b"[\n {\"a\":1},\n  {\"a\":\"\\ud83d\"}, {\"b\":x},\n\"\xff\"]";
-        let Ok(AtOnce::Many(elements)) = read_at_once(&Bytes::copy_from_slice(text)) else { panic!("an array") };
+        let Ok(AllElements::Many(elements)) = read_at_once(&Bytes::copy_from_slice(text)) else { panic!("an array") };
         let faults: Vec<String> = elements.into_iter().filter_map(|e| e.err().map(|e| e.to_string())).collect();
         assert_eq!(
             faults,
@@ -292,7 +293,7 @@ mod tests {
         proptest!(|(elements in prop::collection::vec(element, 1..8), blank in "[ \n\t\r]{0,3}")| {
             let texts: Vec<&str> = elements.iter().map(|(text, _)| *text).collect();
             let text = format!("{blank}[{blank}{}{blank}]", texts.join(&format!("{blank},{blank}")));
-            let Ok(AtOnce::Many(read)) = read_at_once(&Bytes::from(text)) else { panic!("an array") };
+            let Ok(AllElements::Many(read)) = read_at_once(&Bytes::from(text)) else { panic!("an array") };
             prop_assert_eq!(read.len(), elements.len());
             for (read, (text, is_good)) in read.into_iter().zip(elements) {
                 match read {

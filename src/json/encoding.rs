@@ -1,7 +1,7 @@
 //! JSON text is UTF-8 (RFC 8259, section 8.1). A byte order mark before it is skipped, since some clients send one;
 //! other encodings are named in the error.
 
-use super::malformed::{Fault, Malformed};
+use super::malformed::{Malformed, SyntaxError};
 
 const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
 
@@ -9,7 +9,7 @@ const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
 /// are found later as invalid UTF-8.
 pub(super) fn begin(bytes: &[u8]) -> Result<usize, Malformed> {
     if is_wide(bytes) {
-        return Err(Malformed::at(bytes, 0, Fault::Wide));
+        return Err(Malformed::at(bytes, 0, SyntaxError::Wide));
     }
     Ok(if bytes.starts_with(BYTE_ORDER_MARK) { BYTE_ORDER_MARK.len() } else { 0 })
 }
@@ -22,7 +22,7 @@ pub(super) fn text(bytes: &[u8]) -> Result<&str, Malformed> {
 
 /// A text is not UTF-8 from this byte on.
 pub(super) fn not_utf8(text: &[u8], at: usize) -> Malformed {
-    Malformed::at(text, at, Fault::NotUtf8)
+    Malformed::at(text, at, SyntaxError::NotUtf8)
 }
 
 /// Whether these bytes are JSON in UTF-16 or UTF-32: they have its byte order mark, or begin with an ASCII character,

@@ -7,7 +7,7 @@ use super::look_alikes::LookAlike;
 
 /// What is wrong at a position.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(super) enum Fault {
+pub(super) enum SyntaxError {
     #[error("the JSON text ends too early,")]
     Ends,
     #[error("a JSON value belongs here,")]
@@ -43,7 +43,7 @@ pub(super) enum Fault {
 /// Why and where a text is not JSON.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub struct Malformed {
-    what: Fault,
+    what: SyntaxError,
     found: Option<LookAlike>,
     line: usize,
     column: usize,
@@ -61,19 +61,19 @@ impl fmt::Display for Malformed {
 
 impl Malformed {
     /// At a byte of the text.
-    pub(super) fn at(text: &[u8], at: usize, what: Fault) -> Self {
-        Lines::default().malformed(text, at, what)
+    pub(super) fn at(text: &[u8], at: usize, what: SyntaxError) -> Self {
+        LineCounter::default().malformed(text, at, what)
     }
 
     /// For a mistake that another JSON reader found and this one does not.
     pub(super) fn of(error: &serde_json::Error) -> Self {
-        Self { what: Fault::Unread, found: None, line: error.line(), column: error.column() }
+        Self { what: SyntaxError::Unread, found: None, line: error.line(), column: error.column() }
     }
 }
 
 /// Counts the lines of a text, each once, for positions in ascending order.
 #[derive(Debug, Default)]
-pub(super) struct Lines {
+pub(super) struct LineCounter {
     /// How many line breaks are before the position.
     passed: usize,
     /// Where the current line begins.
@@ -81,9 +81,9 @@ pub(super) struct Lines {
     at: usize,
 }
 
-impl Lines {
+impl LineCounter {
     /// A mistake at a position that is not before the last one.
-    pub(super) fn malformed(&mut self, text: &[u8], at: usize, what: Fault) -> Malformed {
+    pub(super) fn malformed(&mut self, text: &[u8], at: usize, what: SyntaxError) -> Malformed {
         let at = at.min(text.len());
         for newline in memchr::memchr_iter(b'\n', &text[self.at..at]) {
             (self.passed, self.start) = (self.passed + 1, self.at + newline + 1);

@@ -1,6 +1,6 @@
 //! JSON as it was received: a text that is parsed once and then accessed in place, without copies. Numbers keep their
 //! digits and members their order. A document that exists is well-formed (RFC 8259), and looking up a member has a
-//! bounded cost whatever its object holds. It knows nothing of events, templates or patterns.
+//! bounded cost whatever its object holds. It does not depend on events, templates or patterns.
 
 mod build;
 mod elements;
@@ -18,8 +18,8 @@ use bytes::Bytes;
 use bytestring::ByteString;
 use serde_json::Value;
 
-pub use build::Put;
-pub use elements::{Elements, Parsed};
+pub use build::NewValue;
+pub use elements::{Elements, ParsedContent};
 pub use encoding::is_wide;
 pub use look_alikes::LookAlike;
 pub use malformed::Malformed;
@@ -28,7 +28,7 @@ pub use repeated::repeated_members;
 pub use view::{Array, Json, Object};
 
 /// The original text of a value. Clones share it.
-pub type Source = ByteString;
+pub type OriginalText = ByteString;
 
 /// The most bytes of a text; more than a request's body may have.
 const BYTES_MAX: usize = 1 << 30;
@@ -45,39 +45,39 @@ pub struct Document {
     /// Strings that differ from the text: with an escape, or added later.
     made: String,
     /// The members of arrays and objects, those of one in a row.
-    members: Vec<Member>,
-    ordered: Vec<Ordered>,
-    root: Node,
+    members: Vec<DocumentMember>,
+    ordered: Vec<SortedObject>,
+    root: DocumentNode,
     /// The position of the root in the text; `None` if it was changed.
-    source: Option<Span>,
+    source: Option<TextSpan>,
     /// The positions of the arrays and objects among the root's members, with their names.
-    sources: Vec<(Span, Span)>,
+    sources: Vec<(TextSpan, TextSpan)>,
 }
 
 /// A value: a scalar, or the position of an array's or object's members.
 #[derive(Debug, Clone, Copy, Default)]
-enum Node {
+enum DocumentNode {
     #[default]
     Null,
     Bool(bool),
-    Number(Span),
-    String(Span),
-    Array(Row),
-    Object(Row),
+    Number(TextSpan),
+    String(TextSpan),
+    Array(MemberRange),
+    Object(MemberRange),
     /// An object with a sorted index of its names, by its position in [`Document::ordered`].
     Ordered(u32),
 }
 
 /// A member of an object, or an element of an array, whose name is empty.
 #[derive(Debug, Clone, Copy, Default)]
-struct Member {
-    name: Span,
-    value: Node,
+struct DocumentMember {
+    name: TextSpan,
+    value: DocumentNode,
 }
 
 /// A part of [`Document::text`] or, with [`MADE`] set, of [`Document::made`].
 #[derive(Debug, Clone, Copy, Default)]
-struct Span {
+struct TextSpan {
     start: u32,
     length: u32,
 }
@@ -86,15 +86,15 @@ const MADE: u32 = 1 << 31;
 
 /// A part of [`Document::members`].
 #[derive(Debug, Clone, Copy, Default)]
-struct Row {
+struct MemberRange {
     first: u32,
     count: u32,
 }
 
 /// A large object: its members in their order, and their positions sorted by name.
 #[derive(Debug, Clone)]
-struct Ordered {
-    row: Row,
+struct SortedObject {
+    row: MemberRange,
     order: Box<[u32]>,
 }
 
@@ -114,19 +114,20 @@ impl Document {
     }
 
     /// Reads a text as it was received; each element of an array becomes a separate document.
-    pub fn read_each(bytes: &Bytes) -> Result<Parsed, Malformed> {
+    pub fn read_each(bytes: &Bytes) -> Result<ParsedContent, Malformed> {
         elements::each(bytes)
     }
 
     /// An object without members.
     pub fn empty_object() -> Self {
-        Self { root: Node::Object(Row::default()), ..Self::default() }
+        Self { root: DocumentNode::Object(MemberRange::default()), ..Self::default() }
     }
 
     /// The memory that it needs in addition to its text.
     pub fn heap_bytes(&self) -> usize {
-        let ordered = self.ordered.iter().map(|ordered| size_of::<Ordered>() + ordered.order.len() * size_of::<u32>());
-        self.made.capacity() + self.members.capacity() * size_of::<Member>() + ordered.sum::<usize>()
+        let ordered =
+            self.ordered.iter().map(|ordered| size_of::<SortedObject>() + ordered.order.len() * size_of::<u32>());
+        self.made.capacity() + self.members.capacity() * size_of::<DocumentMember>() + ordered.sum::<usize>()
     }
 
     /// The document's value.
@@ -154,34 +155,41 @@ impl Document {
 
     /// The original text of an array or object that is the root, without a copy; `None` if it was created or changed
     /// here.
-    pub fn source(&self) -> Option<Source> {
-        let Span { start, length } = self.source?;
+    pub fn source(&self) -> Option<OriginalText> {
+        let TextSpan { start, length } = self.source?;
         let bytes = self.text.as_bytes().slice(start as usize..(start + length) as usize);
         ByteString::try_from(bytes).ok()
     }
 
-    fn json(&self, node: Node) -> Json<'_> {
+    fn json(&self, node: DocumentNode) -> Json<'_> {
         match node {
-            Node::Null => Json::Null,
-            Node::Bool(truth) => Json::Bool(truth),
-            Node::Number(span) => Json::Number(self.text_of(span)),
-            Node::String(span) => Json::String(self.text_of(span)),
-            Node::Array(row) => Json::Array(Array::new(self, row)),
-            Node::Object(row) => Json::Object(Object::new(self, row, &[])),
-            Node::Ordered(place) => {
+            DocumentNode::Null => Json::Null,
+            DocumentNode::Bool(truth) => Json::Bool(truth),
+            DocumentNode::Number(span) => Json::Number(self.text_of(span)),
+            DocumentNode::String(span) => Json::String(self.text_of(span)),
+            DocumentNode::Array(row) => Json::Array(Array::new(self, row)),
+            DocumentNode::Object(row) => Json::Object(Object::new(self, row, &[])),
+            DocumentNode::Ordered(place) => {
                 let ordered = &self.ordered[place as usize];
                 Json::Object(Object::new(self, ordered.row, &ordered.order))
             }
         }
     }
 
-    fn text_of(&self, span: Span) -> &str {
+    fn text_of(&self, span: TextSpan) -> &str {
         let start = (span.start & !MADE) as usize;
         let part = start..start + span.length as usize;
         if span.start & MADE == 0 { &self.text[part] } else { &self.made[part] }
     }
 
-    fn row(&self, row: Row) -> &[Member] {
+    /// The same, for comparisons: that it begins and ends between characters is not looked at again.
+    fn bytes_of(&self, span: TextSpan) -> &[u8] {
+        let start = (span.start & !MADE) as usize;
+        let part = start..start + span.length as usize;
+        if span.start & MADE == 0 { &self.text.as_bytes()[part] } else { &self.made.as_bytes()[part] }
+    }
+
+    fn row(&self, row: MemberRange) -> &[DocumentMember] {
         &self.members[row.first as usize..][..row.count as usize]
     }
 }

@@ -2,8 +2,8 @@
 
 use bytestring::ByteString;
 
-use super::malformed::{Fault, Malformed};
-use super::{BYTES_MAX, DEPTH_MAX, Document, MADE, Member, Node, Span, small};
+use super::malformed::{Malformed, SyntaxError};
+use super::{BYTES_MAX, DEPTH_MAX, Document, DocumentMember, DocumentNode, MADE, TextSpan, small};
 
 pub(super) fn document(text: ByteString) -> Result<Document, Malformed> {
     bounded(&text)?;
@@ -17,11 +17,11 @@ pub(super) fn document(text: ByteString) -> Result<Document, Malformed> {
 
 pub(super) fn bounded(text: &str) -> Result<(), Malformed> {
     let whole = text.as_bytes();
-    if whole.len() > BYTES_MAX { Err(Malformed::at(whole, BYTES_MAX, Fault::TooLong)) } else { Ok(()) }
+    if whole.len() > BYTES_MAX { Err(Malformed::at(whole, BYTES_MAX, SyntaxError::TooLong)) } else { Ok(()) }
 }
 
-/// Of eight bytes, the first in the lowest place: the highest bit of each that does not stand for
-/// itself in a string. Above the first one there may be bits too many, which nobody looks at.
+/// For eight bytes, the first in the lowest position: the highest bit of each byte that is special in a string. Bits
+/// above the first one may be wrong, and are not used.
 fn special(bytes: u64) -> u64 {
     const ONES: u64 = u64::from_ne_bytes([1; 8]);
     const HIGHS: u64 = u64::from_ne_bytes([0x80; 8]);
@@ -45,7 +45,7 @@ pub(super) struct JsonReader<'t> {
     pub(super) at: usize,
     document: Document,
     /// Members of what is open, the innermost ones last.
-    pub(super) stack: Vec<Member>,
+    pub(super) stack: Vec<DocumentMember>,
     /// The depth of the root.
     top: usize,
 }
@@ -57,16 +57,16 @@ impl<'t> JsonReader<'t> {
     }
 
     /// Reads an element of an array from `at` on. `stack` is an empty one of earlier elements.
-    pub(super) fn element(text: &'t ByteString, at: usize, stack: Vec<Member>) -> Self {
+    pub(super) fn element(text: &'t ByteString, at: usize, stack: Vec<DocumentMember>) -> Self {
         Self { at, stack, top: 1, ..Self::new(text) }
     }
 
-    pub(super) fn finish(mut self, root: Node) -> Document {
+    pub(super) fn finish(mut self, root: DocumentNode) -> Document {
         self.document.root = root;
         self.document
     }
 
-    fn malformed(&self, what: Fault) -> Malformed {
+    fn malformed(&self, what: SyntaxError) -> Malformed {
         Malformed::at(self.text.as_bytes(), self.at, what)
     }
 
@@ -80,53 +80,53 @@ impl<'t> JsonReader<'t> {
         }
     }
 
-    pub(super) fn end(&mut self) -> Result<(), Fault> {
+    pub(super) fn end(&mut self) -> Result<(), SyntaxError> {
         self.blank();
-        if self.peek().is_none() { Ok(()) } else { Err(Fault::Rest) }
+        if self.peek().is_none() { Ok(()) } else { Err(SyntaxError::Rest) }
     }
 
-    pub(super) fn value(&mut self, depth: usize) -> Result<Node, Fault> {
+    pub(super) fn value(&mut self, depth: usize) -> Result<DocumentNode, SyntaxError> {
         self.blank();
-        match self.peek().ok_or(Fault::Ends)? {
-            b'"' => self.string().map(Node::String),
+        match self.peek().ok_or(SyntaxError::Ends)? {
+            b'"' => self.string().map(DocumentNode::String),
             b'{' | b'[' if depth == self.top => {
                 let start = self.at;
                 let root = self.open_value(depth)?;
-                self.document.source = Some(Span { start: small(start), length: small(self.at - start) });
+                self.document.source = Some(TextSpan { start: small(start), length: small(self.at - start) });
                 Ok(root)
             }
             b'{' | b'[' => self.open_value(depth),
-            b'-' | b'0'..=b'9' => self.number().map(Node::Number),
-            b't' => self.word("true", Node::Bool(true)),
-            b'f' => self.word("false", Node::Bool(false)),
-            b'n' => self.word("null", Node::Null),
-            _ => Err(Fault::Value),
+            b'-' | b'0'..=b'9' => self.number().map(DocumentNode::Number),
+            b't' => self.word("true", DocumentNode::Bool(true)),
+            b'f' => self.word("false", DocumentNode::Bool(false)),
+            b'n' => self.word("null", DocumentNode::Null),
+            _ => Err(SyntaxError::Value),
         }
     }
 
     /// An array or an object.
-    fn open_value(&mut self, depth: usize) -> Result<Node, Fault> {
+    fn open_value(&mut self, depth: usize) -> Result<DocumentNode, SyntaxError> {
         if self.peek() == Some(b'[') { self.array(depth) } else { self.object(depth) }
     }
 
-    fn word(&mut self, word: &str, node: Node) -> Result<Node, Fault> {
+    fn word(&mut self, word: &str, node: DocumentNode) -> Result<DocumentNode, SyntaxError> {
         let rest = &self.text.as_bytes()[self.at..];
         if rest.starts_with(word.as_bytes()) {
             self.at += word.len();
             Ok(node)
         } else {
-            Err(if word.as_bytes().starts_with(rest) { Fault::Ends } else { Fault::Value })
+            Err(if word.as_bytes().starts_with(rest) { SyntaxError::Ends } else { SyntaxError::Value })
         }
     }
 
-    fn array(&mut self, depth: usize) -> Result<Node, Fault> {
+    fn array(&mut self, depth: usize) -> Result<DocumentNode, SyntaxError> {
         let base = self.open(depth)?;
         if self.peek() == Some(b']') {
             self.at += 1;
         } else {
             loop {
                 let value = self.value(depth + 1)?;
-                self.stack.push(Member { name: Span::default(), value });
+                self.stack.push(DocumentMember { name: TextSpan::default(), value });
                 if !self.more(b']')? {
                     break;
                 }
@@ -135,7 +135,7 @@ impl<'t> JsonReader<'t> {
         Ok(self.document.close_array(&mut self.stack, base))
     }
 
-    fn object(&mut self, depth: usize) -> Result<Node, Fault> {
+    fn object(&mut self, depth: usize) -> Result<DocumentNode, SyntaxError> {
         let base = self.open(depth)?;
         if self.peek() == Some(b'}') {
             self.at += 1;
@@ -151,31 +151,33 @@ impl<'t> JsonReader<'t> {
         Ok(self.document.close_object(&mut self.stack, base))
     }
 
-    fn member(&mut self, depth: usize) -> Result<Member, Fault> {
+    fn member(&mut self, depth: usize) -> Result<DocumentMember, SyntaxError> {
         self.blank();
-        match self.peek().ok_or(Fault::Ends)? {
+        match self.peek().ok_or(SyntaxError::Ends)? {
             b'"' => {}
-            _ => return Err(Fault::Name),
+            _ => return Err(SyntaxError::Name),
         }
         let name = self.string()?;
         self.blank();
-        match self.peek().ok_or(Fault::Ends)? {
+        match self.peek().ok_or(SyntaxError::Ends)? {
             b':' => self.at += 1,
-            _ => return Err(Fault::Colon),
+            _ => return Err(SyntaxError::Colon),
         }
         self.blank();
         let start = self.at;
         let value = self.value(depth + 1)?;
-        if depth == self.top && matches!(value, Node::Array(_) | Node::Object(_) | Node::Ordered(_)) {
-            let source = Span { start: small(start), length: small(self.at - start) };
+        if depth == self.top
+            && matches!(value, DocumentNode::Array(_) | DocumentNode::Object(_) | DocumentNode::Ordered(_))
+        {
+            let source = TextSpan { start: small(start), length: small(self.at - start) };
             self.document.sources.push((name, source));
         }
-        Ok(Member { name, value })
+        Ok(DocumentMember { name, value })
     }
 
-    fn open(&mut self, depth: usize) -> Result<usize, Fault> {
+    fn open(&mut self, depth: usize) -> Result<usize, SyntaxError> {
         if depth >= DEPTH_MAX {
-            return Err(Fault::Depth);
+            return Err(SyntaxError::Depth);
         }
         self.at += 1;
         self.blank();
@@ -183,17 +185,17 @@ impl<'t> JsonReader<'t> {
     }
 
     /// Whether another follows before the bracket that ends the row.
-    pub(super) fn more(&mut self, end: u8) -> Result<bool, Fault> {
+    pub(super) fn more(&mut self, end: u8) -> Result<bool, SyntaxError> {
         self.blank();
-        let byte = self.peek().ok_or(Fault::Ends)?;
+        let byte = self.peek().ok_or(SyntaxError::Ends)?;
         if byte != b',' && byte != end {
-            return Err(Fault::Separator);
+            return Err(SyntaxError::Separator);
         }
         self.at += 1;
         Ok(byte == b',')
     }
 
-    fn number(&mut self) -> Result<Span, Fault> {
+    fn number(&mut self) -> Result<TextSpan, SyntaxError> {
         let start = self.at;
         if self.peek() == Some(b'-') {
             self.at += 1;
@@ -201,7 +203,7 @@ impl<'t> JsonReader<'t> {
         if self.peek() == Some(b'0') {
             self.at += 1;
             if matches!(self.peek(), Some(b'0'..=b'9')) {
-                return Err(Fault::Number);
+                return Err(SyntaxError::Number);
             }
         } else {
             self.digits()?;
@@ -217,34 +219,34 @@ impl<'t> JsonReader<'t> {
             }
             self.digits()?;
         }
-        Ok(Span { start: small(start), length: small(self.at - start) })
+        Ok(TextSpan { start: small(start), length: small(self.at - start) })
     }
 
-    fn digits(&mut self) -> Result<(), Fault> {
+    fn digits(&mut self) -> Result<(), SyntaxError> {
         let start = self.at;
         while matches!(self.peek(), Some(b'0'..=b'9')) {
             self.at += 1;
         }
         match self.peek() {
             _ if self.at > start => Ok(()),
-            None => Err(Fault::Ends),
-            Some(_) => Err(Fault::Number),
+            None => Err(SyntaxError::Ends),
+            Some(_) => Err(SyntaxError::Number),
         }
     }
 
-    fn string(&mut self) -> Result<Span, Fault> {
+    fn string(&mut self) -> Result<TextSpan, SyntaxError> {
         self.at += 1;
         let start = self.at;
         self.plain();
         if self.peek() == Some(b'"') {
-            let span = Span { start: small(start), length: small(self.at - start) };
+            let span = TextSpan { start: small(start), length: small(self.at - start) };
             self.at += 1;
             return Ok(span);
         }
         self.escaped_string(start)
     }
 
-    /// Passes over what stands for itself in a string.
+    /// Skips the bytes of a string that are not special.
     fn plain(&mut self) {
         let rest = &self.text.as_bytes()[self.at..];
         let mut passed = 0;
@@ -260,29 +262,29 @@ impl<'t> JsonReader<'t> {
         self.at += rest[passed..].iter().position(is_special).map_or(rest.len(), |more| passed + more);
     }
 
-    /// A string that does not stand in the text as it is meant.
-    fn escaped_string(&mut self, mut from: usize) -> Result<Span, Fault> {
+    /// A string that differs from its text, because it has an escape.
+    fn escaped_string(&mut self, mut from: usize) -> Result<TextSpan, SyntaxError> {
         let start = self.document.made.len();
         loop {
             self.document.made.push_str(&self.text[from..self.at]);
-            match self.peek().ok_or(Fault::Ends)? {
+            match self.peek().ok_or(SyntaxError::Ends)? {
                 b'"' => break,
                 b'\\' => {
                     let c = self.escape()?;
                     self.document.made.push(c);
                 }
-                _ => return Err(Fault::Control),
+                _ => return Err(SyntaxError::Control),
             }
             from = self.at;
             self.plain();
         }
         self.at += 1;
-        Ok(Span { start: small(start) | MADE, length: small(self.document.made.len() - start) })
+        Ok(TextSpan { start: small(start) | MADE, length: small(self.document.made.len() - start) })
     }
 
-    fn escape(&mut self) -> Result<char, Fault> {
+    fn escape(&mut self) -> Result<char, SyntaxError> {
         self.at += 1;
-        let letter = self.peek().ok_or(Fault::Ends)?;
+        let letter = self.peek().ok_or(SyntaxError::Ends)?;
         self.at += 1;
         Ok(match letter {
             b'"' | b'\\' | b'/' => char::from(letter),
@@ -292,31 +294,31 @@ impl<'t> JsonReader<'t> {
             b'r' => '\r',
             b't' => '\t',
             b'u' => return self.unicode(),
-            _ => return Err(Fault::Escape),
+            _ => return Err(SyntaxError::Escape),
         })
     }
 
-    fn unicode(&mut self) -> Result<char, Fault> {
+    fn unicode(&mut self) -> Result<char, SyntaxError> {
         let high = self.four_digits()?;
         if !(0xd800..0xdc00).contains(&high) {
-            return char::from_u32(high).ok_or(Fault::Surrogate);
+            return char::from_u32(high).ok_or(SyntaxError::Surrogate);
         }
         let rest = &self.text.as_bytes()[self.at..];
         if !rest.starts_with(b"\\u") {
-            return Err(if b"\\u".starts_with(rest) { Fault::Ends } else { Fault::Surrogate });
+            return Err(if b"\\u".starts_with(rest) { SyntaxError::Ends } else { SyntaxError::Surrogate });
         }
         self.at += 2;
         let low = self.four_digits()?;
         if !(0xdc00..0xe000).contains(&low) {
-            return Err(Fault::Surrogate);
+            return Err(SyntaxError::Surrogate);
         }
-        char::from_u32(0x1_0000 + ((high - 0xd800) << 10) + (low - 0xdc00)).ok_or(Fault::Surrogate)
+        char::from_u32(0x1_0000 + ((high - 0xd800) << 10) + (low - 0xdc00)).ok_or(SyntaxError::Surrogate)
     }
 
-    fn four_digits(&mut self) -> Result<u32, Fault> {
+    fn four_digits(&mut self) -> Result<u32, SyntaxError> {
         let mut number = 0;
         for _ in 0..4 {
-            let digit = char::from(self.peek().ok_or(Fault::Ends)?).to_digit(16).ok_or(Fault::Escape)?;
+            let digit = char::from(self.peek().ok_or(SyntaxError::Ends)?).to_digit(16).ok_or(SyntaxError::Escape)?;
             number = number << 4 | digit;
             self.at += 1;
         }

@@ -10,10 +10,10 @@ use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess,
 const FOUND_MAX: usize = 100;
 
 /// The JSON Pointers of the members below a place that their objects have twice, the first hundred of them. The place
-/// is given by the names on the way to it, where `*` stands for any name or place in a list. A text that is no JSON is
+/// is given by the names on the way to it, where `*` is any name or any index of a list. A text that is no JSON is
 /// read as far as it is one.
 pub fn repeated_members(text: &[u8], below: &[&str]) -> Vec<String> {
-    let mut search = Search { pointer: String::new(), way: below, found: Vec::new() };
+    let mut search = RepeatedNameSearch { pointer: String::new(), way: below, found: Vec::new() };
     let begin = super::encoding::begin(text).unwrap_or(0);
     let mut reader = serde_json::Deserializer::from_slice(&text[begin..]);
     // Ends early with an error where there are too many.
@@ -21,14 +21,14 @@ pub fn repeated_members(text: &[u8], below: &[&str]) -> Vec<String> {
     search.found
 }
 
-struct Search<'w> {
+struct RepeatedNameSearch<'w> {
     pointer: String,
     /// What is left of the way to the place; empty: it is here or above.
     way: &'w [&'w str],
     found: Vec<String>,
 }
 
-impl<'w> Search<'w> {
+impl<'w> RepeatedNameSearch<'w> {
     /// Goes into a member or an element for a while, if the place is there or above.
     fn enter<T>(&mut self, name: &str, visit: impl FnOnce(&mut Self) -> T) -> Option<T> {
         let (way, length) = (self.way, self.pointer.len());
@@ -47,7 +47,7 @@ impl<'w> Search<'w> {
     }
 }
 
-impl<'de> DeserializeSeed<'de> for &mut Search<'_> {
+impl<'de> DeserializeSeed<'de> for &mut RepeatedNameSearch<'_> {
     type Value = ();
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
@@ -55,7 +55,7 @@ impl<'de> DeserializeSeed<'de> for &mut Search<'_> {
     }
 }
 
-impl<'de> Visitor<'de> for &mut Search<'_> {
+impl<'de> Visitor<'de> for &mut RepeatedNameSearch<'_> {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
-use super::elements::{AtOnce, read_at_once};
+use super::elements::{AllElements, read_at_once};
 use super::*;
 
 fn read(text: &str) -> Result<Document, Malformed> {
@@ -157,8 +157,10 @@ fn a_mistake_is_reported_by_its_position() {
 #[test]
 fn elements_become_documents() {
     let parsed = |text: &str| match read_at_once(&Bytes::copy_from_slice(text.as_bytes())) {
-        Ok(AtOnce::Many(elements)) => elements.iter().map(|one| value(one.as_ref().expect("JSON").root())).collect(),
-        Ok(AtOnce::One(one)) => value(one.root()),
+        Ok(AllElements::Many(elements)) => {
+            elements.iter().map(|one| value(one.as_ref().expect("JSON").root())).collect()
+        }
+        Ok(AllElements::One(one)) => value(one.root()),
         Err(malformed) => json!(malformed.to_string()),
     };
     for text in ["[]", " [ ] ", "[1]", " [ {\"a\":\"\\n\"} , [2,\"\\t\"] ,null ] ", "{\"a\":[1]}", "7"] {
@@ -168,16 +170,18 @@ fn elements_become_documents() {
         assert!(read_at_once(&Bytes::copy_from_slice(text.as_bytes())).is_err(), "{text}");
     }
     let deep = |depth: usize| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
-    assert!(read_at_once(&deep(DEPTH_MAX).into()).is_ok());
+    read_at_once(&deep(DEPTH_MAX).into()).expect("the deepest nesting is read");
     let too_deep = read_at_once(&deep(DEPTH_MAX + 1).into());
-    assert!(matches!(too_deep, Ok(AtOnce::Many(elements)) if elements[0].is_err()));
+    assert!(matches!(too_deep, Ok(AllElements::Many(elements)) if elements[0].is_err()));
 }
 
 /// A body of many small elements must not need many times its own length.
 #[test]
 fn elements_need_no_more_memory_than_their_members() {
     let text = format!("[{}{{\"a\":[1,2]}}]", "{},".repeat(10_000));
-    let Ok(AtOnce::Many(elements)) = read_at_once(&Bytes::copy_from_slice(text.as_bytes())) else { panic!("an array") };
+    let Ok(AllElements::Many(elements)) = read_at_once(&Bytes::copy_from_slice(text.as_bytes())) else {
+        panic!("an array")
+    };
     let room = elements.iter().flatten().map(|element| element.members.capacity() + element.made.capacity());
     assert!(elements.len() == 10_001 && room.sum::<usize>() <= 8);
 }
@@ -200,13 +204,13 @@ fn members_are_set_below_the_root() {
         (&format!("{{\"e\":{{{large}\"b\":0}}}}"), &format!("{{\"e\":{{{large}\"b\":\"2\",\"a\":\"1\"}}}}")),
     ] {
         let mut document = read(text).expect("JSON");
-        document.set_below("e", [("a", Put::Text("1")), ("b", Put::Text("2"))].into_iter());
+        document.set_below("e", [("a", NewValue::Text("1")), ("b", NewValue::Text("2"))].into_iter());
         assert_eq!(value(document.root()).to_string(), expected);
         assert_eq!(document, Document::from(&serde_json::from_str::<Value>(expected).expect("JSON")));
     }
     let member = read("{\"data\":{\"x\":[1]},\"y\":2}").expect("JSON").into_member("data");
     let mut member = member.expect("it is there");
-    member.set_below("e", [("a", Put::Text("1"))].into_iter());
+    member.set_below("e", [("a", NewValue::Text("1"))].into_iter());
     assert_eq!(value(member.root()), json!({"x": [1], "e": {"a": "1"}}));
     assert!(read("[]").expect("JSON").into_member("data").is_none());
 }
@@ -267,7 +271,7 @@ fn the_source_of_a_value_is_its_text_as_it_came() {
     let member = |name| document.clone().into_member(name).expect("a member").source();
     assert_eq!(member("data").as_deref(), Some("[ 2 ]"), "the last of two");
     assert_eq!(member("z"), None);
-    let AtOnce::Many(each) = read_at_once(&r#"[ {"data":{}}, {"data": {"b":{"data":3}} }]"#.into()).expect("JSON")
+    let AllElements::Many(each) = read_at_once(&r#"[ {"data":{}}, {"data": {"b":{"data":3}} }]"#.into()).expect("JSON")
     else {
         panic!("an array")
     };
@@ -275,6 +279,6 @@ fn the_source_of_a_value_is_its_text_as_it_came() {
         each.into_iter().flatten().map(|one| one.into_member("data").and_then(|data| data.source())).collect();
     assert_eq!(data, [Some("{}".into()), Some(r#"{"b":{"data":3}}"#.into())]);
     let mut changed = Document::read("{}".into()).expect("JSON");
-    changed.set_below("event", [("id", Put::Text("1"))].into_iter());
+    changed.set_below("event", [("id", NewValue::Text("1"))].into_iter());
     assert_eq!(changed.source(), None);
 }

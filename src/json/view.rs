@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Document, Member, Node, Row, Type};
+use super::{Document, DocumentMember, DocumentNode, MemberRange, Type};
 
 /// A value of a [`Document`].
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -80,11 +80,11 @@ impl<'a> Json<'a> {
 #[derive(Clone, Copy)]
 pub struct Array<'a> {
     document: &'a Document,
-    members: &'a [Member],
+    members: &'a [DocumentMember],
 }
 
 impl<'a> Array<'a> {
-    pub(super) fn new(document: &'a Document, row: Row) -> Self {
+    pub(super) fn new(document: &'a Document, row: MemberRange) -> Self {
         Self { document, members: document.row(row) }
     }
 
@@ -125,13 +125,13 @@ impl PartialEq for Array<'_> {
 #[derive(Clone, Copy)]
 pub struct Object<'a> {
     document: &'a Document,
-    members: &'a [Member],
+    members: &'a [DocumentMember],
     /// Positions sorted by name; empty for a small object.
     order: &'a [u32],
 }
 
 impl<'a> Object<'a> {
-    pub(super) fn new(document: &'a Document, row: Row, order: &'a [u32]) -> Self {
+    pub(super) fn new(document: &'a Document, row: MemberRange, order: &'a [u32]) -> Self {
         Self { document, members: document.row(row), order }
     }
 
@@ -155,22 +155,23 @@ impl<'a> Object<'a> {
         self.members.iter().map(move |member| (self.name(member), self.document.json(member.value)))
     }
 
-    pub(super) fn node(self, name: &[u8]) -> Option<Node> {
+    pub(super) fn node(self, name: &[u8]) -> Option<DocumentNode> {
         let place = self.place(name)?;
         Some(self.members[place].value)
     }
 
     pub(super) fn place(self, name: &[u8]) -> Option<usize> {
         if self.order.is_empty() {
-            let is_it =
-                |member: &Member| member.name.length as usize == name.len() && self.name(member).as_bytes() == name;
+            let is_it = |member: &DocumentMember| {
+                member.name.length as usize == name.len() && self.document.bytes_of(member.name) == name
+            };
             return self.members.iter().position(is_it);
         }
         let found = self.order.binary_search_by(|place| self.name(&self.members[*place as usize]).as_bytes().cmp(name));
         found.ok().map(|at| self.order[at] as usize)
     }
 
-    fn name(self, member: &Member) -> &'a str {
+    fn name(self, member: &DocumentMember) -> &'a str {
         self.document.text_of(member.name)
     }
 }

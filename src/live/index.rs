@@ -7,11 +7,11 @@ use rpds::HashTrieMapSync as Map;
 
 use crate::flow::messages::{LiveTarget, LiveTemplate};
 use crate::matching::Pattern;
-use crate::matching::index::{Bucket, Filing, Listener};
+use crate::matching::index::{Bucket, Listener, ListenerWitnesses};
 use crate::model::event::{EventPattern, EventType};
 use crate::model::id::{AccountId, KeyId, TemplateId, TriggerId};
 use crate::model::key::{Key, KeyHash};
-use crate::model::outcome::Dropped;
+use crate::model::outcome::DropReason;
 use crate::store::SavedTrigger;
 
 /// A trigger, ready to fire. What a search reads of it comes first, in as few lines of memory as possible.
@@ -21,7 +21,7 @@ pub struct LiveTrigger {
     /// The filter that events must pass.
     pub pattern: Option<Pattern>,
     /// Its position in the filter index.
-    filing: Filing,
+    filing: ListenerWitnesses,
     /// Its name.
     pub id: TriggerId,
     /// The events that it listens to.
@@ -29,7 +29,7 @@ pub struct LiveTrigger {
     /// What it sends.
     pub template: TemplateId,
     /// Where it sends, or why all its firings are dropped.
-    pub target: Result<Arc<LiveTarget>, Dropped>,
+    pub target: Result<Arc<LiveTarget>, DropReason>,
     /// A disabled trigger is kept so that it can be tested; it never fires.
     pub enabled: bool,
 }
@@ -39,7 +39,7 @@ impl Listener for LiveTrigger {
         self.pattern.as_ref()
     }
 
-    fn filing(&self) -> &Filing {
+    fn filing(&self) -> &ListenerWitnesses {
         &self.filing
     }
 }
@@ -123,7 +123,7 @@ impl Index {
                 pattern: trigger.pattern,
                 template: entry.shared_template(trigger.template),
                 enabled: trigger.enabled,
-                filing: Filing::default(),
+                filing: ListenerWitnesses::default(),
             });
             entry.list(&live);
             entry.triggers.insert_mut(id, live);

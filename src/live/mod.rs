@@ -16,13 +16,13 @@ use crate::flow::messages::{LiveTarget, LiveTemplate};
 use crate::matching;
 use crate::model::egress::EgressRules;
 use crate::model::id::AccountId;
-use crate::model::outcome::Dropped;
+use crate::model::outcome::DropReason;
 use crate::model::quotas::Quotas;
 use crate::model::template::Template;
 use crate::model::trigger::Trigger;
 use crate::store::{Change, ChangeSink, Snapshot};
 use crate::telemetry::metrics::Metrics;
-use crate::templating::{self, Expressions, Setting, TemplateLimits};
+use crate::templating::{self, CompileContext, Expressions, TemplateLimits};
 
 /// Called with the number of records of a snapshot that were read, and their total.
 pub type SnapshotProgress = Box<dyn Fn(usize, usize) + Send + Sync>;
@@ -32,7 +32,7 @@ pub struct Live {
     index: ArcSwap<Index>,
     /// Serializes changes. Readers do not take it.
     writing: Mutex<()>,
-    catalogue: Arc<Dictionary>,
+    dictionary: Arc<Dictionary>,
     limits: TemplateLimits,
     matching: matching::FilterLimits,
     egress: EgressRules,
@@ -50,7 +50,7 @@ impl fmt::Debug for Live {
 impl Live {
     /// Starts with nothing live.
     pub fn new(
-        catalogue: Arc<Dictionary>,
+        dictionary: Arc<Dictionary>,
         limits: TemplateLimits,
         matching: matching::FilterLimits,
         egress: EgressRules,
@@ -60,7 +60,7 @@ impl Live {
         Self {
             index,
             writing: Mutex::new(()),
-            catalogue,
+            dictionary,
             limits,
             matching,
             egress,
@@ -112,7 +112,8 @@ impl ChangeSink for Live {
             refuse(broken.code);
             return None;
         }
-        let checked = templating::compile(template.format, &template.body, self.catalogue.as_ref(), None, &self.limits);
+        let checked =
+            templating::compile(template.format, &template.body, self.dictionary.as_ref(), None, &self.limits);
         let live = checked.compiled.and_then(|compiled| LiveTemplate::new(template, compiled));
         if live.is_none() {
             refuse(checked.diagnostics.first().map_or("content_type", |first| first.code));
@@ -122,24 +123,24 @@ impl ChangeSink for Live {
 
     /// Where a trigger sends, or why its firings are dropped: it breaks a rule that is newer than the trigger, or names
     /// a tag that the dictionary no longer has.
-    fn target(&self, account: &AccountId, trigger: &Trigger) -> Result<Arc<LiveTarget>, Dropped> {
-        let refuse = |member: &str, reason: Dropped| {
+    fn target(&self, account: &AccountId, trigger: &Trigger) -> Result<Arc<LiveTarget>, DropReason> {
+        let refuse = |member: &str, reason: DropReason| {
             tracing::warn!(
                 %account, trigger = %trigger.id, member, reason = reason.as_str(),
                 "a stored trigger breaks a newer rule; its firings are dropped"
             );
             reason
         };
-        let over = self.quotas.as_ref().map(|quotas| quotas.judge_trigger(trigger)).unwrap_or_default();
+        let over = self.quotas.as_ref().map(|quotas| quotas.check_trigger(trigger)).unwrap_or_default();
         if let Some(broken) = trigger.broken_rules(&self.egress).into_iter().chain(over).next() {
             return Err(refuse(&broken.error.pointer, broken.reason));
         }
-        let setting = Setting::of(self.catalogue.as_ref());
+        let setting = CompileContext::of(self.dictionary.as_ref());
         let (expressions, found) = Expressions::compile(&trigger.url, &trigger.headers, &setting, &self.limits);
         if let Some(error) = found.iter().find(|found| templating::is_error(found)) {
             return Err(match error.header {
-                None => refuse("/url", Dropped::UrlRefused),
-                Some(_) => refuse("/headers", Dropped::HeaderRefused),
+                None => refuse("/url", DropReason::UrlRefused),
+                Some(_) => refuse("/headers", DropReason::HeaderRefused),
             });
         }
         Ok(Arc::new(LiveTarget { target: Arc::new(trigger.target()), expressions }))
@@ -154,7 +155,7 @@ impl ChangeSink for Live {
     }
 
     fn snapshot(&self, records: usize) -> Box<dyn Snapshot + '_> {
-        Box::new(Next { live: self, index: Index::default(), read: 0, records })
+        Box::new(NextIndex { live: self, index: Index::default(), read: 0, records })
     }
 }
 
@@ -170,14 +171,14 @@ fn change(index: &mut Index, changes: Vec<Change>) {
 }
 
 /// An index that is built beside the live one.
-struct Next<'a> {
+struct NextIndex<'a> {
     live: &'a Live,
     index: Index,
     read: usize,
     records: usize,
 }
 
-impl Snapshot for Next<'_> {
+impl Snapshot for NextIndex<'_> {
     fn add(&mut self, changes: Vec<Change>) {
         self.read += changes.len();
         change(&mut self.index, changes);

@@ -1,4 +1,4 @@
-//! Turns the events of one account in one request into firings. A cursor stands at one candidate of one event and can
+//! Turns the events of one account in one request into firings. A cursor is at one candidate of one event and can
 //! be resumed there, so that each step is a bounded piece of work. First it counts the deliveries and charges them to
 //! the account; then it hands out the firings one by one. If there are more than the account may hold, the rest is
 //! matched only as the account has room.
@@ -7,20 +7,20 @@ use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use super::fired::Fired;
-use super::keeping::{self, Unfinished};
-use crate::flow::account::{Account, Measured, Reserved};
+use super::fired_event::FiredEvent;
+use super::unfinished::{self, UnfinishedRequest};
+use crate::flow::account::{AccountShares, MeasuredDeliveries, ReservedDeliveries};
 use crate::flow::drill;
 use crate::flow::in_flight::drop_unsent;
-use crate::flow::keep::{Keep, KeptPart};
-use crate::flow::messages::{EventData, Firing, Firings, LiveTemplate, Step};
+use crate::flow::journal::{AcceptJournal, JournaledFirings};
+use crate::flow::messages::{EventData, Firing, FiringStep, Firings, LiveTemplate};
 use crate::live::{Live, LiveTrigger};
 use crate::matching::index::{Bucket, Search, SearchEnd};
 use crate::matching::{FilterLimits, Subject};
 use crate::model::event::{Event, EventType};
 use crate::model::firing::FiringId;
 use crate::model::id::TemplateId;
-use crate::model::outcome::Dropped;
+use crate::model::outcome::DropReason;
 use crate::telemetry::metrics::Metrics;
 
 /// Triggers that are found in one step. Other candidates are bounded by the event's matching steps.
@@ -28,41 +28,41 @@ const FOUND_AT_ONCE: usize = 32;
 
 /// What all cursors of a thread need.
 #[derive(Debug)]
-pub(super) struct Context {
+pub(super) struct CursorContext {
     pub(super) live: Arc<Live>,
     pub(super) metrics: Arc<Metrics>,
     /// The journal, if there is one.
-    pub(super) keep: Option<Arc<dyn Keep>>,
+    pub(super) keep: Option<Arc<dyn AcceptJournal>>,
 }
 
 /// Events of one account, some of them not matched yet.
 #[derive(Debug)]
 pub(super) struct Cursor {
-    context: Arc<Context>,
-    account: Arc<Account>,
-    charged: Charged,
+    context: Arc<CursorContext>,
+    account: Arc<AccountShares>,
+    charged: CursorCharge,
     events: std::vec::IntoIter<Event>,
     /// The listeners of the event type that was looked up last: most events of a request have the same type.
     listeners: Option<(EventType, Vec<Bucket<LiveTrigger>>)>,
     /// The template that was looked up last.
     template: Option<(TemplateId, Option<Arc<LiveTemplate>>)>,
-    matching: Option<Matching>,
-    fired: VecDeque<Fired>,
-    /// Set if more will be found than at the time of acceptance, and is to be kept in the journal.
-    unfinished: Option<Unfinished>,
+    matching: Option<CandidateCheck>,
+    fired: VecDeque<FiredEvent>,
+    /// Set if more firings may be found after acceptance, which the journal must keep.
+    unfinished: Option<UnfinishedRequest>,
 }
 
 #[derive(Debug)]
-enum Charged {
-    Measured(Measured),
-    Reserved(Reserved),
+enum CursorCharge {
+    Measured(MeasuredDeliveries),
+    Reserved(ReservedDeliveries),
     /// Only while one of the others replaces another.
     Nothing,
 }
 
 /// An event whose candidates are being checked.
 #[derive(Debug)]
-struct Matching {
+struct CandidateCheck {
     event: Event,
     /// `None`: not begun.
     search: Option<Search<LiveTrigger>>,
@@ -74,7 +74,7 @@ struct Matching {
 
 /// The result of one step of measuring.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Measure {
+pub(super) enum MeasureStep {
     /// There are more candidates.
     More,
     /// The account may not hold that many deliveries.
@@ -84,10 +84,10 @@ pub(super) enum Measure {
 }
 
 impl Cursor {
-    pub(super) fn new(context: &Arc<Context>, account: Arc<Account>, events: Vec<Event>) -> Self {
+    pub(super) fn new(context: &Arc<CursorContext>, account: Arc<AccountShares>, events: Vec<Event>) -> Self {
         Self {
             context: Arc::clone(context),
-            charged: Charged::Measured(account.measure()),
+            charged: CursorCharge::Measured(account.measure()),
             account,
             events: events.into_iter(),
             listeners: None,
@@ -98,7 +98,7 @@ impl Cursor {
         }
     }
 
-    pub(super) fn account(&self) -> &Arc<Account> {
+    pub(super) fn account(&self) -> &Arc<AccountShares> {
         &self.account
     }
 
@@ -108,31 +108,31 @@ impl Cursor {
     }
 
     /// Checks some candidates and charges what they fire.
-    pub(super) fn measure(&mut self) -> Measure {
+    pub(super) fn measure(&mut self) -> MeasureStep {
         let before = self.fired.len();
         if !self.advance() {
-            return Measure::Done;
+            return MeasureStep::Done;
         }
-        let Charged::Measured(measured) = &mut self.charged else { return Measure::Done };
+        let CursorCharge::Measured(measured) = &mut self.charged else { return MeasureStep::Done };
         match self.fired.back().filter(|_| self.fired.len() > before) {
-            Some(fired) if !measured.add(fired.triggers.len()) => Measure::Over,
-            _ => Measure::More,
+            Some(fired) if !measured.add(fired.triggers.len()) => MeasureStep::Over,
+            _ => MeasureStep::More,
         }
     }
 
     /// All deliveries may be made.
     pub(super) fn accept(&mut self) {
-        if let Charged::Measured(measured) = std::mem::replace(&mut self.charged, Charged::Nothing) {
-            self.charged = Charged::Reserved(measured.accept());
+        if let CursorCharge::Measured(measured) = std::mem::replace(&mut self.charged, CursorCharge::Nothing) {
+            self.charged = CursorCharge::Reserved(measured.accept());
         }
     }
 
     /// The account's bound is exceeded. True: the deliveries may be made as the account has room.
     pub(super) fn pace(&mut self) -> bool {
-        if let Charged::Measured(measured) = std::mem::replace(&mut self.charged, Charged::Nothing) {
-            self.charged = measured.pace().map_or(Charged::Nothing, Charged::Reserved);
+        if let CursorCharge::Measured(measured) = std::mem::replace(&mut self.charged, CursorCharge::Nothing) {
+            self.charged = measured.pace().map_or(CursorCharge::Nothing, CursorCharge::Reserved);
         }
-        matches!(self.charged, Charged::Reserved(_))
+        matches!(self.charged, CursorCharge::Reserved(_))
     }
 
     /// Checks some candidates of one event. False: there are no more events.
@@ -157,13 +157,13 @@ impl Cursor {
                     self.push(fired);
                 }
             }
-            Err(_) => self.context.metrics.deliveries.dropped.inc(Dropped::Panic),
+            Err(_) => self.context.metrics.deliveries.dropped.inc(DropReason::Panic),
         }
         true
     }
 
     /// An event is matched. If its request is accepted already, the event is kept before its firings are handed on.
-    fn push(&mut self, mut fired: Fired) {
+    fn push(&mut self, mut fired: FiredEvent) {
         if let Some(unfinished) = &self.unfinished {
             match unfinished.add(&fired) {
                 Ok(kept) => fired.kept = kept,
@@ -185,12 +185,16 @@ impl Cursor {
     }
 
     /// The matched events that fire something.
-    pub(super) fn fired(&self) -> impl Iterator<Item = &Fired> {
+    pub(super) fn fired(&self) -> impl Iterator<Item = &FiredEvent> {
         self.fired.iter()
     }
 
     /// The firings found so far are kept: each gets its handle.
-    pub(super) fn kept(&mut self, kept: &mut impl Iterator<Item = KeptPart>, unfinished: Option<&Unfinished>) {
+    pub(super) fn kept(
+        &mut self,
+        kept: &mut impl Iterator<Item = JournaledFirings>,
+        unfinished: Option<&UnfinishedRequest>,
+    ) {
         for fired in &mut self.fired {
             fired.keep = None;
             fired.kept = kept.next();
@@ -198,7 +202,7 @@ impl Cursor {
         self.unfinished = unfinished.filter(|_| self.is_unfinished()).cloned();
     }
 
-    fn begin(&mut self) -> Option<Matching> {
+    fn begin(&mut self) -> Option<CandidateCheck> {
         let event = self.events.next()?;
         if self.listeners.as_ref().is_none_or(|(own, _)| *own != event.event_type) {
             let index = self.context.live.index();
@@ -206,7 +210,7 @@ impl Cursor {
             let buckets = account.into_iter().flat_map(|account| account.listeners(&event.event_type)).cloned();
             self.listeners = Some((event.event_type.clone(), buckets.collect()));
         }
-        Some(Matching { event, search: None, is_over: false, is_too_costly: false, fired: Vec::new() })
+        Some(CandidateCheck { event, search: None, is_over: false, is_too_costly: false, fired: Vec::new() })
     }
 
     fn template(&mut self, id: &TemplateId) -> Option<Arc<LiveTemplate>> {
@@ -219,7 +223,7 @@ impl Cursor {
     }
 }
 
-impl Matching {
+impl CandidateCheck {
     /// Continues the search over some more candidates.
     fn search_some(mut self, buckets: &[Bucket<LiveTrigger>], limits: &FilterLimits) -> Self {
         drill::point(drill::Stage::Matcher);
@@ -241,39 +245,39 @@ impl Matching {
     }
 
     /// What it fires, and the triggers that can't be decided within their steps.
-    fn finish(self, context: &Context) -> Option<(Fired, Vec<Arc<LiveTrigger>>)> {
+    fn finish(self, context: &CursorContext) -> Option<(FiredEvent, Vec<Arc<LiveTrigger>>)> {
         if self.is_too_costly {
-            context.metrics.deliveries.dropped.inc(Dropped::FilterTooCostly);
+            context.metrics.deliveries.dropped.inc(DropReason::FilterTooCostly);
         }
         let too_costly = self.search.map(|search| search.too_costly().to_vec()).unwrap_or_default();
         if self.fired.is_empty() && too_costly.is_empty() {
             return None;
         }
         let keeps = context.keep.is_some() && !self.fired.is_empty();
-        let keep = keeps.then(|| keeping::event_of(&self.event));
+        let keep = keeps.then(|| unfinished::event_of(&self.event));
         let (event, kept) = (Arc::new(EventData::of(self.event)), None);
-        Some((Fired { event, triggers: self.fired.into_iter(), keep, kept }, too_costly))
+        Some((FiredEvent { event, triggers: self.fired.into_iter(), keep, kept }, too_costly))
     }
 }
 
-/// Counts a trigger that the event might have fired, and tells whoever watches.
-fn drop_too_costly(metrics: &Metrics, fired: &Fired, trigger: &LiveTrigger) {
+/// Counts a trigger that the event might have fired, and reports it to subscribers of the activity.
+fn drop_too_costly(metrics: &Metrics, fired: &FiredEvent, trigger: &LiveTrigger) {
     let firing = FiringId { event: Arc::clone(&fired.event.identity), trigger: trigger.id.clone() };
     let destination = trigger.target.as_ref().ok().map(|target| &target.target.destination);
-    drop_unsent(metrics, Dropped::FilterTooCostly, Some(&firing), destination, None);
+    drop_unsent(metrics, DropReason::FilterTooCostly, Some(&firing), destination, None);
 }
 
 impl Firings for Cursor {
-    fn step(&mut self) -> Step {
+    fn step(&mut self) -> FiringStep {
         let Some(fired) = self.fired.front() else {
-            return if self.advance() { Step::Worked } else { Step::Done };
+            return if self.advance() { FiringStep::Worked } else { FiringStep::Done };
         };
-        let Charged::Reserved(reserved) = &mut self.charged else { return Step::Done };
+        let CursorCharge::Reserved(reserved) = &mut self.charged else { return FiringStep::Done };
         let Some(trigger) = fired.triggers.as_slice().first().cloned() else {
             self.fired.pop_front();
-            return Step::Worked;
+            return FiringStep::Worked;
         };
-        let Some(charge) = reserved.take_one() else { return Step::Blocked };
+        let Some(charge) = reserved.take_one() else { return FiringStep::Blocked };
         let firing = Firing {
             trigger: trigger.id.clone(),
             target: trigger.target.clone(),
@@ -287,6 +291,6 @@ impl Firings for Cursor {
             fired.triggers.next();
         }
         self.context.metrics.events.firings_matched.inc();
-        Step::Fired(firing)
+        FiringStep::Fired(firing)
     }
 }

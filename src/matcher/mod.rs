@@ -2,10 +2,10 @@
 //! accepted, and refuses the request if its account may not hold that much. It reads the live index, never waits for a
 //! change to it, and never reads templates' bodies.
 
-mod accepting;
+mod acceptor;
 mod cursor;
-mod fired;
-mod keeping;
+mod fired_event;
+mod unfinished;
 
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -14,41 +14,41 @@ use std::time::Instant;
 
 use actix::{Actor, Handler, Recipient};
 
-use crate::flow::fairness::Progress;
+use crate::flow::fairness::JobProgress;
 use crate::flow::gate::Gate;
 use crate::flow::in_flight::Admission;
-use crate::flow::keep::Keep;
+use crate::flow::journal::AcceptJournal;
 use crate::flow::messages::{EventData, EventsAdmitted, FiringsMatched};
-use crate::flow::refusal::{Full, Refusal};
+use crate::flow::refusal::{ReachedBound, Refusal};
 use crate::flow::turns::{Turns, Worker};
 use crate::live::Live;
 use crate::model::event::Event;
 use crate::model::firing::EventIdentity;
 use crate::model::id::AccountId;
-use crate::model::outcome::Dropped;
+use crate::model::outcome::DropReason;
 use crate::telemetry::metrics::Metrics;
-use crate::templating::{About, Data};
-use accepting::{Accepting, Measured};
-use cursor::{Context, Cursor, Measure};
+use crate::templating::{Data, EventProperties};
+use acceptor::{MeasuredRequest, RequestAcceptor};
+use cursor::{Cursor, CursorContext, MeasureStep};
 
 /// Finds firings; one for each thread that serves HTTP.
 #[derive(Debug)]
 pub struct Matcher {
-    matching: Rc<Turns<Matching>>,
+    matching: Rc<Turns<MatcherWorker>>,
     gate: Arc<Gate>,
-    context: Arc<Context>,
+    context: Arc<CursorContext>,
     mailbox_capacity: usize,
 }
 
 #[derive(Debug)]
-struct Matching {
+struct MatcherWorker {
     metrics: Arc<Metrics>,
-    accepting: Rc<Accepting>,
+    accepting: Rc<RequestAcceptor>,
 }
 
 /// A request that is being measured.
 #[derive(Debug)]
-struct Request {
+struct RequestInProgress {
     /// One cursor for each account.
     cursors: Vec<Cursor>,
     /// The cursor that is being measured.
@@ -58,9 +58,9 @@ struct Request {
     admission: Admission,
 }
 
-impl Request {
-    fn measured(&mut self) -> Measured {
-        Measured {
+impl RequestInProgress {
+    fn measured(&mut self) -> MeasuredRequest {
+        MeasuredRequest {
             cursors: std::mem::take(&mut self.cursors),
             events: self.events,
             accepted_at: self.accepted_at,
@@ -76,14 +76,14 @@ impl Matcher {
         live: Arc<Live>,
         gate: Arc<Gate>,
         metrics: Arc<Metrics>,
-        keep: Option<Arc<dyn Keep>>,
+        keep: Option<Arc<dyn AcceptJournal>>,
         renderer: Recipient<FiringsMatched>,
         mailbox_capacity: usize,
     ) -> Self {
-        let accepting = Accepting::new(Arc::clone(&metrics), keep.clone(), renderer);
-        let own = Matching { metrics: Arc::clone(&metrics), accepting };
+        let accepting = RequestAcceptor::new(Arc::clone(&metrics), keep.clone(), renderer);
+        let own = MatcherWorker { metrics: Arc::clone(&metrics), accepting };
         let matching = Turns::new(own, Arc::clone(&gate));
-        Self { matching, gate, context: Arc::new(Context { live, metrics, keep }), mailbox_capacity }
+        Self { matching, gate, context: Arc::new(CursorContext { live, metrics, keep }), mailbox_capacity }
     }
 }
 
@@ -104,7 +104,7 @@ impl Handler<EventsAdmitted> for Matcher {
         let cursors = by_account(events)
             .into_iter()
             .map(|(account, events)| Cursor::new(&self.context, self.gate.account(&account), events));
-        let request = Request { cursors: cursors.collect(), at: 0, events: number, accepted_at, admission };
+        let request = RequestInProgress { cursors: cursors.collect(), at: 0, events: number, accepted_at, admission };
         let Some(first) = request.cursors.first() else { return };
         self.matching.push(first.account().id.clone(), request);
     }
@@ -128,33 +128,33 @@ fn by_account(events: Vec<Event>) -> Vec<(AccountId, Vec<Event>)> {
     parts
 }
 
-impl Worker for Matching {
+impl Worker for MatcherWorker {
     type Member = AccountId;
-    type Job = Request;
+    type Job = RequestInProgress;
 
-    fn step(&self, request: &mut Request) -> Progress {
+    fn step(&self, request: &mut RequestInProgress) -> JobProgress {
         let Some(cursor) = request.cursors.get_mut(request.at) else {
             self.accepting.accept(request.measured());
-            return Progress::Done;
+            return JobProgress::Done;
         };
         match cursor.measure() {
-            Measure::More => return Progress::More,
-            Measure::Done => cursor.accept(),
-            Measure::Over if cursor.pace() => {}
-            Measure::Over => {
+            MeasureStep::More => return JobProgress::More,
+            MeasureStep::Done => cursor.accept(),
+            MeasureStep::Over if cursor.pace() => {}
+            MeasureStep::Over => {
                 let request = request.measured();
-                self.accepting.refuse(&request, Refusal::Full(Full::Deliveries(request.events)));
-                return Progress::Done;
+                self.accepting.refuse(&request, Refusal::Full(ReachedBound::Deliveries(request.events)));
+                return JobProgress::Done;
             }
         }
         request.at += 1;
-        Progress::More
+        JobProgress::More
     }
 
-    fn panicked(&self, request: &mut Request) -> Progress {
-        self.metrics.deliveries.dropped.inc(Dropped::Panic);
+    fn panicked(&self, request: &mut RequestInProgress) -> JobProgress {
+        self.metrics.deliveries.dropped.inc(DropReason::Panic);
         request.admission.replace_response(Err(Refusal::Panic));
-        Progress::Done
+        JobProgress::Done
     }
 }
 
@@ -162,7 +162,7 @@ impl EventData {
     /// The event as templates read it. Made once, however many triggers it fires.
     pub fn of(event: Event) -> Self {
         let Event { account, event_type, id, source, time, attributes, hops, data, .. } = event;
-        let about = About {
+        let about = EventProperties {
             event_type: event_type.as_str(),
             id: &id,
             time: &time,

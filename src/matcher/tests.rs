@@ -11,12 +11,12 @@ use tokio::sync::{mpsc, oneshot};
 use super::*;
 use crate::config::Config;
 use crate::dictionary::Dictionary;
-use crate::flow::messages::{Firing, Step};
+use crate::flow::messages::{Firing, FiringStep};
 use crate::flow::probe::{Probe, soon};
 use crate::flow::response::{EventsResponse, Receipt};
 use crate::model::event::EventType;
 use crate::model::id::AccountId;
-use crate::model::outcome::Dropped;
+use crate::model::outcome::DropReason;
 use crate::model::template::Template;
 use crate::model::trigger::Trigger;
 use crate::store::{Change, ChangeSink as _, SavedTemplate, SavedTrigger};
@@ -53,7 +53,7 @@ fn trigger_change(id: &str, more: Value) -> Change {
     let mut document = json!({"id": id, "template": "w", "url": format!("http://h.example/{id}")});
     document.as_object_mut().expect("an object").extend(more.as_object().cloned().expect("an object"));
     let trigger = Trigger::from_json(document).expect("a trigger");
-    Change::Trigger(account(), trigger.id.clone(), Some(SavedTrigger { trigger, target: Err(Dropped::UrlRefused) }))
+    Change::Trigger(account(), trigger.id.clone(), Some(SavedTrigger { trigger, target: Err(DropReason::UrlRefused) }))
 }
 
 impl Alone {
@@ -109,10 +109,10 @@ fn firings(message: &mut FiringsMatched) -> Vec<Firing> {
     let mut firings = Vec::new();
     loop {
         match message.firings.step() {
-            Step::Fired(firing) => firings.push(firing),
-            Step::Worked => {}
-            Step::Blocked => panic!("there is room"),
-            Step::Done => return firings,
+            FiringStep::Fired(firing) => firings.push(firing),
+            FiringStep::Worked => {}
+            FiringStep::Blocked => panic!("there is room"),
+            FiringStep::Done => return firings,
         }
     }
 }
@@ -193,7 +193,7 @@ async fn a_filter_that_costs_too_much_does_not_fire_and_is_counted() {
     let mut fired = firings(&mut soon(passed.recv()).await.expect("firings"));
     fired.sort_by(|a, b| a.trigger.as_str().cmp(b.trigger.as_str()));
     assert_eq!(triggers(&fired), ["cheap", "plain"]);
-    assert_eq!(alone.metrics.deliveries.dropped.get(Dropped::FilterTooCostly), 1);
+    assert_eq!(alone.metrics.deliveries.dropped.get(DropReason::FilterTooCostly), 1);
 }
 
 /// Which of the triggers an event would have fired past its budget is not known, so the event is counted.
@@ -213,7 +213,7 @@ async fn an_event_whose_steps_are_used_up_is_counted_once() {
     assert!(answer.try_recv().is_err());
     drop(message);
     assert_eq!(soon(answer).await.expect("an answer").expect("a receipt").accepted, 3);
-    assert_eq!(alone.metrics.deliveries.dropped.get(Dropped::FilterTooCostly), 2, "once for each of the two events");
+    assert_eq!(alone.metrics.deliveries.dropped.get(DropReason::FilterTooCostly), 2, "once for each of the two events");
 }
 
 #[actix_rt::test]

@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 
 use super::error::PatternError;
-use super::read::{Body, Item, Level};
+use super::read::{MemberCondition, PatternItem, PatternLevel};
 
 /// The most alternatives of one pattern; event-ruler's limit, too.
 const ALTERNATIVES_MAX: usize = 1_000;
@@ -21,11 +21,11 @@ pub(super) struct Alternatives {
 }
 
 /// How a part of a level uses a member: only its value, or also members below it.
-type Uses = HashMap<u32, bool>;
+type MemberUses = HashMap<u32, bool>;
 
 impl Alternatives {
     /// An equivalent level whose parts share nothing.
-    pub(super) fn separate(&mut self, level: Level) -> Result<Level, PatternError> {
+    pub(super) fn separate(&mut self, level: PatternLevel) -> Result<PatternLevel, PatternError> {
         let mut separate = Vec::with_capacity(level.len());
         for group in groups(level) {
             self.group(group, &mut separate)?;
@@ -33,12 +33,12 @@ impl Alternatives {
         Ok(separate)
     }
 
-    fn group(&mut self, mut group: Level, out: &mut Level) -> Result<(), PatternError> {
+    fn group(&mut self, mut group: PatternLevel, out: &mut PatternLevel) -> Result<(), PatternError> {
         let shared = group.len() > 1;
-        let Some(place) = group.iter().position(|item| matches!(item, Item::Or { .. })) else {
+        let Some(place) = group.iter().position(|item| matches!(item, PatternItem::Or { .. })) else {
             return self.fields(group, out);
         };
-        let Item::Or { at, branches } = group.remove(place) else { return Ok(()) };
+        let PatternItem::Or { at, branches } = group.remove(place) else { return Ok(()) };
         let mut separate = Vec::with_capacity(branches.len());
         for branch in branches {
             let mut whole = branch;
@@ -55,17 +55,17 @@ impl Alternatives {
             }
             separate.push(self.separate(whole)?);
         }
-        out.push(Item::Or { at, branches: separate });
+        out.push(PatternItem::Or { at, branches: separate });
         Ok(())
     }
 
     /// Fields of one member become one field.
-    fn fields(&mut self, fields: Level, out: &mut Level) -> Result<(), PatternError> {
-        let mut below: HashMap<u32, Level> = HashMap::new();
+    fn fields(&mut self, fields: PatternLevel, out: &mut PatternLevel) -> Result<(), PatternError> {
+        let mut below: HashMap<u32, PatternLevel> = HashMap::new();
         let mut order = Vec::new();
         for item in fields {
             match item {
-                Item::Field(name, Body::Level(level)) => {
+                PatternItem::Field(name, MemberCondition::Level(level)) => {
                     let whole = below.entry(name).or_insert_with(|| {
                         order.push(name);
                         Vec::new()
@@ -85,17 +85,17 @@ impl Alternatives {
         for name in order {
             let level = below.remove(&name).unwrap_or_default();
             let level = self.separate(level)?;
-            out.push(Item::Field(name, Body::Level(level)));
+            out.push(PatternItem::Field(name, MemberCondition::Level(level)));
         }
         Ok(())
     }
 }
 
 /// Groups the parts of a level by shared members; the order is kept.
-fn groups(level: Level) -> Vec<Level> {
-    let mut groups: Vec<(Uses, Level)> = Vec::with_capacity(level.len());
+fn groups(level: PatternLevel) -> Vec<PatternLevel> {
+    let mut groups: Vec<(MemberUses, PatternLevel)> = Vec::with_capacity(level.len());
     for item in level {
-        let mut own = Uses::new();
+        let mut own = MemberUses::new();
         uses(&item, &mut own);
         let mut items = vec![item];
         let mut place = groups.len();
@@ -116,13 +116,13 @@ fn groups(level: Level) -> Vec<Level> {
 }
 
 /// Two values of one member may come from different elements; members below it must come from the same one.
-fn share(left: &Uses, right: &Uses) -> bool {
+fn share(left: &MemberUses, right: &MemberUses) -> bool {
     left.iter().any(|(name, below)| right.get(name).is_some_and(|other| *below || *other))
 }
 
-fn uses(item: &Item, found: &mut Uses) {
+fn uses(item: &PatternItem, found: &mut MemberUses) {
     match item {
-        Item::Field(name, body) => *found.entry(*name).or_default() |= matches!(body, Body::Level(_)),
-        Item::Or { branches, .. } => branches.iter().flatten().for_each(|item| uses(item, found)),
+        PatternItem::Field(name, body) => *found.entry(*name).or_default() |= matches!(body, MemberCondition::Level(_)),
+        PatternItem::Or { branches, .. } => branches.iter().flatten().for_each(|item| uses(item, found)),
     }
 }

@@ -3,7 +3,7 @@
 
 use std::cmp::Ordering;
 
-/// How many significant digits a [`Decimal`] holds as an integer; the digits after them stay text.
+/// How many significant digits a [`ParsedNumber`] holds as an integer; the digits after them stay text.
 const HEAD_DIGITS: u32 = 19;
 /// The exponent for all numbers beyond it. A pattern's numbers stay below it, see [`EXPONENT_MAX`].
 const EXPONENT_CLAMP: i64 = 1 << 60;
@@ -12,7 +12,7 @@ pub(super) const EXPONENT_MAX: i64 = 1_000_000_000;
 
 /// A number: sign, power of ten of its first digit, and its significant digits.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Decimal<'t> {
+pub(super) struct ParsedNumber<'t> {
     /// -1, 0 or 1. For 0 the other fields have no meaning.
     pub(super) sign: i8,
     /// The power of ten of the first significant digit.
@@ -23,7 +23,7 @@ pub(super) struct Decimal<'t> {
     pub(super) tail: &'t str,
 }
 
-impl<'t> Decimal<'t> {
+impl<'t> ParsedNumber<'t> {
     /// Reads a number that is well-formed JSON.
     pub(super) fn new(text: &'t str) -> Self {
         let bytes = text.as_bytes();
@@ -106,7 +106,7 @@ fn read_exponent(text: &str) -> i64 {
     if negative { -size } else { size }
 }
 
-impl Ord for Decimal<'_> {
+impl Ord for ParsedNumber<'_> {
     fn cmp(&self, other: &Self) -> Ordering {
         let size = || {
             let order = self.exponent.cmp(&other.exponent).then(self.head.cmp(&other.head));
@@ -120,19 +120,19 @@ impl Ord for Decimal<'_> {
     }
 }
 
-impl PartialOrd for Decimal<'_> {
+impl PartialOrd for ParsedNumber<'_> {
     fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
         Some(self.cmp(other))
     }
 }
 
-impl PartialEq for Decimal<'_> {
+impl PartialEq for ParsedNumber<'_> {
     fn eq(&self, other: &Self) -> bool {
         self.cmp(other) == Ordering::Equal
     }
 }
 
-impl Eq for Decimal<'_> {}
+impl Eq for ParsedNumber<'_> {}
 
 #[cfg(test)]
 mod tests {
@@ -173,7 +173,7 @@ mod tests {
             for (right_row, right) in
                 ORDERED.iter().enumerate().flat_map(|(row, texts)| texts.iter().map(move |t| (row, t)))
             {
-                let (a, b) = (Decimal::new(left), Decimal::new(right));
+                let (a, b) = (ParsedNumber::new(left), ParsedNumber::new(right));
                 assert_eq!(a.cmp(&b), left_row.cmp(&right_row), "{left} {right}");
                 if left_row <= right_row {
                     assert!(a.coarse() <= b.coarse(), "{left} {right}");
@@ -189,7 +189,7 @@ mod tests {
         fn integers_compare_as_integers(a in any::<i128>(), b in any::<i128>(), shift in 0_u32..60) {
             let (a, b) = (a >> shift, b >> shift);
             let (left, right) = (a.to_string(), format!("{b}.00e0"));
-            let (left, right) = (Decimal::new(&left), Decimal::new(&right));
+            let (left, right) = (ParsedNumber::new(&left), ParsedNumber::new(&right));
             prop_assert_eq!(left.cmp(&right), a.cmp(&b));
             prop_assert!(a > b || left.coarse() <= right.coarse());
         }
@@ -198,7 +198,7 @@ mod tests {
         fn doubles_compare_as_doubles(a in any::<f64>(), b in any::<f64>()) {
             prop_assume!(a.is_finite() && b.is_finite());
             let (left, right) = (format!("{a:e}"), format!("{b}"));
-            let (left, right) = (Decimal::new(&left), Decimal::new(&right));
+            let (left, right) = (ParsedNumber::new(&left), ParsedNumber::new(&right));
             prop_assert_eq!(Some(left.cmp(&right)), a.partial_cmp(&b));
             prop_assert!(a > b || left.coarse() <= right.coarse());
         }

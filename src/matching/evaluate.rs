@@ -1,15 +1,15 @@
 //! Evaluates a pattern on the data of an event: without an allocation, within a budget of steps, and with an observer
 //! that `explain` uses and that the compiler removes for matching.
 //!
-//! A list stands for one of its elements. A field below a list is looked up in each element, and all conditions below
-//! one member have to hold in the same element.
+//! A list matches if one of its elements does. A field below a list is looked up in each element, and all conditions
+//! below one member have to hold in the same element.
 
 use std::collections::HashMap;
 
-use super::decimal::Decimal;
+use super::decimal::ParsedNumber;
 use super::operators::{self, Scalar};
 use super::pattern::Pattern;
-use super::program::{Below, Op};
+use super::program::{FieldShape, Op};
 use super::steps::{BYTES_PER_STEP, Steps, TooCostly};
 use crate::json::{Json, Object};
 
@@ -22,7 +22,7 @@ const NUMBER_BYTES_UNREMEMBERED: usize = 32;
 pub struct Subject<'d> {
     pub(super) data: Object<'d>,
     /// Long numbers, by the address of their text.
-    numbers: HashMap<usize, Decimal<'d>, foldhash::fast::FixedState>,
+    numbers: HashMap<usize, ParsedNumber<'d>, foldhash::fast::FixedState>,
 }
 
 impl<'d> Subject<'d> {
@@ -32,16 +32,16 @@ impl<'d> Subject<'d> {
     }
 
     /// Parses a number; a long one only once.
-    pub(super) fn number(&mut self, text: &'d str, steps: &mut Steps) -> Result<Decimal<'d>, TooCostly> {
+    pub(super) fn number(&mut self, text: &'d str, steps: &mut Steps) -> Result<ParsedNumber<'d>, TooCostly> {
         if text.len() <= NUMBER_BYTES_UNREMEMBERED {
-            return Ok(Decimal::new(text));
+            return Ok(ParsedNumber::new(text));
         }
         let key = text.as_ptr() as usize;
         if let Some(number) = self.numbers.get(&key) {
             return Ok(*number);
         }
         steps.take(text.len() / BYTES_PER_STEP)?;
-        let number = Decimal::new(text);
+        let number = ParsedNumber::new(text);
         self.numbers.insert(key, number);
         Ok(number)
     }
@@ -63,9 +63,9 @@ pub(super) trait Observer<'d> {
     fn failed(&mut self, _leaf: usize, _: Option<Json<'d>>) {}
 }
 
-struct Unobserved;
+struct NoObserver;
 
-impl Observer<'_> for Unobserved {
+impl Observer<'_> for NoObserver {
     type Mark = ();
     fn mark(&self) {}
 }
@@ -84,7 +84,7 @@ impl Pattern {
         subject: &mut Subject<'_>,
         steps: &mut Steps,
     ) -> Result<bool, TooCostly> {
-        Evaluation { pattern: self, operations, subject, steps, observer: &mut Unobserved }.all()
+        Evaluation { pattern: self, operations, subject, steps, observer: &mut NoObserver }.all()
     }
 
     pub(super) fn observe<'d, O: Observer<'d>>(
@@ -97,7 +97,7 @@ impl Pattern {
     }
 }
 
-type Decided = Result<bool, TooCostly>;
+type EvaluationResult = Result<bool, TooCostly>;
 
 struct Evaluation<'a, 'd, O> {
     pattern: &'a Pattern,
@@ -109,13 +109,13 @@ struct Evaluation<'a, 'd, O> {
 }
 
 impl<'a, 'd, O: Observer<'d>> Evaluation<'a, 'd, O> {
-    fn all(&mut self) -> Decided {
+    fn all(&mut self) -> EvaluationResult {
         let data = Json::Object(self.subject.data);
         self.level(0, self.operations.len(), Some(data))
     }
 
     /// Whether all operations from `at` to `end` hold for an object, or for a value without members.
-    fn level(&mut self, mut at: usize, end: usize, value: Option<Json<'d>>) -> Decided {
+    fn level(&mut self, mut at: usize, end: usize, value: Option<Json<'d>>) -> EvaluationResult {
         while at < end {
             let pattern = self.pattern;
             let (holds, next) = match &self.operations[at] {
@@ -126,9 +126,9 @@ impl<'a, 'd, O: Observer<'d>> Evaluation<'a, 'd, O> {
                     self.observer.enter(name);
                     let next = *next as usize;
                     let holds = match below {
-                        Below::Leaf => self.leaf(at + 1, member)?,
-                        Below::Level => self.below(at + 1, next, member)?,
-                        Below::Mixed => self.mixed(at + 1, next, member)?,
+                        FieldShape::Leaf => self.leaf(at + 1, member)?,
+                        FieldShape::Level => self.below(at + 1, next, member)?,
+                        FieldShape::Mixed => self.mixed(at + 1, next, member)?,
                     };
                     self.observer.leave();
                     (holds, next)
@@ -145,7 +145,7 @@ impl<'a, 'd, O: Observer<'d>> Evaluation<'a, 'd, O> {
     }
 
     /// Whether one branch holds.
-    fn any(&mut self, mut at: usize, end: usize, value: Option<Json<'d>>) -> Decided {
+    fn any(&mut self, mut at: usize, end: usize, value: Option<Json<'d>>) -> EvaluationResult {
         let mark = self.observer.mark();
         while at < end {
             let next = Op::next(self.operations, at);
@@ -160,7 +160,7 @@ impl<'a, 'd, O: Observer<'d>> Evaluation<'a, 'd, O> {
     }
 
     /// Whether all operations hold below a member: in the same element, if it is a list.
-    fn below(&mut self, at: usize, end: usize, value: Option<Json<'d>>) -> Decided {
+    fn below(&mut self, at: usize, end: usize, value: Option<Json<'d>>) -> EvaluationResult {
         match value {
             Some(Json::Array(elements)) if !elements.is_empty() => {
                 let mark = self.observer.mark();
@@ -182,7 +182,7 @@ impl<'a, 'd, O: Observer<'d>> Evaluation<'a, 'd, O> {
     }
 
     /// Whether one test of a leaf holds for a value, or for an element of a list.
-    fn leaf(&mut self, at: usize, value: Option<Json<'d>>) -> Decided {
+    fn leaf(&mut self, at: usize, value: Option<Json<'d>>) -> EvaluationResult {
         let holds = match self.existence(at, value)? {
             (true, _) => true,
             (false, first) => self.scalar_holds(first, Op::next(self.operations, at), value)?,
@@ -212,7 +212,7 @@ impl<'a, 'd, O: Observer<'d>> Evaluation<'a, 'd, O> {
     }
 
     /// Only scalars count as existing: objects and empty lists do not.
-    fn has_scalar(&mut self, value: Json<'d>) -> Decided {
+    fn has_scalar(&mut self, value: Json<'d>) -> EvaluationResult {
         self.steps.take(1)?;
         match value {
             Json::Object(_) => Ok(false),
@@ -228,7 +228,7 @@ impl<'a, 'd, O: Observer<'d>> Evaluation<'a, 'd, O> {
         }
     }
 
-    fn scalar_holds(&mut self, first: usize, end: usize, value: Option<Json<'d>>) -> Decided {
+    fn scalar_holds(&mut self, first: usize, end: usize, value: Option<Json<'d>>) -> EvaluationResult {
         match value {
             None | Some(Json::Object(_)) => Ok(false),
             Some(Json::Array(elements)) => {
@@ -250,7 +250,7 @@ impl<'a, 'd, O: Observer<'d>> Evaluation<'a, 'd, O> {
         }
     }
 
-    fn some_test(&mut self, mut at: usize, end: usize, value: Scalar<'d>) -> Decided {
+    fn some_test(&mut self, mut at: usize, end: usize, value: Scalar<'d>) -> EvaluationResult {
         while at < end {
             self.steps.take(1)?;
             if self.test(at, value)? {
@@ -261,7 +261,7 @@ impl<'a, 'd, O: Observer<'d>> Evaluation<'a, 'd, O> {
         Ok(false)
     }
 
-    fn test(&mut self, at: usize, value: Scalar<'d>) -> Decided {
+    fn test(&mut self, at: usize, value: Scalar<'d>) -> EvaluationResult {
         match &self.operations[at] {
             Op::AnythingBut { operations } => {
                 let first = at + 1;
@@ -272,7 +272,7 @@ impl<'a, 'd, O: Observer<'d>> Evaluation<'a, 'd, O> {
     }
 
     /// Lists of tests of a member, and conditions below it: all must hold in the same element, if it is a list.
-    fn mixed(&mut self, at: usize, end: usize, value: Option<Json<'d>>) -> Decided {
+    fn mixed(&mut self, at: usize, end: usize, value: Option<Json<'d>>) -> EvaluationResult {
         let mut pending = 0_u64;
         let (mut leaf, mut place) = (at, 0_u32);
         while leaf < end && matches!(self.operations[leaf], Op::Leaf { .. }) {
@@ -302,7 +302,7 @@ impl<'a, 'd, O: Observer<'d>> Evaluation<'a, 'd, O> {
         end: usize,
         value: Option<Json<'d>>,
         pending: u64,
-    ) -> Decided {
+    ) -> EvaluationResult {
         match value {
             Some(Json::Array(elements)) if !elements.is_empty() => {
                 let mut pending = pending;

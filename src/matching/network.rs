@@ -32,12 +32,12 @@ pub(super) enum NetworkError {
 
 /// An address in the form in which networks are compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Address {
+pub(super) struct NetworkAddress {
     is_v4: bool,
     bits: u128,
 }
 
-impl Address {
+impl NetworkAddress {
     /// Reads an address; `None` if the text is not one.
     pub(super) fn new(text: &str) -> Option<Self> {
         let first = *text.as_bytes().first()?;
@@ -70,24 +70,24 @@ impl Network {
         let plain = length.bytes().all(|byte| byte.is_ascii_digit()) && (length.len() == 1 || !length.starts_with('0'));
         let length: u8 = length.parse().ok().filter(|_| plain).ok_or(NetworkError::Length)?;
         if let Ok(v4) = address.parse::<Ipv4Addr>() {
-            let address = Address { is_v4: true, bits: u32::from(v4).into() };
+            let address = NetworkAddress { is_v4: true, bits: u32::from(v4).into() };
             return address.network(true, length).ok_or(NetworkError::LengthV4);
         }
         let v6: Ipv6Addr = address.parse().map_err(|_| NetworkError::Form)?;
         match v6.to_ipv4_mapped() {
             Some(v4) if (MAPPED_BITS..=128).contains(&length) => {
-                let address = Address { is_v4: true, bits: u32::from(v4).into() };
+                let address = NetworkAddress { is_v4: true, bits: u32::from(v4).into() };
                 address.network(true, length - MAPPED_BITS).ok_or(NetworkError::Form)
             }
             _ => {
-                let address = Address { is_v4: false, bits: v6.into() };
+                let address = NetworkAddress { is_v4: false, bits: v6.into() };
                 address.network(false, length).ok_or(NetworkError::LengthV6)
             }
         }
     }
 
     /// Whether an address is in it.
-    pub(super) fn holds(self, address: Address) -> bool {
+    pub(super) fn holds(self, address: NetworkAddress) -> bool {
         address.network(self.is_v4, self.length) == Some(self)
     }
 
@@ -126,7 +126,11 @@ mod tests {
             ("fe80::/10", "fe80::1%eth0", false),
         ] {
             let network = Network::new(network).expect(network);
-            assert_eq!(Address::new(address).is_some_and(|a| network.holds(a)), expected, "{network:?} {address}");
+            assert_eq!(
+                NetworkAddress::new(address).is_some_and(|a| network.holds(a)),
+                expected,
+                "{network:?} {address}"
+            );
         }
         for bad in [
             "",

@@ -4,14 +4,15 @@
 
 use serde_json::{Map, Value};
 
-use super::decimal::Decimal;
+use super::decimal::ParsedNumber;
 use super::error::PatternError;
 use super::folding::{self, folded};
-use super::network::{Address, Network};
-use super::program::{Comparison, Number, Op, Span, Text, Words, small};
-use super::read::{PatternReader, kind};
+use super::network::{Network, NetworkAddress};
+use super::program::{Comparison, Number, Op, OperationText, PatternSpan, PatternText, small};
+use super::read::PatternReader;
 use super::steps::{BYTES_PER_STEP, FOLDED_BYTES_PER_STEP, Steps, TooCostly};
 use super::wildcard;
+use crate::json::kind;
 
 const OPERATORS: &str = "prefix, suffix, equals-ignore-case, wildcard, anything-but, numeric, exists and cidr";
 
@@ -251,13 +252,13 @@ impl PatternReader {
     }
 
     /// The next string of the list.
-    fn words(&mut self) -> Words {
+    fn words(&mut self) -> OperationText {
         let span = self.scalar();
         self.texts.part(span)
     }
 
     /// The span of the next string or number of the list.
-    fn scalar(&mut self) -> Span {
+    fn scalar(&mut self) -> PatternSpan {
         self.scalars.pop_front().expect("each string and number of the list was noted when it was written")
     }
 }
@@ -267,7 +268,7 @@ impl PatternReader {
 pub(super) enum Scalar<'d> {
     Null,
     Bool(bool),
-    Number(Decimal<'d>),
+    Number(ParsedNumber<'d>),
     Text(&'d str),
 }
 
@@ -276,7 +277,7 @@ pub(super) enum Scalar<'d> {
 pub(super) fn holds(
     op: &Op,
     following: &[Op],
-    texts: &Text,
+    texts: &PatternText,
     value: Scalar<'_>,
     steps: &mut Steps,
 ) -> Result<bool, TooCostly> {
@@ -304,7 +305,7 @@ pub(super) fn holds(
             steps.take(*pieces as usize + text.len() / BYTES_PER_STEP)?;
             wildcard::matches(text, following[..*pieces as usize].iter().map(|piece| texts.piece(piece)))
         }
-        (Op::Within(network), Scalar::Text(text)) => Address::new(text).is_some_and(|a| network.holds(a)),
+        (Op::Within(network), Scalar::Text(text)) => NetworkAddress::new(text).is_some_and(|a| network.holds(a)),
         _ => false,
     })
 }

@@ -6,13 +6,13 @@ use serde_json::Value;
 
 use super::alternatives::Alternatives;
 use super::error::PatternError;
-use super::program::{Below, Op, Text, small};
-use super::read::{Body, Item, Leaf, Level, PatternReader};
+use super::program::{FieldShape, Op, PatternText, small};
+use super::read::{MemberCondition, PatternItem, PatternLevel, PatternReader, TestList};
 
 /// A filter. One that exists is valid. Clones share its contents.
 #[derive(Debug, Clone)]
 pub struct Pattern {
-    pub(super) text: Text,
+    pub(super) text: PatternText,
     pub(super) operations: Arc<[Op]>,
     complaint: Option<Arc<PatternError>>,
 }
@@ -63,25 +63,26 @@ struct Layout<'r> {
 }
 
 impl Layout<'_> {
-    fn level(&mut self, level: &Level) {
+    fn level(&mut self, level: &PatternLevel) {
         for item in level {
             match item {
                 // Each list of tests of a member is evaluated on its own, unless conditions below it have to hold too.
-                Item::Field(name, body) => {
-                    let of_name = |item: &&Item| matches!(item, Item::Field(other, _) if other == name);
-                    let same: Vec<&Item> = level.iter().filter(of_name).collect();
-                    let is_mixed = same.iter().any(|item| matches!(item, Item::Field(_, Body::Level(_))));
+                PatternItem::Field(name, body) => {
+                    let of_name = |item: &&PatternItem| matches!(item, PatternItem::Field(other, _) if other == name);
+                    let same: Vec<&PatternItem> = level.iter().filter(of_name).collect();
+                    let is_mixed =
+                        same.iter().any(|item| matches!(item, PatternItem::Field(_, MemberCondition::Level(_))));
                     if !is_mixed {
                         self.field(*name, &[body]);
                     } else if std::ptr::eq(same[0], item) {
                         let bodies = same.into_iter().filter_map(|item| match item {
-                            Item::Field(_, body) => Some(body),
-                            Item::Or { .. } => None,
+                            PatternItem::Field(_, body) => Some(body),
+                            PatternItem::Or { .. } => None,
                         });
                         self.field(*name, &bodies.collect::<Vec<_>>());
                     }
                 }
-                Item::Or { branches, .. } => {
+                PatternItem::Or { branches, .. } => {
                     let at = self.begin(Op::Any { next: 0 });
                     for branch in branches {
                         let at = self.begin(Op::Branch { next: 0 });
@@ -94,29 +95,29 @@ impl Layout<'_> {
         }
     }
 
-    fn field(&mut self, name: u32, bodies: &[&Body]) {
+    fn field(&mut self, name: u32, bodies: &[&MemberCondition]) {
         let below = match bodies {
-            [Body::Leaf(_)] => Below::Leaf,
-            [Body::Level(_)] => Below::Level,
-            _ => Below::Mixed,
+            [MemberCondition::Leaf(_)] => FieldShape::Leaf,
+            [MemberCondition::Level(_)] => FieldShape::Level,
+            _ => FieldShape::Mixed,
         };
         let name = self.reader.names[name as usize];
         let at = self.begin(Op::Field { name, next: 0, below });
         // Tests first: the others may have to visit every element of a list.
         for body in bodies {
-            if let Body::Leaf(leaf) = body {
+            if let MemberCondition::Leaf(leaf) = body {
                 self.leaf(&self.reader.leaves[*leaf]);
             }
         }
         for body in bodies {
-            if let Body::Level(level) = body {
+            if let MemberCondition::Level(level) = body {
                 self.level(level);
             }
         }
         self.end(at);
     }
 
-    fn leaf(&mut self, leaf: &Leaf) {
+    fn leaf(&mut self, leaf: &TestList) {
         let at = self.begin(Op::Leaf { source: leaf.source, next: 0 });
         self.operations.extend_from_slice(&leaf.tests);
         self.end(at);

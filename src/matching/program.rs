@@ -4,12 +4,12 @@
 
 use std::sync::Arc;
 
-use super::decimal::Decimal;
+use super::decimal::ParsedNumber;
 use super::network::Network;
 
 /// A part of [`Texts`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct Span {
+pub(super) struct PatternSpan {
     start: u32,
     length: u32,
 }
@@ -19,9 +19,9 @@ const SHORT_MAX: usize = 14;
 
 /// A text of an operation.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) enum Words {
+pub(super) enum OperationText {
     Short { length: u8, bytes: [u8; SHORT_MAX] },
-    Long(Span),
+    Long(PatternSpan),
 }
 
 /// Marks a part of the texts after the source.
@@ -36,7 +36,7 @@ pub(super) struct Texts {
 
 /// Both in one allocation.
 #[derive(Debug, Clone)]
-pub(super) struct Text {
+pub(super) struct PatternText {
     text: Arc<str>,
     source_bytes: u32,
 }
@@ -46,9 +46,9 @@ pub(super) struct Text {
 pub(super) enum Op {
     /// All operations below must hold for the member of this name.
     Field {
-        name: Words,
+        name: OperationText,
         next: u32,
-        below: Below,
+        below: FieldShape,
     },
     /// One branch must hold.
     Any {
@@ -60,24 +60,24 @@ pub(super) enum Op {
     },
     /// One of the tests below must hold for a value; `source` is their list as it was written.
     Leaf {
-        source: Span,
+        source: PatternSpan,
         next: u32,
     },
     /// The value exists, or does not. These come first in their leaf.
     Exists(bool),
     Null,
     Bool(bool),
-    Text(Words),
+    Text(OperationText),
     Number(Number),
-    Prefix(Words),
-    Suffix(Words),
+    Prefix(OperationText),
+    Suffix(OperationText),
     /// The text is folded, like those of the next two.
-    EqualFolded(Words),
-    PrefixFolded(Words),
-    SuffixFolded(Words),
+    EqualFolded(OperationText),
+    PrefixFolded(OperationText),
+    SuffixFolded(OperationText),
     /// This many [`Op::Piece`]s follow, with any text between them.
     Wildcard(u32),
-    Piece(Words),
+    Piece(OperationText),
     Within(Network),
     /// Followed by this many operations, the tests; none may hold.
     AnythingBut {
@@ -92,7 +92,7 @@ pub(super) enum Op {
 
 /// What is below a field, to speed up the common cases.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Below {
+pub(super) enum FieldShape {
     /// One list of tests.
     Leaf,
     /// Fields and branches.
@@ -117,7 +117,7 @@ pub(super) struct Number {
     exponent_and_sign: i32,
     /// The high and the low half of the digits; both 0 for the number 0.
     head: [u32; 2],
-    tail: Span,
+    tail: PatternSpan,
 }
 
 impl Op {
@@ -135,14 +135,14 @@ impl Op {
     }
 }
 
-impl Span {
+impl PatternSpan {
     /// A part of the source.
     pub(super) fn source(start: usize, length: usize) -> Self {
         Self { start: small(start), length: small(length) }
     }
 }
 
-impl Words {
+impl OperationText {
     fn short(text: &str) -> Option<Self> {
         let mut bytes = [0; SHORT_MAX];
         bytes.get_mut(..text.len())?.copy_from_slice(text.as_bytes());
@@ -152,41 +152,41 @@ impl Words {
 
 impl Texts {
     /// A part of the source, or of what was made before.
-    pub(super) fn part(&self, span: Span) -> Words {
-        Words::short(self.get(span)).unwrap_or(Words::Long(span))
+    pub(super) fn part(&self, span: PatternSpan) -> OperationText {
+        OperationText::short(self.get(span)).unwrap_or(OperationText::Long(span))
     }
 
     /// Stores a text that is not part of the source.
-    pub(super) fn make(&mut self, text: &str) -> Words {
-        Words::short(text).unwrap_or_else(|| Words::Long(self.store(text)))
+    pub(super) fn make(&mut self, text: &str) -> OperationText {
+        OperationText::short(text).unwrap_or_else(|| OperationText::Long(self.store(text)))
     }
 
     /// Stores it beside the source, whatever its length.
-    pub(super) fn store(&mut self, text: &str) -> Span {
+    pub(super) fn store(&mut self, text: &str) -> PatternSpan {
         let start = self.made.len();
         self.made.push_str(text);
-        Span { start: small(start) | MADE, length: small(text.len()) }
+        PatternSpan { start: small(start) | MADE, length: small(text.len()) }
     }
 
-    pub(super) fn get(&self, span: Span) -> &str {
+    pub(super) fn get(&self, span: PatternSpan) -> &str {
         let start = (span.start & !MADE) as usize;
         let from = if span.start & MADE == 0 { &self.source } else { &self.made };
         &from[start..start + span.length as usize]
     }
 
-    pub(super) fn decimal(&self, number: Number) -> Decimal<'_> {
+    pub(super) fn decimal(&self, number: Number) -> ParsedNumber<'_> {
         number.decimal(self.get(number.tail))
     }
 
-    pub(super) fn finish(mut self) -> Text {
+    pub(super) fn finish(mut self) -> PatternText {
         let source_bytes = small(self.source.len());
         self.source.push_str(&self.made);
-        Text { text: self.source.into(), source_bytes }
+        PatternText { text: self.source.into(), source_bytes }
     }
 }
 
-impl Text {
-    pub(super) fn get(&self, span: Span) -> &str {
+impl PatternText {
+    pub(super) fn get(&self, span: PatternSpan) -> &str {
         let base = if span.start & MADE == 0 { 0 } else { self.source_bytes as usize };
         let start = base + (span.start & !MADE) as usize;
         &self.text[start..start + span.length as usize]
@@ -194,18 +194,18 @@ impl Text {
 
     /// The text of an operation, as bytes: comparing needs no more.
     #[inline]
-    pub(super) fn bytes_of<'t>(&'t self, words: &'t Words) -> &'t [u8] {
+    pub(super) fn bytes_of<'t>(&'t self, words: &'t OperationText) -> &'t [u8] {
         match words {
-            Words::Short { length, bytes } => &bytes[..usize::from(*length)],
-            Words::Long(span) => self.get(*span).as_bytes(),
+            OperationText::Short { length, bytes } => &bytes[..usize::from(*length)],
+            OperationText::Long(span) => self.get(*span).as_bytes(),
         }
     }
 
     /// The text of an operation.
-    pub(super) fn text_of<'t>(&'t self, words: &'t Words) -> &'t str {
+    pub(super) fn text_of<'t>(&'t self, words: &'t OperationText) -> &'t str {
         match words {
-            Words::Short { .. } => std::str::from_utf8(self.bytes_of(words)).expect("it was made of a text"),
-            Words::Long(span) => self.get(*span),
+            OperationText::Short { .. } => std::str::from_utf8(self.bytes_of(words)).expect("it was made of a text"),
+            OperationText::Long(span) => self.get(*span),
         }
     }
 
@@ -217,7 +217,7 @@ impl Text {
         self.text.len()
     }
 
-    pub(super) fn decimal(&self, number: Number) -> Decimal<'_> {
+    pub(super) fn decimal(&self, number: Number) -> ParsedNumber<'_> {
         number.decimal(self.get(number.tail))
     }
 
@@ -231,7 +231,7 @@ impl Text {
 }
 
 impl Comparison {
-    pub(super) fn holds(self, left: Decimal<'_>, right: Decimal<'_>) -> bool {
+    pub(super) fn holds(self, left: ParsedNumber<'_>, right: ParsedNumber<'_>) -> bool {
         match self {
             Self::Equal => left == right,
             Self::Less => left < right,
@@ -244,9 +244,9 @@ impl Comparison {
 
 impl Number {
     /// Parses the number at this part of the source; `None` if its exponent is too large.
-    pub(super) fn new(texts: &Texts, at: Span) -> Option<Self> {
+    pub(super) fn new(texts: &Texts, at: PatternSpan) -> Option<Self> {
         let text = texts.get(at);
-        let decimal = Decimal::new(text);
+        let decimal = ParsedNumber::new(text);
         let start = if decimal.tail.is_empty() { 0 } else { decimal.tail.as_ptr() as usize - text.as_ptr() as usize };
         if decimal.exponent.abs() > super::decimal::EXPONENT_MAX {
             return None;
@@ -254,18 +254,18 @@ impl Number {
         Some(Self {
             exponent_and_sign: i32::try_from(decimal.exponent * 2).ok()? | i32::from(decimal.sign < 0),
             head: [(decimal.head >> 32) as u32, decimal.head as u32],
-            tail: Span { start: at.start + small(start), length: small(decimal.tail.len()) },
+            tail: PatternSpan { start: at.start + small(start), length: small(decimal.tail.len()) },
         })
     }
 
-    fn decimal(self, tail: &str) -> Decimal<'_> {
+    fn decimal(self, tail: &str) -> ParsedNumber<'_> {
         let head = u64::from(self.head[0]) << 32 | u64::from(self.head[1]);
         let sign = match (head, self.exponent_and_sign & 1) {
             (0, _) => 0,
             (_, 0) => 1,
             _ => -1,
         };
-        Decimal { sign, exponent: i64::from(self.exponent_and_sign >> 1), head, tail }
+        ParsedNumber { sign, exponent: i64::from(self.exponent_and_sign >> 1), head, tail }
     }
 }
 

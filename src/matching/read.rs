@@ -6,7 +6,8 @@ use std::collections::{HashMap, VecDeque};
 use serde_json::{Map, Value};
 
 use super::error::PatternError;
-use super::program::{Op, Span, Texts, Words};
+use super::program::{Op, OperationText, PatternSpan, Texts};
+use crate::json::kind;
 
 /// The deepest nesting of objects in a pattern.
 const DEPTH_MAX: usize = 32;
@@ -48,31 +49,31 @@ const OR_SHAPE: &str = "`$or` takes a list of two or more patterns, one of which
                         \"$or\": [{\"nights\": [{\"numeric\": [\">\", 7]}]}, {\"guests\": [{\"numeric\": [\">\", 4]}]}]";
 
 /// All items must hold.
-pub(super) type Level = Vec<Item>;
+pub(super) type PatternLevel = Vec<PatternItem>;
 
 /// A part of a pattern.
 #[derive(Debug, Clone)]
-pub(super) enum Item {
+pub(super) enum PatternItem {
     /// A member of the event's data, by the number of its name.
-    Field(u32, Body),
+    Field(u32, MemberCondition),
     /// One of the branches must hold. `at` is the JSON Pointer of the `$or`.
-    Or { at: String, branches: Vec<Level> },
+    Or { at: String, branches: Vec<PatternLevel> },
 }
 
 /// The condition of a member.
 #[derive(Debug, Clone)]
-pub(super) enum Body {
+pub(super) enum MemberCondition {
     /// One of the tests of this leaf.
     Leaf(usize),
     /// All of this level, for an object.
-    Level(Level),
+    Level(PatternLevel),
 }
 
 /// A list of tests.
 #[derive(Debug)]
-pub(super) struct Leaf {
+pub(super) struct TestList {
     /// The list as it was written.
-    pub(super) source: Span,
+    pub(super) source: PatternSpan,
     pub(super) tests: Vec<Op>,
 }
 
@@ -80,20 +81,20 @@ pub(super) struct Leaf {
 #[derive(Debug, Default)]
 pub(super) struct PatternReader {
     pub(super) texts: Texts,
-    pub(super) names: Vec<Words>,
-    pub(super) leaves: Vec<Leaf>,
+    pub(super) names: Vec<OperationText>,
+    pub(super) leaves: Vec<TestList>,
     /// The first construct that earlier versions accepted and that must not be saved again.
     pub(super) complaint: Option<PatternError>,
     mistakes: Vec<PatternError>,
     numbers_of_names: HashMap<String, u32>,
     values: usize,
     /// The spans of the strings and numbers of the current list in the source, in order.
-    pub(super) scalars: VecDeque<Span>,
+    pub(super) scalars: VecDeque<PatternSpan>,
 }
 
 impl PatternReader {
     /// Parses a whole pattern, or returns every mistake.
-    pub(super) fn read(&mut self, source: &Value) -> Result<Level, Vec<PatternError>> {
+    pub(super) fn read(&mut self, source: &Value) -> Result<PatternLevel, Vec<PatternError>> {
         let read = match source {
             Value::Object(members) => self.level(members, "", 1, false),
             other => {
@@ -128,7 +129,7 @@ impl PatternReader {
         at: &str,
         depth: usize,
         in_or: bool,
-    ) -> Result<Level, PatternError> {
+    ) -> Result<PatternLevel, PatternError> {
         if members.is_empty() {
             return Err(PatternError::shape(at, "an empty object matches nothing; leave it out"));
         }
@@ -156,19 +157,19 @@ impl PatternReader {
         value: &Value,
         at: &str,
         (depth, in_or): (usize, bool),
-    ) -> Result<Item, PatternError> {
+    ) -> Result<PatternItem, PatternError> {
         let span = self.string(name);
         self.texts.source.push(':');
         if name == "$or" {
-            return Ok(Item::Or { at: at.to_owned(), branches: self.branches(value, at, depth)? });
+            return Ok(PatternItem::Or { at: at.to_owned(), branches: self.branches(value, at, depth)? });
         }
         if in_or && RESERVED.contains(&name) {
             let detail = format!("`{name}` can't name a field within `$or`; {OR_SHAPE}");
             return Err(PatternError::shape(at, detail));
         }
         let body = match value {
-            Value::Object(inner) => Body::Level(self.level(inner, at, depth + 1, in_or)?),
-            Value::Array(list) => Body::Leaf(self.leaf(list, at)?),
+            Value::Object(inner) => MemberCondition::Level(self.level(inner, at, depth + 1, in_or)?),
+            Value::Array(list) => MemberCondition::Leaf(self.leaf(list, at)?),
             other => {
                 let shown: String = other.to_string().chars().take(80).collect();
                 let detail =
@@ -176,10 +177,10 @@ impl PatternReader {
                 return Err(PatternError::shape(at, detail));
             }
         };
-        Ok(Item::Field(self.name(name, span), body))
+        Ok(PatternItem::Field(self.name(name, span), body))
     }
 
-    fn branches(&mut self, value: &Value, at: &str, depth: usize) -> Result<Vec<Level>, PatternError> {
+    fn branches(&mut self, value: &Value, at: &str, depth: usize) -> Result<Vec<PatternLevel>, PatternError> {
         let list = match value {
             Value::Array(list) if list.len() >= 2 => list,
             _ => return Err(PatternError::shape(at, OR_SHAPE)),
@@ -212,12 +213,12 @@ impl PatternReader {
         let start = self.texts.source.len();
         self.scalars.clear();
         self.list(list);
-        let source = Span::source(start, self.texts.source.len() - start);
+        let source = PatternSpan::source(start, self.texts.source.len() - start);
         let mut tests = Vec::with_capacity(list.len());
         for (place, item) in list.iter().enumerate() {
             self.test(item, &format!("{at}/{place}"), &mut tests)?;
         }
-        self.leaves.push(Leaf { source, tests });
+        self.leaves.push(TestList { source, tests });
         Ok(self.leaves.len() - 1)
     }
 
@@ -231,11 +232,11 @@ impl PatternReader {
     }
 
     /// Writes a string into the source and returns the span of its text.
-    fn string(&mut self, text: &str) -> Span {
+    fn string(&mut self, text: &str) -> PatternSpan {
         let start = self.texts.source.len();
         self.texts.source.push_str(&Value::from(text).to_string());
         if self.texts.source.len() - start == text.len() + 2 {
-            Span::source(start + 1, text.len())
+            PatternSpan::source(start + 1, text.len())
         } else {
             self.texts.store(text)
         }
@@ -259,7 +260,7 @@ impl PatternReader {
             Value::Number(number) => {
                 let start = self.texts.source.len();
                 self.texts.source.push_str(number.as_str());
-                self.scalars.push_back(Span::source(start, number.as_str().len()));
+                self.scalars.push_back(PatternSpan::source(start, number.as_str().len()));
             }
             Value::String(text) => {
                 let span = self.string(text);
@@ -281,23 +282,11 @@ impl PatternReader {
         }
     }
 
-    fn name(&mut self, name: &str, span: Span) -> u32 {
+    fn name(&mut self, name: &str, span: PatternSpan) -> u32 {
         let (names, texts) = (&mut self.names, &self.texts);
         *self.numbers_of_names.entry(name.to_owned()).or_insert_with(|| {
             names.push(texts.part(span));
             super::program::small(names.len() - 1)
         })
-    }
-}
-
-/// The word for a value's type, with its article.
-pub(super) fn kind(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "null",
-        Value::Bool(_) => "a boolean",
-        Value::Number(_) => "a number",
-        Value::String(_) => "a string",
-        Value::Array(_) => "a list",
-        Value::Object(_) => "an object",
     }
 }

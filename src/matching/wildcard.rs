@@ -12,7 +12,7 @@ pub(super) enum WildcardError {
     Escape,
 }
 
-/// Splits at each `*`; `\*` and `\\` stand for the characters themselves. One piece: there is no wildcard.
+/// Splits at each `*`; `\*` and `\\` are the literal characters. If the result is one piece, there is no wildcard.
 pub(super) fn pieces(text: &str) -> Result<Vec<String>, WildcardError> {
     let mut pieces = vec![String::new()];
     let mut chars = text.chars().peekable();

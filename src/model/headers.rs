@@ -84,7 +84,7 @@ pub fn sent(value: &str) -> Option<HeaderValue> {
 }
 
 /// Whether a trigger may set a header of this name.
-pub fn judge_name(name: &str) -> Result<(), HeaderError> {
+pub fn check_name(name: &str) -> Result<(), HeaderError> {
     let lower = name.to_ascii_lowercase();
     if lower == "content-type" {
         return Err(HeaderError::ContentType(name.to_owned()));
@@ -115,12 +115,12 @@ mod tests {
             "x-aws-ec2-metadata-token-ttl-seconds",
             "Metadata-Flavor",
         ]) {
-            assert!(judge_name(name).is_err(), "{name}");
+            assert!(check_name(name).is_err(), "{name}");
         }
-        let detail = judge_name("Content-Type").expect_err("refused").to_string();
+        let detail = check_name("Content-Type").expect_err("refused").to_string();
         assert!(detail.contains("`content_type` of the template"), "{detail}");
         for name in ["accept", "authorization", "x-token", "x-forward", "forwarded", "proxy", "cookie"] {
-            assert_eq!(judge_name(name), Ok(()), "{name}");
+            assert_eq!(check_name(name), Ok(()), "{name}");
         }
     }
 

@@ -19,7 +19,7 @@ const KEY_RANDOM_BYTES: usize = 32;
 
 /// What a key may do.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum Scope {
+pub enum KeyScope {
     /// Everything.
     Operator,
     /// Posts events.
@@ -31,7 +31,7 @@ pub enum Scope {
     Account(AccountId),
 }
 
-impl Scope {
+impl KeyScope {
     /// The words of all scopes.
     pub const WORDS: [&'static str; 3] = ["operator", "producer", "account"];
 
@@ -86,7 +86,7 @@ pub struct Key {
     /// What people call it.
     pub name: String,
     /// What it may do.
-    pub scope: Scope,
+    pub scope: KeyScope,
     /// Identifies the key's text.
     pub hash: KeyHash,
     /// When it was made (RFC 3339).
@@ -95,7 +95,7 @@ pub struct Key {
 
 impl Key {
     /// Creates a key and returns its text, for the only time. Fails only if the system has no randomness.
-    pub fn make(name: String, scope: Scope, now: jiff::Timestamp) -> Result<(Self, KeyText), getrandom::Error> {
+    pub fn make(name: String, scope: KeyScope, now: jiff::Timestamp) -> Result<(Self, KeyText), getrandom::Error> {
         let mut random = [0_u8; KEY_RANDOM_BYTES];
         getrandom::fill(&mut random)?;
         let text = format!("{KEY_PREFIX}{}", BASE64_URL.encode(random));
@@ -115,7 +115,7 @@ impl Key {
         let id = fields.required_text("id");
         let id = fields.parse("id", "bad_name", id, KeyId::new);
         let name = display_name(&mut fields);
-        let scope = Scope::read(&mut fields);
+        let scope = KeyScope::read(&mut fields);
         let hash = fields.required_text("hash");
         let hash = fields.parse("hash", "bad_hash", hash, KeyHash::from_hex);
         let created = fields.required_text("created");
@@ -270,7 +270,7 @@ mod tests {
     #[test]
     fn a_key_is_recognised_by_its_text_and_never_shown() {
         let now = "2026-11-02T10:00:00Z".parse().expect("a time");
-        let (key, text) = Key::make("till".into(), Scope::Operator, now).expect("randomness");
+        let (key, text) = Key::make("till".into(), KeyScope::Operator, now).expect("randomness");
         let debug = format!("{key:?} {text:?}");
         let shown = text.into_shown();
         assert_eq!(shown.len(), KEY_PREFIX.len() + 43);

@@ -1,5 +1,7 @@
 //! Media types (RFC 9110, section 8.3.1) as requests, events and templates name them.
 
+use std::borrow::Cow;
+
 /// `type/subtype`, followed by parameters, which the receiver interprets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MediaType<'a> {
@@ -20,8 +22,12 @@ impl<'a> MediaType<'a> {
     }
 
     /// `type/subtype` in lower case.
-    pub fn essence(&self) -> String {
-        self.essence.to_ascii_lowercase()
+    pub fn essence(&self) -> Cow<'a, str> {
+        if self.essence.bytes().any(|byte| byte.is_ascii_uppercase()) {
+            self.essence.to_ascii_lowercase().into()
+        } else {
+            self.essence.into()
+        }
     }
 
     /// The value of a parameter, without quotes. Names are compared without regard to case.
@@ -61,7 +67,7 @@ mod tests {
         ] {
             let read = MediaType::parse(text).expect(text);
             let found = (read.essence(), read.parameter("charset"), read.is_json());
-            assert_eq!(found, (essence.to_owned(), charset, is_json), "{text}");
+            assert_eq!(found, (essence.into(), charset, is_json), "{text}");
         }
         for text in ["", "json", "/", "a/", "/b", "a/b/c", "a b/c", " a/b", "a/b\r\nx: y", "a/é"] {
             assert_eq!(MediaType::parse(text), None, "{text:?}");

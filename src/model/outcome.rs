@@ -4,7 +4,7 @@ use std::time::Duration;
 
 /// Why a delivery or a firing came to an end without an attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Dropped {
+pub enum DropReason {
     /// The destination's queue is full.
     QueueFull,
     /// The destination's queue has reached its bound of bytes.
@@ -45,7 +45,7 @@ pub enum Dropped {
     Stopped,
 }
 
-impl Dropped {
+impl DropReason {
     /// All of them, in the order of their numbers.
     pub const ALL: [Self; 19] = [
         Self::QueueFull,
@@ -196,7 +196,7 @@ impl Outcome {
 
 /// How a firing ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Report {
+pub enum FiringReport {
     /// An attempt was made.
     Attempted {
         /// How it ended.
@@ -207,10 +207,10 @@ pub enum Report {
         duration: Duration,
     },
     /// No attempt was made.
-    Dropped(Dropped),
+    Dropped(DropReason),
 }
 
-impl Report {
+impl FiringReport {
     /// The word of the outcome or of the reason; stable.
     pub fn word(self) -> &'static str {
         match self {

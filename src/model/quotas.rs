@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::field::FieldError;
-use super::outcome::Dropped;
+use super::outcome::DropReason;
 use super::trigger::{BrokenRule, Trigger};
 
 /// The quotas of each account.
@@ -52,9 +52,9 @@ impl Quota {
 
 impl Quotas {
     /// Every quota that a trigger's document exceeds. Checked before the document is processed.
-    pub fn judge_document(&self, members: &Map<String, Value>) -> Vec<FieldError> {
+    pub fn check_document(&self, members: &Map<String, Value>) -> Vec<FieldError> {
         let mut over = Vec::new();
-        let mut judge = |member: &str, code, what: &str, number: usize, most: usize| {
+        let mut check = |member: &str, code, what: &str, number: usize, most: usize| {
             if number > most {
                 let detail = format!("`{member}` has {number} {what}; at most {most} are accepted");
                 over.push(FieldError::new(format!("/{member}"), code, detail));
@@ -66,21 +66,21 @@ impl Quotas {
             _ => 0,
         };
         if let Some(filter) = members.get("where") {
-            judge("where", "filter_too_large", "bytes", json_bytes(filter), self.filter_bytes);
+            check("where", "filter_too_large", "bytes", json_bytes(filter), self.filter_bytes);
         }
-        judge("headers", "too_many", "headers", length("headers"), self.headers);
-        judge("secrets", "too_many", "secrets", length("secrets"), self.secrets);
+        check("headers", "too_many", "headers", length("headers"), self.headers);
+        check("secrets", "too_many", "secrets", length("secrets"), self.secrets);
         over
     }
 
     /// Every quota that a trigger exceeds, which was saved under other quotas or by another program.
-    pub fn judge_trigger(&self, trigger: &Trigger) -> Vec<BrokenRule> {
+    pub fn check_trigger(&self, trigger: &Trigger) -> Vec<BrokenRule> {
         let document = match trigger.to_json() {
-            Value::Object(members) => self.judge_document(&members),
+            Value::Object(members) => self.check_document(&members),
             _ => Vec::new(),
         };
         let reason =
-            |pointer: &str| if pointer == "/where" { Dropped::FilterTooCostly } else { Dropped::HeaderRefused };
+            |pointer: &str| if pointer == "/where" { DropReason::FilterTooCostly } else { DropReason::HeaderRefused };
         let broken = document.into_iter();
         broken.map(|error| BrokenRule { reason: reason(&error.pointer), error }).collect()
     }
@@ -121,7 +121,7 @@ mod tests {
             ),
             (json!({"headers": 7, "secrets": "x"}), &[]),
         ] {
-            let over = QUOTAS.judge_document(document.as_object().expect("an object"));
+            let over = QUOTAS.check_document(document.as_object().expect("an object"));
             let over: Vec<String> = over.iter().map(|error| format!("{} {}", error.pointer, error.code)).collect();
             assert_eq!(over, expected, "{document}");
         }

@@ -132,12 +132,12 @@ impl Template {
             return None;
         }
         let content_type = self.content_type.as_deref()?;
-        let media_type = content_type.split(';').next().unwrap_or(content_type).trim().to_ascii_lowercase();
+        let media_type = MediaType::parse(content_type)?.essence();
         let (_, subtype) = media_type.split_once('/')?;
         let kind = subtype.rsplit('+').next().unwrap_or(subtype);
         let format = [Format::Json, Format::Xml].into_iter().find(|format| format.as_str() == kind)?;
         let detail = format!(
-            "`content_type`: a text is sent as it is, so a value could break {media_type}; choose the format {0}, which takes this content type too",
+            "`content_type`: a text is sent unchanged, so a value could break {media_type}; choose the format {0}, which accepts this content type too",
             format.as_str()
         );
         Some(FieldError::new("/content_type", "bad_content_type", detail))

@@ -6,14 +6,14 @@ use std::sync::Arc;
 use actix::{Actor as _, Addr, Recipient};
 
 use crate::dispatcher::Dispatchers;
-use crate::flow::keep::Keeping;
+use crate::flow::journal::EventJournal;
 use crate::flow::messages::DeliveriesRendered;
 use crate::flow::pressure::Pressure;
 #[cfg(feature = "redis")]
 use crate::handover::streams::{Backlog, Publisher, Streams};
 use crate::http::{AppState, Pipeline};
 use crate::ingester::idempotency::IdempotencyWindow;
-use crate::ingester::{Ingester, Ingesting};
+use crate::ingester::{IngestContext, Ingester};
 use crate::matcher::Matcher;
 use crate::renderer::Renderer;
 
@@ -47,7 +47,7 @@ pub(super) fn start_pipeline(
     shared: &AppState,
     hand_over: &HandOver,
     duplicates: Option<IdempotencyWindow>,
-    keeping: Option<&Arc<dyn Keeping>>,
+    keeping: Option<&Arc<dyn EventJournal>>,
 ) -> Pipeline {
     // Each message carries an admitted event, or a test that a connection waits for.
     let capacity = shared.config.ingest.events_in_flight_max + shared.config.server.connections_max;
@@ -72,7 +72,7 @@ pub(super) fn start_pipeline(
         capacity,
     )
     .start();
-    let ingesting = Ingesting {
+    let ingesting = IngestContext {
         gate: Arc::clone(&shared.gate),
         metrics: metrics(),
         duplicates,

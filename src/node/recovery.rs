@@ -10,14 +10,14 @@ use actix::{Actor as _, Addr};
 use super::pipeline::WAITING_BYTES_MAX;
 use crate::dispatcher::Dispatchers;
 use crate::flow::pressure::Pressure;
-use crate::handover::journal::{Feed, FeedProgress, Recovered};
+use crate::handover::journal::{FeedProgress, RecoveredEntries, RecoveryFeed};
 use crate::http::AppState;
 use crate::live::SnapshotProgress;
 use crate::renderer::Renderer;
 
 /// Callbacks for the progress of a long start.
 #[derive(Default)]
-pub struct Watch {
+pub struct StartProgress {
     /// The progress of reading the store.
     pub store: Option<SnapshotProgress>,
     /// The progress of handing on the journal's deliveries.
@@ -27,7 +27,7 @@ pub struct Watch {
 /// Hands on all of them, on this thread. `/readyz` reports it until the rest only waits for room of its own accounts or
 /// destinations.
 pub(super) fn start(
-    recovered: Recovered,
+    recovered: RecoveredEntries,
     shared: &Arc<AppState>,
     dispatchers: &[Addr<Dispatchers>],
     progress: Option<FeedProgress>,
@@ -38,7 +38,7 @@ pub(super) fn start(
     let pressure = Rc::new(Pressure::new(WAITING_BYTES_MAX));
     let renderer = Renderer::new(Arc::clone(&gate), Arc::clone(&metrics), dispatchers, pressure, capacity);
     let dispatch = &shared.config.dispatch;
-    let feed = Feed {
+    let feed = RecoveryFeed {
         live: Arc::clone(&shared.live),
         gate,
         metrics,

@@ -8,7 +8,7 @@ use super::pipeline::HandOver;
 use crate::config::Config;
 use crate::dispatcher::Dispatchers;
 use crate::flow::gate::Gate;
-use crate::handover::streams::{Backlog, Consumers, Sink, Streams, StreamsError};
+use crate::handover::streams::{Backlog, Consumers, DispatcherSink, Streams, StreamsError};
 use crate::telemetry::metrics::Metrics;
 
 /// Opens the streams, if the settings want them.
@@ -29,7 +29,8 @@ pub(super) fn join(
     gate: &Arc<Gate>,
 ) -> HandOver {
     for (share, (thread, dispatchers)) in threads.iter().zip(dispatchers).enumerate() {
-        let sink = Sink { deliveries: dispatchers.clone().recipient(), parked: dispatchers.clone().recipient() };
+        let sink =
+            DispatcherSink { deliveries: dispatchers.clone().recipient(), parked: dispatchers.clone().recipient() };
         let (gate, metrics) = (Arc::clone(gate), Arc::clone(metrics));
         Consumers::start_on(&thread.handle(), streams, (share, threads.len()), sink, gate, metrics);
     }

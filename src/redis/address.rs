@@ -12,7 +12,7 @@ use ::redis::{
     TlsCertificates, TlsMode,
 };
 
-use super::{Connection, RESPONSE_WITHIN, authorities};
+use super::{RESPONSE_WITHIN, RedisConnection, authorities};
 
 /// How long a connection may be silent before TCP keep-alive probes it, and the interval of probes: a network that
 /// drops connections silently is noticed in half a minute.
@@ -30,26 +30,26 @@ pub struct AddressError {
 }
 
 /// Where Redis is.
-pub(super) struct Address {
+pub(super) struct RedisAddress {
     place: String,
     /// The server, or those that the URL names of a cluster.
     servers: Vec<ConnectionInfo>,
     secure: bool,
-    way: Way,
+    way: RedisClient,
 }
 
-enum Way {
+enum RedisClient {
     Server(Box<Client>),
     Cluster { builder: Box<dyn Fn(Option<Duration>) -> RedisResult<ClusterClient> + Send + Sync> },
 }
 
-impl fmt::Debug for Address {
+impl fmt::Debug for RedisAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.place)
     }
 }
 
-impl Address {
+impl RedisAddress {
     pub(super) fn new(url: &str, ca_file: Option<&Path>) -> Result<Self, AddressError> {
         let roots = ca_file.map(authorities::read).transpose()?;
         let (scheme, rest) = url.split_once("://").ok_or_else(|| wrong("`://` is missing"))?;
@@ -64,7 +64,7 @@ impl Address {
                 };
                 let client = client.map_err(|e| wrong(constant(&e.to_string())))?;
                 let secure = scheme == "rediss";
-                Ok(Self { place, servers, secure, way: Way::Server(Box::new(client)) })
+                Ok(Self { place, servers, secure, way: RedisClient::Server(Box::new(client)) })
             }
             "redis+cluster" | "rediss+cluster" => Self::cluster(scheme == "rediss+cluster", rest, roots),
             _ => Err(wrong("the scheme is not known")),
@@ -104,7 +104,7 @@ impl Address {
             builder.build()
         };
         builder(None).map_err(|e| wrong(constant(&e.to_string())))?;
-        Ok(Self { place, servers, secure, way: Way::Cluster { builder: Box::new(builder) } })
+        Ok(Self { place, servers, secure, way: RedisClient::Cluster { builder: Box::new(builder) } })
     }
 
     /// Where it is, without user and password.
@@ -113,7 +113,7 @@ impl Address {
     }
 
     pub(super) fn is_cluster(&self) -> bool {
-        matches!(self.way, Way::Cluster { .. })
+        matches!(self.way, RedisClient::Cluster { .. })
     }
 
     /// Whether the URL says TLS.
@@ -133,15 +133,17 @@ impl Address {
     }
 
     /// Opens a connection. Each command on it gets a response within the given time or fails.
-    pub(super) async fn connect(&self, answer_within: Option<Duration>) -> RedisResult<Connection> {
+    pub(super) async fn connect(&self, answer_within: Option<Duration>) -> RedisResult<RedisConnection> {
         match &self.way {
-            Way::Server(client) => {
+            RedisClient::Server(client) => {
                 let config = AsyncConnectionConfig::new()
                     .set_connection_timeout(Some(RESPONSE_WITHIN))
                     .set_response_timeout(answer_within);
-                client.get_multiplexed_async_connection_with_config(&config).await.map(Connection::Server)
+                client.get_multiplexed_async_connection_with_config(&config).await.map(RedisConnection::Server)
             }
-            Way::Cluster { builder } => builder(answer_within)?.get_async_connection().await.map(Connection::Cluster),
+            RedisClient::Cluster { builder } => {
+                builder(answer_within)?.get_async_connection().await.map(RedisConnection::Cluster)
+            }
         }
     }
 }
@@ -174,7 +176,7 @@ fn wrong(detail: &str) -> AddressError {
     }
 }
 
-/// Small commands must not wait for one another, and a silent network must be noticed.
+/// Small commands must not wait for each other, and a silent network must be noticed.
 fn tcp_settings() -> TcpSettings {
     let keep_alive = socket2::TcpKeepalive::new().with_time(KEEP_ALIVE).with_interval(KEEP_ALIVE_EVERY);
     TcpSettings::default().set_nodelay(true).set_keepalive(keep_alive)
@@ -198,7 +200,7 @@ mod tests {
             "redis+cluster://user:secret@h:7000,g:7001/",
             "rediss+cluster://h:7000,[::1]:7001",
         ] {
-            let address = Address::new(good, None).expect(good);
+            let address = RedisAddress::new(good, None).expect(good);
             assert!(!address.place().contains("secret") && address.place().contains("://h:"), "{}", address.place());
         }
         for bad in [
@@ -220,11 +222,11 @@ mod tests {
             "redis://:hunter2?@h",
             "redis://:hunter2#@h",
         ] {
-            let error = Address::new(bad, None).expect_err(bad).to_string();
+            let error = RedisAddress::new(bad, None).expect_err(bad).to_string();
             assert!(error.starts_with("store.url: ") && error.contains("; write redis://"), "{bad}: {error}");
             assert!(!error.contains("hunter2"), "{bad}: {error}");
         }
-        let missing = Address::new("rediss://h", Some(Path::new("/nowhere/ca.pem"))).expect_err("no file");
+        let missing = RedisAddress::new("rediss://h", Some(Path::new("/nowhere/ca.pem"))).expect_err("no file");
         assert!(missing.to_string().contains("store.ca_file"));
     }
 }

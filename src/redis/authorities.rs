@@ -16,9 +16,9 @@ const BYTES_MAX: u64 = 8 << 20;
 
 /// The bytes of a file, each certificate of which can be trusted.
 pub(super) fn read(file: &Path) -> Result<Vec<u8>, AddressError> {
-    let pem = bytes(file).map_err(Unusable::from);
-    let judged = pem.and_then(|pem| judge(&pem).map(|()| pem));
-    judged.map_err(|detail| AddressError {
+    let pem = bytes(file).map_err(AuthorityError::from);
+    let checked = pem.and_then(|pem| check(&pem).map(|()| pem));
+    checked.map_err(|detail| AddressError {
         setting: "store.ca_file",
         detail: format!("{} {detail}; name a file of certificate authorities in PEM", file.display()),
     })
@@ -36,7 +36,7 @@ fn bytes(file: &Path) -> io::Result<Vec<u8>> {
 /// Why a file's content can't be used. The parser's own words could show bytes of the file, which may be another one
 /// than was meant.
 #[derive(Debug, thiserror::Error)]
-enum Unusable {
+enum AuthorityError {
     #[error("can't be read: {0}")]
     Unreadable(#[from] io::Error),
     #[error("is not well-formed PEM")]
@@ -47,13 +47,13 @@ enum Unusable {
     Empty,
 }
 
-fn judge(pem: &[u8]) -> Result<(), Unusable> {
+fn check(pem: &[u8]) -> Result<(), AuthorityError> {
     let mut roots = RootCertStore::empty();
     for certificate in CertificateDer::pem_slice_iter(pem) {
-        let certificate = certificate.map_err(|_| Unusable::NotPem)?;
-        roots.add(certificate).map_err(Unusable::Certificate)?;
+        let certificate = certificate.map_err(|_| AuthorityError::NotPem)?;
+        roots.add(certificate).map_err(AuthorityError::Certificate)?;
     }
-    if roots.is_empty() { Err(Unusable::Empty) } else { Ok(()) }
+    if roots.is_empty() { Err(AuthorityError::Empty) } else { Ok(()) }
 }
 
 #[cfg(test)]
@@ -72,7 +72,7 @@ mod tests {
             (format!("{begin}\n!hunter2!\n{end}\n"), "is not well-formed PEM"),
             (format!("{begin}\naHVudGVyMg==\n{end}\n"), "holds a certificate that can't be used"),
         ] {
-            let error = judge(text.as_bytes()).expect_err(&text).to_string();
+            let error = check(text.as_bytes()).expect_err(&text).to_string();
             assert!(error.contains(expected) && !error.contains("hunter2"), "{text}: {error}");
         }
     }

@@ -11,16 +11,16 @@ use super::{Link, is_broken};
 
 /// How long a server may take to respond to a probe. It is in addition to the time of the attempt that failed.
 const PROBED_WITHIN: Duration = Duration::from_secs(1);
-/// A command as a person types it, which Redis answers, and which most other servers answer, too.
+/// A command as a person types it. Redis responds to it, and so do most other servers.
 const PLAIN_TEXT: &[u8] = b"PING\r\n";
-/// A record of TLS whose handshake is empty. A server that speaks TLS answers it with an alert.
+/// A record of TLS whose handshake is empty. A server that uses TLS responds with an alert.
 const EMPTY_HANDSHAKE: &[u8] = b"\x16\x03\x01\x00\x05\x01\x00\x00\x01\x00";
 /// The first bytes of what a server of TLS sends: an alert, or a handshake.
 const TLS_RECORDS: [u8; 2] = [0x15, 0x16];
 
 /// Why no wait helps, and what does.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Cause {
+pub enum PermanentError {
     /// The database does not exist.
     #[error(
         "it has no database {0}; a server has as many as its `databases` says (16 unless set), numbered from 0: \
@@ -31,13 +31,13 @@ pub enum Cause {
     #[error("what listens there is not Redis but {0}; correct the host and the port in store.url")]
     NotRedis(&'static str),
     /// The URL says TLS.
-    #[error("it speaks no TLS on this port; write `{}://` in place of `{}://`, or the port that speaks TLS", scheme(*.cluster, false), scheme(*.cluster, true))]
+    #[error("it does not use TLS on this port; write `{}://` in place of `{}://`, or the port that uses TLS", scheme(*.cluster, false), scheme(*.cluster, true))]
     PlainText {
         /// The URL names a cluster.
         cluster: bool,
     },
     /// The URL says plain text.
-    #[error("it speaks TLS on this port; write `{}://` in place of `{}://`", scheme(*.cluster, true), scheme(*.cluster, false))]
+    #[error("it uses TLS on this port; write `{}://` in place of `{}://`", scheme(*.cluster, true), scheme(*.cluster, false))]
     Tls {
         /// The URL names a cluster.
         cluster: bool,
@@ -82,20 +82,20 @@ enum Protocol {
 impl Link {
     /// Why an attempt failed, if it is something that a wait does not change. Asks the server if the error does not
     /// tell.
-    pub(crate) async fn cause(&self, error: &RedisError) -> Option<Cause> {
+    pub(crate) async fn cause(&self, error: &RedisError) -> Option<PermanentError> {
         let (cluster, secure) = (self.is_cluster(), self.address.is_secure());
         let message = error.to_string();
         if let Some(database) = self.address.database().filter(|_| message.contains("DB index is out of range")) {
-            return Some(Cause::NoDatabase(database));
+            return Some(PermanentError::NoDatabase(database));
         }
         if cluster && message.contains("cluster support disabled") {
-            return Some(Cause::SingleServer { secure });
+            return Some(PermanentError::SingleServer { secure });
         }
         if !cluster && matches!(error.kind(), ErrorKind::Server(ServerErrorKind::Moved)) {
-            return Some(Cause::ClusterMember { secure });
+            return Some(PermanentError::ClusterMember { secure });
         }
         if let Some((_, detail)) = message.split_once("invalid peer certificate: ") {
-            return Some(Cause::Certificate(detail.to_owned()));
+            return Some(PermanentError::Certificate(detail.to_owned()));
         }
         let tells_nothing = is_broken(error) || matches!(error.kind(), ErrorKind::Parse | ErrorKind::Io);
         if error.is_connection_refusal() || !(tells_nothing || cluster) {
@@ -103,9 +103,9 @@ impl Link {
         }
         for address in self.address.servers() {
             let found = match (protocol(address).await, secure) {
-                (Some(Protocol::Redis), true) => Cause::PlainText { cluster },
-                (Some(Protocol::Tls), false) => Cause::Tls { cluster },
-                (Some(Protocol::Other(what)), _) => Cause::NotRedis(what),
+                (Some(Protocol::Redis), true) => PermanentError::PlainText { cluster },
+                (Some(Protocol::Tls), false) => PermanentError::Tls { cluster },
+                (Some(Protocol::Other(what)), _) => PermanentError::NotRedis(what),
                 _ => continue,
             };
             return Some(found);
@@ -129,7 +129,7 @@ async fn protocol(address: &ConnectionAddr) -> Option<Protocol> {
     None
 }
 
-/// The first bytes of what a server answers.
+/// The first bytes of a server's response.
 async fn answer(place: (&str, u16), probe: &[u8]) -> Option<Vec<u8>> {
     let mut stream = TcpStream::connect(place).await.ok()?;
     stream.write_all(probe).await.ok()?;

@@ -8,12 +8,12 @@ use ::redis::{Cmd, Pipeline, RedisFuture, Value};
 
 /// A connection; clones share it.
 #[derive(Clone)]
-pub(crate) enum Connection {
+pub(crate) enum RedisConnection {
     Server(MultiplexedConnection),
     Cluster(ClusterConnection),
 }
 
-impl fmt::Debug for Connection {
+impl fmt::Debug for RedisConnection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Server(_) => "Server(…)",
@@ -22,7 +22,7 @@ impl fmt::Debug for Connection {
     }
 }
 
-impl ConnectionLike for Connection {
+impl ConnectionLike for RedisConnection {
     fn req_packed_command<'a>(&'a mut self, cmd: &'a Cmd) -> RedisFuture<'a, Value> {
         match self {
             Self::Server(connection) => connection.req_packed_command(cmd),

@@ -19,11 +19,11 @@ pub(crate) use ::redis::{
     Cmd, ErrorKind, FromRedisValue, Pipeline, RedisError, RedisResult, Script, ServerErrorKind, Value,
 };
 
-use address::Address;
 pub use address::AddressError;
-pub use cause::Cause;
-pub(crate) use code::Code;
-pub(crate) use connection::Connection;
+use address::RedisAddress;
+pub use cause::PermanentError;
+pub(crate) use code::LuaScript;
+pub(crate) use connection::RedisConnection;
 
 /// The deadline of opening a connection, and of a command that does not block. Redis responds within a millisecond;
 /// one that takes a thousand times as long is unavailable, and callers must learn so.
@@ -39,7 +39,7 @@ const BROKEN_WITHIN: Duration = Duration::from_millis(500);
 
 /// The mistakes in the settings that can be found without connecting.
 pub(crate) fn mistakes(url: &str, ca_file: Option<&Path>) -> impl Iterator<Item = AddressError> {
-    let address = Address::new(url, None).err();
+    let address = RedisAddress::new(url, None).err();
     address.into_iter().chain(ca_file.and_then(|file| authorities::read(file).err()))
 }
 
@@ -47,13 +47,13 @@ pub(crate) fn mistakes(url: &str, ca_file: Option<&Path>) -> impl Iterator<Item 
 /// own.
 #[derive(Debug, Clone)]
 pub(crate) struct Link {
-    address: Arc<Address>,
-    shared: Arc<Mutex<State>>,
+    address: Arc<RedisAddress>,
+    shared: Arc<Mutex<LinkState>>,
 }
 
 #[derive(Debug, Default)]
-struct State {
-    connection: Option<Connection>,
+struct LinkState {
+    connection: Option<RedisConnection>,
     /// Counts the connections, so that many callers that saw one break replace it once.
     generation: u64,
     failed: Option<Instant>,
@@ -63,7 +63,7 @@ impl Link {
     /// Reads `redis://`, `rediss://` or `redis+cluster://`; `ca_file` is a file of certificate
     /// authorities to trust instead of the public ones. Connects to nothing yet.
     pub(crate) fn new(url: &str, ca_file: Option<&Path>) -> Result<Self, AddressError> {
-        Ok(Self { address: Arc::new(Address::new(url, ca_file)?), shared: Arc::default() })
+        Ok(Self { address: Arc::new(RedisAddress::new(url, ca_file)?), shared: Arc::default() })
     }
 
     /// The same address with a separate connection, for another thread or purpose.
@@ -82,7 +82,7 @@ impl Link {
     }
 
     /// A connection for commands that block; the caller bounds its waits.
-    pub(crate) async fn blocking(&self) -> RedisResult<Connection> {
+    pub(crate) async fn blocking(&self) -> RedisResult<RedisConnection> {
         within(RESPONSE_WITHIN, self.address.connect(None)).await
     }
 
@@ -97,13 +97,13 @@ impl Link {
     }
 
     /// Runs a script.
-    pub(crate) async fn code(&self, code: &Code, key: &str, words: &[&[u8]]) -> RedisResult<Value> {
+    pub(crate) async fn code(&self, code: &LuaScript, key: &str, words: &[&[u8]]) -> RedisResult<Value> {
         self.run(REFUSED_FOR, |mut connection| async move { code.run(&mut connection, key, words).await }).await
     }
 
     /// Runs a script that may run twice without harm: again, over a new connection, if the first one turns out to be
     /// closed, for example since it was idle for long. Only the second error says something about the server.
-    pub(crate) async fn code_twice(&self, code: &Code, key: &str, words: &[&[u8]]) -> RedisResult<Value> {
+    pub(crate) async fn code_twice(&self, code: &LuaScript, key: &str, words: &[&[u8]]) -> RedisResult<Value> {
         let begun = Instant::now();
         match self.code(code, key, words).await {
             Err(error) if is_broken(&error) && begun.elapsed() < BROKEN_WITHIN => {
@@ -117,7 +117,7 @@ impl Link {
     /// Runs `work` over the shared connection. A command that the server says it has not executed is repeated for
     /// `refused_for`. After any other error, and above all without a response, it is not repeated: it may have been
     /// executed.
-    async fn run<T, F>(&self, refused_for: Duration, work: impl Fn(Connection) -> F) -> RedisResult<T>
+    async fn run<T, F>(&self, refused_for: Duration, work: impl Fn(RedisConnection) -> F) -> RedisResult<T>
     where
         F: Future<Output = RedisResult<T>>,
     {
@@ -142,7 +142,7 @@ impl Link {
         }
     }
 
-    async fn connection(&self) -> RedisResult<(Connection, u64)> {
+    async fn connection(&self) -> RedisResult<(RedisConnection, u64)> {
         let mut state = self.shared.lock().await;
         if let Some(connection) = &state.connection {
             return Ok((connection.clone(), state.generation));

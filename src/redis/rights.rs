@@ -1,11 +1,15 @@
 //! Determines at a start which commands a Redis user lacks, by trying each: otherwise a customer's request would be the
 //! first to fail.
 
-use super::{Cmd, Connection, RedisResult, Value, is_broken, is_refusal};
+use super::{Cmd, RedisConnection, RedisResult, Value, is_broken, is_refusal};
 
-/// Tries commands, each given as words; the word `@` stands for `key`, which nothing else uses. The first and the last
-/// command delete the key. Returns the commands that the user may not run.
-pub(crate) async fn missing(connection: &mut Connection, key: &str, commands: &[&str]) -> RedisResult<Vec<String>> {
+/// Tries commands, each given as arguments; the argument `@` is replaced by `key`, which nothing else uses. The first
+/// and the last command delete the key. Returns the commands that the user may not run.
+pub(crate) async fn missing(
+    connection: &mut RedisConnection,
+    key: &str,
+    commands: &[&str],
+) -> RedisResult<Vec<String>> {
     let mut missing = Vec::new();
     for command in commands {
         let mut words = command.split(' ');

@@ -2,7 +2,7 @@
 //! and nothing is rendered for an account at its bound. It never waits for a destination, and yields often: its thread
 //! also reads requests.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
@@ -13,43 +13,55 @@ use http::HeaderValue;
 use sha2::{Digest, Sha256};
 use tokio::sync::oneshot;
 
-use crate::flow::account::{Account, Charge};
+use crate::flow::account::{AccountShares, Charge};
 use crate::flow::drill;
-use crate::flow::fairness::Progress;
+use crate::flow::fairness::JobProgress;
 use crate::flow::gate::Gate;
-use crate::flow::in_flight::{Admission, InFlight, Permit, Report, drop_unsent};
-use crate::flow::messages::{DeliveriesRendered, Firing, Firings, FiringsMatched, Step};
+use crate::flow::in_flight::{Admission, FiringReport, InFlight, Permit, drop_unsent};
+use crate::flow::messages::{DeliveriesRendered, Firing, FiringStep, Firings, FiringsMatched};
 use crate::flow::pressure::Pressure;
 use crate::flow::turns::{Turns, Worker};
 use crate::model::delivery::Delivery;
 use crate::model::firing::FiringId;
 use crate::model::id::AccountId;
-use crate::model::outcome::Dropped;
+use crate::model::outcome::DropReason;
 use crate::telemetry::metrics::Metrics;
-use crate::templating::{Unrendered, Unsendable};
+use crate::templating::{RenderFailure, UnsendableReason};
+
+/// Deliveries that are handed over together at most.
+const TOGETHER_MAX: usize = 64;
 
 /// Renders firings; one for each thread that serves HTTP.
 #[derive(Debug)]
 pub struct Renderer {
-    rendering: Rc<Turns<Rendering>>,
+    rendering: Rc<Turns<RendererWorker>>,
     mailbox_capacity: usize,
 }
 
 #[derive(Debug)]
-struct Rendering {
+struct RendererWorker {
     gate: Arc<Gate>,
     metrics: Arc<Metrics>,
-    dispatchers: Vec<Recipient<DeliveriesRendered>>,
     /// Bytes that were handed over and not passed on yet. Nothing is rendered while they are too many.
     pressure: Rc<Pressure>,
-    /// Deliveries of the current slice, for each dispatch thread.
-    rendered: RefCell<Vec<Vec<InFlight>>>,
+    rendered: Rc<RenderedDeliveries>,
+}
+
+/// Deliveries that are rendered and not handed over yet.
+#[derive(Debug)]
+struct RenderedDeliveries {
+    metrics: Arc<Metrics>,
+    dispatchers: Vec<Recipient<DeliveriesRendered>>,
+    /// Those for each dispatch thread.
+    deliveries: RefCell<Vec<Vec<InFlight>>>,
+    /// Whether the task that hands them over exists.
+    handed_over_soon: Cell<bool>,
 }
 
 /// The firings of one account; some may be done already.
 #[derive(Debug)]
-struct Work {
-    account: Arc<Account>,
+struct RenderJob {
+    account: Arc<AccountShares>,
     firings: Box<dyn Firings>,
     accepted_at: Instant,
     admission: Option<Admission>,
@@ -58,7 +70,7 @@ struct Work {
     /// The firing that is being rendered.
     firing: Option<FiringId>,
     /// Where the end of that firing is reported.
-    report: Option<oneshot::Sender<Report>>,
+    report: Option<oneshot::Sender<FiringReport>>,
 }
 
 impl Renderer {
@@ -71,8 +83,10 @@ impl Renderer {
         pressure: Rc<Pressure>,
         mailbox_capacity: usize,
     ) -> Self {
-        let rendered = RefCell::new(dispatchers.iter().map(|_| Vec::new()).collect());
-        let rendering = Rendering { gate: Arc::clone(&gate), metrics, dispatchers, pressure, rendered };
+        let deliveries = RefCell::new(dispatchers.iter().map(|_| Vec::new()).collect());
+        let handed_over_soon = Cell::new(false);
+        let rendered = RenderedDeliveries { metrics: Arc::clone(&metrics), dispatchers, deliveries, handed_over_soon };
+        let rendering = RendererWorker { gate: Arc::clone(&gate), metrics, pressure, rendered: Rc::new(rendered) };
         Self { rendering: Turns::new(rendering, gate), mailbox_capacity }
     }
 }
@@ -92,43 +106,43 @@ impl Handler<FiringsMatched> for Renderer {
         let FiringsMatched { account, firings, accepted_at, admission } = message;
         // A test does not wait behind its account's events.
         let member = (admission.is_none(), account.id.clone());
-        self.rendering
-            .push(member, Work { account, firings, accepted_at, admission, bytes: None, firing: None, report: None });
+        self.rendering.push(
+            member,
+            RenderJob { account, firings, accepted_at, admission, bytes: None, firing: None, report: None },
+        );
     }
 }
 
-impl Worker for Rendering {
+impl Worker for RendererWorker {
     type Member = (bool, AccountId);
-    type Job = Work;
+    type Job = RenderJob;
 
-    fn step(&self, work: &mut Work) -> Progress {
+    fn step(&self, work: &mut RenderJob) -> JobProgress {
         if work.bytes.is_none() {
             // A test is rendered whatever its account holds: there is at most one for each connection.
             let over = || work.admission.is_none().then(|| work.account.charge_bytes_over(0));
             work.bytes = work.account.charge_bytes().or_else(over);
         }
-        let Some(bytes) = work.bytes.take() else { return Progress::Blocked };
+        let Some(bytes) = work.bytes.take() else { return JobProgress::Blocked };
         match work.firings.step() {
-            Step::Fired(firing) => self.render(work, firing, bytes),
-            Step::Done => return Progress::Done,
-            Step::Worked => work.bytes = Some(bytes),
-            Step::Blocked => {
+            FiringStep::Fired(firing) => self.render(work, firing, bytes),
+            FiringStep::Done => return JobProgress::Done,
+            FiringStep::Worked => work.bytes = Some(bytes),
+            FiringStep::Blocked => {
                 work.bytes = Some(bytes);
-                return Progress::Blocked;
+                return JobProgress::Blocked;
             }
         }
-        Progress::More
+        JobProgress::More
     }
 
-    fn panicked(&self, work: &mut Work) -> Progress {
-        drop_unsent(&self.metrics, Dropped::Panic, work.firing.as_ref(), None, work.report.take());
-        Progress::More
+    fn panicked(&self, work: &mut RenderJob) -> JobProgress {
+        drop_unsent(&self.metrics, DropReason::Panic, work.firing.as_ref(), None, work.report.take());
+        JobProgress::More
     }
 
     fn finish_slice(&self) {
-        for (dispatcher, deliveries) in self.dispatchers.iter().zip(self.rendered.borrow_mut().iter_mut()) {
-            self.hand_over(dispatcher, std::mem::take(deliveries));
-        }
+        self.rendered.hand_over_together();
     }
 
     fn is_ready(&self) -> bool {
@@ -140,7 +154,29 @@ impl Worker for Rendering {
     }
 }
 
-impl Rendering {
+impl RenderedDeliveries {
+    /// Hands over what was rendered: what is rendered for several requests at about the same moment together, since each
+    /// message may wake a dispatch thread.
+    fn hand_over_together(self: &Rc<Self>) {
+        let number: usize = self.deliveries.borrow().iter().map(Vec::len).sum();
+        if number >= TOGETHER_MAX {
+            self.hand_over_all();
+        } else if number > 0 && !self.handed_over_soon.replace(true) {
+            let own = Rc::clone(self);
+            // Other ready tasks of the thread run first.
+            actix_rt::spawn(async move {
+                own.handed_over_soon.set(false);
+                own.hand_over_all();
+            });
+        }
+    }
+
+    fn hand_over_all(&self) {
+        for (dispatcher, deliveries) in self.dispatchers.iter().zip(self.deliveries.borrow_mut().iter_mut()) {
+            self.hand_over(dispatcher, std::mem::take(deliveries));
+        }
+    }
+
     fn hand_over(&self, dispatcher: &Recipient<DeliveriesRendered>, deliveries: Vec<InFlight>) {
         if deliveries.is_empty() {
             return;
@@ -148,15 +184,17 @@ impl Rendering {
         self.metrics.deliveries.rendered.inc_by(deliveries.len() as u64);
         let (reason, refused) = match dispatcher.try_send(DeliveriesRendered(deliveries)) {
             Ok(()) => return,
-            Err(SendError::Full(refused)) => (Dropped::QueueFull, refused),
-            Err(SendError::Closed(refused)) => (Dropped::Stopped, refused),
+            Err(SendError::Full(refused)) => (DropReason::QueueFull, refused),
+            Err(SendError::Closed(refused)) => (DropReason::Stopped, refused),
         };
         for queued in refused.0 {
             queued.drop_unsent(&self.metrics, reason);
         }
     }
+}
 
-    fn render(&self, work: &mut Work, firing: Firing, mut bytes: Charge) {
+impl RendererWorker {
+    fn render(&self, work: &mut RenderJob, firing: Firing, mut bytes: Charge) {
         let id = firing.id();
         let Firing { event, trigger: _, target, template, charge, kept, report } = firing;
         (work.firing, work.report) = (Some(id.clone()), report);
@@ -164,11 +202,11 @@ impl Rendering {
             Ok(target) => target,
             Err(reason) => return drop_unsent(&self.metrics, reason, Some(&id), None, work.report.take()),
         };
-        let drop = |work: &mut Work, reason| {
+        let drop = |work: &mut RenderJob, reason| {
             drop_unsent(&self.metrics, reason, Some(&id), Some(&target.target.destination), work.report.take());
         };
         let Some(template) = template else {
-            return drop(work, Dropped::TemplateUnusable);
+            return drop(work, DropReason::TemplateUnusable);
         };
         drill::point(drill::Stage::Renderer);
         let body = match template.compiled.render(&event.data) {
@@ -184,7 +222,7 @@ impl Rendering {
             Err(error) => return drop(work, unsendable(&error)),
         };
         bytes.add_over(body.len());
-        let mut threads = self.rendered.borrow_mut();
+        let mut threads = self.rendered.deliveries.borrow_mut();
         let thread = target.destination.share(threads.len());
         threads[thread].push(InFlight {
             account: Arc::clone(&work.account),
@@ -207,20 +245,20 @@ impl Rendering {
     }
 }
 
-fn unsendable(error: &Unsendable) -> Dropped {
+fn unsendable(error: &UnsendableReason) -> DropReason {
     match error {
-        Unsendable::Url => Dropped::UrlRefused,
-        Unsendable::Header => Dropped::HeaderRefused,
-        Unsendable::Rendering(error) => unrendered(error),
+        UnsendableReason::Url => DropReason::UrlRefused,
+        UnsendableReason::Header => DropReason::HeaderRefused,
+        UnsendableReason::Rendering(error) => unrendered(error),
     }
 }
 
-fn unrendered(error: &Unrendered) -> Dropped {
+fn unrendered(error: &RenderFailure) -> DropReason {
     match error {
-        Unrendered::TooLarge => Dropped::RenderTooLarge,
-        Unrendered::TooManySteps => Dropped::RenderTooManySteps,
-        Unrendered::Malformed => Dropped::RenderMalformed,
-        Unrendered::Failed => Dropped::RenderFailed,
+        RenderFailure::TooLarge => DropReason::RenderTooLarge,
+        RenderFailure::TooManySteps => DropReason::RenderTooManySteps,
+        RenderFailure::Malformed => DropReason::RenderMalformed,
+        RenderFailure::Failed => DropReason::RenderFailed,
     }
 }
 

@@ -9,8 +9,8 @@ use tokio::sync::{mpsc, oneshot};
 use super::*;
 use crate::config::Config;
 use crate::dictionary::Dictionary;
-use crate::flow::account::Bounds;
-use crate::flow::in_flight::Report;
+use crate::flow::account::NodeBounds;
+use crate::flow::in_flight::FiringReport;
 use crate::flow::messages::{EventData, LiveTarget, LiveTemplate};
 use crate::flow::probe::{Probe, soon};
 use crate::model::event::{Event, EventType};
@@ -25,8 +25,8 @@ use crate::templating;
 struct Given(std::vec::IntoIter<Firing>);
 
 impl Firings for Given {
-    fn step(&mut self) -> Step {
-        self.0.next().map_or(Step::Done, Step::Fired)
+    fn step(&mut self) -> FiringStep {
+        self.0.next().map_or(FiringStep::Done, FiringStep::Fired)
     }
 }
 
@@ -112,7 +112,7 @@ async fn a_firing_becomes_a_body_that_is_ready_to_send() {
     assert_eq!((alone.gate.deliveries(), alone.metrics.deliveries.rendered.get()), (1, 1));
     assert!(answer.try_recv().is_err(), "the producer gets its response when the attempt begins");
     drop(queued);
-    assert!(soon(answer).await.is_ok());
+    soon(answer).await.expect("a response").expect("it was accepted");
     assert_eq!((alone.gate.events(), alone.gate.deliveries()), (0, 0));
 }
 
@@ -136,8 +136,12 @@ async fn an_events_webhook_id_never_changes() {
     let (alone, mut passed) = Alone::start();
     let ids = ["1", "1", "2"].map(|id| firing(id, "h", &json!(1), template(Format::Text, "x")));
     alone.give(ids.into(), None).await;
-    let DeliveriesRendered(deliveries) = soon(passed.recv()).await.expect("deliveries");
-    let ids: Vec<_> = deliveries.iter().map(|queued| queued.delivery.webhook_id.to_str().expect("ASCII")).collect();
+    let mut ids = Vec::new();
+    // On a busy machine they come in several messages.
+    while ids.len() < 3 {
+        let DeliveriesRendered(deliveries) = soon(passed.recv()).await.expect("deliveries");
+        ids.extend(deliveries.into_iter().map(|queued| queued.delivery.webhook_id.to_str().expect("ASCII").to_owned()));
+    }
     // From the SHA-256 of `default`, no source, `1` and `t`, each preceded by its length in eight bytes.
     assert_eq!(ids[..2], ["msg_e286032f6ece548322ce397661d38dfc"; 2]);
     assert_ne!(ids[2], ids[0]);
@@ -148,7 +152,7 @@ async fn an_events_webhook_id_never_changes() {
 struct Slow(Given);
 
 impl Firings for Slow {
-    fn step(&mut self) -> Step {
+    fn step(&mut self) -> FiringStep {
         let begun = Instant::now();
         while begun.elapsed() < Duration::from_millis(2) {
             std::hint::spin_loop();
@@ -192,17 +196,17 @@ async fn a_panic_costs_its_firing_only() {
     first.report = Some(report);
     drill::panic_at(drill::Stage::Renderer);
     alone.give(vec![first, firing("2", "h", &json!(1), text)], None).await;
-    assert_eq!(soon(reported).await.expect("a report"), Report::Dropped(Dropped::Panic));
+    assert_eq!(soon(reported).await.expect("a report"), FiringReport::Dropped(DropReason::Panic));
     let DeliveriesRendered(deliveries) = soon(passed.recv()).await.expect("deliveries");
     assert_eq!(deliveries.iter().map(|queued| &queued.delivery.body[..]).collect::<Vec<_>>(), [b"2"]);
-    assert_eq!((alone.metrics.deliveries.dropped.get(Dropped::Panic), alone.gate.deliveries()), (1, 1));
+    assert_eq!((alone.metrics.deliveries.dropped.get(DropReason::Panic), alone.gate.deliveries()), (1, 1));
 }
 
 /// Deliveries that have not begun are charged. Deliveries over the account's bytes wait; other accounts continue.
 #[actix_rt::test]
 async fn an_account_over_its_bytes_waits_and_others_continue() {
     let (probe, mut passed) = Probe::start();
-    let bounds = Bounds { events: 10, deliveries: 10_000, bytes: 90_000, events_per_s: None };
+    let bounds = NodeBounds { events: 10, deliveries: 10_000, bytes: 90_000, events_per_s: None };
     let (gate, metrics) = (Gate::new(bounds, 1), Arc::new(Metrics::new()));
     let pressure = Rc::new(Pressure::new(usize::MAX));
     let renderer = Renderer::new(Arc::clone(&gate), Arc::clone(&metrics), vec![probe], pressure, 16).start();
@@ -247,11 +251,11 @@ async fn a_firing_without_a_body_is_dropped_and_counted() {
     alone.give(vec![long, firing("2", "h", &json!(1), None), firing("3", "h", &json!("good"), text)], None).await;
     let DeliveriesRendered(deliveries) = soon(passed.recv()).await.expect("deliveries");
     assert_eq!(deliveries.iter().map(|queued| &queued.delivery.body[..]).collect::<Vec<_>>(), [b"good"]);
-    assert_eq!(soon(reported).await.expect("a report"), Report::Dropped(Dropped::RenderTooLarge));
+    assert_eq!(soon(reported).await.expect("a report"), FiringReport::Dropped(DropReason::RenderTooLarge));
     assert_eq!(
         (
-            alone.metrics.deliveries.dropped.get(Dropped::RenderTooLarge),
-            alone.metrics.deliveries.dropped.get(Dropped::TemplateUnusable)
+            alone.metrics.deliveries.dropped.get(DropReason::RenderTooLarge),
+            alone.metrics.deliveries.dropped.get(DropReason::TemplateUnusable)
         ),
         (1, 1)
     );
@@ -285,6 +289,6 @@ async fn without_a_next_stage_deliveries_are_counted_as_dropped() {
     let mut one = firing("1", "h", &json!(1), template(Format::Text, "x"));
     one.report = Some(report);
     alone.give(vec![one], None).await;
-    assert_eq!(soon(reported).await.expect("a report"), Report::Dropped(Dropped::Stopped));
-    assert_eq!((alone.metrics.deliveries.dropped.get(Dropped::Stopped), alone.gate.deliveries()), (1, 0));
+    assert_eq!(soon(reported).await.expect("a report"), FiringReport::Dropped(DropReason::Stopped));
+    assert_eq!((alone.metrics.deliveries.dropped.get(DropReason::Stopped), alone.gate.deliveries()), (1, 0));
 }

@@ -3,7 +3,7 @@
 
 use futures_util::future::BoxFuture;
 
-use super::{Change, Kind, Precondition, Record, Revision, StoreError, StoreState, Written};
+use super::{Change, Kind, Precondition, PutResult, Record, Revision, StoreError, StoreState};
 use crate::model::id::{AccountId, TemplateId};
 
 /// Where a record is.
@@ -40,7 +40,7 @@ pub struct Row {
 
 /// The bounds of a list.
 #[derive(Debug, Clone, Copy)]
-pub struct Most {
+pub struct ListBounds {
     /// Records.
     pub records: usize,
     /// Bytes of their JSON. The record that reaches this number is the last.
@@ -49,7 +49,7 @@ pub struct Most {
 
 /// What a put writes.
 #[derive(Debug, Clone)]
-pub struct Content {
+pub struct PutContent {
     /// The record's JSON.
     pub json: Vec<u8>,
     /// The template that it refers to, which must exist while the record does.
@@ -62,7 +62,7 @@ pub struct Write {
     /// What it writes.
     pub location: Location,
     /// The new content; `None` deletes.
-    pub content: Option<Content>,
+    pub content: Option<PutContent>,
     /// The precondition; checked first.
     pub precondition: Precondition,
     /// What the sink receives after the write.
@@ -76,11 +76,11 @@ pub trait Backend: Send + Sync {
 
     /// Reads records of the same kind and account, ordered by the bytes of their ids, starting after `after.id`: up to
     /// `most.records`, and no more once they have `most.bytes`. Returns whether there are more.
-    fn list(&self, after: Location, most: Most) -> BoxFuture<'_, Result<(Vec<Row>, bool), StoreError>>;
+    fn list(&self, after: Location, most: ListBounds) -> BoxFuture<'_, Result<(Vec<Row>, bool), StoreError>>;
 
     /// Executes one write. Checks in this order: the precondition, `NotFound` (delete), `TemplateMissing` (put),
     /// `TemplateInUse` (delete). When this returns, the sink has the change.
-    fn write(&self, write: Write) -> BoxFuture<'_, Result<Written, StoreError>>;
+    fn write(&self, write: Write) -> BoxFuture<'_, Result<PutResult, StoreError>>;
 
     /// The accounts that have records, in order.
     fn accounts(&self) -> BoxFuture<'_, Result<Vec<AccountId>, StoreError>>;

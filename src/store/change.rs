@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::flow::messages::{LiveTarget, LiveTemplate};
 use crate::model::id::{AccountId, KeyId, TemplateId, TriggerId};
 use crate::model::key::Key;
-use crate::model::outcome::Dropped;
+use crate::model::outcome::DropReason;
 use crate::model::template::Template;
 use crate::model::trigger::Trigger;
 
@@ -38,7 +38,7 @@ pub struct SavedTrigger {
     /// As it is stored.
     pub trigger: Trigger,
     /// Where it sends, or why its firings are dropped.
-    pub target: Result<Arc<LiveTarget>, Dropped>,
+    pub target: Result<Arc<LiveTarget>, DropReason>,
 }
 
 /// Receives every record when a store is opened, and after that every change, in order and before the response to the
@@ -49,7 +49,7 @@ pub trait ChangeSink: Send + Sync {
     fn compile(&self, account: &AccountId, template: &Template) -> Option<Arc<LiveTemplate>>;
 
     /// Compiles the URL and the headers of a trigger, under the same terms.
-    fn target(&self, account: &AccountId, trigger: &Trigger) -> Result<Arc<LiveTarget>, Dropped>;
+    fn target(&self, account: &AccountId, trigger: &Trigger) -> Result<Arc<LiveTarget>, DropReason>;
 
     /// Applies changes in order. All other writes wait meanwhile, and it may run on a thread of the store: it must be
     /// quick, and must never call the store.

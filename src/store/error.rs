@@ -9,7 +9,7 @@ use crate::model::duration_text::DurationText;
 use crate::model::id::{TemplateId, TriggerId};
 use crate::model::quotas::Quota;
 #[cfg(feature = "redis")]
-use crate::redis::{AddressError, Cause};
+use crate::redis::{AddressError, PermanentError};
 
 /// Why a call was not done.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -41,7 +41,7 @@ pub enum StoreError {
         id: String,
     },
     /// Keys belong to no account, all other records to one.
-    #[error("a {} {}", .0.as_str(), if *.0 == Kind::Key { "is kept under no account" } else { "is kept under an account" })]
+    #[error("a {} {}", .0.as_str(), if *.0 == Kind::Key { "is stored outside accounts" } else { "is stored in an account" })]
     Misplaced(Kind),
     /// The account has reached a quota.
     #[error("the account has reached its quota of {most} {}; delete some, or ask the operator for more", .quota.as_str())]
@@ -89,7 +89,7 @@ pub enum OpenError {
         /// Its address.
         place: String,
         /// Why, and what to correct.
-        cause: Cause,
+        cause: PermanentError,
     },
     /// Redis responds and refuses this node.
     #[error(

@@ -13,14 +13,14 @@ use super::{Kind, Record};
 use crate::model::field::FieldError;
 use crate::model::id::AccountId;
 use crate::model::key::Key;
-use crate::model::outcome::Dropped;
+use crate::model::outcome::DropReason;
 use crate::model::template::Template;
 use crate::model::trigger::Trigger;
 use crate::telemetry::metrics::Metrics;
 
 /// A readable record on its way to the sink.
 #[derive(Debug)]
-pub enum Saved {
+pub enum LoadedRecord {
     /// It needs no more work.
     Ready(Change),
     /// A template that must be compiled.
@@ -32,7 +32,7 @@ pub enum Saved {
 /// Records that compile quickly share a thread in this number: less work is not worth a thread.
 const QUICK_PER_THREAD: usize = 100;
 
-impl Saved {
+impl LoadedRecord {
     /// Whether compiling may take long, so that it must not happen on a thread that others wait for.
     pub(super) fn is_slow(&self) -> bool {
         match self {
@@ -43,9 +43,9 @@ impl Saved {
     }
 }
 
-/// What a backend found or did at a location. `R` is [`Saved`] before it is compiled, and [`Change`] after it.
+/// What a backend found or did at a location. `R` is [`LoadedRecord`] before it is compiled, and [`Change`] after it.
 #[derive(Debug)]
-pub(super) enum Observed<R> {
+pub(super) enum Observation<R> {
     /// A readable record, or a write of this node.
     Record(R),
     /// An unreadable record: it is stored but not live.
@@ -54,8 +54,8 @@ pub(super) enum Observed<R> {
     Deleted(Location),
 }
 
-impl Observed<Saved> {
-    /// See [`Saved::is_slow`].
+impl Observation<LoadedRecord> {
+    /// See [`LoadedRecord::is_slow`].
     pub(super) fn is_slow(&self) -> bool {
         matches!(self, Self::Record(saved) if saved.is_slow())
     }
@@ -63,7 +63,7 @@ impl Observed<Saved> {
 
 /// Why stored bytes are not a record.
 #[derive(Debug, thiserror::Error)]
-enum Undecodable {
+enum DecodeError {
     #[error("it is not JSON")]
     NotJson,
     /// The positions and codes of the mistakes; their details could quote a value.
@@ -76,9 +76,9 @@ enum Undecodable {
 }
 
 /// Reads a stored record. An unreadable one is logged.
-pub(super) fn read(location: Location, json: &[u8]) -> Observed<Saved> {
+pub(super) fn read(location: Location, json: &[u8]) -> Observation<LoadedRecord> {
     match decode(&location, json) {
-        Ok(saved) => Observed::Record(saved),
+        Ok(saved) => Observation::Record(saved),
         Err(reason) => {
             tracing::warn!(
                 kind = location.kind.as_str(),
@@ -87,12 +87,12 @@ pub(super) fn read(location: Location, json: &[u8]) -> Observed<Saved> {
                 %reason,
                 "a stored record can't be read and is skipped"
             );
-            Observed::Unreadable(location)
+            Observation::Unreadable(location)
         }
     }
 }
 
-fn decode(location: &Location, json: &[u8]) -> Result<Saved, Undecodable> {
+fn decode(location: &Location, json: &[u8]) -> Result<LoadedRecord, DecodeError> {
     match location.kind {
         Kind::Template => decode_as::<Template>(location, json),
         Kind::Trigger => decode_as::<Trigger>(location, json),
@@ -100,31 +100,31 @@ fn decode(location: &Location, json: &[u8]) -> Result<Saved, Undecodable> {
     }
 }
 
-fn decode_as<T: Record>(location: &Location, json: &[u8]) -> Result<Saved, Undecodable> {
-    let document = serde_json::from_slice(json).map_err(|_| Undecodable::NotJson)?;
+fn decode_as<T: Record>(location: &Location, json: &[u8]) -> Result<LoadedRecord, DecodeError> {
+    let document = serde_json::from_slice(json).map_err(|_| DecodeError::NotJson)?;
     let repeated = T::repeated(json);
     if !repeated.is_empty() {
-        return Err(Undecodable::Invalid(repeated));
+        return Err(DecodeError::Invalid(repeated));
     }
-    let value = T::from_json(document).map_err(Undecodable::Invalid)?;
+    let value = T::from_json(document).map_err(DecodeError::Invalid)?;
     if value.id() != location.id {
-        return Err(Undecodable::OtherId);
+        return Err(DecodeError::OtherId);
     }
-    value.saved(location.account.clone()).ok_or(Undecodable::BadName)
+    value.saved(location.account.clone()).ok_or(DecodeError::BadName)
 }
 
 /// The way from a backend to the sink.
-pub(super) struct Feed {
+pub(super) struct ChangeFeed {
     sink: Arc<dyn ChangeSink>,
-    unreadable: Mutex<Unreadable>,
+    unreadable: Mutex<UnreadableLocations>,
     metrics: Arc<Metrics>,
 }
 
 /// The unreadable records: never more than the store holds. Locations and not a count, since a snapshot and the log
 /// that follows it may both contain the same record.
-type Unreadable = HashSet<Location>;
+type UnreadableLocations = HashSet<Location>;
 
-impl Feed {
+impl ChangeFeed {
     pub(super) fn new(sink: Arc<dyn ChangeSink>, metrics: Arc<Metrics>) -> Self {
         Self { sink, unreadable: Mutex::default(), metrics }
     }
@@ -135,46 +135,46 @@ impl Feed {
     }
 
     /// Compiles templates in parallel. The order is kept.
-    pub(super) fn compile(&self, observed: Vec<Observed<Saved>>) -> Vec<Observed<Change>> {
+    pub(super) fn compile(&self, observed: Vec<Observation<LoadedRecord>>) -> Vec<Observation<Change>> {
         let slow = observed.iter().filter(|one| one.is_slow()).count();
         let worth = slow.max(observed.len() / QUICK_PER_THREAD);
         in_parallel(observed, worth, |one| self.compile_observed(one))
     }
 
     /// Reads stored records and compiles them, in parallel. The order is kept.
-    pub(super) fn read_all(&self, rows: Vec<(Location, Vec<u8>)>) -> Vec<Observed<Change>> {
+    pub(super) fn read_all(&self, rows: Vec<(Location, Vec<u8>)>) -> Vec<Observation<Change>> {
         let slow = rows.iter().filter(|(location, _)| location.kind == Kind::Template).count();
         let worth = slow.max(rows.len() / QUICK_PER_THREAD);
         in_parallel(rows, worth, |(location, json)| self.compile_observed(read(location, &json)))
     }
 
-    fn compile_observed(&self, observed: Observed<Saved>) -> Observed<Change> {
+    fn compile_observed(&self, observed: Observation<LoadedRecord>) -> Observation<Change> {
         match observed {
-            Observed::Record(saved) => Observed::Record(self.compile_one(saved)),
-            Observed::Unreadable(location) => Observed::Unreadable(location),
-            Observed::Deleted(location) => Observed::Deleted(location),
+            Observation::Record(saved) => Observation::Record(self.compile_one(saved)),
+            Observation::Unreadable(location) => Observation::Unreadable(location),
+            Observation::Deleted(location) => Observation::Deleted(location),
         }
     }
 
     /// Compiles a record. A panic makes this record unusable and affects nothing else.
-    pub(super) fn compile_one(&self, saved: Saved) -> Change {
+    pub(super) fn compile_one(&self, saved: LoadedRecord) -> Change {
         match saved {
-            Saved::Ready(change) => change,
-            Saved::Template(account, template) => {
+            LoadedRecord::Ready(change) => change,
+            LoadedRecord::Template(account, template) => {
                 let compile = AssertUnwindSafe(|| self.sink.compile(&account, &template));
                 let live = catch_unwind(compile).unwrap_or_default();
                 Change::Template(account, template.id.clone(), Some(SavedTemplate { template, live }))
             }
-            Saved::Trigger(account, trigger) => {
+            LoadedRecord::Trigger(account, trigger) => {
                 let compile = AssertUnwindSafe(|| self.sink.target(&account, &trigger));
-                let target = catch_unwind(compile).unwrap_or(Err(Dropped::Panic));
+                let target = catch_unwind(compile).unwrap_or(Err(DropReason::Panic));
                 Change::Trigger(account, trigger.id.clone(), Some(SavedTrigger { trigger, target }))
             }
         }
     }
 
     /// Passes changes on.
-    pub(super) fn apply(&self, observed: Vec<Observed<Change>>) {
+    pub(super) fn apply(&self, observed: Vec<Observation<Change>>) {
         let changes = self.keep_count(|unreadable| note(unreadable, observed));
         if !changes.is_empty() {
             self.sink.apply(changes);
@@ -182,8 +182,8 @@ impl Feed {
     }
 
     /// Starts a snapshot.
-    pub(super) fn snapshot(&self, records: usize) -> Whole<'_> {
-        Whole { feed: self, snapshot: self.sink.snapshot(records), unreadable: Unreadable::new() }
+    pub(super) fn snapshot(&self, records: usize) -> FeedSnapshot<'_> {
+        FeedSnapshot { feed: self, snapshot: self.sink.snapshot(records), unreadable: UnreadableLocations::new() }
     }
 
     /// The number of unreadable records.
@@ -193,7 +193,7 @@ impl Feed {
 
     /// Changes the set of unreadable records, and the metric by the difference: the sink counts unusable records in the
     /// same metric.
-    fn keep_count<T>(&self, change: impl FnOnce(&mut Unreadable) -> T) -> T {
+    fn keep_count<T>(&self, change: impl FnOnce(&mut UnreadableLocations) -> T) -> T {
         let mut unreadable = self.lock();
         let before = unreadable.len();
         let done = change(&mut unreadable);
@@ -201,7 +201,7 @@ impl Feed {
         done
     }
 
-    fn lock(&self) -> MutexGuard<'_, Unreadable> {
+    fn lock(&self) -> MutexGuard<'_, UnreadableLocations> {
         self.unreadable.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -225,15 +225,15 @@ fn in_parallel<A: Send, B: Send>(all: Vec<A>, worth: usize, work: impl Fn(A) -> 
 }
 
 /// A snapshot on its way to the sink. If it is dropped before its end, nothing changes.
-pub(super) struct Whole<'a> {
-    feed: &'a Feed,
+pub(super) struct FeedSnapshot<'a> {
+    feed: &'a ChangeFeed,
     snapshot: Box<dyn Snapshot + 'a>,
-    unreadable: Unreadable,
+    unreadable: UnreadableLocations,
 }
 
-impl Whole<'_> {
+impl FeedSnapshot<'_> {
     /// Adds records.
-    pub(super) fn add(&mut self, observed: Vec<Observed<Change>>) {
+    pub(super) fn add(&mut self, observed: Vec<Observation<Change>>) {
         self.snapshot.add(note(&mut self.unreadable, observed));
     }
 
@@ -245,20 +245,20 @@ impl Whole<'_> {
 }
 
 /// Updates the set of unreadable records, and returns what the sink receives.
-fn note(unreadable: &mut Unreadable, observed: Vec<Observed<Change>>) -> Vec<Change> {
+fn note(unreadable: &mut UnreadableLocations, observed: Vec<Observation<Change>>) -> Vec<Change> {
     let changes = observed.into_iter().filter_map(|observed| match observed {
-        Observed::Record(change) => {
+        Observation::Record(change) => {
             if !unreadable.is_empty() {
                 unreadable.remove(&location_of(&change));
             }
             Some(change)
         }
-        Observed::Unreadable(location) => {
+        Observation::Unreadable(location) => {
             let change = deletion(&location);
             unreadable.insert(location);
             change
         }
-        Observed::Deleted(location) => {
+        Observation::Deleted(location) => {
             unreadable.remove(&location);
             deletion(&location)
         }
@@ -301,14 +301,14 @@ mod tests {
             None
         }
 
-        fn target(&self, _: &AccountId, trigger: &Trigger) -> Result<Arc<LiveTarget>, Dropped> {
+        fn target(&self, _: &AccountId, trigger: &Trigger) -> Result<Arc<LiveTarget>, DropReason> {
             assert!(!trigger.name.contains("panic"), "as it was asked to");
-            Err(Dropped::UrlRefused)
+            Err(DropReason::UrlRefused)
         }
 
         fn apply(&self, changes: Vec<Change>) {
-            let mut told = self.0.lock().expect("no panic");
-            told.extend(changes.iter().map(|change| location_of(change).id));
+            let mut received = self.0.lock().expect("no panic");
+            received.extend(changes.iter().map(|change| location_of(change).id));
         }
 
         fn snapshot(&self, _: usize) -> Box<dyn Snapshot + '_> {
@@ -319,7 +319,7 @@ mod tests {
     #[test]
     fn records_are_compiled_in_parallel_in_order_and_a_panic_over_one_ends_none() {
         let sink = Arc::new(Picky(Mutex::default()));
-        let feed = Feed::new(Arc::clone(&sink) as _, Arc::new(Metrics::new()));
+        let feed = ChangeFeed::new(Arc::clone(&sink) as _, Arc::new(Metrics::new()));
         let account = AccountId::new("acme").expect("a name");
         let ids: Vec<String> = (0..100).map(|number| format!("t{number}")).collect();
         let observed = ids.iter().enumerate().map(|(number, id)| {
@@ -334,7 +334,11 @@ mod tests {
             };
             let location = Location { kind, account: Some(account.clone()), id: id.clone() };
             // Every fifth is deleted.
-            if number % 5 == 0 { Observed::Deleted(location) } else { read(location, document.to_string().as_bytes()) }
+            if number % 5 == 0 {
+                Observation::Deleted(location)
+            } else {
+                read(location, document.to_string().as_bytes())
+            }
         });
         feed.apply(feed.compile(observed.collect()));
         assert_eq!(*sink.0.lock().expect("no panic"), ids);

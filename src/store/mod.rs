@@ -27,8 +27,8 @@ use crate::config::{StoreKind, StoreSettings};
 use crate::flow::messages::LiveTemplate;
 use crate::model::id::AccountId;
 use crate::telemetry::metrics::Metrics;
-use backend::{Backend, Content, Location, Most, Row, Write};
-use feed::{Feed, Saved};
+use backend::{Backend, ListBounds, Location, PutContent, Row, Write};
+use feed::{ChangeFeed, LoadedRecord};
 
 pub use change::{Change, ChangeSink, SavedTemplate, SavedTrigger, Snapshot};
 pub use error::{OpenError, StoreError};
@@ -92,7 +92,7 @@ impl Precondition {
 
 /// A record and its revision.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Stored<T> {
+pub struct StoredRecord<T> {
     /// The record.
     pub value: T,
     /// Its version.
@@ -103,7 +103,7 @@ pub struct Stored<T> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Page<T> {
     /// The records; one that can't be read is left out.
-    pub items: Vec<Stored<T>>,
+    pub items: Vec<StoredRecord<T>>,
     /// The id to start the next page after; `None`: this was the last.
     pub next: Option<String>,
 }
@@ -126,7 +126,7 @@ impl<T: Record> UnreadPage<T> {
 
 /// What a write did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Written {
+pub struct PutResult {
     /// The record's new version.
     pub revision: Revision,
     /// It did not exist before.
@@ -148,7 +148,7 @@ pub enum StoreState {
 #[derive(Clone)]
 pub struct Store {
     backend: Arc<dyn Backend>,
-    feed: Arc<Feed>,
+    feed: Arc<ChangeFeed>,
 }
 
 impl Store {
@@ -162,7 +162,7 @@ impl Store {
     ) -> Result<Self, OpenError> {
         metrics.store.connected.set(1);
         metrics.store.writable.set(1);
-        let feed = Arc::new(Feed::new(sink, Arc::clone(&metrics)));
+        let feed = Arc::new(ChangeFeed::new(sink, Arc::clone(&metrics)));
         let backend = match settings.kind()? {
             StoreKind::Memory => embedded::open(None, settings, Arc::clone(&feed)).await?,
             StoreKind::File(path) => embedded::open(Some(path), settings, Arc::clone(&feed)).await?,
@@ -174,12 +174,16 @@ impl Store {
         Ok(Self::of(backend, feed))
     }
 
-    fn of(backend: Arc<dyn Backend>, feed: Arc<Feed>) -> Self {
+    fn of(backend: Arc<dyn Backend>, feed: Arc<ChangeFeed>) -> Self {
         Self { backend, feed }
     }
 
     /// Reads one record. A record whose bytes are not valid is an error, never an absence.
-    pub async fn get<T: Record>(&self, account: Option<&AccountId>, id: &str) -> Result<Option<Stored<T>>, StoreError> {
+    pub async fn get<T: Record>(
+        &self,
+        account: Option<&AccountId>,
+        id: &str,
+    ) -> Result<Option<StoredRecord<T>>, StoreError> {
         let location = Location::of::<T>(account, id)?;
         let row = self.backend.get(location).await?;
         row.map(read).transpose()
@@ -196,7 +200,7 @@ impl Store {
         Ok(self.list_unread(account, after, limit).await?.read())
     }
 
-    /// The same for a caller that reads the records where it delays no other.
+    /// Lists records without parsing them, for a caller that parses them on another thread.
     pub async fn list_unread<T: Record>(
         &self,
         account: Option<&AccountId>,
@@ -205,7 +209,7 @@ impl Store {
     ) -> Result<UnreadPage<T>, StoreError> {
         let after = Location::of::<T>(account, after.unwrap_or_default())?;
         let limit = limit.max(1);
-        let (rows, more) = self.backend.list(after, Most { records: limit, bytes: PAGE_BYTES_MAX }).await?;
+        let (rows, more) = self.backend.list(after, ListBounds { records: limit, bytes: PAGE_BYTES_MAX }).await?;
         Ok(UnreadPage { rows, more, records: PhantomData })
     }
 
@@ -215,7 +219,7 @@ impl Store {
         account: Option<&AccountId>,
         value: &T,
         precondition: Precondition,
-    ) -> Result<Written, StoreError> {
+    ) -> Result<PutResult, StoreError> {
         self.put_compiled(account, value, None, precondition).await
     }
 
@@ -226,14 +230,14 @@ impl Store {
         value: &T,
         live: Option<Arc<LiveTemplate>>,
         precondition: Precondition,
-    ) -> Result<Written, StoreError> {
+    ) -> Result<PutResult, StoreError> {
         let location = Location::of::<T>(account, value.id())?;
         let content =
-            Content { json: value.to_stored_json().to_string().into_bytes(), template: value.template().cloned() };
+            PutContent { json: value.to_stored_json().to_string().into_bytes(), template: value.template().cloned() };
         let saved = value.clone().saved(account.cloned()).ok_or(StoreError::NotFound)?;
         let change = match (saved, live) {
-            (Saved::Ready(change), _) => change,
-            (Saved::Template(account, template), live @ Some(_)) => {
+            (LoadedRecord::Ready(change), _) => change,
+            (LoadedRecord::Template(account, template), live @ Some(_)) => {
                 Change::Template(account, template.id.clone(), Some(SavedTemplate { template, live }))
             }
             (saved, _) if !saved.is_slow() => self.feed.compile_one(saved),
@@ -281,12 +285,12 @@ impl Store {
     }
 }
 
-fn read<T: Record>(row: Row) -> Result<Stored<T>, StoreError> {
+fn read<T: Record>(row: Row) -> Result<StoredRecord<T>, StoreError> {
     let unreadable = || StoreError::Unreadable { kind: T::KIND, id: row.id.clone() };
     let document: Value = serde_json::from_slice(&row.json).map_err(|_| unreadable())?;
     if !T::repeated(&row.json).is_empty() {
         return Err(unreadable());
     }
     let value = T::from_json(document).map_err(|_| unreadable())?;
-    Ok(Stored { value, revision: row.revision })
+    Ok(StoredRecord { value, revision: row.revision })
 }

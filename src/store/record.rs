@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::feed::Saved;
+use super::feed::LoadedRecord;
 use super::{Change, Kind};
 use crate::model::field::FieldError;
 use crate::model::id::{AccountId, KeyId, TemplateId, TriggerId};
@@ -21,7 +21,7 @@ pub trait Record: Sized + Send + Sync + Clone + 'static {
     fn id(&self) -> &str;
     /// Reads what [`Record::to_stored_json`] wrote.
     fn from_json(document: Value) -> Result<Self, Vec<FieldError>>;
-    /// Names that stand twice in an object of a document, as it was written, where that is a mistake.
+    /// Names that occur twice in an object of the original document, if that is a mistake.
     fn repeated(_text: &[u8]) -> Vec<FieldError> {
         Vec::new()
     }
@@ -32,7 +32,7 @@ pub trait Record: Sized + Send + Sync + Clone + 'static {
         None
     }
     /// The change that saves it; `None` where its id is not a valid name or the account is missing.
-    fn saved(self, account: Option<AccountId>) -> Option<Saved>;
+    fn saved(self, account: Option<AccountId>) -> Option<LoadedRecord>;
     /// The change that deletes it; `None` as above.
     fn deleted(account: Option<AccountId>, id: &str) -> Option<Change>;
 }
@@ -50,8 +50,8 @@ impl Record for Template {
     fn to_stored_json(&self) -> Value {
         self.to_json()
     }
-    fn saved(self, account: Option<AccountId>) -> Option<Saved> {
-        Some(Saved::Template(account?, self))
+    fn saved(self, account: Option<AccountId>) -> Option<LoadedRecord> {
+        Some(LoadedRecord::Template(account?, self))
     }
     fn deleted(account: Option<AccountId>, id: &str) -> Option<Change> {
         Some(Change::Template(account?, TemplateId::new(id).ok()?, None))
@@ -77,8 +77,8 @@ impl Record for Trigger {
     fn template(&self) -> Option<&TemplateId> {
         Some(&self.template)
     }
-    fn saved(self, account: Option<AccountId>) -> Option<Saved> {
-        Some(Saved::Trigger(account?, self))
+    fn saved(self, account: Option<AccountId>) -> Option<LoadedRecord> {
+        Some(LoadedRecord::Trigger(account?, self))
     }
     fn deleted(account: Option<AccountId>, id: &str) -> Option<Change> {
         Some(Change::Trigger(account?, TriggerId::new(id).ok()?, None))
@@ -98,8 +98,8 @@ impl Record for Key {
     fn to_stored_json(&self) -> Value {
         self.to_stored_json()
     }
-    fn saved(self, _: Option<AccountId>) -> Option<Saved> {
-        Some(Saved::Ready(Change::Key(self.id.clone(), Some(self))))
+    fn saved(self, _: Option<AccountId>) -> Option<LoadedRecord> {
+        Some(LoadedRecord::Ready(Change::Key(self.id.clone(), Some(self))))
     }
     fn deleted(_: Option<AccountId>, id: &str) -> Option<Change> {
         Some(Change::Key(KeyId::new(id).ok()?, None))

@@ -10,7 +10,7 @@ use crate::model::quotas::{Quota, Quotas};
 
 /// What one account stores.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-struct Kept {
+struct AccountUsage {
     triggers: usize,
     templates: usize,
     bytes: usize,
@@ -20,9 +20,9 @@ struct Kept {
 #[derive(Debug)]
 pub(super) struct Usage {
     quotas: Quotas,
-    accounts: HashMap<AccountId, Kept>,
+    accounts: HashMap<AccountId, AccountUsage>,
     /// The counts before each change since the last commit, the newest last.
-    before: Vec<(AccountId, Kept)>,
+    before: Vec<(AccountId, AccountUsage)>,
 }
 
 impl Usage {
@@ -101,8 +101,8 @@ impl Usage {
         self.set(account.clone(), kept);
     }
 
-    fn set(&mut self, account: AccountId, kept: Kept) {
-        if kept == Kept::default() {
+    fn set(&mut self, account: AccountId, kept: AccountUsage) {
+        if kept == AccountUsage::default() {
             self.accounts.remove(&account);
         } else {
             self.accounts.insert(account, kept);
@@ -165,7 +165,7 @@ mod tests {
                     };
                 }
                 let number = |kind: Kind| stored.keys().filter(|(own, _)| *own == kind).count();
-                let kept = Kept { triggers: number(Kind::Trigger), templates: number(Kind::Template), bytes: stored.values().sum() };
+                let kept = AccountUsage { triggers: number(Kind::Trigger), templates: number(Kind::Template), bytes: stored.values().sum() };
                 prop_assert_eq!(usage.accounts.get("a").copied().unwrap_or_default(), kept);
                 prop_assert!(kept.triggers <= 3 && kept.templates <= 2 && kept.bytes <= 100);
                 if commit {

@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot};
 
 use super::backend::Write;
-use super::feed::{Feed, Observed};
-use super::{StoreError, Written};
+use super::feed::{ChangeFeed, Observation};
+use super::{PutResult, StoreError};
 use crate::telemetry::metrics::Metrics;
 
 /// The most writes in one commit: enough to share one sync, few enough that the first response is not late.
@@ -23,7 +23,7 @@ const QUEUE_MAX: usize = 1_024;
 const HEAL_EVERY: Duration = Duration::from_millis(500);
 
 /// The messages to the writer.
-pub(super) type WriteResult = Result<Written, StoreError>;
+pub(super) type WriteResult = Result<PutResult, StoreError>;
 
 /// Does the work of the thread.
 pub(super) trait Committer {
@@ -36,13 +36,13 @@ pub(super) trait Committer {
 
 /// What is known of the store without asking it.
 #[derive(Debug)]
-pub(super) struct State {
+pub(super) struct WriterState {
     read_only: AtomicBool,
     read_failed: AtomicBool,
     metrics: Arc<Metrics>,
 }
 
-impl State {
+impl WriterState {
     pub(super) fn new(metrics: Arc<Metrics>) -> Arc<Self> {
         Arc::new(Self { read_only: AtomicBool::new(false), read_failed: AtomicBool::new(false), metrics })
     }
@@ -66,7 +66,7 @@ impl State {
     }
 }
 
-enum Job {
+enum WriterJob {
     Write(Box<Write>, oneshot::Sender<WriteResult>),
     /// A read failed: find out whether the database must be opened again.
     Check,
@@ -74,13 +74,13 @@ enum Job {
 
 /// The handle of the writing thread, which ends with it.
 pub(super) struct Writer {
-    queue: Option<mpsc::Sender<Job>>,
+    queue: Option<mpsc::Sender<WriterJob>>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Writer {
     /// Starts the thread.
-    pub(super) fn start<C>(committer: C, feed: Arc<Feed>, state: Arc<State>) -> std::io::Result<Self>
+    pub(super) fn start<C>(committer: C, feed: Arc<ChangeFeed>, state: Arc<WriterState>) -> std::io::Result<Self>
     where
         C: Committer + Send + 'static,
     {
@@ -95,7 +95,7 @@ impl Writer {
         let stopped = || StoreError::Unavailable("its writer has stopped".to_owned());
         let (reply, replied) = oneshot::channel();
         let queue = self.queue.as_ref().ok_or_else(stopped)?;
-        let sent = queue.send(Job::Write(Box::new(write), reply)).await;
+        let sent = queue.send(WriterJob::Write(Box::new(write), reply)).await;
         sent.map_err(|_| stopped())?;
         replied.await.map_err(|_| stopped())?
     }
@@ -106,7 +106,7 @@ impl Writer {
     /// finds out.
     pub(super) fn check(&self) {
         if let Some(queue) = &self.queue {
-            let _ = queue.try_send(Job::Check);
+            let _ = queue.try_send(WriterJob::Check);
         }
     }
 }
@@ -127,10 +127,10 @@ impl Drop for Writer {
 
 /// What the thread does with the writes that come in.
 struct Thread<C> {
-    jobs: mpsc::Receiver<Job>,
+    jobs: mpsc::Receiver<WriterJob>,
     committer: C,
-    feed: Arc<Feed>,
-    state: Arc<State>,
+    feed: Arc<ChangeFeed>,
+    state: Arc<WriterState>,
 }
 
 impl<C: Committer> Thread<C> {
@@ -144,11 +144,11 @@ impl<C: Committer> Thread<C> {
     }
 
     /// Commits a group of writes and responds to each.
-    fn group(&mut self, first: Job) {
+    fn group(&mut self, first: WriterJob) {
         let (mut writes, mut callers) = (Vec::new(), Vec::new());
         let mut next = Some(first);
         while let Some(job) = next {
-            if let Job::Write(write, answer) = job {
+            if let WriterJob::Write(write, answer) = job {
                 writes.push(*write);
                 callers.push(answer);
             }
@@ -160,7 +160,7 @@ impl<C: Committer> Thread<C> {
         });
         let done = writes.into_iter().zip(&answers);
         let done = done.filter(|(_, answer)| answer.is_ok());
-        self.feed.apply(done.map(|(write, _)| Observed::Record(write.change)).collect());
+        self.feed.apply(done.map(|(write, _)| Observation::Record(write.change)).collect());
         for (caller, answer) in callers.into_iter().zip(answers) {
             // The caller may have stopped waiting.
             let _ = caller.send(answer);
@@ -177,9 +177,9 @@ impl<C: Committer> Thread<C> {
                 let rest = until.saturating_duration_since(Instant::now());
                 // The timeout is made inside the runtime whose timer it uses.
                 match timer.block_on(async { tokio::time::timeout(rest, self.jobs.recv()).await }) {
-                    // Whoever waits for it may have gone.
-                    Ok(Some(Job::Write(_, answer))) => drop(answer.send(Err(StoreError::ReadOnly))),
-                    Ok(Some(Job::Check)) => {}
+                    // The caller may have stopped waiting.
+                    Ok(Some(WriterJob::Write(_, answer))) => drop(answer.send(Err(StoreError::ReadOnly))),
+                    Ok(Some(WriterJob::Check)) => {}
                     Ok(None) => return false,
                     Err(_) => break,
                 }

@@ -12,9 +12,9 @@ mod tests;
 
 pub use self::compile::diagnostic::{Diagnostic, Severity};
 pub use self::compile::known::EVENT_PATHS;
-pub use self::compile::request::{Expressions, RequestFinding, Unsendable, is_error};
+pub use self::compile::request::{Expressions, RequestFinding, UnsendableReason, is_error};
 pub use self::compile::tag_lookup::TagLookup;
-pub use self::compile::{Checked, Compiled, Setting, compile, compile_in};
+pub use self::compile::{CheckedTemplate, CompileContext, CompiledTemplate, compile, compile_in};
 pub use self::limits::TemplateLimits;
-pub use self::render::data::{About, Data};
-pub use self::render::stop::Unrendered;
+pub use self::render::data::{Data, EventProperties};
+pub use self::render::stop::RenderFailure;

@@ -5,17 +5,17 @@ const NAME_CHARS_MAX: usize = 80;
 
 /// The known name that is most like an unknown one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Nearest<'c> {
+pub struct NearestName<'c> {
     /// The known name.
     pub name: &'c str,
     /// Whether it is near enough to be what was meant.
     pub likely: bool,
 }
 
-impl Nearest<'_> {
+impl NearestName<'_> {
     /// The sentence that suggests it, with `shown` as the name.
     pub fn sentence(&self, shown: &str) -> String {
-        if self.likely { format!(" Did you mean {shown}?") } else { format!(" The nearest there is: {shown}.") }
+        if self.likely { format!(" Did you mean {shown}?") } else { format!(" The nearest known name is {shown}.") }
     }
 }
 
@@ -25,13 +25,13 @@ pub fn edits(name: &str, other: &str) -> usize {
 }
 
 /// The candidate with the fewest edits from the name, ignoring case. Of equal ones the first.
-pub fn nearest<'c>(name: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<Nearest<'c>> {
+pub fn nearest<'c>(name: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<NearestName<'c>> {
     let letters = |name: &str| name.to_lowercase().chars().take(NAME_CHARS_MAX).collect::<String>();
     let wanted = letters(name);
     let found = candidates.into_iter().map(|candidate| (edits(&wanted, &letters(candidate)), candidate));
     let (edits, name) = found.min_by_key(|&(edits, _)| edits)?;
     // A third of the letters: beyond that, a suggestion confuses more than it helps.
-    Some(Nearest { name, likely: edits <= (wanted.chars().count() / 3).max(1) })
+    Some(NearestName { name, likely: edits <= (wanted.chars().count() / 3).max(1) })
 }
 
 /// The candidate that a misspelt name most likely meant, if one is near enough.

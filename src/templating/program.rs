@@ -10,17 +10,17 @@ pub(crate) type Nodes = Vec<TemplateNode>;
 #[derive(Debug)]
 pub(crate) enum TemplateNode {
     /// Text of the template.
-    Text(Text),
+    Text(TextNode),
     /// A value.
     Write(ValueNode),
     /// One of two parts.
-    If(Box<If>),
+    If(Box<IfNode>),
     /// A part for each element.
-    Each(Box<Each>),
+    Each(Box<EachNode>),
     /// A part with another value as `this`.
-    With(Box<With>),
+    With(Box<WithNode>),
     /// Parts with a separator between those that are not blank.
-    Parts(Box<Parts>),
+    Parts(Box<PartsNode>),
 }
 
 impl TemplateNode {
@@ -47,7 +47,7 @@ impl TemplateNode {
     }
 
     /// The separator of the parts inside, if there is one.
-    pub(crate) fn separator_mut(&mut self) -> Option<&mut Text> {
+    pub(crate) fn separator_mut(&mut self) -> Option<&mut TextNode> {
         match self {
             Self::Each(each) => each.separator.as_mut(),
             Self::Parts(parts) => Some(&mut parts.separator),
@@ -58,7 +58,7 @@ impl TemplateNode {
 
 /// Text of the template.
 #[derive(Debug)]
-pub(crate) struct Text {
+pub(crate) struct TextNode {
     pub(crate) content: Box<str>,
     /// The number of this text, in the order of the body.
     pub(crate) id: usize,
@@ -78,7 +78,7 @@ pub(crate) struct ValueNode {
 
 /// `if` and `unless`.
 #[derive(Debug)]
-pub(crate) struct If {
+pub(crate) struct IfNode {
     pub(crate) condition: Expression,
     /// Whether `then` is used if the condition does not hold: `unless`.
     pub(crate) negated: bool,
@@ -91,27 +91,27 @@ pub(crate) struct If {
 
 /// `each`.
 #[derive(Debug)]
-pub(crate) struct Each {
+pub(crate) struct EachNode {
     pub(crate) list: Expression,
     pub(crate) body: Nodes,
     /// Used for a list without elements, and for a value that is not a list.
     pub(crate) otherwise: Nodes,
     /// Written between the elements' parts that are not blank.
-    pub(crate) separator: Option<Text>,
+    pub(crate) separator: Option<TextNode>,
     pub(crate) at: usize,
 }
 
 /// `parts`.
 #[derive(Debug)]
-pub(crate) struct Parts {
+pub(crate) struct PartsNode {
     pub(crate) parts: Vec<Nodes>,
-    pub(crate) separator: Text,
+    pub(crate) separator: TextNode,
     pub(crate) at: usize,
 }
 
 /// `with`.
 #[derive(Debug)]
-pub(crate) struct With {
+pub(crate) struct WithNode {
     pub(crate) value: Expression,
     pub(crate) body: Nodes,
     pub(crate) otherwise: Nodes,

@@ -217,7 +217,7 @@ async fn a_silent_destination_delays_only_itself() {
     assert_eq!(node.metric("posthaste_events_in_flight").await, 0.0);
     let metrics = std::sync::Arc::clone(&node.running().shared().metrics);
     assert_eq!(node.stop().await.unsent, 7);
-    assert_eq!(metrics.deliveries.dropped.get(posthaste::model::outcome::Dropped::Stopped), 7);
+    assert_eq!(metrics.deliveries.dropped.get(posthaste::model::outcome::DropReason::Stopped), 7);
 }
 
 #[actix_rt::test]

@@ -14,13 +14,14 @@ use std::time::Duration;
 use posthaste::config::StoreSettings;
 use posthaste::flow::messages::{LiveTarget, LiveTemplate};
 use posthaste::model::id::AccountId;
-use posthaste::model::key::{Key, Scope};
-use posthaste::model::outcome::Dropped;
+use posthaste::model::key::{Key, KeyScope};
+use posthaste::model::outcome::DropReason;
 use posthaste::model::quotas::Quotas;
 use posthaste::model::template::Template;
 use posthaste::model::trigger::Trigger;
 use posthaste::store::{
-    Change, ChangeSink, OpenError, Precondition, Record, SavedTemplate, SavedTrigger, Snapshot, Store, Stored, Written,
+    Change, ChangeSink, OpenError, Precondition, PutResult, Record, SavedTemplate, SavedTrigger, Snapshot, Store,
+    StoredRecord,
 };
 use posthaste::telemetry::metrics::Metrics;
 use serde_json::json;
@@ -87,8 +88,8 @@ impl ChangeSink for Probe {
         None
     }
 
-    fn target(&self, _: &AccountId, _: &Trigger) -> Result<Arc<LiveTarget>, Dropped> {
-        Err(Dropped::UrlRefused)
+    fn target(&self, _: &AccountId, _: &Trigger) -> Result<Arc<LiveTarget>, DropReason> {
+        Err(DropReason::UrlRefused)
     }
 
     fn apply(&self, changes: Vec<Change>) {
@@ -157,7 +158,7 @@ fn template_change(account: &AccountId, template: Template) -> Change {
 }
 
 fn trigger_change(account: &AccountId, trigger: Trigger) -> Change {
-    let saved = SavedTrigger { trigger, target: Err(Dropped::UrlRefused) };
+    let saved = SavedTrigger { trigger, target: Err(DropReason::UrlRefused) };
     Change::Trigger(account.clone(), saved.trigger.id.clone(), Some(saved))
 }
 
@@ -172,13 +173,13 @@ fn trigger(id: &str, template: &str, url: &str) -> Trigger {
 
 fn key(name: &str) -> Key {
     let now = "2026-11-02T10:00:00Z".parse().expect("a time");
-    let scope = Scope::Account(account("acme"));
+    let scope = KeyScope::Account(account("acme"));
     Key::make(name.to_owned(), scope, now).expect("randomness").0
 }
 
 const URL: &str = "https://example.com/x";
 
-async fn save<T: Record>(store: &Store, account: &AccountId, value: &T) -> Written {
+async fn save<T: Record>(store: &Store, account: &AccountId, value: &T) -> PutResult {
     let put = store.put(Some(account), value, Precondition::None);
     put.await.expect("written")
 }
@@ -188,7 +189,7 @@ async fn remove<T: Record>(store: &Store, account: &AccountId, id: &str) {
     gone.await.expect("deleted");
 }
 
-async fn get<T: Record>(store: &Store, account: Option<&AccountId>, id: &str) -> Option<Stored<T>> {
+async fn get<T: Record>(store: &Store, account: Option<&AccountId>, id: &str) -> Option<StoredRecord<T>> {
     store.get(account, id).await.expect("an answer")
 }
 

@@ -17,7 +17,7 @@ pub(super) struct TemplateFile {
 }
 
 /// A file that can't be used as a template, and why.
-pub(super) type Misfit = (PathBuf, FileError);
+pub(super) type UnusableFile = (PathBuf, FileError);
 
 /// Why a file can't be used as a template.
 #[derive(Debug, thiserror::Error)]
@@ -35,7 +35,7 @@ pub(super) enum FileError {
 }
 
 /// The given files, and from folders those with the ending of a format, in the order of their names.
-pub(super) fn find(given: &[PathBuf]) -> Vec<Result<TemplateFile, Misfit>> {
+pub(super) fn find(given: &[PathBuf]) -> Vec<Result<TemplateFile, UnusableFile>> {
     let mut found = Vec::new();
     for path in given {
         match fs::metadata(path) {
@@ -56,7 +56,7 @@ pub(super) fn find(given: &[PathBuf]) -> Vec<Result<TemplateFile, Misfit>> {
     found
 }
 
-fn walk(folder: &Path, found: &mut Vec<Result<TemplateFile, Misfit>>) {
+fn walk(folder: &Path, found: &mut Vec<Result<TemplateFile, UnusableFile>>) {
     let entries = fs::read_dir(folder).and_then(|entries| entries.collect::<io::Result<Vec<_>>>());
     let mut entries = match entries {
         Ok(entries) => entries,

@@ -1,5 +1,6 @@
 //! `posthaste check`: reports every mistake in the settings, the dictionary, the presets and template files at once. A
-//! mistake in one of them hides none in the others, but for presets, which are held against the dictionary. It never opens the store, makes no connection and changes no file.
+//! mistake in one of them hides none in the others, except for presets, which are checked with the dictionary. It never
+//! opens the store, makes no connection and changes no file.
 
 mod files;
 
@@ -7,7 +8,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use super::print::{ERROR, WARNING, complain, counted, report, say, visible_line};
-use super::{Check, Settings};
+use super::{CheckArguments, SettingsArguments};
 use crate::config::Config;
 use crate::dictionary::DictionaryError;
 use crate::dispatcher::{Outbound, OwnAddresses};
@@ -16,8 +17,8 @@ use crate::templating::{self, Diagnostic, Severity, TagLookup, TemplateLimits};
 use files::TemplateFile;
 
 /// Checks everything.
-pub(super) fn run(words: &Check) -> ExitCode {
-    let mut findings = Findings::default();
+pub(super) fn run(words: &CheckArguments) -> ExitCode {
+    let mut findings = CheckFindings::default();
     let config = check_settings(&words.settings, &mut findings);
     let dictionary = check_files(&config, &mut findings);
     let mut templates = 0;
@@ -33,7 +34,7 @@ pub(super) fn run(words: &Check) -> ExitCode {
     findings.conclude(templates)
 }
 
-fn check_settings(settings: &Settings, findings: &mut Findings) -> Config {
+fn check_settings(settings: &SettingsArguments, findings: &mut CheckFindings) -> Config {
     let (config, errors) = Config::examine(settings.config.as_deref());
     for error in errors {
         findings.error("settings: ", &error.to_string());
@@ -50,14 +51,14 @@ fn check_settings(settings: &Settings, findings: &mut Findings) -> Config {
 
 /// Checks the files of the dictionary and the presets. Presets are held against the dictionary, so they are left out
 /// where that has mistakes.
-fn check_files(config: &Config, findings: &mut Findings) -> Box<dyn TagLookup> {
+fn check_files(config: &Config, findings: &mut CheckFindings) -> Box<dyn TagLookup> {
     let mut refuse = |errors: Vec<DictionaryError>| {
         for DictionaryError { file, line, what, instead } in errors {
             let line = line.map_or_else(String::new, |line| format!("{line}:"));
             findings.error(&format!("{}:{line} ", visible_line(&file)), &visible_line(&format!("{what}; {instead}")));
         }
     };
-    match config.catalogue.load() {
+    match config.dictionary.load() {
         Ok(dictionary) => {
             config.load_presets(&dictionary).map_or_else(refuse, |_| ());
             Box::new(dictionary)
@@ -69,7 +70,12 @@ fn check_files(config: &Config, findings: &mut Findings) -> Box<dyn TagLookup> {
     }
 }
 
-fn check_template(file: &TemplateFile, dictionary: &dyn TagLookup, limits: &TemplateLimits, findings: &mut Findings) {
+fn check_template(
+    file: &TemplateFile,
+    dictionary: &dyn TagLookup,
+    limits: &TemplateLimits,
+    findings: &mut CheckFindings,
+) {
     let path = shown(&file.path);
     let body = match file.read(limits.body_bytes_max) {
         Ok(body) => body,
@@ -111,12 +117,12 @@ impl TagLookup for AnyTag {
 
 /// Prints each finding at once, and counts it.
 #[derive(Default)]
-struct Findings {
+struct CheckFindings {
     errors: usize,
     warnings: usize,
 }
 
-impl Findings {
+impl CheckFindings {
     fn error(&mut self, place: &str, message: &str) {
         self.errors += 1;
         report(&format!("{place}{ERROR}error{ERROR:#}: {message}"));

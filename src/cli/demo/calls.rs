@@ -12,12 +12,12 @@ use crate::cli::error::TourError;
 const RESPONSE_WITHIN: Duration = Duration::from_secs(10);
 
 /// Calls one node.
-pub(super) struct Calls {
+pub(super) struct NodeClient {
     client: awc::Client,
     base: String,
 }
 
-impl Calls {
+impl NodeClient {
     /// Calls the node at this address.
     pub(super) fn to(node: SocketAddr) -> Self {
         let client = awc::Client::builder().timeout(RESPONSE_WITHIN).disable_redirects().finish();

@@ -28,46 +28,46 @@ const BOOKKEEPING: &str =
     "invoice=*|INVOICE:ID|*&amount=*|INVOICE:AMOUNT|*&currency={{invoice.currency}}&payer=*|GUEST:NAME|*";
 
 /// A template and the trigger that sends it, as the HTTP interface takes them. Both have the same id.
-pub(super) struct Setup {
+pub(super) struct DemoTrigger {
     /// The id of both.
     pub(super) id: &'static str,
     /// Their description.
-    pub(super) told: &'static str,
+    pub(super) description: &'static str,
     /// The template.
     pub(super) template: Value,
     /// The trigger.
     pub(super) trigger: Value,
 }
 
-impl Setup {
+impl DemoTrigger {
     /// `format` and `body` are the template's; `trigger` is what the trigger has besides its name and template.
     pub(super) fn new(
-        (id, name, told): (&'static str, &str, &'static str),
+        (id, name, description): (&'static str, &str, &'static str),
         (format, body): (&str, &str),
         mut trigger: Value,
     ) -> Self {
         trigger["name"] = name.into();
         trigger["template"] = id.into();
-        Self { id, told, template: json!({"name": name, "format": format, "body": body}), trigger }
+        Self { id, description, template: json!({"name": name, "format": format, "body": body}), trigger }
     }
 }
 
 /// The triggers, with their URLs at this receiver.
-pub(super) fn setups(receiver: &str) -> [Setup; 3] {
+pub(super) fn setups(receiver: &str) -> [DemoTrigger; 3] {
     let url = |path: &str| format!("{receiver}/{path}");
     [
-        Setup::new(
+        DemoTrigger::new(
             ("team-chat", "Team chat", "every event, as JSON, signed"),
             ("json", CHAT),
             json!({"event": "*", "url": url("team-chat"), "secret": SECRET}),
         ),
-        Setup::new(
+        DemoTrigger::new(
             ("housekeeping", "Housekeeping", "confirmed bookings above 1000, as XML"),
             ("xml", HOUSEKEEPING),
             json!({"event": "booking.confirmed", "where": {"inquiry": {"cost": [{"numeric": [">", 1000]}]}},
                    "url": url("housekeeping"), "headers": {"X-Team": "linen and keys"}}),
         ),
-        Setup::new(
+        DemoTrigger::new(
             ("bookkeeping", "Bookkeeping", "paid invoices, as a form"),
             ("form", BOOKKEEPING),
             json!({"event": "invoice.paid", "url": url("bookkeeping")}),
@@ -76,9 +76,9 @@ pub(super) fn setups(receiver: &str) -> [Setup; 3] {
 }
 
 /// An event of the day.
-pub(super) struct Happening {
+pub(super) struct DemoEvent {
     /// Its description.
-    pub(super) told: &'static str,
+    pub(super) description: &'static str,
     /// The event as it is posted.
     pub(super) event: Value,
     /// The triggers that it fires.
@@ -86,7 +86,7 @@ pub(super) struct Happening {
 }
 
 /// The day.
-pub(super) fn happenings() -> Vec<Happening> {
+pub(super) fn happenings() -> Vec<DemoEvent> {
     let zoe = || json!({"name": "Zoë O'Brien & Söhne", "email": "zoe@example.com", "country": "IE"});
     let max = || json!({"name": "Max \"Mac\" <Müller>", "email": "max@example.com", "country": "DE"});
     let casa = || json!({"id": "r1", "name": "Casa \"Lavanda\""});
@@ -97,43 +97,43 @@ pub(super) fn happenings() -> Vec<Happening> {
     let short = |stay: &Value| json!({"id": stay["id"], "nights": stay["nights"]});
     let invoice = json!({"id": "INV-117", "amount": 1890, "currency": "EUR", "status": "paid"});
     let message = json!({"text": "Is *|RENTAL:NAME|* the one with {{parking}}?"});
-    let happening = |told, event_type: &str, data, fires| Happening {
-        told,
+    let demo_event = |description, event_type: &str, data, fires| DemoEvent {
+        description,
         event: json!({"account": ACCOUNT, "type": event_type, "data": data}),
         fires,
     };
     vec![
-        happening(
+        demo_event(
             "An inquiry with a line break and quotes in its note",
             "inquiry.created",
             json!({"guest": zoe(), "rental": casa(), "inquiry": stay}),
             &["team-chat"],
         ),
-        happening(
+        demo_event(
             "The guest is added; no rental is set yet, so its value is empty",
             "guest.created",
             json!({"guest": zoe(), "inquiry": short(&stay)}),
             &["team-chat"],
         ),
-        happening(
+        demo_event(
             "The booking is confirmed; it costs more than 1000",
             "booking.confirmed",
             json!({"guest": zoe(), "rental": casa(), "inquiry": stay}),
             &["team-chat", "housekeeping"],
         ),
-        happening(
+        demo_event(
             "Another one is confirmed; it does not pass housekeeping's filter",
             "booking.confirmed",
             json!({"guest": max(), "rental": casa(), "inquiry": weekend}),
             &["team-chat"],
         ),
-        happening(
+        demo_event(
             "The first guest pays",
             "invoice.paid",
             json!({"guest": zoe(), "rental": casa(), "inquiry": short(&stay), "invoice": invoice}),
             &["team-chat", "bookkeeping"],
         ),
-        happening(
+        demo_event(
             "A message that looks like a template stays the text it is",
             "guest.message",
             json!({"guest": max(), "rental": casa(), "inquiry": short(&weekend), "message": message}),
@@ -160,30 +160,30 @@ mod tests {
             Template::from_json(with_id(setup.template, setup.id)).expect("a template");
             Trigger::from_json(with_id(setup.trigger, setup.id)).expect("a trigger")
         });
-        for happening in happenings() {
-            let event_type = happening.event["type"].as_str().expect("a type");
+        for demo_event in happenings() {
+            let event_type = demo_event.event["type"].as_str().expect("a type");
             let event_type = EventType::new(event_type).expect("a type");
             let named = |event: &EventPattern| event.matches(&event_type);
             let named: Vec<&str> = triggers.iter().filter(|t| named(&t.event)).map(|t| t.id.as_str()).collect();
-            assert!(happening.fires.iter().all(|id| named.contains(id)), "{}", happening.told);
-            let filtered = named.len() - happening.fires.len();
-            assert_eq!(filtered, usize::from(happening.told.contains("does not pass")));
+            assert!(demo_event.fires.iter().all(|id| named.contains(id)), "{}", demo_event.description);
+            let filtered = named.len() - demo_event.fires.len();
+            assert_eq!(filtered, usize::from(demo_event.description.contains("does not pass")));
         }
     }
 
     #[test]
-    fn every_tag_is_in_the_shipped_catalogue() {
-        let catalogue = crate::dictionary::Dictionary::shipped();
+    fn every_tag_is_in_the_shipped_dictionary() {
+        let dictionary = crate::dictionary::Dictionary::shipped();
         for setup in setups("http://127.0.0.1:9") {
             let body = setup.template["body"].as_str().expect("a body").to_owned();
             for tag in body.split("*|").skip(1) {
                 let (entity, attribute) = tag.split_once("|*").and_then(|(tag, _)| tag.split_once(':')).expect("a tag");
-                assert!(catalogue.tag_path(entity, attribute).is_some(), "{entity}:{attribute}");
+                assert!(dictionary.tag_path(entity, attribute).is_some(), "{entity}:{attribute}");
             }
         }
-        for happening in happenings() {
-            let event_type = happening.event["type"].as_str().expect("a type");
-            assert!(catalogue.event(event_type).is_some(), "{event_type}");
+        for demo_event in happenings() {
+            let event_type = demo_event.event["type"].as_str().expect("a type");
+            assert!(dictionary.event(event_type).is_some(), "{event_type}");
         }
     }
 }

@@ -16,12 +16,12 @@ use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use super::error::{CommandError, TourError};
 use super::print::{HEADING, complain, say};
-use super::receive::{Behaviour, Receipt, Receiver, Show};
-use super::{Demo, signals};
+use super::receive::{Behaviour, PostCallback, ReceivedPost, Receiver};
+use super::{DemoArguments, signals};
 use crate::config::{Config, DictionarySource};
 use crate::node::Node;
 use crate::telemetry::log;
-use calls::Calls;
+use calls::NodeClient;
 
 /// The differences from the defaults. No other settings apply.
 const SETTINGS: &str = r#"
@@ -38,7 +38,7 @@ level = "warn"
 "#;
 
 /// Runs the tour.
-pub(super) fn run(words: &Demo) -> ExitCode {
+pub(super) fn run(words: &DemoArguments) -> ExitCode {
     let config = settings();
     log::start(&config.log);
     match actix_rt::System::new().block_on(show(config, words.keep)) {
@@ -54,7 +54,7 @@ fn settings() -> Config {
     let config = Config::from_layers(Some(("the demo", SETTINGS)), []);
     let mut config = config.expect("the demo's settings are constant; a test reads them");
     // The dictionary of the demo, independent of the current folder: an empty path is no folder.
-    config.catalogue = DictionarySource::Shipped(PathBuf::new());
+    config.dictionary = DictionarySource::Shipped(PathBuf::new());
     config
 }
 
@@ -86,12 +86,12 @@ fn reasons(metrics: &str) -> String {
 async fn perform(
     node: &Node,
     receiver: &Receiver,
-    arrived: &mut UnboundedReceiver<Receipt>,
+    arrived: &mut UnboundedReceiver<ReceivedPost>,
     keep: bool,
 ) -> Result<(), TourError> {
     let (node, receiver) = (node.address(), receiver.address());
     say(&format!("The node is listening on http://{node}, a receiver on http://{receiver}.\n"));
-    let calls = Calls::to(node);
+    let calls = NodeClient::to(node);
     tour::set_up(&calls, &format!("http://{receiver}")).await?;
     let totals = tour::run(&calls, arrived).await?;
     if let Ok(receipt) = arrived.try_recv() {
@@ -169,9 +169,9 @@ Ctrl-C ends it.
     )
 }
 
-fn start_receiver() -> std::io::Result<(Receiver, UnboundedReceiver<Receipt>)> {
+fn start_receiver() -> std::io::Result<(Receiver, UnboundedReceiver<ReceivedPost>)> {
     let (sender, arrived) = unbounded_channel();
-    let show: Show = Arc::new(move |receipt| {
+    let show: PostCallback = Arc::new(move |receipt| {
         // The tour may be over.
         let _ = sender.send(receipt);
     });

@@ -3,7 +3,7 @@
 
 use serde_json::json;
 
-use super::day::Setup;
+use super::day::DemoTrigger;
 
 const WELCOME: &str = "Dear *|GUEST:FNAME|*,
 
@@ -25,25 +25,25 @@ const BOOKED_DAYS: &str = r#"<?xml version="1.0" encoding="UTF-8"?>
 </calendar>"#;
 
 /// The templates and triggers, with their URLs at this receiver, and one URL at an address without a server.
-pub(super) fn setups(receiver: &str, nobody: &str) -> [Setup; 4] {
+pub(super) fn setups(receiver: &str, nobody: &str) -> [DemoTrigger; 4] {
     [
-        Setup::new(
+        DemoTrigger::new(
             ("welcome-letter", "Welcome letter", "a letter for each confirmed booking, as text"),
             ("text", WELCOME),
             json!({"event": "booking.confirmed", "url": format!("{receiver}/letters")}),
         ),
-        Setup::new(
+        DemoTrigger::new(
             ("cleaning", "Cleaning", "stays of a week or more, for the cleaners' chat"),
             ("json", CLEANING),
             json!({"event": "booking.*", "where": {"inquiry": {"nights": [{"numeric": [">=", 7]}]}},
                    "url": format!("{receiver}/cleaning")}),
         ),
-        Setup::new(
+        DemoTrigger::new(
             ("text-message", "Text message", "text messages to guests; disabled"),
             ("form", TEXT_MESSAGE),
             json!({"event": "guest.created", "url": format!("{receiver}/text-messages"), "enabled": false}),
         ),
-        Setup::new(
+        DemoTrigger::new(
             ("channel-calendar", "Channel calendar", "a calendar whose server is down"),
             ("xml", BOOKED_DAYS),
             json!({"event": "booking.*", "url": format!("{nobody}/calendar")}),
@@ -61,7 +61,7 @@ mod tests {
     #[test]
     fn each_can_be_saved() {
         let dictionary = Dictionary::shipped();
-        for Setup { id, template, mut trigger, .. } in setups("http://127.0.0.1:9000", "http://127.0.0.1:9001") {
+        for DemoTrigger { id, template, mut trigger, .. } in setups("http://127.0.0.1:9000", "http://127.0.0.1:9001") {
             let (format, body) = (template["format"].as_str().expect("a format"), template["body"].as_str());
             let format = format.parse().expect("a format");
             let body = body.expect("a body");

@@ -7,11 +7,11 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use tokio::sync::mpsc::UnboundedReceiver;
 
-use super::calls::Calls;
-use super::day::{self, Happening, Setup};
+use super::calls::NodeClient;
+use super::day::{self, DemoEvent, DemoTrigger};
 use crate::cli::error::TourError;
 use crate::cli::print::{ASIDE, EVENT, HEADING, POST, counted, indented, say};
-use crate::cli::receive::Receipt;
+use crate::cli::receive::ReceivedPost;
 use crate::model::duration_text::DurationText;
 
 /// How long a POST may take. It normally takes about a millisecond, but the machine may be very busy.
@@ -27,19 +27,20 @@ pub(super) struct TourTotals {
 }
 
 /// Puts the templates and triggers of the day.
-pub(super) async fn set_up(calls: &Calls, receiver: &str) -> Result<(), TourError> {
+pub(super) async fn set_up(calls: &NodeClient, receiver: &str) -> Result<(), TourError> {
     say(&format!("{HEADING}Three triggers, each with a template of its own{HEADING:#}"));
     let setups = day::setups(receiver);
-    let told: Vec<String> = setups.iter().map(|setup| format!("  {:13} {}", setup.id, setup.told)).collect();
+    let descriptions: Vec<String> =
+        setups.iter().map(|setup| format!("  {:13} {}", setup.id, setup.description)).collect();
     put(calls, setups).await?;
-    say(&told.join("\n"));
+    say(&descriptions.join("\n"));
     Ok(())
 }
 
 /// Puts templates, each with its trigger.
-pub(super) async fn put(calls: &Calls, setups: impl IntoIterator<Item = Setup>) -> Result<(), TourError> {
+pub(super) async fn put(calls: &NodeClient, setups: impl IntoIterator<Item = DemoTrigger>) -> Result<(), TourError> {
     let account = format!("/v1/accounts/{}", day::ACCOUNT);
-    for Setup { id, template, trigger, .. } in setups {
+    for DemoTrigger { id, template, trigger, .. } in setups {
         calls.put(&format!("{account}/templates/{id}"), &with_id(template, id)).await?;
         calls.put(&format!("{account}/triggers/{id}"), &with_id(trigger, id)).await?;
     }
@@ -52,15 +53,18 @@ fn with_id(mut document: Value, id: &str) -> Value {
 }
 
 /// Posts the day's events, each one after the POSTs of the one before have arrived.
-pub(super) async fn run(calls: &Calls, arrived: &mut UnboundedReceiver<Receipt>) -> Result<TourTotals, TourError> {
+pub(super) async fn run(
+    calls: &NodeClient,
+    arrived: &mut UnboundedReceiver<ReceivedPost>,
+) -> Result<TourTotals, TourError> {
     let mut totals = TourTotals::default();
-    for happening in day::happenings() {
+    for demo_event in day::happenings() {
         totals.events += 1;
-        say(&format!("\n{EVENT}event {}{EVENT:#}  {}", totals.events, happening.told));
-        say(&indented(&event_text(&happening.event), 2));
+        say(&format!("\n{EVENT}event {}{EVENT:#}  {}", totals.events, demo_event.description));
+        say(&indented(&event_text(&demo_event.event), 2));
         let posted = Instant::now();
-        calls.post("/v1/events", &happening.event).await?;
-        for (receipt, trigger) in await_posts(&happening, arrived).await? {
+        calls.post("/v1/events", &demo_event.event).await?;
+        for (receipt, trigger) in await_posts(&demo_event, arrived).await? {
             let between = receipt.arrived.saturating_duration_since(posted);
             totals.posts += 1;
             totals.slowest = totals.slowest.max(between);
@@ -72,10 +76,10 @@ pub(super) async fn run(calls: &Calls, arrived: &mut UnboundedReceiver<Receipt>)
 
 /// The POSTs that an event must cause, each with its trigger's id.
 async fn await_posts(
-    happening: &Happening,
-    arrived: &mut UnboundedReceiver<Receipt>,
-) -> Result<Vec<(Receipt, String)>, TourError> {
-    let mut missing = happening.fires.to_vec();
+    demo_event: &DemoEvent,
+    arrived: &mut UnboundedReceiver<ReceivedPost>,
+) -> Result<Vec<(ReceivedPost, String)>, TourError> {
+    let mut missing = demo_event.fires.to_vec();
     let mut posts = Vec::with_capacity(missing.len());
     let deadline = tokio::time::Instant::now() + ARRIVES_WITHIN;
     while let Some(next) = missing.first() {
@@ -99,7 +103,7 @@ fn event_text(event: &Value) -> String {
     text
 }
 
-fn post_text(receipt: &Receipt, trigger: &str, between: Duration) -> String {
+fn post_text(receipt: &ReceivedPost, trigger: &str, between: Duration) -> String {
     let head = format!("{POST}POST /{trigger}{POST:#}  {ASIDE}{} after the event{ASIDE:#}", milliseconds(between));
     format!("\n{}\n{}", indented(&head, 4), indented(&receipt.content(ASIDE), 6))
 }

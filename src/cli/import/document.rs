@@ -1,11 +1,11 @@
-//! Reads an export and reports every mistake with its account, its record and its position in the file. Knows no
-//! store.
+//! Reads an export and reports every mistake with its account, its record and its position in the file. Does not use
+//! the store.
 
 use std::collections::HashSet;
 
 use serde_json::Value;
 
-use super::mistake::{Mistake, Order, Position};
+use super::mistake::{FileOrder, FilePosition, Mistake};
 use crate::cli::error::NotAnExport;
 use crate::cli::transfer::{MARK, VERSION};
 use crate::json::{kind, read_value, repeated_members};
@@ -18,52 +18,52 @@ use crate::store::{Kind, Record};
 
 /// The content of the file.
 #[derive(Debug, Default)]
-pub(super) struct Document {
+pub(super) struct ImportFile {
     /// The number of accounts with records.
     pub(super) accounts: usize,
     /// Templates of all accounts.
-    pub(super) templates: Vec<Entry<Template>>,
+    pub(super) templates: Vec<ImportEntry<Template>>,
     /// Triggers of all accounts.
-    pub(super) triggers: Vec<Entry<Trigger>>,
+    pub(super) triggers: Vec<ImportEntry<Trigger>>,
     /// Every template of the file, including those with mistakes: a trigger that names one of these has no mistake of
     /// its own.
     named: Vec<(AccountId, TemplateId)>,
 }
 
-/// A record of the file. Where the file has a mistake, something harmless stands in its place; nothing of such a file is
+/// A record of the file. If the file has a mistake, a harmless value replaces it; no record of such a file is
 /// written.
 #[derive(Debug)]
-pub(super) struct Entry<T> {
+pub(super) struct ImportEntry<T> {
     /// The account that it is written to.
     pub(super) account: AccountId,
     /// The record.
     pub(super) value: T,
     /// How the file names it.
     name: String,
-    position: Position,
+    position: FilePosition,
     /// The members that have a mistake already.
     refused: Vec<String>,
 }
 
 /// What an export holds lists of.
-trait Exported: Record {
+trait ExportedRecord: Record {
     /// Reads a record and says every mistake; `None` where it is no object.
     fn examine(document: Value) -> (Option<Self>, Vec<FieldError>);
 }
 
-impl Exported for Template {
+impl ExportedRecord for Template {
     fn examine(document: Value) -> (Option<Self>, Vec<FieldError>) {
         Self::examine(document)
     }
 }
 
-impl Exported for Trigger {
+impl ExportedRecord for Trigger {
     fn examine(document: Value) -> (Option<Self>, Vec<FieldError>) {
         Self::examine(document)
     }
 }
 
-impl<T: Record> Entry<T> {
+impl<T: Record> ImportEntry<T> {
     /// A mistake in this record, at a pointer into it; none where that member has one already.
     pub(super) fn mistake(&self, error: FieldError) -> Option<Mistake> {
         let has_one = self.refused.iter().any(|member| error.pointer.starts_with(member.as_str()));
@@ -71,7 +71,7 @@ impl<T: Record> Entry<T> {
     }
 }
 
-impl Document {
+impl ImportFile {
     /// The templates that triggers of the file may refer to.
     pub(super) fn named_templates(&self) -> impl Iterator<Item = (&AccountId, &TemplateId)> {
         self.named.iter().map(|(account, id)| (account, id))
@@ -83,14 +83,14 @@ pub(super) fn read(
     text: &[u8],
     into: Option<&AccountId>,
     quotas: &Quotas,
-) -> Result<(Document, Vec<Mistake>), NotAnExport> {
+) -> Result<(ImportFile, Vec<Mistake>), NotAnExport> {
     let document = read_value(text)?;
     match document.get(MARK) {
         Some(version) if version.as_u64() == Some(VERSION) => {}
         Some(version) => return Err(NotAnExport::OtherFormat { found: version.clone(), known: VERSION }),
         None => return Err(NotAnExport::NoMark(MARK)),
     }
-    let mut reader = ExportReader { quotas: quotas.clone(), document: Document::default(), mistakes: Vec::new() };
+    let mut reader = ExportReader { quotas: quotas.clone(), document: ImportFile::default(), mistakes: Vec::new() };
     let twice = "this name stands twice in its object; leave one of them out";
     let repeated = repeated_members(text, &[]).into_iter();
     let repeated = repeated.map(|pointer| FieldError::new(pointer, "repeated_key", twice)).collect();
@@ -104,7 +104,7 @@ pub(super) fn read(
 }
 
 /// An account of the file, with its name checked and its records unchecked.
-struct Account {
+struct ImportAccount {
     index: usize,
     id: AccountId,
     templates: Vec<Value>,
@@ -112,7 +112,7 @@ struct Account {
 }
 
 /// All accounts, or the one that is written to `into`.
-fn chosen(mut accounts: Vec<Account>, into: Option<&AccountId>) -> Result<Vec<Account>, NotAnExport> {
+fn chosen(mut accounts: Vec<ImportAccount>, into: Option<&AccountId>) -> Result<Vec<ImportAccount>, NotAnExport> {
     let Some(into) = into else {
         return Ok(accounts);
     };
@@ -127,18 +127,18 @@ fn chosen(mut accounts: Vec<Account>, into: Option<&AccountId>) -> Result<Vec<Ac
 
 struct ExportReader {
     quotas: Quotas,
-    document: Document,
+    document: ImportFile,
     mistakes: Vec<Mistake>,
 }
 
 impl ExportReader {
-    fn refuse(&mut self, order: Order, owner: &str, errors: Option<Vec<FieldError>>, base: &str) {
+    fn refuse(&mut self, order: FileOrder, owner: &str, errors: Option<Vec<FieldError>>, base: &str) {
         let errors = errors.into_iter().flatten();
-        let position = Position { order, pointer: base.to_owned() };
+        let position = FilePosition { order, pointer: base.to_owned() };
         self.mistakes.extend(errors.map(|error| position.mistake(owner.to_owned(), error)));
     }
 
-    fn read_top(&mut self, document: Value) -> Vec<Account> {
+    fn read_top(&mut self, document: Value) -> Vec<ImportAccount> {
         let mut list = Vec::new();
         let read = Fields::new(document, "an export").and_then(|mut fields| {
             let _ = fields.take(MARK);
@@ -147,9 +147,9 @@ impl ExportReader {
         });
         self.refuse((0, 0, 0), "", read.err(), "");
         let list = list.into_iter().enumerate();
-        let accounts: Vec<Account> = list.map(|(index, document)| self.read_head(index, document)).collect();
+        let accounts: Vec<ImportAccount> = list.map(|(index, document)| self.read_head(index, document)).collect();
         let mut seen = HashSet::new();
-        for Account { index, id, .. } in &accounts {
+        for ImportAccount { index, id, .. } in &accounts {
             if !seen.insert(id) {
                 let error = FieldError::new("/account", "duplicate", "the account is in the file twice");
                 self.refuse((*index, 0, 0), id.as_str(), Some(vec![error]), &format!("/accounts/{index}"));
@@ -158,7 +158,7 @@ impl ExportReader {
         accounts
     }
 
-    fn read_head(&mut self, index: usize, document: Value) -> Account {
+    fn read_head(&mut self, index: usize, document: Value) -> ImportAccount {
         let (mut id, mut templates, mut triggers) = (None, Vec::new(), Vec::new());
         let read = Fields::new(document, "an account").and_then(|mut fields| {
             let name = fields.required_text("account");
@@ -170,19 +170,19 @@ impl ExportReader {
         self.refuse((index, 0, 0), "", read.err(), &format!("/accounts/{index}"));
         // A mistake in the name hides no other mistake; nothing is ever written under this placeholder.
         let id = id.unwrap_or_else(|| AccountId::new(&format!("unnamed-{index}")).expect("this can be a name"));
-        Account { index, id, templates, triggers }
+        ImportAccount { index, id, templates, triggers }
     }
 
-    fn read_account(&mut self, account: Account, into: Option<&AccountId>) {
-        let Account { index, id, templates, triggers } = account;
+    fn read_account(&mut self, account: ImportAccount, into: Option<&AccountId>) {
+        let ImportAccount { index, id, templates, triggers } = account;
         let id = into.cloned().unwrap_or(id);
         self.document.accounts += 1;
         for document in &templates {
             let name = document.get("id").and_then(Value::as_str).and_then(|name| TemplateId::new(name).ok());
             self.document.named.extend(name.map(|name| (id.clone(), name)));
         }
-        self.judge_number(index, &id, "templates", templates.len(), self.quotas.templates);
-        self.judge_number(index, &id, "triggers", triggers.len(), self.quotas.triggers);
+        self.check_number(index, &id, "templates", templates.len(), self.quotas.templates);
+        self.check_number(index, &id, "triggers", triggers.len(), self.quotas.triggers);
         let templates = self.read_records(&id, (index, 0, 0), "templates", templates);
         let triggers = self.read_records(&id, (index, 1, 0), "triggers", triggers);
         self.document.templates.extend(templates);
@@ -190,7 +190,7 @@ impl ExportReader {
     }
 
     /// An account with more records than its quota can't be imported.
-    fn judge_number(&mut self, index: usize, account: &AccountId, member: &str, number: usize, most: usize) {
+    fn check_number(&mut self, index: usize, account: &AccountId, member: &str, number: usize, most: usize) {
         if number > most {
             let detail = format!("{number} {member}; an account keeps at most {most} (`quotas.{member}_per_account`)");
             let error = FieldError::new(format!("/{member}"), "quota_exceeded", detail);
@@ -198,23 +198,23 @@ impl ExportReader {
         }
     }
 
-    fn read_records<T: Exported>(
+    fn read_records<T: ExportedRecord>(
         &mut self,
         account: &AccountId,
-        order: Order,
+        order: FileOrder,
         member: &str,
         documents: Vec<Value>,
-    ) -> Vec<Entry<T>> {
+    ) -> Vec<ImportEntry<T>> {
         let mut seen = HashSet::new();
         let mut entries = Vec::with_capacity(documents.len());
         for (index, document) in documents.into_iter().enumerate() {
-            let position = Position {
+            let position = FilePosition {
                 order: (order.0, order.1, index),
                 pointer: format!("/accounts/{}/{member}/{index}", order.0),
             };
             let name = document.get("id").and_then(Value::as_str).map(str::to_owned);
             let mut errors = match &document {
-                Value::Object(members) if T::KIND == Kind::Trigger => self.quotas.judge_document(members),
+                Value::Object(members) if T::KIND == Kind::Trigger => self.quotas.check_document(members),
                 _ => Vec::new(),
             };
             let (value, more) = T::examine(document);
@@ -226,7 +226,7 @@ impl ExportReader {
             let refused = errors.iter().map(|error| error.pointer.clone()).collect();
             let owner = owner::<T>(account, &name);
             self.mistakes.extend(errors.into_iter().map(|error| position.mistake(owner.clone(), error)));
-            entries.extend(value.map(|value| Entry { account: account.clone(), value, name, position, refused }));
+            entries.extend(value.map(|value| ImportEntry { account: account.clone(), value, name, position, refused }));
         }
         entries
     }
@@ -259,7 +259,7 @@ mod tests {
         crate::config::Config::from_layers(None, []).expect("the defaults").store.quotas
     }
 
-    fn read_value(document: Value, into: Option<&str>) -> Result<(Document, Vec<String>), NotAnExport> {
+    fn read_value(document: Value, into: Option<&str>) -> Result<(ImportFile, Vec<String>), NotAnExport> {
         let into = into.map(|name| AccountId::new(name).expect("a name"));
         let (document, mistakes) = read(document.to_string().as_bytes(), into.as_ref(), &quotas())?;
         Ok((document, mistakes.iter().map(ToString::to_string).collect()))

@@ -5,12 +5,12 @@ use std::fmt;
 use crate::model::field::FieldError;
 
 /// The account, the kind, and the index of a record in the file.
-pub(super) type Order = (usize, usize, usize);
+pub(super) type FileOrder = (usize, usize, usize);
 
 /// The position of a record in the file.
 #[derive(Debug, Clone)]
-pub(super) struct Position {
-    pub(super) order: Order,
+pub(super) struct FilePosition {
+    pub(super) order: FileOrder,
     /// A JSON Pointer (RFC 6901) into the file.
     pub(super) pointer: String,
 }
@@ -19,7 +19,7 @@ pub(super) struct Position {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Mistake {
     /// Sorts mistakes by position.
-    pub(super) order: Order,
+    pub(super) order: FileOrder,
     /// `acme/template/welcome`; empty if it belongs to no record.
     owner: String,
     error: FieldError,
@@ -37,7 +37,7 @@ impl fmt::Display for Mistake {
     }
 }
 
-impl Position {
+impl FilePosition {
     /// A mistake at a pointer below this one.
     pub(super) fn mistake(&self, owner: String, error: FieldError) -> Mistake {
         let pointer = format!("{}{}", self.pointer, error.pointer);

@@ -1,8 +1,8 @@
 //! `posthaste import`: writes templates and triggers from a file that export wrote: all of them, or none if the file
 //! has a mistake. It never deletes anything.
 
+mod checks;
 mod document;
-mod judge;
 mod mistake;
 
 use std::collections::HashSet;
@@ -16,14 +16,14 @@ use indicatif::ProgressBar;
 
 use super::error::CommandError;
 use super::print::{complain, counted, progress_bar, say};
-use super::{Import, transfer};
+use super::{ImportArguments, transfer};
 use crate::config::Config;
 use crate::model::field::FieldError;
 use crate::model::id::{AccountId, TemplateId};
 use crate::model::template::Template;
 use crate::store::{Precondition, Record, Store, StoreError};
-use document::{Document, Entry};
-use judge::Findings;
+use checks::ImportFindings;
+use document::{ImportEntry, ImportFile};
 use mistake::Mistake;
 
 /// A larger file is not an export: a hundred thousand triggers are 50 MB.
@@ -33,13 +33,13 @@ const WRITES_MAX: usize = 256;
 
 /// How many records were written, and how many of them are new.
 #[derive(Debug, Default, Clone, Copy)]
-struct Tally {
+struct ImportTotals {
     written: usize,
     created: usize,
 }
 
 /// Reads the file into the store.
-pub(super) fn run(words: &Import) -> ExitCode {
+pub(super) fn run(words: &ImportArguments) -> ExitCode {
     let config = match words.settings.begin() {
         Ok(config) => config,
         Err(code) => return code,
@@ -53,14 +53,14 @@ pub(super) fn run(words: &Import) -> ExitCode {
     }
 }
 
-async fn import(words: &Import, config: &Config) -> Result<(), CommandError> {
+async fn import(words: &ImportArguments, config: &Config) -> Result<(), CommandError> {
     let name = if words.file == Path::new("-") { "standard input".into() } else { words.file.display().to_string() };
     let text = read(&words.file).map_err(|source| CommandError::File { name: name.clone(), source })?;
-    let dictionary = config.catalogue.load().map_err(CommandError::Dictionary)?;
+    let dictionary = config.dictionary.load().map_err(CommandError::Dictionary)?;
     let (document, mistakes) = document::read(&text, words.account.as_ref(), &config.store.quotas)
         .map_err(|source| CommandError::Export { name: name.clone(), source })?;
-    let mut findings = Findings { mistakes, warnings: Vec::new() };
-    findings.judge(&document, &dictionary, config);
+    let mut findings = ImportFindings { mistakes, warnings: Vec::new() };
+    findings.check(&document, &dictionary, config);
     let store = transfer::open(config).await?;
     find_missing(&document, &store, &mut findings.mistakes).await?;
     findings.report(&name)?;
@@ -82,7 +82,7 @@ fn read(path: &Path) -> io::Result<Vec<u8>> {
 }
 
 /// A trigger's template must be in the file or in the store.
-async fn find_missing(document: &Document, store: &Store, mistakes: &mut Vec<Mistake>) -> Result<(), StoreError> {
+async fn find_missing(document: &ImportFile, store: &Store, mistakes: &mut Vec<Mistake>) -> Result<(), StoreError> {
     let mut known: HashSet<(&AccountId, &TemplateId)> = document.named_templates().collect();
     for entry in &document.triggers {
         let template = &entry.value.template;
@@ -99,7 +99,7 @@ async fn find_missing(document: &Document, store: &Store, mistakes: &mut Vec<Mis
     Ok(())
 }
 
-async fn write(store: &Store, document: Document) -> Result<(), CommandError> {
+async fn write(store: &Store, document: ImportFile) -> Result<(), CommandError> {
     let total = document.templates.len() + document.triggers.len();
     let accounts = document.accounts;
     let bar = progress_bar(total);
@@ -107,17 +107,21 @@ async fn write(store: &Store, document: Document) -> Result<(), CommandError> {
     // Each trigger's template is stored now.
     let triggers = put_all(store, document.triggers, &bar).await?;
     bar.finish_and_clear();
-    let told = |tally: Tally, what: &str| {
+    let summary = |tally: ImportTotals, what: &str| {
         let replaced = tally.written - tally.created;
         format!("{} ({} created, {replaced} replaced)", counted(tally.written, what), tally.created)
     };
-    let (templates, triggers) = (told(templates, "template"), told(triggers, "trigger"));
+    let (templates, triggers) = (summary(templates, "template"), summary(triggers, "trigger"));
     say(&format!("imported {templates} and {triggers} into {}", counted(accounts, "account")));
     Ok(())
 }
 
 /// Writes many records concurrently, since the store commits waiting writes together.
-async fn put_all<T: Record>(store: &Store, entries: Vec<Entry<T>>, bar: &ProgressBar) -> Result<Tally, CommandError> {
+async fn put_all<T: Record>(
+    store: &Store,
+    entries: Vec<ImportEntry<T>>,
+    bar: &ProgressBar,
+) -> Result<ImportTotals, CommandError> {
     let puts = stream::iter(entries).map(|entry| async move {
         let written = store.put(Some(&entry.account), &entry.value, Precondition::None).await;
         written.map_err(|source| CommandError::NotImported {
@@ -127,10 +131,10 @@ async fn put_all<T: Record>(store: &Store, entries: Vec<Entry<T>>, bar: &Progres
             source,
         })
     });
-    let tally = puts.buffer_unordered(WRITES_MAX).try_fold(Tally::default(), |tally, written| {
+    let tally = puts.buffer_unordered(WRITES_MAX).try_fold(ImportTotals::default(), |tally, written| {
         bar.inc(1);
         let created = tally.created + usize::from(written.created);
-        std::future::ready(Ok(Tally { written: tally.written + 1, created }))
+        std::future::ready(Ok(ImportTotals { written: tally.written + 1, created }))
     });
     tally.await
 }

@@ -10,13 +10,13 @@ use std::time::Duration;
 use tokio::sync::Notify;
 
 use super::print::{complain, counted, report, say, try_say, try_say_exactly};
-use super::{Receive, signals};
+use super::{ReceiveArguments, signals};
 
-pub(super) use receipt::Receipt;
-pub(super) use receiver::{Behaviour, Receiver, Show};
+pub(super) use receipt::ReceivedPost;
+pub(super) use receiver::{Behaviour, PostCallback, Receiver};
 
 /// Prints what arrives.
-pub(super) fn run(words: &Receive) -> ExitCode {
+pub(super) fn run(words: &ReceiveArguments) -> ExitCode {
     actix_rt::System::new().block_on(async {
         let stop = match signals::stop_signal() {
             Ok(stop) => stop,
@@ -60,13 +60,13 @@ pub(super) fn run(words: &Receive) -> ExitCode {
     })
 }
 
-/// Prints each POST. Ends the command once nobody reads its output.
-fn show(words: &Receive, unheard: &Arc<Notify>) -> Option<Show> {
+/// Prints each POST. Ends the command once its output is closed.
+fn show(words: &ReceiveArguments, unheard: &Arc<Notify>) -> Option<PostCallback> {
     if words.quiet {
         return None;
     }
     let (json, unheard) = (words.json, Arc::clone(unheard));
-    Some(Arc::new(move |receipt: Receipt| {
+    Some(Arc::new(move |receipt: ReceivedPost| {
         let printed =
             if json { try_say_exactly(&receipt.json().to_string()) } else { try_say(&format!("{}\n", receipt.text())) };
         if printed.is_err() {

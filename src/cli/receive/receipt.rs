@@ -17,7 +17,7 @@ const DULL_HEADERS: [&str; 8] =
 
 /// A POST as it arrived.
 #[derive(Debug, Clone)]
-pub(in crate::cli) struct Receipt {
+pub(in crate::cli) struct ReceivedPost {
     /// When it was complete.
     pub(in crate::cli) time: Timestamp,
     /// The same, on the monotonic clock.
@@ -34,7 +34,7 @@ pub(in crate::cli) struct Receipt {
     pub(in crate::cli) bytes_left_out: usize,
 }
 
-impl Receipt {
+impl ReceivedPost {
     /// For a person: the request line, the informative headers, the body.
     pub(in crate::cli) fn text(&self) -> String {
         let (method, path) = (visible_line(&self.method), visible_line(&self.path));
@@ -106,8 +106,8 @@ mod tests {
 
     use super::*;
 
-    fn receipt(body: &'static [u8]) -> Receipt {
-        Receipt {
+    fn receipt(body: &'static [u8]) -> ReceivedPost {
+        ReceivedPost {
             time: "2026-05-06T09:30:00.1234Z".parse().expect("a time"),
             arrived: Instant::now(),
             method: "POST".to_owned(),
@@ -126,7 +126,7 @@ mod tests {
         let expected = "2026-05-06T09:30:00.123Z POST /hook?x=1\ncontent-type: text/plain\nx-a: 1\nx-a: \\u{1b}2\n\n\
                         {\"a\":\n1}\\u{1b}";
         assert_eq!(text, expected);
-        let cut = Receipt { bytes_left_out: 7, ..receipt(b"x") };
+        let cut = ReceivedPost { bytes_left_out: 7, ..receipt(b"x") };
         assert!(cut.text().contains("… and 7 bytes more"));
     }
 
@@ -142,7 +142,7 @@ mod tests {
 
     #[test]
     fn a_cut_within_a_character_is_still_text() {
-        let cut = Receipt { bytes_left_out: 1, ..receipt(b"ab\xc3") };
+        let cut = ReceivedPost { bytes_left_out: 1, ..receipt(b"ab\xc3") };
         assert_eq!(cut.json()["body"], "ab");
         assert_eq!(cut.json()["bytes_left_out"], 1);
         assert_eq!(receipt(b"ab\xc3").json()["body_base64"], "YWLD");

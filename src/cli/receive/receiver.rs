@@ -1,5 +1,5 @@
 //! A server that accepts POSTs and sends the same response to all of them. It must never be the slowest part of a
-//! measurement, so it only counts unless requests are to be shown. It never prints.
+//! measurement, so it only counts unless requests must be shown. It never prints.
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -15,7 +15,7 @@ use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt as _;
 use jiff::Timestamp;
 
-use super::Receipt;
+use super::ReceivedPost;
 
 /// How much of a body is kept for display.
 const BODY_BYTES_KEPT_MAX: usize = 1 << 20;
@@ -23,7 +23,7 @@ const BODY_BYTES_KEPT_MAX: usize = 1 << 20;
 const KEEP_ALIVE: Duration = Duration::from_secs(75);
 
 /// Receives each POST, on any of the receiver's threads.
-pub(in crate::cli) type Show = Arc<dyn Fn(Receipt) + Send + Sync>;
+pub(in crate::cli) type PostCallback = Arc<dyn Fn(ReceivedPost) + Send + Sync>;
 
 /// How a receiver behaves.
 #[derive(Debug, Clone, Copy)]
@@ -48,13 +48,17 @@ pub(in crate::cli) struct Receiver {
 struct Handler {
     status: StatusCode,
     delay: Duration,
-    show: Option<Show>,
+    show: Option<PostCallback>,
     received: Arc<AtomicUsize>,
 }
 
 impl Receiver {
     /// Listens from now on.
-    pub(in crate::cli) fn start(listen: SocketAddr, behaviour: Behaviour, show: Option<Show>) -> io::Result<Self> {
+    pub(in crate::cli) fn start(
+        listen: SocketAddr,
+        behaviour: Behaviour,
+        show: Option<PostCallback>,
+    ) -> io::Result<Self> {
         let listener = TcpListener::bind(listen)?;
         let address = listener.local_addr()?;
         let received = Arc::new(AtomicUsize::new(0));
@@ -96,7 +100,7 @@ async fn take(request: HttpRequest, mut payload: web::Payload, handler: web::Dat
         let headers = headers(&request);
         let path = request.uri().path_and_query().map_or_else(|| "/".to_owned(), ToString::to_string);
         let method = request.method().to_string();
-        show(Receipt { time, arrived, method, path, headers, body, bytes_left_out });
+        show(ReceivedPost { time, arrived, method, path, headers, body, bytes_left_out });
     }
     if !handler.delay.is_zero() {
         actix_rt::time::sleep(handler.delay).await;

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::json::{Document, kind};
-use crate::templating::{About, Data, compile};
+use crate::templating::{Data, EventProperties, compile};
 
 /// What each receiver documents of its format, as a JSON schema in our words: every member that it knows and we send,
 /// what must be there, and its bounds. An unknown member is a mistake.
@@ -86,12 +86,12 @@ fn bodies(name: &str) -> Vec<String> {
     let checked = compile(format, preset.body(), &dictionary, event.as_ref(), &TemplateLimits::default());
     assert_eq!(checked.diagnostics, [], "{name}");
     let compiled = checked.compiled.expect("accepted");
-    let about = About {
+    let about = EventProperties {
         event_type: "booking.confirmed",
         id: "e1",
         time: "2026-05-07T22:30:00Z",
         account: "acme",
-        ..About::default()
+        ..EventProperties::default()
     };
     let sample = Value::Object(dictionary.sample(dictionary.sample_type(event.as_ref()).as_str()));
     let mut wild = sample.clone();

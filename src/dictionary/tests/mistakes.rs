@@ -1,4 +1,4 @@
-//! Every mistake is reported with its line and its cure, and all of them at once.
+//! Every mistake is reported with its line and its fix, and all of them at once.
 
 use super::*;
 

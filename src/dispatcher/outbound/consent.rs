@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use http::HeaderValue;
 
 use super::response::AllowedOrigin;
-use crate::config::Handshake;
+use crate::config::HandshakeSettings;
 use crate::model::destination::Destination;
 
 /// How long a receiver's consent is valid.
@@ -29,7 +29,7 @@ pub(super) enum Consent {
 }
 
 #[derive(Debug)]
-struct Remembered {
+struct RememberedConsent {
     consent: Consent,
     until: Instant,
     /// When the next delivery may be sent.
@@ -39,14 +39,14 @@ struct Remembered {
 /// Which receivers are asked, and their responses; one for the node.
 #[derive(Debug)]
 pub(super) struct Consents {
-    hosts: Handshake,
+    hosts: HandshakeSettings,
     pub(super) origin: HeaderValue,
-    remembered: Mutex<HashMap<Destination, Remembered>>,
+    remembered: Mutex<HashMap<Destination, RememberedConsent>>,
 }
 
 /// What has to happen before the next delivery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Next {
+pub(super) enum ConsentStep {
     /// Ask the receiver.
     Ask,
     /// The receiver consents, and its rate allows it from this time on.
@@ -56,8 +56,8 @@ pub(super) enum Next {
 }
 
 impl Consents {
-    /// `None` if no receiver is to be asked.
-    pub(super) fn new(hosts: &Handshake) -> Option<Arc<Self>> {
+    /// `None` if no receiver is asked.
+    pub(super) fn new(hosts: &HandshakeSettings) -> Option<Arc<Self>> {
         let origin = HeaderValue::from_str(&hosts.origin).ok()?;
         let remembered = Mutex::default();
         (!hosts.hosts.is_empty()).then(|| Arc::new(Self { hosts: hosts.clone(), origin, remembered }))
@@ -69,17 +69,17 @@ impl Consents {
     }
 
     /// What has to happen before the next delivery.
-    pub(super) fn next(&self, destination: &Destination, now: Instant) -> Next {
+    pub(super) fn next(&self, destination: &Destination, now: Instant) -> ConsentStep {
         match self.locked().get(destination).filter(|known| known.until > now) {
-            None => Next::Ask,
-            Some(Remembered { consent: Consent::Refused, .. }) => Next::Refused,
-            Some(Remembered { next, .. }) => Next::From(*next),
+            None => ConsentStep::Ask,
+            Some(RememberedConsent { consent: Consent::Refused, .. }) => ConsentStep::Refused,
+            Some(RememberedConsent { next, .. }) => ConsentStep::From(*next),
         }
     }
 
     /// A delivery goes now: the next one has to wait as long as the receiver's rate says.
     pub(super) fn take(&self, destination: &Destination, now: Instant) {
-        if let Some(Remembered { consent: Consent::Granted(Some(between)), next, .. }) =
+        if let Some(RememberedConsent { consent: Consent::Granted(Some(between)), next, .. }) =
             self.locked().get_mut(destination)
         {
             *next = now + *between;
@@ -93,17 +93,17 @@ impl Consents {
         if remembered.len() >= REMEMBERED_MAX {
             remembered.clear();
         }
-        remembered.insert(destination.clone(), Remembered { consent, until: now + counts_for, next: now });
+        remembered.insert(destination.clone(), RememberedConsent { consent, until: now + counts_for, next: now });
         drop(remembered);
         self.take(destination, now);
     }
 
-    fn locked(&self) -> MutexGuard<'_, HashMap<Destination, Remembered>> {
+    fn locked(&self) -> MutexGuard<'_, HashMap<Destination, RememberedConsent>> {
         self.remembered.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Interprets the response to a request for consent.
-    pub(super) fn judge(&self, status: u16, allowed: &AllowedOrigin) -> Consent {
+    pub(super) fn decide(&self, status: u16, allowed: &AllowedOrigin) -> Consent {
         let origin = allowed.origin.as_deref().unwrap_or_default();
         let ours = self.hosts.origin.as_str();
         let granted = (200..300).contains(&status) && (origin == "*" || origin.eq_ignore_ascii_case(ours));
@@ -127,7 +127,7 @@ mod tests {
 
     fn consents() -> Arc<Consents> {
         let hosts = vec![HostPattern::new("*.example").expect("a pattern")];
-        Consents::new(&Handshake { hosts, origin: "posthaste.example".into() }).expect("one receiver is asked")
+        Consents::new(&HandshakeSettings { hosts, origin: "posthaste.example".into() }).expect("one receiver is asked")
     }
 
     fn destination(url: &str) -> Destination {
@@ -150,7 +150,7 @@ mod tests {
             (302, Some("*"), None, Consent::Refused),
         ] {
             let allowed = AllowedOrigin { origin: origin.map(str::to_owned), rate: rate.map(str::to_owned) };
-            assert_eq!(consents.judge(status, &allowed), expected, "{status} {allowed:?}");
+            assert_eq!(consents.decide(status, &allowed), expected, "{status} {allowed:?}");
         }
     }
 
@@ -159,20 +159,20 @@ mod tests {
         let (consents, begun) = (consents(), Instant::now());
         let (one, other) = (destination("https://a.example/"), destination("https://b.example/"));
         assert!(consents.concern(&one) && !consents.concern(&destination("https://example.com/")));
-        assert_eq!(consents.next(&one, begun), Next::Ask);
+        assert_eq!(consents.next(&one, begun), ConsentStep::Ask);
         let second = Duration::from_secs(1);
         consents.remember(&one, Consent::Granted(Some(second)), begun);
         consents.remember(&other, Consent::Refused, begun);
         for number in 1..3 {
             let due = begun + second * number;
-            assert_eq!(consents.next(&one, begun), Next::From(due));
-            assert_eq!(consents.next(&one, begun), Next::From(due), "a look takes nothing");
+            assert_eq!(consents.next(&one, begun), ConsentStep::From(due));
+            assert_eq!(consents.next(&one, begun), ConsentStep::From(due), "a look takes nothing");
             consents.take(&one, due);
         }
         consents.take(&one, begun + second * 10);
-        assert_eq!(consents.next(&one, begun), Next::From(begun + second * 11), "no burst is saved up");
-        assert_eq!(consents.next(&other, begun), Next::Refused);
-        assert_eq!(consents.next(&other, begun + REFUSED_FOR), Next::Ask);
-        assert_eq!(consents.next(&one, begun + GRANTED_FOR), Next::Ask);
+        assert_eq!(consents.next(&one, begun), ConsentStep::From(begun + second * 11), "no burst is saved up");
+        assert_eq!(consents.next(&other, begun), ConsentStep::Refused);
+        assert_eq!(consents.next(&other, begun + REFUSED_FOR), ConsentStep::Ask);
+        assert_eq!(consents.next(&one, begun + GRANTED_FOR), ConsentStep::Ask);
     }
 }

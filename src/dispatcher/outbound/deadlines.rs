@@ -20,17 +20,17 @@ const ENDED_AT_ONCE: usize = 32;
 /// All attempts have the same time.
 pub(super) struct Deadlines {
     timeout: Duration,
-    waiting: RefCell<Waiting>,
+    waiting: RefCell<DeadlineList>,
 }
 
 #[derive(Default)]
-struct Waiting {
-    attempts: Slab<Attempt>,
+struct DeadlineList {
+    attempts: Slab<AttemptDeadline>,
     /// Whether the task is running.
     watched: bool,
 }
 
-struct Attempt {
+struct AttemptDeadline {
     at: Instant,
     /// Who waits for the exchange; `None` once the deadline has passed.
     waker: Option<Waker>,
@@ -43,7 +43,7 @@ impl Deadlines {
 
     /// The result of `exchange`; `None` if its deadline passes first.
     pub(super) async fn within<F: Future + Unpin>(self: &Rc<Self>, exchange: F) -> Option<F::Output> {
-        Within { deadlines: self, exchange, key: None }.await
+        WithDeadline { deadlines: self, exchange, key: None }.await
     }
 
     fn begin(self: &Rc<Self>, waker: Waker) -> usize {
@@ -51,7 +51,7 @@ impl Deadlines {
         if !std::mem::replace(&mut waiting.watched, true) {
             actix_rt::spawn(Rc::clone(self).watch());
         }
-        waiting.attempts.insert(Attempt { at: Instant::now() + self.timeout, waker: Some(waker) })
+        waiting.attempts.insert(AttemptDeadline { at: Instant::now() + self.timeout, waker: Some(waker) })
     }
 
     /// Wakes attempts whose deadline has passed, until there is no attempt.
@@ -79,21 +79,21 @@ impl Deadlines {
                 ended += 1;
             }
         }
-        // Those that were woken end before the next look.
+        // Attempts that were woken end before the next check.
         let first = first.or_else(|| (!waiting.attempts.is_empty()).then(|| now + LOOK_EVERY));
         waiting.watched = first.is_some();
         first
     }
 }
 
-struct Within<'a, F> {
+struct WithDeadline<'a, F> {
     deadlines: &'a Rc<Deadlines>,
     exchange: F,
-    /// Of its attempt; none before it first has to wait.
+    /// The key of its attempt; `None` until it first has to wait.
     key: Option<usize>,
 }
 
-impl<F: Future + Unpin> Future for Within<'_, F> {
+impl<F: Future + Unpin> Future for WithDeadline<'_, F> {
     type Output = Option<F::Output>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
@@ -115,7 +115,7 @@ impl<F: Future + Unpin> Future for Within<'_, F> {
     }
 }
 
-impl<F> Drop for Within<'_, F> {
+impl<F> Drop for WithDeadline<'_, F> {
     fn drop(&mut self) {
         if let Some(key) = self.key {
             self.deadlines.waiting.borrow_mut().attempts.remove(key);

@@ -56,9 +56,9 @@ impl Habit {
     }
 
     /// How long a connection may be idle and still be used again. `said` is the receiver's own announcement.
-    pub(super) fn reuse_within(&self, said: Option<Duration>, now: Instant) -> Duration {
-        let said = said.map_or(Duration::MAX, |said| said.saturating_sub(MARGIN));
-        let within = self.keep_alive.min(said).min(self.shown(now).unwrap_or(Duration::MAX));
+    pub(super) fn reuse_within(&self, announced: Option<Duration>, now: Instant) -> Duration {
+        let announced = announced.map_or(Duration::MAX, |announced| announced.saturating_sub(MARGIN));
+        let within = self.keep_alive.min(announced).min(self.shown(now).unwrap_or(Duration::MAX));
         if within < REUSE_LEAST { Duration::ZERO } else { within }
     }
 
@@ -85,10 +85,10 @@ mod tests {
     fn announcements_and_observations_of_a_receiver_count() {
         let begun = Instant::now();
         let mut habit = Habit::new(ms(1_500));
-        for (said, expected) in
+        for (announced, expected) in
             [(None, 1_500), (Some(ms(5_000)), 1_500), (Some(ms(2_000)), 1_500), (Some(ms(1_000)), 500)]
         {
-            assert_eq!(habit.reuse_within(said, begun), ms(expected), "{said:?}");
+            assert_eq!(habit.reuse_within(announced, begun), ms(expected), "{announced:?}");
         }
         assert_eq!(habit.reuse_within(Some(Duration::ZERO), begun), Duration::ZERO);
         habit.closed_after(ms(800), begun);

@@ -5,7 +5,7 @@
 //! ```text
 //! Outlet ──┬── Pool: idle streams ──┬── Stream ──┬── Socket (TCP, TLS)
 //!   │      └── HTTP client ─────────┘            ├── Response: reads what the receiver sends, each byte once
-//!   ├── Progress: how far it came                └── Peer: resolve, judge, race, tunnel; habits of the receiver
+//!   ├── Progress: how far it came                └── Peer: resolve, check, race, tunnel; habits of the receiver
 //!   ├── Deadlines: of all attempts of a thread
 //!   └── Turnstile: new connections of a thread begin a few at a time
 //! ```
@@ -31,9 +31,9 @@ mod tests;
 mod tls;
 mod turnstile;
 
+pub(super) use outlet::{ConsentTurn, Outlet, Outlets};
 pub use outlet::{Outbound, OutboundError};
-pub(super) use outlet::{Outlet, Outlets, Turn};
 pub use own::OwnAddresses;
-pub(super) use post::Post;
+pub(super) use post::{DecimalDigits, Post};
 pub use resolve::ResolverError;
 pub(super) use resolve::system_resolver;

@@ -15,13 +15,13 @@ use futures_util::future::LocalBoxFuture;
 use http::HeaderName;
 use http::header::HOST;
 
-use super::consent::{Consent, Consents, Next};
+use super::consent::{Consent, ConsentStep, Consents};
 use super::deadlines::Deadlines;
 use super::own::OwnAddresses;
-use super::peer::{Dialling, Peer};
-use super::pool::{CLOSED_WITHIN, Pool};
-use super::post::{Outgoing, Post};
-use super::progress::{Progress, Tracked};
+use super::peer::{DialContext, Peer};
+use super::pool::{CLOSED_WITHIN, ConnectionPool};
+use super::post::{OutgoingPost, Post};
+use super::progress::{AttemptProgress, TrackedExchange};
 use super::proxy::{Proxy, ProxyError};
 use super::resolve::Resolver;
 use super::response::AllowedOrigin;
@@ -46,7 +46,7 @@ const CLIENT_KEEPS: Duration = Duration::from_secs(86_400);
 /// What all outlets of the node share.
 #[derive(Debug, Clone)]
 pub struct Outbound {
-    dialling: Arc<Dialling>,
+    dialling: Arc<DialContext>,
     connections: usize,
     keep_alive: Duration,
     attempt_timeout: Duration,
@@ -69,7 +69,7 @@ impl Outbound {
     /// Prepares what connections need. `own`: the addresses that the node itself listens on.
     pub fn new(config: &Dispatch, own: OwnAddresses) -> Result<Self, OutboundError> {
         let proxy = config.proxy.as_deref().map(Proxy::new).transpose()?;
-        let dialling = Dialling { egress: config.egress.clone(), own, tls: tls::config(config)?, proxy };
+        let dialling = DialContext { egress: config.egress.clone(), own, tls: tls::config(config)?, proxy };
         Ok(Self {
             dialling: Arc::new(dialling),
             connections: config.connections_per_destination,
@@ -124,33 +124,33 @@ impl Outlets {
             let connecting = making.call(awc::Connect { uri: Uri::from_static(DESTINATION), addr: None });
             async move { connecting.await.ok() }
         };
-        let pool = Pool::new(connect, destination.secure);
+        let pool = ConnectionPool::new(connect, destination.secure);
         let client = || {
             let client = awc::Client::builder().connector(connector());
             client.disable_timeout().disable_redirects().no_default_headers().finish()
         };
-        let handshake = consents.map(|consents| Handshake { client: client(), consents });
+        let handshake = consents.map(|consents| HandshakeClient { client: client(), consents });
         Outlet { pool, peer, deadlines: Rc::clone(&self.deadlines), handshake }
     }
 }
 
 /// Sends requests to one destination.
 pub(in crate::dispatcher) struct Outlet {
-    pool: Pool,
+    pool: ConnectionPool,
     peer: Rc<Peer>,
     deadlines: Rc<Deadlines>,
     /// For a receiver that is asked for its consent.
-    handshake: Option<Handshake>,
+    handshake: Option<HandshakeClient>,
 }
 
-struct Handshake {
+struct HandshakeClient {
     client: awc::Client,
     consents: Arc<Consents>,
 }
 
 /// When an attempt may begin, as far as the receiver has a say in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::dispatcher) enum Turn {
+pub(in crate::dispatcher) enum ConsentTurn {
     /// Now.
     Now,
     /// When its rate allows one more.
@@ -163,7 +163,7 @@ impl Outlet {
     /// Makes a POST.
     pub(in crate::dispatcher) async fn post(&self, post: Post) -> (Outcome, Option<u16>) {
         let closes = self.peer.uses_once(Instant::now());
-        self.exchange(Some(Outgoing::new(post, closes)), self.pool.exchange(closes)).await
+        self.exchange(Some(OutgoingPost::new(post, closes)), self.pool.exchange(closes)).await
     }
 
     /// Whether the receiver has a say in when an attempt begins.
@@ -173,18 +173,18 @@ impl Outlet {
 
     /// When an attempt may begin beside this many others. A delivery that has to wait has not begun, so it is not lost with
     /// this node.
-    pub(in crate::dispatcher) fn turn(&self, beside: usize, now: Instant) -> Turn {
+    pub(in crate::dispatcher) fn turn(&self, beside: usize, now: Instant) -> ConsentTurn {
         let next = self.handshake.as_ref().map(|own| own.consents.next(&self.peer.destination, now));
         match next {
-            Some(Next::From(time)) if time > now => Turn::At(time),
-            Some(Next::Ask) if beside > 0 => Turn::AfterOthers,
-            _ => Turn::Now,
+            Some(ConsentStep::From(time)) if time > now => ConsentTurn::At(time),
+            Some(ConsentStep::Ask) if beside > 0 => ConsentTurn::AfterOthers,
+            _ => ConsentTurn::Now,
         }
     }
 
     /// An attempt begins.
     pub(in crate::dispatcher) fn take_turn(&self, now: Instant) {
-        if let Some(Handshake { consents, .. }) = &self.handshake {
+        if let Some(HandshakeClient { consents, .. }) = &self.handshake {
             consents.take(&self.peer.destination, now);
         }
     }
@@ -193,16 +193,16 @@ impl Outlet {
     pub(in crate::dispatcher) async fn consent(&self, target: &Target) -> Result<(), (Outcome, Option<u16>)> {
         let Some(handshake) = &self.handshake else { return Ok(()) };
         match handshake.consents.next(&self.peer.destination, Instant::now()) {
-            Next::Refused => Err((Outcome::HandshakeRefused, None)),
-            Next::From(_) => Ok(()),
-            Next::Ask => self.ask(handshake, target).await,
+            ConsentStep::Refused => Err((Outcome::HandshakeRefused, None)),
+            ConsentStep::From(_) => Ok(()),
+            ConsentStep::Ask => self.ask(handshake, target).await,
         }
     }
 
     /// Asks the receiver. A failed request is not a refusal: the receiver is asked again.
     async fn ask(
         &self,
-        Handshake { client, consents }: &Handshake,
+        HandshakeClient { client, consents }: &HandshakeClient,
         target: &Target,
     ) -> Result<(), (Outcome, Option<u16>)> {
         let mut request = client.options(&target.uri);
@@ -218,16 +218,17 @@ impl Outlet {
         };
         let (outcome, status) = self.exchange(None, sent).await;
         let status = status.ok_or((outcome, None))?;
-        let consent = consents.judge(status, &allowed);
+        let consent = consents.decide(status, &allowed);
         consents.remember(&self.peer.destination, consent, Instant::now());
         if consent == Consent::Refused { Err((Outcome::HandshakeRefused, Some(status))) } else { Ok(()) }
     }
 
     /// Sends a request and waits for the response, under one deadline for both.
-    async fn exchange(&self, outgoing: Option<Outgoing>, sent: impl Future) -> (Outcome, Option<u16>) {
-        let progress = Cell::new(Progress::BEGUN);
+    async fn exchange(&self, outgoing: Option<OutgoingPost>, sent: impl Future) -> (Outcome, Option<u16>) {
+        let progress = Cell::new(AttemptProgress::BEGUN);
         let outgoing = outgoing.map(Box::new);
-        let tracked = Tracked { current: &self.peer.current, progress: &progress, outgoing, exchange: pin!(sent) };
+        let tracked =
+            TrackedExchange { current: &self.peer.current, progress: &progress, outgoing, exchange: pin!(sent) };
         let ended = self.deadlines.within(tracked).await;
         progress.get().outcome(ended.is_none())
     }

@@ -11,7 +11,7 @@ use tokio::net::TcpStream;
 
 use super::habit::Habit;
 use super::own::OwnAddresses;
-use super::progress::{Current, Phase};
+use super::progress::{AttemptPhase, CurrentAttempt};
 use super::proxy::Proxy;
 use super::race::Addresses;
 use super::resolve::Resolver;
@@ -25,7 +25,7 @@ use crate::model::outcome::Outcome;
 
 /// What all connections of the node share.
 #[derive(Debug)]
-pub(super) struct Dialling {
+pub(super) struct DialContext {
     pub(super) egress: EgressRules,
     pub(super) own: OwnAddresses,
     pub(super) tls: Arc<ClientConfig>,
@@ -35,14 +35,14 @@ pub(super) struct Dialling {
 /// A destination, as its connections see it.
 pub(super) struct Peer {
     pub(super) destination: Destination,
-    dialling: Arc<Dialling>,
+    dialling: Arc<DialContext>,
     resolver: Resolver,
     /// Where its connections begin, and whose they are.
     turn: (Rc<Turnstile>, AccountId),
     habit: Cell<Habit>,
     /// A request tries whether the receiver keeps a connection for so long.
     tries: Cell<bool>,
-    pub(super) current: Current,
+    pub(super) current: CurrentAttempt,
     pub(super) answer_bytes_max: usize,
     /// Whether the receiver is asked for its consent, and its response to that is passed on.
     pub(super) asks_for_consent: bool,
@@ -51,14 +51,14 @@ pub(super) struct Peer {
 impl Peer {
     pub(super) fn new(
         destination: Destination,
-        dialling: Arc<Dialling>,
+        dialling: Arc<DialContext>,
         resolver: Resolver,
         turn: (Rc<Turnstile>, AccountId),
         keep_alive: Duration,
         answer_bytes_max: usize,
         asks_for_consent: bool,
     ) -> Rc<Self> {
-        let (habit, current) = (Cell::new(Habit::new(keep_alive)), Current::default());
+        let (habit, current) = (Cell::new(Habit::new(keep_alive)), CurrentAttempt::default());
         let tries = Cell::new(false);
         Rc::new(Self {
             destination,
@@ -75,10 +75,10 @@ impl Peer {
 
     /// Makes a connection that is ready for a request.
     pub(super) async fn connect(self: Rc<Self>) -> Result<Socket, Outcome> {
-        self.current.enter(Phase::Resolve);
+        self.current.enter(AttemptPhase::Resolve);
         let (turnstile, account) = &self.turn;
         turnstile.pass(account).await;
-        self.dialling.egress.judge(&self.destination).map_err(|_| Outcome::AddressRefused)?;
+        self.dialling.egress.check(&self.destination).map_err(|_| Outcome::AddressRefused)?;
         let tcp = match &self.dialling.proxy {
             None => self.dial().await?,
             Some(proxy) => self.tunnel(proxy).await?,
@@ -86,7 +86,7 @@ impl Peer {
         if !self.destination.secure {
             return Ok(Socket::Plain(tcp));
         }
-        self.current.enter(Phase::Tls);
+        self.current.enter(AttemptPhase::Tls);
         tls::handshake(&self.dialling.tls, &self.destination, tcp).await
     }
 
@@ -95,7 +95,7 @@ impl Peer {
         let mut addresses = self.addresses(&self.destination).await?;
         let (dialling, destination) = (Arc::clone(&self.dialling), self.destination.clone());
         let all_refused = addresses.permit(move |address| {
-            dialling.egress.judge_address(&destination.host, address).is_ok()
+            dialling.egress.check_address(&destination.host, address).is_ok()
                 && !dialling.own.contain(address, destination.port)
         });
         if all_refused {
@@ -120,7 +120,7 @@ impl Peer {
     }
 
     async fn connect_to(&self, addresses: Addresses, port: u16) -> Result<TcpStream, Outcome> {
-        self.current.enter(Phase::Connect);
+        self.current.enter(AttemptPhase::Connect);
         let connected = addresses.connect(|address| TcpStream::connect((address, port))).await;
         let tcp = connected.map_err(|error| match error.kind() {
             std::io::ErrorKind::TimedOut => Outcome::TimeoutConnect,
@@ -140,17 +140,17 @@ impl Peer {
 
     /// Whether a request may use a connection that was idle for this long. If the receiver was not observed to keep
     /// connections that long, one request at a time tries.
-    pub(super) fn begin_reuse(self: &Rc<Self>, idle: Duration, now: Instant) -> Option<Reused> {
+    pub(super) fn begin_reuse(self: &Rc<Self>, idle: Duration, now: Instant) -> Option<ReusedConnection> {
         let habit = self.habit.get();
         let tries = !habit.is_proven(idle);
         // What was observed since the connection became idle counts as well.
         let may_begin = idle < habit.reuse_within(None, now) && !(tries && self.tries.replace(true));
-        may_begin.then(|| Reused { peer: Rc::clone(self), idle, tries })
+        may_begin.then(|| ReusedConnection { peer: Rc::clone(self), idle, tries })
     }
 
     /// How long an idle connection can be used again; `said` is the receiver's own announcement.
-    pub(super) fn reuse_within(&self, said: Option<Duration>, now: Instant) -> Duration {
-        self.habit.get().reuse_within(said, now)
+    pub(super) fn reuse_within(&self, announced: Option<Duration>, now: Instant) -> Duration {
+        self.habit.get().reuse_within(announced, now)
     }
 
     /// Whether each connection carries only one request.
@@ -160,13 +160,13 @@ impl Peer {
 }
 
 /// A connection that is used again after it was idle for some time.
-pub(super) struct Reused {
+pub(super) struct ReusedConnection {
     peer: Rc<Peer>,
     pub(super) idle: Duration,
     tries: bool,
 }
 
-impl Reused {
+impl ReusedConnection {
     /// The receiver has read the request.
     pub(super) fn succeed(self) {
         let mut habit = self.peer.habit.get();
@@ -182,7 +182,7 @@ impl Reused {
     }
 }
 
-impl Drop for Reused {
+impl Drop for ReusedConnection {
     fn drop(&mut self) {
         if self.tries {
             self.peer.tries.set(false);

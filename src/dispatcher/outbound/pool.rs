@@ -20,22 +20,22 @@ const ANSWER_BYTES: usize = 64;
 /// How long an orderly close of a TLS connection may take.
 pub(super) const CLOSED_WITHIN: Duration = Duration::from_secs(1);
 
-trait Carries: AsyncRead + AsyncWrite + Unpin {}
+trait PooledStream: AsyncRead + AsyncWrite + Unpin {}
 
-impl<T: AsyncRead + AsyncWrite + Unpin> Carries for T {}
+impl<T: AsyncRead + AsyncWrite + Unpin> PooledStream for T {}
 
-type Carrier = Box<dyn Carries>;
-type Connecting = LocalBoxFuture<'static, Option<Carrier>>;
+type BoxedStream = Box<dyn PooledStream>;
+type ConnectFuture = LocalBoxFuture<'static, Option<BoxedStream>>;
 
 /// The connections of one destination.
-pub(super) struct Pool {
-    connect: Box<dyn Fn() -> Connecting>,
+pub(super) struct ConnectionPool {
+    connect: Box<dyn Fn() -> ConnectFuture>,
     closes_orderly: bool,
     /// The one that was used last is at the back, and is used first.
-    idle: RefCell<VecDeque<Carrier>>,
+    idle: RefCell<VecDeque<BoxedStream>>,
 }
 
-impl Pool {
+impl ConnectionPool {
     /// `connect` makes a connection, or none where the attempt's progress says why. `closes_orderly`: the end of each is
     /// announced, within [`CLOSED_WITHIN`].
     pub(super) fn new<F, C>(connect: impl Fn() -> F + 'static, closes_orderly: bool) -> Self
@@ -43,9 +43,9 @@ impl Pool {
         F: Future<Output = Option<C>> + 'static,
         C: AsyncRead + AsyncWrite + Unpin + 'static,
     {
-        let connect = move || -> Connecting {
+        let connect = move || -> ConnectFuture {
             let connecting = connect();
-            Box::pin(async move { Some(Box::new(connecting.await?) as Carrier) })
+            Box::pin(async move { Some(Box::new(connecting.await?) as BoxedStream) })
         };
         Self { connect: Box::new(connect), closes_orderly, idle: RefCell::default() }
     }
@@ -68,7 +68,7 @@ impl Pool {
         Ok(())
     }
 
-    fn take(&self) -> Option<Carrier> {
+    fn take(&self) -> Option<BoxedStream> {
         loop {
             let mut carrier = self.idle.borrow_mut().pop_back()?;
             if is_usable(&mut carrier) {
@@ -80,7 +80,7 @@ impl Pool {
 
     /// Closes those that were idle for too long.
     fn close_unusable(&self) {
-        let unusable = |idle: &mut VecDeque<Carrier>| {
+        let unusable = |idle: &mut VecDeque<BoxedStream>| {
             if idle.front_mut().is_some_and(|carrier| !is_usable(carrier)) { idle.pop_front() } else { None }
         };
         while let Some(carrier) = unusable(&mut self.idle.borrow_mut()) {
@@ -88,10 +88,10 @@ impl Pool {
         }
     }
 
-    fn close(&self, mut carrier: Carrier) {
+    fn close(&self, mut carrier: BoxedStream) {
         if self.closes_orderly {
             actix_rt::spawn(async move {
-                // A receiver that does not respond to it is none of the node's business.
+                // A receiver that does not respond to the close is not waited for longer.
                 let _ = tokio::time::timeout(CLOSED_WITHIN, carrier.shutdown()).await;
             });
         }
@@ -99,7 +99,7 @@ impl Pool {
 }
 
 /// Reads the short response to its end. Returns whether the connection can be used again.
-async fn read_answer(carrier: &mut Carrier) -> io::Result<bool> {
+async fn read_answer(carrier: &mut BoxedStream) -> io::Result<bool> {
     let mut answered = false;
     poll_fn(|cx| {
         loop {
@@ -115,11 +115,11 @@ async fn read_answer(carrier: &mut Carrier) -> io::Result<bool> {
 }
 
 /// An idle connection has nothing to read; an end of file means that it may not be used again.
-fn is_usable(carrier: &mut Carrier) -> bool {
+fn is_usable(carrier: &mut BoxedStream) -> bool {
     matches!(poll_read(carrier, &mut Context::from_waker(Waker::noop())), Ok(Poll::Pending))
 }
 
-fn poll_read(carrier: &mut Carrier, cx: &mut Context<'_>) -> io::Result<Poll<usize>> {
+fn poll_read(carrier: &mut BoxedStream, cx: &mut Context<'_>) -> io::Result<Poll<usize>> {
     let mut bytes = [0; ANSWER_BYTES];
     let mut buffer = ReadBuf::new(&mut bytes);
     Ok(match Pin::new(carrier).poll_read(cx, &mut buffer) {

@@ -1,7 +1,7 @@
-//! A POST as it goes out. The HTTP client knows nothing of it: it sends a request without headers and body, for which
+//! A POST as it is sent. The HTTP client does not see it: it sends a request without headers and body, for which
 //! the stream writes this one. So a head is made once, as bytes, and a body is never copied.
 
-use std::io::{self, IoSlice, Write as _};
+use std::io::{self, IoSlice};
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
@@ -15,18 +15,43 @@ pub(in crate::dispatcher) struct Post {
     pub(in crate::dispatcher) body: Bytes,
 }
 
+/// A number as its decimal digits. A head has several, and the standard library's way to write them takes longer than
+/// the rest of the head.
+pub(in crate::dispatcher) struct DecimalDigits {
+    digits: [u8; 20],
+    first: usize,
+}
+
+impl DecimalDigits {
+    pub(in crate::dispatcher) fn of(mut number: u64) -> Self {
+        let (mut digits, mut first) = ([b'0'; 20], 19);
+        while number > 9 {
+            digits[first] = b'0' + (number % 10) as u8;
+            (number, first) = (number / 10, first - 1);
+        }
+        digits[first] = b'0' + number as u8;
+        Self { digits, first }
+    }
+
+    pub(in crate::dispatcher) fn as_bytes(&self) -> &[u8] {
+        &self.digits[self.first..]
+    }
+}
+
 /// A POST that is being written.
-pub(super) struct Outgoing {
+pub(super) struct OutgoingPost {
     head: Vec<u8>,
     body: Bytes,
     written: usize,
 }
 
-impl Outgoing {
+impl OutgoingPost {
     /// `closes`: the connection carries no other request.
     pub(super) fn new(Post { fields: mut head, body }: Post, closes: bool) -> Self {
-        let _ = write!(head, "content-length: {}\r\n", body.len());
-        head.extend_from_slice(if closes { b"connection: close\r\n\r\n" } else { b"\r\n" });
+        let end: &[u8] = if closes { b"\r\nconnection: close\r\n\r\n" } else { b"\r\n\r\n" };
+        for part in [b"content-length: ", DecimalDigits::of(body.len() as u64).as_bytes(), end] {
+            head.extend_from_slice(part);
+        }
         Self { head, body, written: 0 }
     }
 
@@ -49,5 +74,18 @@ impl Outgoing {
             self.written += written;
         }
         Poll::Ready(Ok(()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::DecimalDigits;
+
+    #[test]
+    fn digits_are_those_of_the_standard_library() {
+        let powers = (0..20).map(|power| 10_u64.pow(power));
+        for number in powers.flat_map(|power| [power - 1, power, power + 1]).chain([0, u64::MAX]) {
+            assert_eq!(DecimalDigits::of(number).as_bytes(), number.to_string().as_bytes());
+        }
     }
 }

@@ -1,4 +1,4 @@
-//! How far an attempt has come. The HTTP client stands between the attempt and the connection and does not connect the
+//! The progress of an attempt. The HTTP client is between the attempt and the connection and does not connect the
 //! two. So while the attempt's future is polled, its progress is stored with the peer, where the connection updates it.
 
 use std::cell::Cell;
@@ -6,12 +6,12 @@ use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use super::post::Outgoing;
+use super::post::OutgoingPost;
 use crate::model::outcome::Outcome;
 
 /// What an attempt is doing. A missed deadline is named for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Phase {
+pub(super) enum AttemptPhase {
     Resolve,
     Connect,
     Tls,
@@ -19,7 +19,7 @@ pub(super) enum Phase {
     Response,
 }
 
-impl Phase {
+impl AttemptPhase {
     fn timeout(self) -> Outcome {
         match self {
             Self::Resolve => Outcome::TimeoutResolve,
@@ -33,14 +33,14 @@ impl Phase {
 
 /// What is known of an attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Progress {
-    phase: Phase,
+pub(super) struct AttemptProgress {
+    phase: AttemptPhase,
     status: Option<u16>,
     failure: Option<Outcome>,
 }
 
-impl Progress {
-    pub(super) const BEGUN: Self = Self { phase: Phase::Resolve, status: None, failure: None };
+impl AttemptProgress {
+    pub(super) const BEGUN: Self = Self { phase: AttemptPhase::Resolve, status: None, failure: None };
 
     /// The outcome of an attempt that ends in this state, and the status that was received.
     pub(super) fn outcome(self, deadline_passed: bool) -> (Outcome, Option<u16>) {
@@ -66,47 +66,47 @@ fn outcome_of_status(status: u16) -> Outcome {
 }
 
 /// Holds the progress of the attempt that is being polled.
-pub(super) struct Current {
-    progress: Cell<Progress>,
+pub(super) struct CurrentAttempt {
+    progress: Cell<AttemptProgress>,
     /// What the connection is to write in place of the client's request.
-    outgoing: Cell<Option<Box<Outgoing>>>,
+    outgoing: Cell<Option<Box<OutgoingPost>>>,
 }
 
-impl Default for Current {
+impl Default for CurrentAttempt {
     fn default() -> Self {
-        Self { progress: Cell::new(Progress::BEGUN), outgoing: Cell::default() }
+        Self { progress: Cell::new(AttemptProgress::BEGUN), outgoing: Cell::default() }
     }
 }
 
-impl Current {
-    pub(super) fn enter(&self, phase: Phase) {
-        self.progress.set(Progress { phase, ..self.progress.get() });
+impl CurrentAttempt {
+    pub(super) fn enter(&self, phase: AttemptPhase) {
+        self.progress.set(AttemptProgress { phase, ..self.progress.get() });
     }
 
     pub(super) fn receive(&self, status: u16) {
-        self.progress.set(Progress { status: Some(status), ..self.progress.get() });
+        self.progress.set(AttemptProgress { status: Some(status), ..self.progress.get() });
     }
 
     pub(super) fn fail(&self, failure: Outcome) {
-        self.progress.set(Progress { failure: Some(failure), ..self.progress.get() });
+        self.progress.set(AttemptProgress { failure: Some(failure), ..self.progress.get() });
     }
 
     /// The POST of the attempt, for the connection that begins to write it.
-    pub(super) fn take_outgoing(&self) -> Option<Box<Outgoing>> {
+    pub(super) fn take_outgoing(&self) -> Option<Box<OutgoingPost>> {
         self.outgoing.take()
     }
 }
 
 /// An exchange whose progress is kept apart from the other exchanges that are polled in turn with it.
-pub(super) struct Tracked<'a, F> {
-    pub(super) current: &'a Current,
-    pub(super) progress: &'a Cell<Progress>,
+pub(super) struct TrackedExchange<'a, F> {
+    pub(super) current: &'a CurrentAttempt,
+    pub(super) progress: &'a Cell<AttemptProgress>,
     /// Until a connection takes it.
-    pub(super) outgoing: Option<Box<Outgoing>>,
+    pub(super) outgoing: Option<Box<OutgoingPost>>,
     pub(super) exchange: F,
 }
 
-impl<F: Future + Unpin> Future for Tracked<'_, F> {
+impl<F: Future + Unpin> Future for TrackedExchange<'_, F> {
     type Output = F::Output;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {

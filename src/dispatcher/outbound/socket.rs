@@ -17,7 +17,7 @@ pub(super) enum Socket {
 
 /// The state of an idle connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Silence {
+pub(super) enum IdleState {
     /// Nothing has arrived.
     Kept,
     /// The receiver has closed it.
@@ -31,13 +31,13 @@ pub(super) enum Silence {
 
 impl Socket {
     /// Checks what has arrived. The runtime may not know of it yet, so the system is asked directly.
-    pub(super) fn silence(&mut self) -> Silence {
+    pub(super) fn silence(&mut self) -> IdleState {
         match self {
             Self::Plain(tcp) => match receive(tcp, &mut [0]) {
-                Ok(0) => Silence::Closed,
-                Ok(_) => Silence::Broken,
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => Silence::Kept,
-                Err(_) => Silence::Closed,
+                Ok(0) => IdleState::Closed,
+                Ok(_) => IdleState::Broken,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => IdleState::Kept,
+                Err(_) => IdleState::Closed,
             },
             Self::Tls(tls) => tls_silence(tls),
         }
@@ -97,30 +97,30 @@ fn receive(tcp: &TcpStream, buffer: &mut [u8]) -> io::Result<usize> {
     Ok(recv(tcp, buffer, RecvFlags::DONTWAIT)?.0)
 }
 
-struct Raw<'a>(&'a TcpStream);
+struct RawSocket<'a>(&'a TcpStream);
 
-impl io::Read for Raw<'_> {
+impl io::Read for RawSocket<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         receive(self.0, buffer)
     }
 }
 
 /// Session tickets may arrive at any time and are ignored; data and alerts are not.
-fn tls_silence(tls: &mut TlsStream<TcpStream>) -> Silence {
+fn tls_silence(tls: &mut TlsStream<TcpStream>) -> IdleState {
     let (tcp, session) = tls.get_mut();
     loop {
         // First what the session holds already: one record can hold the end of a response and more.
         match session.process_new_packets() {
-            Ok(state) if state.plaintext_bytes_to_read() > 0 => return Silence::Broken,
-            Ok(state) if state.peer_has_closed() => return Silence::Closed,
+            Ok(state) if state.plaintext_bytes_to_read() > 0 => return IdleState::Broken,
+            Ok(state) if state.peer_has_closed() => return IdleState::Closed,
             Ok(_) => {}
-            Err(_) => return Silence::Alert,
+            Err(_) => return IdleState::Alert,
         }
-        match session.read_tls(&mut Raw(tcp)) {
-            Ok(0) => return Silence::Closed,
+        match session.read_tls(&mut RawSocket(tcp)) {
+            Ok(0) => return IdleState::Closed,
             Ok(_) => {}
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Silence::Kept,
-            Err(_) => return Silence::Closed,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return IdleState::Kept,
+            Err(_) => return IdleState::Closed,
         }
     }
 }

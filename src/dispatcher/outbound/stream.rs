@@ -19,23 +19,23 @@ use futures_util::future::LocalBoxFuture;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::answer::Answer;
-use super::peer::{Peer, Reused};
-use super::post::Outgoing;
-use super::progress::Phase;
-use super::response::{Fed, Response, Reuse};
-use super::socket::{Silence, Socket};
+use super::peer::{Peer, ReusedConnection};
+use super::post::OutgoingPost;
+use super::progress::AttemptPhase;
+use super::response::{Response, ResponseProgress, Reuse};
+use super::socket::{IdleState, Socket};
 use crate::model::outcome::Outcome;
 
 /// The buffer of one read: most responses are shorter.
 const READ_BYTES: usize = 8_192;
 
-type Connecting = LocalBoxFuture<'static, Result<Socket, Outcome>>;
+type ReplacementFuture = LocalBoxFuture<'static, Result<Socket, Outcome>>;
 
-enum State {
+enum StreamState {
     /// No request is in flight.
     Idle,
     /// The connection was found unusable before a byte was written; a new one is being made.
-    Replacing(Connecting),
+    Replacing(ReplacementFuture),
     /// The request is being written; `begun` once a byte of it may have been sent.
     Sending { begun: bool },
     /// The response is being read. The rest of the request, if any, is discarded.
@@ -48,14 +48,14 @@ enum State {
 pub(super) struct Stream {
     peer: Rc<Peer>,
     socket: Socket,
-    state: State,
+    state: StreamState,
     /// What is written in place of the client's request; `None` where the client's own is.
-    outgoing: Option<Box<Outgoing>>,
+    outgoing: Option<Box<OutgoingPost>>,
     response: Response,
     /// When the last response ended; `None` if there was none on this connection.
     idle_since: Option<Instant>,
     /// Set while a reused connection carries a request of whose response no byte has arrived.
-    reused: Option<Reused>,
+    reused: Option<ReusedConnection>,
     /// How long it may be idle and still be used again.
     usable_for: Duration,
 }
@@ -70,7 +70,7 @@ impl Stream {
     pub(super) fn new(peer: Rc<Peer>, socket: Socket) -> Self {
         let response = Response::new(peer.answer_bytes_max);
         let (idle_since, reused, usable_for) = (None, None, Duration::ZERO);
-        Self { peer, socket, state: State::Idle, outgoing: None, response, idle_since, reused, usable_for }
+        Self { peer, socket, state: StreamState::Idle, outgoing: None, response, idle_since, reused, usable_for }
     }
 
     /// Checks the connection before the first byte of a request.
@@ -82,25 +82,25 @@ impl Stream {
         self.outgoing = self.peer.current.take_outgoing();
         // Data that was not requested would be read as the response to this request.
         self.state = match (self.socket.silence(), idle) {
-            (Silence::Kept, None) => State::Sending { begun: false },
-            (Silence::Kept, Some(idle)) => {
+            (IdleState::Kept, None) => StreamState::Sending { begun: false },
+            (IdleState::Kept, Some(idle)) => {
                 self.reused = self.peer.begin_reuse(idle, now);
-                if self.reused.is_some() { State::Sending { begun: false } } else { self.replacing() }
+                if self.reused.is_some() { StreamState::Sending { begun: false } } else { self.replacing() }
             }
             (_, Some(idle)) => {
                 self.peer.closed_after(idle);
                 self.replacing()
             }
-            (Silence::Closed, None) => return Err(self.fail(Outcome::ConnectionLostBeforeSend)),
-            (Silence::Alert, None) => return Err(self.fail(Outcome::Tls)),
-            (Silence::Broken, None) => return Err(self.fail(Outcome::BadAnswer)),
+            (IdleState::Closed, None) => return Err(self.fail(Outcome::ConnectionLostBeforeSend)),
+            (IdleState::Alert, None) => return Err(self.fail(Outcome::Tls)),
+            (IdleState::Broken, None) => return Err(self.fail(Outcome::BadAnswer)),
         };
-        self.peer.current.enter(Phase::Send);
+        self.peer.current.enter(AttemptPhase::Send);
         Ok(())
     }
 
-    fn replacing(&self) -> State {
-        State::Replacing(Box::pin(Rc::clone(&self.peer).connect()))
+    fn replacing(&self) -> StreamState {
+        StreamState::Replacing(Box::pin(Rc::clone(&self.peer).connect()))
     }
 
     /// Writes the request: the attempt's own whole, else as much of the client's as the socket takes.
@@ -112,13 +112,13 @@ impl Stream {
     }
 
     fn poll_replace(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if let State::Replacing(connecting) = &mut self.state {
+        if let StreamState::Replacing(connecting) = &mut self.state {
             match ready!(connecting.as_mut().poll(cx)) {
                 Ok(socket) => {
                     self.socket = socket;
                     self.idle_since = None;
-                    self.state = State::Sending { begun: false };
-                    self.peer.current.enter(Phase::Send);
+                    self.state = StreamState::Sending { begun: false };
+                    self.peer.current.enter(AttemptPhase::Send);
                 }
                 Err(outcome) => return Poll::Ready(Err(self.fail(outcome))),
             }
@@ -137,8 +137,8 @@ impl Stream {
             return Poll::Pending;
         };
         if begun {
-            self.peer.current.enter(Phase::Response);
-            self.state = State::Receiving;
+            self.peer.current.enter(AttemptPhase::Response);
+            self.state = StreamState::Receiving;
             return Poll::Ready(Ok(()));
         }
         match self.reused.take() {
@@ -180,7 +180,7 @@ impl Stream {
                 self.peer.current.receive(status);
             }
             match fed {
-                Ok(Fed::More | Fed::Over) => {}
+                Ok(ResponseProgress::More | ResponseProgress::Over) => {}
                 Err(_) => return Poll::Ready(Err(self.fail(Outcome::BadAnswer))),
             }
         }
@@ -192,12 +192,12 @@ impl Stream {
         let now = Instant::now();
         let status = self.response.status().unwrap_or_default();
         self.usable_for = match self.response.reuse() {
-            Reuse::Within(said) if whole_request_sent => self.peer.reuse_within(said, now),
+            Reuse::Within(announced) if whole_request_sent => self.peer.reuse_within(announced, now),
             _ => Duration::ZERO,
         };
         self.idle_since = Some(now);
         let allowed = self.peer.asks_for_consent.then(|| self.response.allowed_origin());
-        self.state = State::Answering(Answer::new(status, self.usable_for.is_zero(), allowed));
+        self.state = StreamState::Answering(Answer::new(status, self.usable_for.is_zero(), allowed));
     }
 
     /// The connection broke before the response was complete.
@@ -229,12 +229,12 @@ impl AsyncWrite for Stream {
         let own = self.get_mut();
         loop {
             match own.state {
-                State::Idle => own.begin()?,
-                State::Replacing(_) => ready!(own.poll_replace(cx))?,
-                State::Sending { begun } => {
+                StreamState::Idle => own.begin()?,
+                StreamState::Replacing(_) => ready!(own.poll_replace(cx))?,
+                StreamState::Sending { begun } => {
                     let error = match own.poll_send(cx, bytes) {
                         Poll::Ready(Ok(written)) => {
-                            own.state = State::Sending { begun: true };
+                            own.state = StreamState::Sending { begun: true };
                             return Poll::Ready(Ok(written));
                         }
                         Poll::Ready(Err(error)) => Some(error),
@@ -249,14 +249,14 @@ impl AsyncWrite for Stream {
                     }
                 }
                 // The receiver reads no more of the request.
-                State::Receiving | State::Answering(_) => return Poll::Ready(Ok(bytes.len())),
+                StreamState::Receiving | StreamState::Answering(_) => return Poll::Ready(Ok(bytes.len())),
             }
         }
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let own = self.get_mut();
-        let State::Sending { begun: true } = own.state else { return Poll::Ready(Ok(())) };
+        let StreamState::Sending { begun: true } = own.state else { return Poll::Ready(Ok(())) };
         let error = match own.socket.poll_flush(cx) {
             Poll::Ready(Ok(())) => return Poll::Ready(Ok(())),
             Poll::Ready(Err(error)) => Some(error),
@@ -280,23 +280,23 @@ impl AsyncRead for Stream {
         loop {
             match &mut own.state {
                 // The client checks whether it may use the connection: an end of file means that it may not.
-                State::Idle => {
+                StreamState::Idle => {
                     let usable = own.idle_since.is_none_or(|since| since.elapsed() < own.usable_for);
                     return if usable { Poll::Pending } else { Poll::Ready(Ok(())) };
                 }
-                State::Replacing(_) => ready!(own.poll_replace(cx))?,
-                State::Sending { .. } => {
-                    own.peer.current.enter(Phase::Response);
+                StreamState::Replacing(_) => ready!(own.poll_replace(cx))?,
+                StreamState::Sending { .. } => {
+                    own.peer.current.enter(AttemptPhase::Response);
                     ready!(own.poll_receive(cx))?;
                     own.answer(true);
                 }
-                State::Receiving => {
+                StreamState::Receiving => {
                     ready!(own.poll_receive(cx))?;
                     own.answer(false);
                 }
-                State::Answering(answer) => {
+                StreamState::Answering(answer) => {
                     if answer.give(buffer) {
-                        own.state = State::Idle;
+                        own.state = StreamState::Idle;
                     }
                     return Poll::Ready(Ok(()));
                 }

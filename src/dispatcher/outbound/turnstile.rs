@@ -1,5 +1,5 @@
 //! New connections of one thread begin a few at a time, and accounts take turns. Thousands that begin together, after a
-//! burst or as thousands of attempts end at their deadline, would hold up all other work of the thread.
+//! burst or when thousands of attempts end at their deadline, would delay all other work of the thread.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -13,25 +13,25 @@ use crate::model::id::AccountId;
 const AT_ONCE: usize = 16;
 
 /// Passes those that begin a connection.
-pub(super) struct Turnstile(RefCell<State>);
+pub(super) struct Turnstile(RefCell<TurnstileState>);
 
-struct State {
+struct TurnstileState {
     /// Since other tasks had their turn.
     passed: usize,
     waiting: DeficitQueue<AccountId, oneshot::Sender<()>>,
-    /// Whether the task that goes on is running.
+    /// Whether the task that lets waiting connections begin is running.
     turning: bool,
 }
 
 impl Turnstile {
     pub(super) fn new() -> Rc<Self> {
-        Rc::new(Self(RefCell::new(State { passed: 0, waiting: DeficitQueue::new(1), turning: false })))
+        Rc::new(Self(RefCell::new(TurnstileState { passed: 0, waiting: DeficitQueue::new(1), turning: false })))
     }
 
     /// Returns when a connection of this account may begin.
     pub(super) async fn pass(self: &Rc<Self>, account: &AccountId) {
         if let Some(turn) = self.enter(account) {
-            // The task that goes on ends after all that wait.
+            // That task ends after all waiting connections have begun.
             let _ = turn.await;
         }
     }

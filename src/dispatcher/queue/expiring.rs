@@ -4,7 +4,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use super::Queue;
-use crate::model::outcome::Dropped;
+use crate::model::outcome::DropReason;
 
 /// A delivery that has waited too long is dropped at most this much later.
 const EXPIRED_WITHIN: Duration = Duration::from_secs(1);
@@ -24,7 +24,7 @@ impl Queue {
                 let expired = own.waiting.borrow_mut().take_expired(now, age_max);
                 for queued in expired {
                     own.metrics.deliveries.dequeued(queued.delivery.body.len());
-                    own.turn_away(Dropped::Expired, queued);
+                    own.turn_away(DropReason::Expired, queued);
                 }
             }
             own.expiring.set(false);

@@ -4,8 +4,8 @@ use std::rc::Rc;
 use std::time::Instant;
 
 use super::Queue;
-use crate::dispatcher::parked::{Account, Fetch, Room};
-use crate::flow::in_flight::Lane;
+use crate::dispatcher::parked::{FetchRoom, ParkedAccount, PlannedFetch};
+use crate::flow::in_flight::ParkedLane;
 
 impl Queue {
     /// Fetches parked deliveries if there are any and half of the room for them is free. Called whenever that may have
@@ -20,14 +20,15 @@ impl Queue {
 
     /// How many parked deliveries of each of the next accounts, and how many bytes of all, can be sent or queued at once.
     /// `None` until half of the room is free, so that many are fetched at a time.
-    fn room(&self) -> Option<Room> {
+    fn room(&self) -> Option<FetchRoom> {
         // If the last one did not fit, bodies are too large to be queued.
         let queues = !self.parked.is_too_large();
         self.waiting.borrow().room_for_parked(&self.bounds, self.parked.next_accounts(), queues)
     }
 
-    async fn fetch(self: Rc<Self>, fetch: Fetch) {
-        let lane = |account: &Account| Lane { destination: self.destination.clone(), account: account.clone() };
+    async fn fetch(self: Rc<Self>, fetch: PlannedFetch) {
+        let lane =
+            |account: &ParkedAccount| ParkedLane { destination: self.destination.clone(), account: account.clone() };
         let lanes = fetch.accounts.iter().map(|(account, number)| (lane(account), *number)).collect();
         let fetched = fetch.claims.fetch(lanes, fetch.bytes).await;
         let queues = self.parked.finish(&fetch, &fetched.more);

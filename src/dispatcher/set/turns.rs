@@ -5,22 +5,22 @@ use std::time::{Duration, Instant};
 
 use actix::{AsyncContext as _, Context};
 
-use super::{Child, Dispatchers};
-use crate::dispatcher::overflow::{Overflow, Unserved};
-use crate::dispatcher::{ParkedFor, Stop, parked};
+use super::{DispatcherChild, Dispatchers};
+use crate::dispatcher::overflow::{Overflow, WaitingDestination};
+use crate::dispatcher::{ParkedReport, StopIdle, parked};
 use crate::flow::account::ACCOUNT_WEIGHT;
 use crate::flow::fairness::within;
 use crate::flow::in_flight::InFlight;
 use crate::flow::messages::DeliveriesRouted;
 use crate::model::destination::Destination;
 use crate::model::id::AccountId;
-use crate::model::outcome::Dropped;
+use crate::model::outcome::DropReason;
 
-/// How often what waits is looked at, while something does.
+/// How often waiting destinations are checked, while there are some.
 const LOOKED_AT_EVERY: Duration = Duration::from_millis(10);
 /// How long a destination keeps its Dispatcher while others wait for one and it always has something to send.
 const TURN: Duration = Duration::from_millis(500);
-/// Of all Dispatchers, the part of those that are idle that ends at a time.
+/// At most one in this many Dispatchers ends at a time because it is idle.
 const IDLE_ENDED_PART: usize = 64;
 
 impl Dispatchers {
@@ -39,7 +39,7 @@ impl Dispatchers {
         let of = self.children.iter().filter(|(_, child)| of(&self.overflow, &child.account));
         let idle = of.filter_map(|(name, child)| Some((child.idle_for(now)?, name.clone())));
         let mut idle: Vec<(Duration, Destination)> = idle.collect();
-        // Some more than are wanted, as looking for them takes time.
+        // Slightly more than wanted, because the search takes time.
         let ended = wanted.max(self.destinations_max / IDLE_ENDED_PART).min(idle.len());
         idle.sort_unstable_by_key(|(idle, _)| std::cmp::Reverse(*idle));
         for (_, destination) in &idle[..ended] {
@@ -50,7 +50,7 @@ impl Dispatchers {
 
     pub(super) fn end(&mut self, destination: &Destination) {
         if let Some(child) = self.remove(destination) {
-            child.address.do_send(Stop);
+            child.address.do_send(StopIdle);
         }
     }
 
@@ -58,13 +58,13 @@ impl Dispatchers {
     pub(super) fn wait(&mut self, message: DeliveriesRouted, context: &mut Context<Self>) {
         let now = Instant::now();
         message.0.into_iter().for_each(|queued| self.hold(now, queued));
-        self.look_later(context);
+        self.check_later(context);
     }
 
     fn hold(&mut self, now: Instant, queued: InFlight) {
         if let Some(claim) = &queued.claim {
             self.overflow.park(now, queued.lane(), claim.claims());
-            return parked::turn_away(&self.settings.metrics, Dropped::DestinationsFull, queued);
+            return parked::turn_away(&self.settings.metrics, DropReason::DestinationsFull, queued);
         }
         let bytes = queued.delivery.body.len();
         match self.overflow.push(now, queued) {
@@ -73,7 +73,7 @@ impl Dispatchers {
         }
     }
 
-    pub(super) fn look_later(&mut self, context: &mut Context<Self>) {
+    pub(super) fn check_later(&mut self, context: &mut Context<Self>) {
         // What waits for a destination that gives way waits for the next turn.
         let is_needed = || !self.overflow.is_empty() || self.children.values().any(|child| child.leaves);
         if !self.looks && is_needed() {
@@ -81,7 +81,7 @@ impl Dispatchers {
             context.run_later(LOOKED_AT_EVERY, |own, context| {
                 own.looks = false;
                 own.serve_overflow(context);
-                own.look_later(context);
+                own.check_later(context);
             });
         }
     }
@@ -106,8 +106,8 @@ impl Dispatchers {
             }
             let Some(child) = self.children.get_mut(&destination) else { continue };
             for (account, claims) in waiting.parked {
-                // If its mailbox is full, it is told at the next poll.
-                child.sent += u64::from(child.address.try_send(ParkedFor(account, claims)).is_ok());
+                // If its mailbox is full, the message is sent at the next poll.
+                child.sent += u64::from(child.address.try_send(ParkedReport(account, claims)).is_ok());
             }
             if !waiting.deliveries.is_empty() {
                 self.route(&destination, waiting.deliveries, context);
@@ -117,7 +117,7 @@ impl Dispatchers {
     }
 
     /// The destination whose turn it is. Where each account that waits has its share, its own idle Dispatchers end.
-    fn next_waiting(&mut self) -> Option<(AccountId, Destination, Unserved)> {
+    fn next_waiting(&mut self) -> Option<(AccountId, Destination, WaitingDestination)> {
         for _ in 0..2 {
             let (live, taken, most) = (&self.live, self.children.len(), self.destinations_max);
             let own = |account: &AccountId| live.get(account).copied().unwrap_or_default();
@@ -136,7 +136,7 @@ impl Dispatchers {
         for destination in left {
             let Some(child) = self.remove(&destination) else { continue };
             let waiting = child.queue.take_all();
-            child.address.do_send(Stop);
+            child.address.do_send(StopIdle);
             waiting.into_iter().for_each(|queued| self.hold(now, queued));
         }
     }
@@ -151,11 +151,11 @@ impl Dispatchers {
         }
         let (live, overflow, part) = (&self.live, &self.overflow, self.destinations_max / (self.live.len() + 1));
         let has_much = |account: &AccountId| live.get(account).is_some_and(|own| *own > part);
-        let had_turn = |child: &&mut Child| {
+        let had_turn = |child: &&mut DispatcherChild| {
             let has_had_it = !child.leaves && now.saturating_duration_since(child.since) >= TURN;
             has_had_it && (overflow.waits(&child.account) || has_much(&child.account))
         };
-        let mut longest: Vec<&mut Child> = self.children.values_mut().filter(had_turn).collect();
+        let mut longest: Vec<&mut DispatcherChild> = self.children.values_mut().filter(had_turn).collect();
         longest.sort_unstable_by_key(|child| child.since);
         for child in longest.into_iter().take(wanted) {
             child.leaves = true;

@@ -1,11 +1,11 @@
 //! The bounds of a destination, and how accounts share it.
 
 use super::*;
-use crate::flow::account::Bounds as AccountBounds;
+use crate::flow::account::NodeBounds as AccountBounds;
 use crate::flow::drill;
 
 impl Alone {
-    fn of(&self, account: &str, port: &Port, word: &str) -> (InFlight, oneshot::Receiver<Report>) {
+    fn of(&self, account: &str, port: &Port, word: &str) -> (InFlight, oneshot::Receiver<FiringReport>) {
         let (mut queued, reported) = self.queued(port, word);
         queued.account = self.gate.account(&AccountId::new(account).expect("a name"));
         (queued, reported)
@@ -39,12 +39,12 @@ async fn accounts_take_turns_at_a_destination_and_each_has_room_in_its_queue() {
     });
     dispatcher.send(DeliveriesRouted(queued.collect())).await.expect("it lives");
     assert_eq!(
-        alone.metrics.deliveries.dropped.get(Dropped::QueueFull),
+        alone.metrics.deliveries.dropped.get(DropReason::QueueFull),
         11,
         "one is sent, eight of nine may be queued"
     );
     dispatcher.send(DeliveriesRouted(vec![other])).await.expect("it lives");
-    assert_eq!(alone.metrics.deliveries.dropped.get(Dropped::QueueFull), 11, "another account has room");
+    assert_eq!(alone.metrics.deliveries.dropped.get(DropReason::QueueFull), 11, "another account has room");
     let (stream, first) = port.request().await;
     let bodies = served(&stream, 9).await;
     assert_eq!((first.as_str(), &bodies[..3]), ("0!", &["1!", "other!", "2!"].map(str::to_owned)[..]), "{bodies:?}");
@@ -85,7 +85,7 @@ async fn a_test_has_its_own_turn_and_reports_a_full_queue() {
     };
     let (queued, mut reported): (Vec<_>, Vec<_>) = (0..17).map(|_| test()).unzip();
     dispatcher.send(DeliveriesRouted(queued)).await.expect("it lives");
-    assert_eq!(soon(reported.remove(16)).await.expect("a report"), Report::Dropped(Dropped::QueueFull));
+    assert_eq!(soon(reported.remove(16)).await.expect("a report"), FiringReport::Dropped(DropReason::QueueFull));
     let (stream, _) = port.request().await;
     assert!(served(&stream, 2).await.contains(&"test!".to_owned()));
 }
@@ -121,7 +121,7 @@ async fn bodies_in_flight_count_and_leave_room_for_other_destinations() {
     }
     let held = alone.gate.delivery_bytes();
     assert!((45_000..90_000).contains(&held), "{held}");
-    assert!(alone.metrics.deliveries.dropped.get(Dropped::QueueBytesFull) > 100);
+    assert!(alone.metrics.deliveries.dropped.get(DropReason::QueueBytesFull) > 100);
     let (mut queued, _reported) = alone.of("own", &ports[2], "third");
     queued.outstanding = alone.gate.delivery(Some(queued.account.charge_bytes().expect("it may still render")));
     dispatchers[2].0.send(DeliveriesRouted(vec![queued])).await.expect("it lives");
@@ -140,8 +140,8 @@ async fn without_a_free_connection_it_queues_and_with_a_full_queue_it_drops() {
     let words = ["first", "secnd", "a-long-one", "third", "fifth"];
     let (queued, mut reported): (Vec<_>, Vec<_>) = words.iter().map(|word| alone.queued(&port, word)).unzip();
     dispatcher.send(DeliveriesRouted(queued)).await.expect("it lives");
-    assert_eq!(soon(reported.remove(4)).await.expect("a report"), Report::Dropped(Dropped::QueueFull));
-    assert_eq!(soon(reported.remove(2)).await.expect("a report"), Report::Dropped(Dropped::QueueBytesFull));
+    assert_eq!(soon(reported.remove(4)).await.expect("a report"), FiringReport::Dropped(DropReason::QueueFull));
+    assert_eq!(soon(reported.remove(2)).await.expect("a report"), FiringReport::Dropped(DropReason::QueueBytesFull));
     let (stream, body) = port.request().await;
     assert_eq!(
         (body.as_str(), alone.metrics.deliveries.queue_depth.get(), alone.metrics.deliveries.queue_bytes.get()),

@@ -1,20 +1,20 @@
 //! Deliveries that are kept in a journal, of which there is none here: each test says itself when attempts may begin.
 
 use super::*;
-use crate::flow::keep::{Begin, BeginGroup, Kept, Turn};
+use crate::flow::journal::{AttemptGroup, AttemptJournal, AttemptStart, JournaledFiring};
 use crate::flow::probe::EndedFirings;
 
 /// Lets the test say when attempts begin.
 #[derive(Debug)]
 struct Asked {
-    asked: mpsc::UnboundedSender<Rc<BeginGroup>>,
+    asked: mpsc::UnboundedSender<Rc<AttemptGroup>>,
     age_max: Duration,
 }
 
-impl Begin for Asked {
-    fn begin(&self, kept: Kept) -> Option<Rc<BeginGroup>> {
+impl AttemptJournal for Asked {
+    fn begin(&self, kept: JournaledFiring) -> Option<Rc<AttemptGroup>> {
         kept.take();
-        let group = Rc::<BeginGroup>::default();
+        let group = Rc::<AttemptGroup>::default();
         self.asked.send(Rc::clone(&group)).expect("the test lives");
         Some(group)
     }
@@ -25,18 +25,18 @@ impl Begin for Asked {
 }
 
 /// A queue with one connection.
-fn queue(alone: &Alone, port: &Port, age_max: Duration) -> (Rc<Queue>, mpsc::UnboundedReceiver<Rc<BeginGroup>>) {
+fn queue(alone: &Alone, port: &Port, age_max: Duration) -> (Rc<Queue>, mpsc::UnboundedReceiver<Rc<AttemptGroup>>) {
     let config = config(|own| own.connections_per_destination = 1);
     let resolver = Rc::new(system_resolver().expect("a resolver"));
     let outlet = Outbound::new(&config, OwnAddresses::default())
         .expect("TLS")
         .on_thread(resolver)
         .outlet(&port.destination(), &AccountId::default_account());
-    let connections = Connections::new(&Pool::new(10, 1), 1, config.keep_alive);
+    let connections = DestinationConnections::new(&Pool::new(10, 1), 1, config.keep_alive);
     let (asked, asks) = mpsc::unbounded_channel();
     let (metrics, gate) = (Arc::clone(&alone.metrics), Arc::clone(&alone.gate));
-    let begin: Rc<dyn Begin> = Rc::new(Asked { asked, age_max });
-    let bounds = Bounds::new(&config, None);
+    let begin: Rc<dyn AttemptJournal> = Rc::new(Asked { asked, age_max });
+    let bounds = DestinationBounds::new(&config, None);
     (Queue::new(port.destination(), bounds, (outlet, connections), metrics, gate, Some(begin)), asks)
 }
 
@@ -49,14 +49,14 @@ async fn an_attempt_whose_record_cannot_be_written_holds_up_no_producer() {
     let (admission, mut answered) = alone.admission();
     let (mut queued, reported) = alone.queued(&port, "one");
     queued.permit = Some(Permit::Request(admission, alone.gate.charge_default()));
-    queued.kept = Some(Kept::new(Arc::clone(&entry) as _, 3));
+    queued.kept = Some(JournaledFiring::new(Arc::clone(&entry) as _, 3));
     queue.take(vec![queued]);
     let turn = soon(asks.recv()).await.expect("asked");
     assert!(answered.try_recv().is_err(), "it is about to begin");
-    turn.set(Turn::Later);
-    assert!(soon(answered).await.is_ok());
+    turn.set(AttemptStart::Later);
+    soon(answered).await.expect("a response").expect("it was accepted");
     assert_eq!(alone.metrics.deliveries.attempts_in_flight.get(), 0);
-    turn.set(Turn::Now);
+    turn.set(AttemptStart::Now);
     let (stream, body) = port.request().await;
     assert_eq!(body, "one!");
     answer(&stream, 200).await;
@@ -73,7 +73,7 @@ async fn what_waits_too_long_ends_without_an_attempt() {
     let old = Instant::now().checked_sub(Duration::from_secs(61)).expect("the machine runs for longer");
     let kept = |word: &str, index: u32, accepted_at: Instant| {
         let (mut queued, reported) = alone.queued(&port, word);
-        (queued.accepted_at, queued.kept) = (accepted_at, Some(Kept::new(Arc::clone(&entry) as _, index)));
+        (queued.accepted_at, queued.kept) = (accepted_at, Some(JournaledFiring::new(Arc::clone(&entry) as _, index)));
         (queued, reported)
     };
     let (first, _first) = kept("first", 0, Instant::now());
@@ -82,7 +82,7 @@ async fn what_waits_too_long_ends_without_an_attempt() {
     queue.take(vec![first, second, third]);
     let _turn = soon(asks.recv()).await.expect("asked");
     let ended = soon(second_reported).await.expect("a report");
-    assert!(matches!(ended, Report::Dropped(Dropped::Expired)), "{ended:?}");
+    assert!(matches!(ended, FiringReport::Dropped(DropReason::Expired)), "{ended:?}");
     assert_eq!(*entry.0.lock().expect("whole"), [1]);
     assert!(third_reported.try_recv().is_err());
     assert_eq!(alone.metrics.deliveries.queue_depth.get(), 1);

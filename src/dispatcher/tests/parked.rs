@@ -1,7 +1,9 @@
 //! Deliveries from streams: when they are parked, and whose are fetched. The test stands for the worker of the claims.
 
 use super::*;
-use crate::flow::in_flight::{Claim, ClaimAction, EntryId, Fetch, Fetched, Request, StreamClaims};
+use crate::flow::in_flight::{
+    Claim, ClaimAction, EntryId, FetchRequest, FetchedDeliveries, StreamClaims, StreamRequest,
+};
 
 /// Deliveries of an account, with claims that are redeemed through `claims`.
 fn from_stream(alone: &Alone, port: &Port, claims: &StreamClaims, account: &str, is_late: bool) -> Vec<InFlight> {
@@ -15,14 +17,14 @@ fn from_stream(alone: &Alone, port: &Port, claims: &StreamClaims, account: &str,
     (0..10).map(one).collect()
 }
 
-fn parked(asked: &mut mpsc::UnboundedReceiver<Request>) -> Vec<String> {
+fn parked(asked: &mut mpsc::UnboundedReceiver<StreamRequest>) -> Vec<String> {
     let requests = std::iter::from_fn(|| asked.try_recv().ok());
     let lane = |request| match request {
-        Request::Redeem(claim) => match claim.action {
+        StreamRequest::Redeem(claim) => match claim.action {
             ClaimAction::Park(lane, _) => lane.account,
             _ => None,
         },
-        Request::Fetch(_) => None,
+        StreamRequest::Fetch(_) => None,
     };
     requests.filter_map(lane).map(|account| account.as_str().to_owned()).collect()
 }
@@ -49,12 +51,12 @@ async fn fetch(
     dispatcher: &Addr<Dispatcher>,
     account: &Option<AccountId>,
     claims: &StreamClaims,
-    asked: &mut mpsc::UnboundedReceiver<Request>,
-) -> Fetch {
+    asked: &mut mpsc::UnboundedReceiver<StreamRequest>,
+) -> FetchRequest {
     soon(async {
         loop {
-            dispatcher.send(ParkedFor(account.clone(), claims.clone())).await.expect("it lives");
-            if let Ok(Request::Fetch(fetch)) = asked.try_recv() {
+            dispatcher.send(ParkedReport(account.clone(), claims.clone())).await.expect("it lives");
+            if let Ok(StreamRequest::Fetch(fetch)) = asked.try_recv() {
                 return fetch;
             }
             tokio::task::yield_now().await;
@@ -79,7 +81,7 @@ async fn accounts_take_turns_with_what_is_parked() {
         assert_eq!(numbers, if firsts.is_empty() { vec![4] } else { vec![2, 2] }, "two begin, and two are queued");
         firsts.push(lanes[0].0.clone());
         let more = vec![true; lanes.len()];
-        fetch.response.send(Fetched { deliveries: Vec::new(), more }).expect("it waits");
+        fetch.response.send(FetchedDeliveries { deliveries: Vec::new(), more }).expect("it waits");
     }
     assert_eq!(firsts, [flood.clone(), flood.clone(), None, flood], "they take turns");
 }

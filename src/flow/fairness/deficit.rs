@@ -12,14 +12,14 @@ use std::hash::Hash;
 #[derive(Debug)]
 pub struct DeficitQueue<K, T> {
     quantum: usize,
-    members: HashMap<K, Member<T>>,
+    members: HashMap<K, QueueMember<T>>,
     /// Members that have items, in the order of their turns.
     turns: VecDeque<K>,
     len: usize,
 }
 
 #[derive(Debug)]
-struct Member<T> {
+struct QueueMember<T> {
     items: VecDeque<(usize, T)>,
     credit: usize,
 }
@@ -56,7 +56,7 @@ impl<K: Eq + Hash + Clone, T> DeficitQueue<K, T> {
         match self.members.get_mut(member) {
             Some(member) => member.items.push_back((cost, item)),
             None => {
-                let new = Member { items: VecDeque::from([(cost, item)]), credit: 0 };
+                let new = QueueMember { items: VecDeque::from([(cost, item)]), credit: 0 };
                 self.members.insert(member.clone(), new);
                 self.turns.push_back(member.clone());
             }

@@ -1,4 +1,4 @@
-//! Fair shares of limited resources: plain arithmetic that knows no actor, no clock and nothing of what is shared.
+//! Fair shares of limited resources: plain arithmetic, independent of actors, of clocks and of the resource.
 //! `docs/fairness.md` explains it and lists each pool with its weights.
 //!
 //! - [`Pool`]: memory and counts. Dynamic thresholds.
@@ -12,6 +12,6 @@ mod schedule;
 mod start_times;
 
 pub use deficit::DeficitQueue;
-pub use pool::{Pool, Share, Taken, within};
-pub use schedule::{Progress, Schedule, Slice};
+pub use pool::{Pool, Share, TakenUnits, within};
+pub use schedule::{JobProgress, Schedule, Slice};
 pub use start_times::{StartTimes, StartedTurn};

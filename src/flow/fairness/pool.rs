@@ -8,11 +8,12 @@
 //! Invariants: the members together hold exactly what the pool counts as taken. [`Share::take`] never takes more than
 //! the pool's capacity.
 
-use std::collections::HashMap;
 use std::fmt;
 use std::hash::Hash;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+
+use foldhash::HashMap;
 
 /// At this number of known members, those that hold nothing are forgotten.
 const MEMBERS_SWEPT_AT: usize = 1_024;
@@ -20,10 +21,10 @@ const MEMBERS_SWEPT_AT: usize = 1_024;
 /// A pool whose members are identified by `K`.
 pub struct Pool<K> {
     units: Arc<Units>,
-    members: Mutex<Members<K>>,
+    members: Mutex<PoolMembers<K>>,
 }
 
-struct Members<K> {
+struct PoolMembers<K> {
     shares: HashMap<K, Share>,
     swept_at: usize,
 }
@@ -40,9 +41,9 @@ struct Units {
 
 /// One member's share of a pool. Clones refer to the same share.
 #[derive(Clone)]
-pub struct Share(Arc<Member>);
+pub struct Share(Arc<PoolMember>);
 
-struct Member {
+struct PoolMember {
     units: Arc<Units>,
     taken: AtomicUsize,
     /// What it holds elsewhere: not of the pool, but of its share.
@@ -51,7 +52,7 @@ struct Member {
 
 /// Units that a member holds. Dropping it gives them back.
 #[derive(Debug)]
-pub struct Taken {
+pub struct TakenUnits {
     share: Share,
     units: usize,
 }
@@ -66,7 +67,7 @@ impl<K: Eq + Hash + Clone> Pool<K> {
     /// A pool of `capacity` units. A member may hold at most `weight` times what is free.
     pub fn new(capacity: usize, weight: usize) -> Self {
         let units = Units { capacity, weight, taken: AtomicUsize::new(0), ceiling: AtomicUsize::new(usize::MAX) };
-        let members = Members { shares: HashMap::new(), swept_at: MEMBERS_SWEPT_AT };
+        let members = PoolMembers { shares: HashMap::default(), swept_at: MEMBERS_SWEPT_AT };
         Self { units: Arc::new(units), members: Mutex::new(members) }
     }
 
@@ -89,7 +90,7 @@ impl<K: Eq + Hash + Clone> Pool<K> {
     /// The share of an anonymous member.
     pub fn apart(&self) -> Share {
         let (taken, elsewhere) = (AtomicUsize::new(0), AtomicUsize::new(0));
-        Share(Arc::new(Member { units: Arc::clone(&self.units), taken, elsewhere }))
+        Share(Arc::new(PoolMember { units: Arc::clone(&self.units), taken, elsewhere }))
     }
 }
 
@@ -133,12 +134,12 @@ impl Units {
 
 impl Share {
     /// Takes this many units, or none if the member would exceed its threshold.
-    pub fn take(&self, units: usize) -> Option<Taken> {
-        self.reserve(units).then(|| Taken { share: self.clone(), units })
+    pub fn take(&self, units: usize) -> Option<TakenUnits> {
+        self.reserve(units).then(|| TakenUnits { share: self.clone(), units })
     }
 
     fn reserve(&self, units: usize) -> bool {
-        let Member { units: pool, taken, elsewhere } = &*self.0;
+        let PoolMember { units: pool, taken, elsewhere } = &*self.0;
         // Counts first and decides then, so that two threads never take the same unit.
         let own = taken.fetch_add(units, Ordering::SeqCst) + units;
         let all = pool.taken.fetch_add(units, Ordering::SeqCst) + units;
@@ -151,9 +152,9 @@ impl Share {
     }
 
     /// Takes as many of these units as the threshold allows, possibly none.
-    pub fn take_some(&self, units: usize) -> Taken {
-        let mut taken = Taken { share: self.clone(), units: 0 };
-        // In halving steps: the threshold changes with what is taken.
+    pub fn take_some(&self, units: usize) -> TakenUnits {
+        let mut taken = TakenUnits { share: self.clone(), units: 0 };
+        // By halving steps, because the threshold depends on the units that are taken.
         let mut step = units;
         while step > 0 && taken.units < units {
             if !taken.grow(step.min(units - taken.units)) {
@@ -164,10 +165,10 @@ impl Share {
     }
 
     /// Takes this many units whatever the threshold is: they are in use already.
-    pub fn take_over(&self, units: usize) -> Taken {
+    pub fn take_over(&self, units: usize) -> TakenUnits {
         self.0.taken.fetch_add(units, Ordering::SeqCst);
         self.0.units.taken.fetch_add(units, Ordering::SeqCst);
-        Taken { share: self.clone(), units }
+        TakenUnits { share: self.clone(), units }
     }
 
     /// How many units the member holds.
@@ -204,7 +205,7 @@ impl Share {
     }
 }
 
-impl Taken {
+impl TakenUnits {
     /// How many units it holds.
     pub fn units(&self) -> usize {
         self.units
@@ -244,7 +245,7 @@ impl Taken {
     }
 }
 
-impl Drop for Taken {
+impl Drop for TakenUnits {
     fn drop(&mut self) {
         if self.units > 0 {
             self.share.release(self.units);

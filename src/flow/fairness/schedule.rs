@@ -10,7 +10,7 @@ use super::start_times::StartTimes;
 
 /// The result of one unit of work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Progress {
+pub enum JobProgress {
     /// There is more to do.
     More,
     /// There is more to do, but not before [`Schedule::unblock`].
@@ -76,7 +76,12 @@ impl<K: Ord + Hash + Clone, J> Schedule<K, J> {
     }
 
     /// Works for one slice, measured by the clock `now`. `work` does one unit of a job.
-    pub fn work(&mut self, slice: Slice, mut now: impl FnMut() -> Duration, mut work: impl FnMut(&mut J) -> Progress) {
+    pub fn work(
+        &mut self,
+        slice: Slice,
+        mut now: impl FnMut() -> Duration,
+        mut work: impl FnMut(&mut J) -> JobProgress,
+    ) {
         let begun = now();
         let mut time = begun;
         while time.saturating_sub(begun) < slice.length {
@@ -84,21 +89,21 @@ impl<K: Ord + Hash + Clone, J> Schedule<K, J> {
             let turn_begun = time;
             let jobs = self.jobs.get_mut(&turn.member).expect("a member that has a turn has a job");
             let again = loop {
-                let progress = jobs.front_mut().map_or(Progress::Done, &mut work);
+                let progress = jobs.front_mut().map_or(JobProgress::Done, &mut work);
                 time = now();
                 match progress {
-                    Progress::Done => {
+                    JobProgress::Done => {
                         jobs.pop_front();
                         if jobs.is_empty() {
                             self.jobs.remove(&turn.member);
                             break false;
                         }
                     }
-                    Progress::Blocked => {
+                    JobProgress::Blocked => {
                         self.blocked.push(turn.member.clone());
                         break false;
                     }
-                    Progress::More => {}
+                    JobProgress::More => {}
                 }
                 if time.saturating_sub(turn_begun) >= slice.turn || time.saturating_sub(begun) >= slice.length {
                     break true;
@@ -146,7 +151,7 @@ mod tests {
                     clock.spend(*micros);
                     *done.entry(*name).or_insert(0_u64) += *micros;
                     *units -= 1;
-                    if *units == 0 { Progress::Done } else { Progress::More }
+                    if *units == 0 { JobProgress::Done } else { JobProgress::More }
                 },
             );
             let took = clock.0.get() - begun;
@@ -169,10 +174,10 @@ mod tests {
                 || clock.0.get(),
                 |job: &mut &str| {
                     if *job == "a1" && !open.get() {
-                        return Progress::Blocked;
+                        return JobProgress::Blocked;
                     }
                     done.push(*job);
-                    Progress::Done
+                    JobProgress::Done
                 },
             );
         };
@@ -216,7 +221,7 @@ mod tests {
                             assert!(had[*one].abs_diff(had[*other]) <= bound, "{had:?}");
                         }
                     }
-                    if *units == 0 { Progress::Done } else { Progress::More }
+                    if *units == 0 { JobProgress::Done } else { JobProgress::More }
                 });
             }
             prop_assert!(done.iter().zip(&members).all(|(done, jobs)| *done == jobs.len()));

@@ -4,14 +4,14 @@
 use std::io;
 use std::sync::Arc;
 
-use super::body::{EventFields, Listing, write_accepted, write_fired};
+use super::body::{EventFields, FiringFields, write_accepted, write_fired};
 use super::folder::{Folder, SegmentFile};
 use super::format::{RecordKind, SegmentKind};
-use super::lane::{Lane, Written};
-use super::ledger::{Entry, Listed, NewEntry, Released, Segment};
-use super::registry::Journal;
+use super::ledger::{LedgerEntry, ListedFirings, NewEntry, ReleasedShares, Segment};
+use super::registry::SegmentRegistry;
 use super::segment::small;
-use crate::flow::fairness::Taken;
+use super::segment_writer::{SegmentWriter, WrittenRecords};
+use crate::flow::fairness::TakenUnits;
 
 /// How many ids of entries are drawn at a time, so that threads seldom share the counter.
 const IDS: usize = 1_024;
@@ -19,8 +19,8 @@ const IDS: usize = 1_024;
 /// Writes accepted and fired records; one for each thread that accepts events.
 #[derive(Debug)]
 pub(super) struct Acceptor<D: Folder> {
-    journal: Arc<Journal<D>>,
-    lane: Lane<D>,
+    journal: Arc<SegmentRegistry<D>>,
+    lane: SegmentWriter<D>,
     ids: std::ops::Range<u64>,
     /// The entries that are being written: the id of each, and how many firings it has.
     new: Vec<(u64, u32)>,
@@ -28,14 +28,14 @@ pub(super) struct Acceptor<D: Folder> {
 
 /// A request that is written in parts.
 #[derive(Debug)]
-pub(super) struct Request<F> {
+pub(super) struct PartialRequest<F> {
     id: Option<u64>,
-    entries: Vec<Arc<Entry<F>>>,
+    entries: Vec<Arc<LedgerEntry<F>>>,
     /// Where its records end, in each segment that holds some.
     ends: Vec<RecordsEnd<F>>,
 }
 
-impl<F> Default for Request<F> {
+impl<F> Default for PartialRequest<F> {
     fn default() -> Self {
         Self { id: None, entries: Vec::new(), ends: Vec::new() }
     }
@@ -46,14 +46,14 @@ pub(super) type RecordsEnd<F> = (Arc<Segment<F>>, u32);
 
 /// Whole requests that were written together.
 #[derive(Debug)]
-pub(super) struct Accepted<F> {
+pub(super) struct AcceptedRequests<F> {
     /// The firings of all parts, in order.
-    pub(super) listed: Vec<Listed<F>>,
+    pub(super) listed: Vec<ListedFirings<F>>,
     /// What must be durable before their producers get the response.
     pub(super) end: RecordsEnd<F>,
 }
 
-impl<F: SegmentFile> Request<F> {
+impl<F: SegmentFile> PartialRequest<F> {
     /// Forgets it: its producer gets the response that it was not accepted.
     pub(super) fn abandon(&mut self) {
         for entry in self.entries.drain(..) {
@@ -61,7 +61,7 @@ impl<F: SegmentFile> Request<F> {
         }
     }
 
-    fn written(&mut self, written: Written<F>) {
+    fn written(&mut self, written: WrittenRecords<F>) {
         self.ends.retain(|(segment, _)| !Arc::ptr_eq(segment, &written.segment));
         self.ends.push((written.segment, written.end));
     }
@@ -74,7 +74,7 @@ impl<F: SegmentFile> Request<F> {
 
 /// An event with some of the triggers that it fired.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Part<'a> {
+pub(super) struct AcceptedPart<'a> {
     pub(super) event: EventFields<'a>,
     /// Each trigger with a hash of its destination.
     pub(super) triggers: &'a [(u64, &'a str)],
@@ -82,15 +82,15 @@ pub(super) struct Part<'a> {
     pub(super) is_more: bool,
 }
 
-impl<'a> Part<'a> {
+impl<'a> AcceptedPart<'a> {
     fn count(&self) -> u32 {
         small(self.triggers.len())
     }
 
     /// Its firings, of which the first has this index.
-    fn listings(&self, first: u32) -> impl Iterator<Item = Listing<'a>> + use<'a> {
+    fn listings(&self, first: u32) -> impl Iterator<Item = FiringFields<'a>> + use<'a> {
         let firings = (first..).zip(self.triggers);
-        firings.map(|(index, (destination, trigger))| Listing { index, destination: *destination, trigger })
+        firings.map(|(index, (destination, trigger))| FiringFields { index, destination: *destination, trigger })
     }
 }
 
@@ -98,7 +98,7 @@ impl<'a> Part<'a> {
 struct NewEntries<'a> {
     new: &'a [(u64, u32)],
     records: &'a [(u32, usize)],
-    shares: std::vec::IntoIter<Taken>,
+    shares: std::vec::IntoIter<TakenUnits>,
     is_complete: bool,
 }
 
@@ -115,8 +115,8 @@ impl Iterator for NewEntries<'_> {
 }
 
 impl<D: Folder> Acceptor<D> {
-    pub(super) fn new(journal: Arc<Journal<D>>) -> Self {
-        let lane = Lane::new(Arc::clone(&journal), SegmentKind::Accepted);
+    pub(super) fn new(journal: Arc<SegmentRegistry<D>>) -> Self {
+        let lane = SegmentWriter::new(Arc::clone(&journal), SegmentKind::Accepted);
         Self { journal, lane, ids: 0..0, new: Vec::new() }
     }
 
@@ -124,10 +124,10 @@ impl<D: Folder> Acceptor<D> {
     /// account's share.
     pub(super) fn whole<'a>(
         &mut self,
-        requests: impl Iterator<Item: ExactSizeIterator<Item = Part<'a>>>,
-        shares: Vec<Taken>,
+        requests: impl Iterator<Item: ExactSizeIterator<Item = AcceptedPart<'a>>>,
+        shares: Vec<TakenUnits>,
         now_ms: u64,
-    ) -> io::Result<Accepted<D::File>> {
+    ) -> io::Result<AcceptedRequests<D::File>> {
         self.check()?;
         self.new.clear();
         for mut parts in requests {
@@ -141,18 +141,18 @@ impl<D: Folder> Acceptor<D> {
         let new =
             NewEntries { new: &self.new, records: &written.records, shares: shares.into_iter(), is_complete: true };
         written.segment.hold_new(new, &mut listed);
-        Ok(Accepted { listed, end: (written.segment, written.end) })
+        Ok(AcceptedRequests { listed, end: (written.segment, written.end) })
     }
 
     /// Writes parts of a request, or none of them. Returns the firings of each part. After an error the request must be
     /// abandoned.
     pub(super) fn add(
         &mut self,
-        request: &mut Request<D::File>,
-        parts: &[Part<'_>],
-        shares: Vec<Taken>,
+        request: &mut PartialRequest<D::File>,
+        parts: &[AcceptedPart<'_>],
+        shares: Vec<TakenUnits>,
         now_ms: u64,
-    ) -> io::Result<Vec<Listed<D::File>>> {
+    ) -> io::Result<Vec<ListedFirings<D::File>>> {
         self.check()?;
         let Some(first) = parts.first() else { return Ok(Vec::new()) };
         let continued = request.entries.last().filter(|_| first.is_more).cloned();
@@ -184,7 +184,7 @@ impl<D: Folder> Acceptor<D> {
     }
 
     /// Commits a request whose last part is written.
-    pub(super) fn commit(&mut self, request: &mut Request<D::File>, now_ms: u64) -> io::Result<()> {
+    pub(super) fn commit(&mut self, request: &mut PartialRequest<D::File>, now_ms: u64) -> io::Result<()> {
         self.check()?;
         let (Some(id), Some(last)) = (request.id, request.entries.last()) else { return Ok(()) };
         let ids = (last.id, id);
@@ -192,7 +192,7 @@ impl<D: Folder> Acceptor<D> {
         let written = self.lane.write(now_ms)?;
         let place = written.place(0);
         request.written(written);
-        let (mut released, is_spread) = (Released::default(), request.ends.len() > 1);
+        let (mut released, is_spread) = (ReleasedShares::default(), request.ends.len() > 1);
         for entry in request.entries.drain(..) {
             if is_spread {
                 entry.depend_on(&place);
@@ -210,7 +210,7 @@ impl<D: Folder> Acceptor<D> {
     }
 
     /// Adds the record of a new event to the next write. The first event of a request gives the request its id.
-    fn push(&mut self, request: &mut Option<u64>, part: &Part<'_>, commits: bool) {
+    fn push(&mut self, request: &mut Option<u64>, part: &AcceptedPart<'_>, commits: bool) {
         let id = self.draw_id();
         let ids = (id, *request.get_or_insert(id));
         self.new.push((id, part.count()));

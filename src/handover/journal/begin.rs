@@ -7,50 +7,50 @@ use std::sync::Arc;
 use super::body::write_item;
 use super::folder::Folder;
 use super::format::{RecordKind, SegmentKind};
-use super::lane::Lane;
-use super::ledger::{Firing, Released, Segment};
-use super::registry::Journal;
+use super::ledger::{EntryFiring, ReleasedShares, Segment};
+use super::registry::SegmentRegistry;
+use super::segment_writer::SegmentWriter;
 
 /// Writes begun records; one for each thread that sends.
 #[derive(Debug)]
 pub(super) struct Beginner<D: Folder> {
-    lane: Lane<D>,
+    lane: SegmentWriter<D>,
 }
 
 /// Firings whose begun record could not be written. Their attempts must wait.
 #[derive(Debug)]
 pub(super) struct NotBegun<F> {
     pub(super) error: io::Error,
-    pub(super) firings: Vec<Firing<F>>,
+    pub(super) firings: Vec<EntryFiring<F>>,
 }
 
 /// Firings whose begun record is written.
 #[derive(Debug)]
-pub(super) struct Begun<F> {
+pub(super) struct BegunGroup<F> {
     pub(super) segment: Arc<Segment<F>>,
     /// Where the record ends.
     pub(super) end: u32,
-    firings: Vec<Firing<F>>,
+    firings: Vec<EntryFiring<F>>,
 }
 
 impl<D: Folder> Beginner<D> {
-    pub(super) fn new(journal: Arc<Journal<D>>) -> Self {
-        Self { lane: Lane::new(journal, SegmentKind::Begun) }
+    pub(super) fn new(journal: Arc<SegmentRegistry<D>>) -> Self {
+        Self { lane: SegmentWriter::new(journal, SegmentKind::Begun) }
     }
 
     /// Writes the record of these firings, or returns them with the error.
     pub(super) fn begin(
         &mut self,
-        firings: Vec<Firing<D::File>>,
+        firings: Vec<EntryFiring<D::File>>,
         now_ms: u64,
-    ) -> Result<Begun<D::File>, NotBegun<D::File>> {
+    ) -> Result<BegunGroup<D::File>, NotBegun<D::File>> {
         self.lane.push(RecordKind::Begun, false, |body| {
             firings.iter().for_each(|(entry, index)| write_item(body, entry.id, *index));
         });
         match self.lane.write(now_ms) {
             Ok(written) => {
                 written.segment.written(firings.len());
-                Ok(Begun { segment: written.segment, end: written.end, firings })
+                Ok(BegunGroup { segment: written.segment, end: written.end, firings })
             }
             Err(error) => Err(NotBegun { error, firings }),
         }
@@ -62,10 +62,10 @@ impl<D: Folder> Beginner<D> {
     }
 }
 
-impl<F: super::folder::SegmentFile> Begun<F> {
+impl<F: super::folder::SegmentFile> BegunGroup<F> {
     /// The record is written and, with the level `power`, synced: the attempts may begin.
     pub(super) fn mark(self) {
-        let mut released = Released::default();
+        let mut released = ReleasedShares::default();
         for (entry, index) in &self.firings {
             entry.settle(*index, &mut released);
         }
@@ -74,7 +74,7 @@ impl<F: super::folder::SegmentFile> Begun<F> {
     }
 
     /// The sync of the record failed: its firings must be recorded again, in another segment.
-    pub(super) fn fail(self) -> Vec<Firing<F>> {
+    pub(super) fn fail(self) -> Vec<EntryFiring<F>> {
         // The segment is never sealed; it is removed after the next start.
         self.firings
     }

@@ -40,7 +40,7 @@ mod tag {
 
 /// One firing of an entry, as a record holds it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Listing<'a> {
+pub(super) struct FiringFields<'a> {
     /// Its index within the entry.
     pub(super) index: u32,
     /// The fingerprint of its destination, which shows whether the trigger still has the same one.
@@ -76,28 +76,28 @@ pub(super) struct EventFields<'a> {
 
 /// An accepted record's body.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Accepted<'a> {
+pub(super) struct AcceptedRecord<'a> {
     pub(super) entry: u64,
     pub(super) request: u64,
     pub(super) due_ms: u64,
     pub(super) attempt: u16,
     pub(super) event: EventFields<'a>,
-    pub(super) firings: Vec<Listing<'a>>,
+    pub(super) firings: Vec<FiringFields<'a>>,
 }
 
 /// A fired record's body.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Fired<'a> {
+pub(super) struct FiredRecord<'a> {
     pub(super) entry: u64,
     pub(super) request: u64,
     pub(super) due_ms: u64,
     pub(super) attempt: u16,
-    pub(super) firings: Vec<Listing<'a>>,
+    pub(super) firings: Vec<FiringFields<'a>>,
 }
 
 /// An item of a begun record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) struct Item {
+pub(super) struct BegunItem {
     pub(super) entry: u64,
     pub(super) index: u32,
     pub(super) attempt: u16,
@@ -108,7 +108,7 @@ pub(super) fn write_accepted<'a>(
     out: &mut Vec<u8>,
     (entry, request): (u64, u64),
     event: &EventFields<'_>,
-    firings: impl Iterator<Item = Listing<'a>>,
+    firings: impl Iterator<Item = FiringFields<'a>>,
 ) {
     out.extend_from_slice(&entry.to_le_bytes());
     out.extend_from_slice(&request.to_le_bytes());
@@ -142,7 +142,7 @@ pub(super) fn write_accepted<'a>(
 pub(super) fn write_fired<'a>(
     out: &mut Vec<u8>,
     (entry, request): (u64, u64),
-    firings: impl Iterator<Item = Listing<'a>>,
+    firings: impl Iterator<Item = FiringFields<'a>>,
 ) {
     out.extend_from_slice(&entry.to_le_bytes());
     out.extend_from_slice(&request.to_le_bytes());
@@ -160,8 +160,8 @@ pub(super) fn write_item(out: &mut Vec<u8>, entry: u64, index: u32) {
     out.extend_from_slice(&[0; 2]);
 }
 
-fn write_firings<'a>(out: &mut Vec<u8>, firings: impl Iterator<Item = Listing<'a>>) {
-    for Listing { index, destination, trigger } in firings {
+fn write_firings<'a>(out: &mut Vec<u8>, firings: impl Iterator<Item = FiringFields<'a>>) {
+    for FiringFields { index, destination, trigger } in firings {
         out.extend_from_slice(&index.to_le_bytes());
         out.extend_from_slice(&destination.to_le_bytes());
         out.extend_from_slice(&u16::try_from(trigger.len()).unwrap_or(u16::MAX).to_le_bytes());
@@ -175,7 +175,7 @@ fn length(bytes: usize) -> [u8; 4] {
 
 /// Reads an accepted record's body; `None` if it is malformed. Its checksum was right, so that would be a mistake of
 /// the writer.
-pub(super) fn read_accepted(body: &[u8]) -> Option<Accepted<'_>> {
+pub(super) fn read_accepted(body: &[u8]) -> Option<AcceptedRecord<'_>> {
     let mut rest = body.get(ACCEPTED_BYTES..)?;
     let mut event = EventFields {
         accepted_ms: u64_at(body, 16),
@@ -204,21 +204,21 @@ pub(super) fn read_accepted(body: &[u8]) -> Option<Accepted<'_>> {
         *place = std::str::from_utf8(value).ok()?;
     }
     let (due_ms, attempt) = (u64_at(body, 24), u16::from_le_bytes([body[32], body[33]]));
-    Some(Accepted { entry: u64_at(body, 0), request: u64_at(body, 8), due_ms, attempt, event, firings })
+    Some(AcceptedRecord { entry: u64_at(body, 0), request: u64_at(body, 8), due_ms, attempt, event, firings })
 }
 
 /// Reads a fired record's body.
-pub(super) fn read_fired(body: &[u8]) -> Option<Fired<'_>> {
+pub(super) fn read_fired(body: &[u8]) -> Option<FiredRecord<'_>> {
     let firings = read_firings(body.get(FIRED_BYTES..)?)?;
     let (due_ms, attempt) = (u64_at(body, 16), u16::from_le_bytes([body[24], body[25]]));
-    Some(Fired { entry: u64_at(body, 0), request: u64_at(body, 8), due_ms, attempt, firings })
+    Some(FiredRecord { entry: u64_at(body, 0), request: u64_at(body, 8), due_ms, attempt, firings })
 }
 
 /// Reads a begun record's body.
-pub(super) fn read_items(body: &[u8]) -> Option<impl Iterator<Item = Item> + '_> {
+pub(super) fn read_items(body: &[u8]) -> Option<impl Iterator<Item = BegunItem> + '_> {
     let (items, rest) = body.as_chunks::<ITEM_BYTES>();
     rest.is_empty().then(|| {
-        items.iter().map(|item| Item {
+        items.iter().map(|item| BegunItem {
             entry: u64_at(item, 0),
             index: u32_at(item, 8),
             attempt: u16::from_le_bytes([item[12], item[13]]),
@@ -226,13 +226,13 @@ pub(super) fn read_items(body: &[u8]) -> Option<impl Iterator<Item = Item> + '_>
     })
 }
 
-fn read_firings(mut bytes: &[u8]) -> Option<Vec<Listing<'_>>> {
+fn read_firings(mut bytes: &[u8]) -> Option<Vec<FiringFields<'_>>> {
     let mut firings = Vec::new();
     while !bytes.is_empty() {
         let head = bytes.get(..FIRING_BYTES)?;
         let end = FIRING_BYTES + usize::from(u16::from_le_bytes([head[12], head[13]]));
         let trigger = std::str::from_utf8(bytes.get(FIRING_BYTES..end)?).ok()?;
-        firings.push(Listing { index: u32_at(head, 0), destination: u64_at(head, 4), trigger });
+        firings.push(FiringFields { index: u32_at(head, 0), destination: u64_at(head, 4), trigger });
         bytes = &bytes[end..];
     }
     Some(firings)
@@ -256,16 +256,16 @@ mod tests {
                 account: &texts[0], event_type: &texts[1], id: &texts[2],
                 source: &texts[3], time: &texts[4], data: &texts[5], attributes: &texts[6],
             };
-            let firings: Vec<Listing<'_>> =
-                triggers.iter().map(|(index, destination, id)| Listing { index: *index, destination: *destination, trigger: id }).collect();
+            let firings: Vec<FiringFields<'_>> =
+                triggers.iter().map(|(index, destination, id)| FiringFields { index: *index, destination: *destination, trigger: id }).collect();
             let mut body = Vec::new();
             write_accepted(&mut body, (entry, request), &event, firings.iter().copied());
-            let expected = Accepted { entry, request, due_ms: 0, attempt: 1, event, firings: firings.clone() };
+            let expected = AcceptedRecord { entry, request, due_ms: 0, attempt: 1, event, firings: firings.clone() };
             prop_assert_eq!(read_accepted(&body), Some(expected));
 
             let mut body = Vec::new();
             write_fired(&mut body, (entry, request), firings.iter().copied());
-            let expected = Fired { entry, request, due_ms: 0, attempt: 1, firings };
+            let expected = FiredRecord { entry, request, due_ms: 0, attempt: 1, firings };
             prop_assert_eq!(read_fired(&body), Some(expected));
         }
 
@@ -279,7 +279,7 @@ mod tests {
     fn a_field_of_a_later_version_is_skipped() {
         let mut body = Vec::new();
         let event = EventFields { account: "acme", data: "{}", ..EventFields::default() };
-        let firing = Listing { index: 0, destination: 7, trigger: "t" };
+        let firing = FiringFields { index: 0, destination: 7, trigger: "t" };
         write_accepted(&mut body, (1, 2), &event, [firing].into_iter());
         body.extend_from_slice(&[200, 3, 0, 0, 0, 1, 2, 3]);
         let read = read_accepted(&body).expect("an accepted record");
@@ -291,8 +291,8 @@ mod tests {
         let mut body = Vec::new();
         write_item(&mut body, 5, 6);
         write_item(&mut body, u64::MAX, u32::MAX);
-        let items: Vec<Item> = read_items(&body).expect("whole items").collect();
-        let item = |entry, index| Item { entry, index, attempt: 1 };
+        let items: Vec<BegunItem> = read_items(&body).expect("whole items").collect();
+        let item = |entry, index| BegunItem { entry, index, attempt: 1 };
         assert_eq!(items, [item(5, 6), item(u64::MAX, u32::MAX)]);
         assert!(read_items(&body[1..]).is_none());
     }

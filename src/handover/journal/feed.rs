@@ -15,27 +15,27 @@ use actix::Recipient;
 use futures_util::future::join_all;
 use tokio::sync::oneshot;
 
-use super::body::Listing;
+use super::body::FiringFields;
 use super::folder::read_up_to;
 use super::keeper::join;
-use super::ledger::{Entry, RecordPosition};
-use super::recovery::Found;
+use super::ledger::{LedgerEntry, RecordPosition};
+use super::recovery::RecoveredEntry;
 use super::threads::now_ms;
-use crate::flow::account::{ACCOUNT_WEIGHT, Account, Reserved};
-use crate::flow::fairness::{Pool, Share, Taken};
+use crate::flow::account::{ACCOUNT_WEIGHT, AccountShares, ReservedDeliveries};
+use crate::flow::fairness::{Pool, Share, TakenUnits};
 use crate::flow::gate::Gate;
 use crate::flow::in_flight::{Admission, drop_unsent};
-use crate::flow::keep::Kept;
-use crate::flow::messages::{EventData, Firing as Fired, Firings, FiringsMatched, Step};
-use crate::flow::refusal::{Full, Refusal};
+use crate::flow::journal::JournaledFiring;
+use crate::flow::messages::{EventData, Firing as Fired, FiringStep, Firings, FiringsMatched};
+use crate::flow::refusal::{ReachedBound, Refusal};
 use crate::flow::response::Receipt;
-use crate::json::{Document, Source};
+use crate::json::{Document, OriginalText};
 use crate::live::Live;
 use crate::model::attributes::Attributes;
 use crate::model::event::{Event, EventType};
 use crate::model::firing::FiringId;
 use crate::model::id::{AccountId, TriggerId};
-use crate::model::outcome::Dropped;
+use crate::model::outcome::DropReason;
 use crate::telemetry::metrics::Metrics;
 
 /// The pause before the next try if a lane has no room; doubled each time up to [`AGAIN_AFTER_MAX`].
@@ -44,21 +44,21 @@ const AGAIN_AFTER_MAX: Duration = Duration::from_millis(160);
 /// Entries of a lane that are read before other tasks of the thread run.
 const TURN: usize = 32;
 /// The interval of log lines about the progress.
-const SAID_EVERY: Duration = Duration::from_secs(5);
+const LOGGED_EVERY: Duration = Duration::from_secs(5);
 
 /// Called with how many deliveries were handed on, and their total.
 pub type FeedProgress = Box<dyn Fn(usize, usize) + Send + Sync>;
 
 /// What a start has found.
 #[derive(Debug)]
-pub struct Recovered {
-    pub(super) found: Vec<Found<File>>,
+pub struct RecoveredEntries {
+    pub(super) found: Vec<RecoveredEntry<File>>,
     pub(super) age_max: Duration,
 }
 
 /// What is needed to hand on recovered firings.
 #[derive(Debug, Clone)]
-pub struct Feed {
+pub struct RecoveryFeed {
     /// The current triggers and templates.
     pub live: Arc<Live>,
     /// Admits them.
@@ -73,19 +73,19 @@ pub struct Feed {
     pub queue_bytes_max: usize,
 }
 
-struct Feeding {
-    feed: Feed,
+struct FeedTask {
+    feed: RecoveryFeed,
     age_max: Duration,
     done: Cell<usize>,
     all: usize,
-    said: Cell<Instant>,
+    reported_at: Cell<Instant>,
     progress: Option<FeedProgress>,
 }
 
 /// Held for each lane until it has been fed whole or has no room. The last drop reports readiness.
-struct Unready(Option<Box<dyn FnOnce()>>);
+struct ReadinessGuard(Option<Box<dyn FnOnce()>>);
 
-impl Drop for Unready {
+impl Drop for ReadinessGuard {
     fn drop(&mut self) {
         if let Some(ready) = self.0.take() {
             ready();
@@ -93,7 +93,7 @@ impl Drop for Unready {
     }
 }
 
-impl Recovered {
+impl RecoveredEntries {
     /// How many firings there are.
     pub fn len(&self) -> usize {
         self.found.iter().map(|found| found.entry.left()).sum()
@@ -106,35 +106,35 @@ impl Recovered {
 
     /// Hands all of them on. Calls `ready` once the remaining ones only wait for room of their own account or
     /// destination. Ends early if the node stops: the rest stays in the journal.
-    pub async fn feed(self, feed: Feed, progress: Option<FeedProgress>, ready: Box<dyn FnOnce()>) {
+    pub async fn feed(self, feed: RecoveryFeed, progress: Option<FeedProgress>, ready: Box<dyn FnOnce()>) {
         let all = self.len();
-        let (done, said) = (Cell::new(0), Cell::new(Instant::now()));
-        let feeding = Feeding { feed, age_max: self.age_max, done, all, said, progress };
-        let unready = Rc::new(Unready(Some(ready)));
+        let (done, reported_at) = (Cell::new(0), Cell::new(Instant::now()));
+        let feeding = FeedTask { feed, age_max: self.age_max, done, all, reported_at, progress };
+        let unready = Rc::new(ReadinessGuard(Some(ready)));
         let lanes = feeding.lanes(self.found, &unready).await;
         drop(unready);
         join_all(lanes.into_iter().map(|lane| feeding.lane(lane))).await;
-        feeding.say(true);
+        feeding.report_progress(true);
     }
 }
 
 /// The entries of one account with deliveries for one destination.
 struct FeedLane {
     id: AccountId,
-    account: Arc<Account>,
+    account: Arc<AccountShares>,
     /// The destination's fingerprint.
     destination: u64,
     /// What the account may hold of the destination at a time.
     share: Share,
-    entries: Vec<Arc<Entry<File>>>,
-    unready: Option<Rc<Unready>>,
+    entries: Vec<Arc<LedgerEntry<File>>>,
+    unready: Option<Rc<ReadinessGuard>>,
 }
 
-impl Feeding {
-    async fn lanes(&self, found: Vec<Found<File>>, unready: &Rc<Unready>) -> Vec<FeedLane> {
+impl FeedTask {
+    async fn lanes(&self, found: Vec<RecoveredEntry<File>>, unready: &Rc<ReadinessGuard>) -> Vec<FeedLane> {
         let mut lanes: BTreeMap<(Arc<str>, u64), FeedLane> = BTreeMap::new();
         let mut destinations: HashMap<u64, Pool<AccountId>> = HashMap::new();
-        for (number, Found { entry, account, .. }) in found.into_iter().enumerate() {
+        for (number, RecoveredEntry { entry, account, .. }) in found.into_iter().enumerate() {
             let (Ok(id), Some(own)) = (AccountId::new(&account), destinations_of(&entry)) else {
                 self.unreadable(&entry);
                 continue;
@@ -160,7 +160,7 @@ impl Feeding {
             if self.entry(&mut lane, &entry).await.is_none() {
                 return;
             }
-            self.say(false);
+            self.report_progress(false);
             if number % TURN == TURN - 1 {
                 tokio::task::yield_now().await;
             }
@@ -168,7 +168,7 @@ impl Feeding {
     }
 
     /// Hands on the firings of one event for the lane's destination; `None` if the node stops.
-    async fn entry(&self, lane: &mut FeedLane, entry: &Arc<Entry<File>>) -> Option<()> {
+    async fn entry(&self, lane: &mut FeedLane, entry: &Arc<LedgerEntry<File>>) -> Option<()> {
         let Some(read) = read(entry, lane) else {
             self.unreadable(entry);
             return Some(());
@@ -192,10 +192,10 @@ impl Feeding {
         self.count(firings);
         let units = held.units() / firings.max(1);
         let kept = |(trigger, index): (TriggerId, u32)| {
-            (trigger, Kept::new(Arc::clone(entry) as _, index).holding(held.split(units)))
+            (trigger, JournaledFiring::new(Arc::clone(entry) as _, index).holding(held.split(units)))
         };
         let accepted_at = Instant::now().checked_sub(read.age()).unwrap_or_else(Instant::now);
-        let firings = Recovering {
+        let firings = RecoveredFirings {
             account: lane.id.clone(),
             destination: lane.destination,
             firings: read.firings.into_iter().map(kept).collect::<Vec<_>>().into_iter(),
@@ -218,18 +218,22 @@ impl Feeding {
         self.done.set(self.done.get() + firings);
     }
 
-    fn expire(&self, read: Read, entry: &Arc<Entry<File>>) {
+    fn expire(&self, read: RecoveredEvent, entry: &Arc<LedgerEntry<File>>) {
         let event = EventData::of(read.event);
         for (trigger, index) in read.firings {
-            drop(Kept::new(Arc::clone(entry) as _, index));
+            drop(JournaledFiring::new(Arc::clone(entry) as _, index));
             let firing = FiringId { event: Arc::clone(&event.identity), trigger };
-            drop_unsent(&self.feed.metrics, Dropped::Expired, Some(&firing), None, None);
+            drop_unsent(&self.feed.metrics, DropReason::Expired, Some(&firing), None, None);
         }
     }
 
     /// Admits the event and its firings if its account may hold them now, and its destination too.
-    fn room(&self, lane: &FeedLane, read: &Read) -> Result<(Admission, Reserved, Taken), Refusal> {
-        let full = || Refusal::Full(Full::Deliveries(1));
+    fn room(
+        &self,
+        lane: &FeedLane,
+        read: &RecoveredEvent,
+    ) -> Result<(Admission, ReservedDeliveries, TakenUnits), Refusal> {
+        let full = || Refusal::Full(ReachedBound::Deliveries(1));
         let firings = read.firings.len();
         // A delivery counts for more if its event is larger than what a full queue has for each.
         let bytes_each = (self.feed.queue_bytes_max / self.feed.queue_max.max(1)).max(1);
@@ -246,27 +250,27 @@ impl Feeding {
         Ok((admission, reserved.ok_or_else(full)?, held))
     }
 
-    fn unreadable(&self, entry: &Arc<Entry<File>>) {
+    fn unreadable(&self, entry: &Arc<LedgerEntry<File>>) {
         let dropped = entry.cancel();
         tracing::error!(deliveries = dropped, "an entry of the journal can't be read; its deliveries are dropped");
-        self.feed.metrics.deliveries.dropped.inc_by(Dropped::JournalDamaged, dropped);
+        self.feed.metrics.deliveries.dropped.inc_by(DropReason::JournalDamaged, dropped);
     }
 
-    fn say(&self, is_over: bool) {
+    fn report_progress(&self, is_over: bool) {
         let (done, all) = (self.done.get(), self.all);
         self.feed.metrics.journal.recovering.set(i64::try_from(all - done).unwrap_or(i64::MAX));
         if let Some(progress) = &self.progress {
             progress(if is_over { all } else { done }, all);
         }
-        if is_over || self.said.get().elapsed() >= SAID_EVERY {
-            self.said.set(Instant::now());
+        if is_over || self.reported_at.get().elapsed() >= LOGGED_EVERY {
+            self.reported_at.set(Instant::now());
             tracing::info!(done, of = all, "deliveries of the journal were handed on");
         }
     }
 }
 
 /// An entry that was read back.
-struct Read {
+struct RecoveredEvent {
     event: Event,
     accepted_ms: u64,
     /// Bytes of its data.
@@ -275,7 +279,7 @@ struct Read {
     firings: Vec<(TriggerId, u32)>,
 }
 
-impl Read {
+impl RecoveredEvent {
     /// How long ago it was accepted.
     fn age(&self) -> Duration {
         Duration::from_millis(now_ms().saturating_sub(self.accepted_ms))
@@ -290,7 +294,7 @@ fn records(places: &[RecordPosition<File>]) -> Option<Vec<Vec<u8>>> {
 }
 
 /// The fingerprints of the destinations of an entry's unsettled firings.
-fn destinations_of(entry: &Entry<File>) -> Option<BTreeSet<u64>> {
+fn destinations_of(entry: &LedgerEntry<File>) -> Option<BTreeSet<u64>> {
     let (places, unsettled) = entry.unsettled()?;
     let records = records(&places)?;
     let (_, listings) = join(entry.id, &places, &records)?;
@@ -298,7 +302,7 @@ fn destinations_of(entry: &Entry<File>) -> Option<BTreeSet<u64>> {
     Some(listings.map(|listing| listing.destination).collect())
 }
 
-fn read(entry: &Entry<File>, lane: &FeedLane) -> Option<Read> {
+fn read(entry: &LedgerEntry<File>, lane: &FeedLane) -> Option<RecoveredEvent> {
     let (places, unsettled) = entry.unsettled()?;
     let records = records(&places)?;
     let (accepted, listings) = join(entry.id, &places, &records)?;
@@ -312,33 +316,33 @@ fn read(entry: &Entry<File>, lane: &FeedLane) -> Option<Read> {
         source: kept.source.into(),
         time: kept.time.into(),
         attributes: Attributes::from_text(kept.attributes)?,
-        data: Document::read(Source::from(kept.data)).ok()?,
+        data: Document::read(OriginalText::from(kept.data)).ok()?,
     };
-    let is_own = |listing: &Listing<'_>| listing.destination == lane.destination && unsettled.has(listing.index);
-    let firing = |listing: Listing<'_>| Some((TriggerId::new(listing.trigger).ok()?, listing.index));
+    let is_own = |listing: &FiringFields<'_>| listing.destination == lane.destination && unsettled.has(listing.index);
+    let firing = |listing: FiringFields<'_>| Some((TriggerId::new(listing.trigger).ok()?, listing.index));
     let firings = listings.into_iter().filter(is_own).map(firing).collect::<Option<_>>()?;
-    Some(Read { event, accepted_ms: kept.accepted_ms, bytes: kept.data.len(), firings })
+    Some(RecoveredEvent { event, accepted_ms: kept.accepted_ms, bytes: kept.data.len(), firings })
 }
 
 /// The firings of one event, with the current triggers and templates.
 #[derive(Debug)]
-struct Recovering {
+struct RecoveredFirings {
     account: AccountId,
     event: Arc<EventData>,
     /// The fingerprint of the destination that their triggers had.
     destination: u64,
-    firings: std::vec::IntoIter<(TriggerId, Kept)>,
-    reserved: Reserved,
-    feed: Feed,
+    firings: std::vec::IntoIter<(TriggerId, JournaledFiring)>,
+    reserved: ReservedDeliveries,
+    feed: RecoveryFeed,
 }
 
-impl Firings for Recovering {
-    fn step(&mut self) -> Step {
+impl Firings for RecoveredFirings {
+    fn step(&mut self) -> FiringStep {
         if self.firings.len() == 0 {
-            return Step::Done;
+            return FiringStep::Done;
         }
-        let Some(charge) = self.reserved.take_one() else { return Step::Blocked };
-        let Some((trigger, kept)) = self.firings.next() else { return Step::Done };
+        let Some(charge) = self.reserved.take_one() else { return FiringStep::Blocked };
+        let Some((trigger, kept)) = self.firings.next() else { return FiringStep::Done };
         let index = self.feed.live.index();
         let found = index.trigger(&self.account, &trigger).filter(|found| found.enabled);
         let sends_there = |found: &&Arc<crate::live::LiveTrigger>| {
@@ -346,10 +350,10 @@ impl Firings for Recovering {
         };
         let Some(live) = found.filter(sends_there) else {
             let firing = FiringId { event: Arc::clone(&self.event.identity), trigger };
-            drop_unsent(&self.feed.metrics, Dropped::TriggerChanged, Some(&firing), None, None);
-            return Step::Worked;
+            drop_unsent(&self.feed.metrics, DropReason::TriggerChanged, Some(&firing), None, None);
+            return FiringStep::Worked;
         };
-        Step::Fired(Fired {
+        FiringStep::Fired(Fired {
             event: Arc::clone(&self.event),
             trigger,
             target: live.target.clone(),

@@ -20,7 +20,7 @@ const COMMITS: u8 = 1;
 
 /// Which crashes lose nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Level {
+pub(super) enum Durability {
     /// `kill -9`: all that was passed to the kernel is kept.
     Process = 1,
     /// A power cut: all that the disk has confirmed is kept.
@@ -62,7 +62,7 @@ impl BootId {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct SegmentHeader {
     pub(super) kind: SegmentKind,
-    pub(super) level: Level,
+    pub(super) level: Durability,
     pub(super) number: u64,
     pub(super) run: u64,
     pub(super) boot: BootId,
@@ -111,8 +111,8 @@ impl SegmentHeader {
             return Err(HeaderFault::Version(version));
         }
         let level = match bytes[11] {
-            1 => Level::Process,
-            2 => Level::Power,
+            1 => Durability::Process,
+            2 => Durability::Power,
             _ => return Err(HeaderFault::Damaged),
         };
         if bytes[10] != kind as u8 || u64_at(bytes, 16) != number {
@@ -247,7 +247,7 @@ mod tests {
     fn a_segment_header_is_read_back_under_its_own_name_only() {
         let header = SegmentHeader {
             kind: SegmentKind::Begun,
-            level: Level::Power,
+            level: Durability::Power,
             number: 77,
             run: 5,
             boot: BootId([9; 16]),

@@ -16,12 +16,12 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::bits::Bits;
-use super::body::{Accepted, Listing, read_accepted, read_fired, write_accepted, write_item};
+use super::body::{AcceptedRecord, FiringFields, read_accepted, read_fired, write_accepted, write_item};
 use super::folder::{Folder, SegmentFile, read_up_to};
-use super::format::{Level, RecordHeader, RecordKind, SegmentKind};
-use super::lane::Lane;
-use super::ledger::{Entry, Firing, RecordPosition, Released, Segment, lock};
-use super::registry::Journal;
+use super::format::{Durability, RecordHeader, RecordKind, SegmentKind};
+use super::ledger::{EntryFiring, LedgerEntry, RecordPosition, ReleasedShares, Segment, lock};
+use super::registry::SegmentRegistry;
+use super::segment_writer::SegmentWriter;
 
 /// Records are rewritten in groups of about this many bytes.
 const GROUP_BYTES: usize = 1 << 20;
@@ -31,17 +31,17 @@ const BEGUN_SEGMENTS_FREE: u64 = 4;
 /// Removes and rewrites segments.
 #[derive(Debug)]
 pub(super) struct Keeper<D: Folder> {
-    journal: Arc<Journal<D>>,
+    journal: Arc<SegmentRegistry<D>>,
     /// For rewritten records. Never takes a spare segment: its segments' numbers must be drawn at the moment they are
     /// needed.
-    accepted: Lane<D>,
+    accepted: SegmentWriter<D>,
     /// For firings that end without an attempt.
-    begun: Lane<D>,
+    begun: SegmentWriter<D>,
 }
 
 /// The result of one round.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Round {
+pub(super) struct KeeperRound {
     pub(super) removed: usize,
     pub(super) rewritten: usize,
     /// Records that could not be read back, and stay where they are.
@@ -49,15 +49,15 @@ pub(super) struct Round {
 }
 
 impl<D: Folder> Keeper<D> {
-    pub(super) fn new(journal: Arc<Journal<D>>) -> Self {
-        let accepted = Lane::new(Arc::clone(&journal), SegmentKind::Accepted);
-        let begun = Lane::new(Arc::clone(&journal), SegmentKind::Begun);
+    pub(super) fn new(journal: Arc<SegmentRegistry<D>>) -> Self {
+        let accepted = SegmentWriter::new(Arc::clone(&journal), SegmentKind::Accepted);
+        let begun = SegmentWriter::new(Arc::clone(&journal), SegmentKind::Begun);
         Self { journal, accepted, begun }
     }
 
     /// One round. An error of the file system ends it; the next round starts over.
-    pub(super) fn round(&mut self, now_ms: u64) -> io::Result<Round> {
-        let mut round = Round::default();
+    pub(super) fn round(&mut self, now_ms: u64) -> io::Result<KeeperRound> {
+        let mut round = KeeperRound::default();
         self.settle_dropped(now_ms)?;
         self.seal_closed();
         for segment in self.journal.all() {
@@ -66,7 +66,7 @@ impl<D: Folder> Keeper<D> {
                 self.rewrite(&segment, now_ms, &mut round)?;
             }
         }
-        self.journal.look_at_failed();
+        self.journal.check_failed();
         self.remove(&mut round)?;
         for segment in self.journal.all() {
             if segment.is_closed() && segment.is_accepted() && segment.live_bytes() * 2 < segment.capacity as u64 {
@@ -102,7 +102,7 @@ impl<D: Folder> Keeper<D> {
         }
     }
 
-    fn write_begun(&mut self, firings: &[Firing<D::File>], now_ms: u64) -> io::Result<()> {
+    fn write_begun(&mut self, firings: &[EntryFiring<D::File>], now_ms: u64) -> io::Result<()> {
         self.begun.push(RecordKind::Begun, false, |body| {
             firings.iter().for_each(|(entry, index)| write_item(body, entry.id, *index));
         });
@@ -110,7 +110,7 @@ impl<D: Folder> Keeper<D> {
         written.segment.written(firings.len());
         // They are marked even if the sync fails: a dropped firing that is recovered is sent at most once.
         let synced = self.sync(&written.segment);
-        let mut released = Released::default();
+        let mut released = ReleasedShares::default();
         firings.iter().for_each(|(entry, index)| entry.settle(*index, &mut released));
         drop(released);
         written.segment.marked(firings.len());
@@ -119,8 +119,8 @@ impl<D: Folder> Keeper<D> {
 
     fn sync(&self, segment: &Segment<D::File>) -> io::Result<()> {
         match self.journal.settings.level {
-            Level::Process => Ok(()),
-            Level::Power => self.journal.sync(segment),
+            Durability::Process => Ok(()),
+            Durability::Power => self.journal.sync(segment),
         }
     }
 
@@ -133,7 +133,7 @@ impl<D: Folder> Keeper<D> {
     }
 
     /// Removes settled accepted segments, and then the begun segments that no accepted segment needs.
-    fn remove(&self, round: &mut Round) -> io::Result<()> {
+    fn remove(&self, round: &mut KeeperRound) -> io::Result<()> {
         let all = self.journal.all();
         let dead: Vec<_> = all.iter().filter(|segment| segment.is_accepted() && segment.is_dead()).collect();
         for segment in &dead {
@@ -155,7 +155,7 @@ impl<D: Folder> Keeper<D> {
         Ok(())
     }
 
-    fn remove_one(&self, segment: &Segment<D::File>, round: &mut Round) -> io::Result<()> {
+    fn remove_one(&self, segment: &Segment<D::File>, round: &mut KeeperRound) -> io::Result<()> {
         match self.journal.folder.remove(&segment.name().to_string()) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}
@@ -174,7 +174,7 @@ impl<D: Folder> Keeper<D> {
     }
 
     /// Rewrites all unsettled records of closed segments, and asks lanes to close their segments.
-    fn rewrite_all(&mut self, now_ms: u64, round: &mut Round) -> io::Result<()> {
+    fn rewrite_all(&mut self, now_ms: u64, round: &mut KeeperRound) -> io::Result<()> {
         self.accepted.close();
         for segment in self.journal.all() {
             if segment.is_closed() && segment.is_accepted() {
@@ -187,7 +187,7 @@ impl<D: Folder> Keeper<D> {
     }
 
     /// Rewrites a segment's unsettled records into another one.
-    fn rewrite(&mut self, segment: &Arc<Segment<D::File>>, now_ms: u64, round: &mut Round) -> io::Result<()> {
+    fn rewrite(&mut self, segment: &Arc<Segment<D::File>>, now_ms: u64, round: &mut KeeperRound) -> io::Result<()> {
         let mut entries = segment.unsettled().into_iter().peekable();
         while entries.peek().is_some() {
             // The new segment must have its number before the unsettled firings are determined.
@@ -230,7 +230,7 @@ impl<D: Folder> Keeper<D> {
     /// Adds the current record of an entry; false if its records can't be read any more.
     fn add(
         &mut self,
-        entry: &Entry<D::File>,
+        entry: &LedgerEntry<D::File>,
         places: &[RecordPosition<D::File>],
         unsettled: &Bits,
     ) -> io::Result<bool> {
@@ -256,7 +256,7 @@ pub(super) fn join<'a, F: SegmentFile>(
     entry: u64,
     places: &[RecordPosition<F>],
     records: &'a [Vec<u8>],
-) -> Option<(Accepted<'a>, Vec<Listing<'a>>)> {
+) -> Option<(AcceptedRecord<'a>, Vec<FiringFields<'a>>)> {
     let (mut accepted, mut listings) = (None, Vec::new());
     for (place, record) in places.iter().zip(records) {
         let (header, body) = RecordHeader::open(record, place.segment.number(), u64::from(place.offset))?;

@@ -12,7 +12,7 @@ use super::bits::Bits;
 use super::folder::SegmentFile;
 use super::format::SegmentHeader;
 use super::segment::SegmentState;
-use crate::flow::fairness::Taken;
+use crate::flow::fairness::TakenUnits;
 
 /// A segment, and the entries whose records it holds.
 #[derive(Debug)]
@@ -21,9 +21,9 @@ pub(super) struct Segment<F> {
     /// The number of its unsettled entries.
     live: AtomicUsize,
     live_bytes: AtomicU64,
-    entries: Mutex<Slab<Arc<Entry<F>>>>,
+    entries: Mutex<Slab<Arc<LedgerEntry<F>>>>,
     /// What all segments share.
-    all: Arc<Unsettled<F>>,
+    all: Arc<SharedLedger<F>>,
 }
 
 impl<F> Deref for Segment<F> {
@@ -35,7 +35,7 @@ impl<F> Deref for Segment<F> {
 }
 
 impl<F: SegmentFile> Segment<F> {
-    pub(super) fn new(header: SegmentHeader, file: F, capacity: usize, end: usize, all: Arc<Unsettled<F>>) -> Self {
+    pub(super) fn new(header: SegmentHeader, file: F, capacity: usize, end: usize, all: Arc<SharedLedger<F>>) -> Self {
         let state = SegmentState::new(header, file, capacity, end);
         Self { state, live: AtomicUsize::new(0), live_bytes: AtomicU64::new(0), entries: Mutex::default(), all }
     }
@@ -50,7 +50,7 @@ impl<F: SegmentFile> Segment<F> {
     }
 
     /// Its unsettled entries, in the order of their acceptance.
-    pub(super) fn unsettled(&self) -> Vec<Arc<Entry<F>>> {
+    pub(super) fn unsettled(&self) -> Vec<Arc<LedgerEntry<F>>> {
         let mut entries: Vec<_> = lock(&self.entries).iter().map(|(_, entry)| Arc::clone(entry)).collect();
         entries.sort_unstable_by_key(|entry| entry.id);
         entries
@@ -58,14 +58,15 @@ impl<F: SegmentFile> Segment<F> {
 
     /// Creates an entry for each of these new events, whose records were written to this segment together, and adds it
     /// to `listed`.
-    pub(super) fn hold_new(self: &Arc<Self>, new: impl Iterator<Item = NewEntry>, listed: &mut Vec<Listed<F>>) {
+    pub(super) fn hold_new(self: &Arc<Self>, new: impl Iterator<Item = NewEntry>, listed: &mut Vec<ListedFirings<F>>) {
         let (mut number, mut sum) = (0, 0);
         let mut slots = lock(&self.entries);
         let make = |NewEntry { id, firings, offset, bytes, share, is_complete }| {
             let slot = slots.vacant_entry();
-            let place = Held { place: RecordPosition { segment: Arc::clone(self), offset, bytes }, slot: slot.key() };
+            let place =
+                HeldRecord { place: RecordPosition { segment: Arc::clone(self), offset, bytes }, slot: slot.key() };
             let unsettled = Bits::below(firings);
-            let state = State {
+            let state = EntryState {
                 unsettled,
                 left: firings,
                 next: firings,
@@ -74,7 +75,7 @@ impl<F: SegmentFile> Segment<F> {
                 more: Vec::new(),
                 share,
             };
-            let entry = Arc::new(Entry { id, state: Mutex::new(state) });
+            let entry = Arc::new(LedgerEntry { id, state: Mutex::new(state) });
             slot.insert(Arc::clone(&entry));
             (number, sum) = (number + 1, sum + bytes);
             (entry, 0..firings)
@@ -85,7 +86,7 @@ impl<F: SegmentFile> Segment<F> {
     }
 
     /// Keeps the record of an entry until it is released.
-    fn hold(&self, entry: &Arc<Entry<F>>, bytes: usize) -> usize {
+    fn hold(&self, entry: &Arc<LedgerEntry<F>>, bytes: usize) -> usize {
         self.count(1, bytes);
         lock(&self.entries).insert(Arc::clone(entry))
     }
@@ -96,7 +97,7 @@ impl<F: SegmentFile> Segment<F> {
         self.all.bytes.fetch_add(bytes as u64, Ordering::SeqCst);
     }
 
-    fn let_go(&self, released: &[Held<F>]) {
+    fn let_go(&self, released: &[HeldRecord<F>]) {
         let mut slots = lock(&self.entries);
         let bytes = released.iter().map(|held| {
             // Its handles elsewhere are dropped after the lock is free.
@@ -127,7 +128,7 @@ impl<F> Clone for RecordPosition<F> {
 
 /// A record that its segment keeps.
 #[derive(Debug)]
-struct Held<F> {
+struct HeldRecord<F> {
     place: RecordPosition<F>,
     /// The entry's key in the segment.
     slot: usize,
@@ -142,20 +143,20 @@ pub(super) struct NewEntry {
     pub(super) offset: u32,
     pub(super) bytes: usize,
     /// Its part of its account's share.
-    pub(super) share: Option<Taken>,
-    /// See [`Entry::complete`].
+    pub(super) share: Option<TakenUnits>,
+    /// See [`LedgerEntry::complete`].
     pub(super) is_complete: bool,
 }
 
 /// An event that fired something and is in the journal.
 #[derive(Debug)]
-pub(super) struct Entry<F> {
+pub(super) struct LedgerEntry<F> {
     pub(super) id: u64,
-    state: Mutex<State<F>>,
+    state: Mutex<EntryState<F>>,
 }
 
 #[derive(Debug)]
-struct State<F> {
+struct EntryState<F> {
     /// The firings that no begun record names.
     unsettled: Bits,
     /// How many they are.
@@ -165,27 +166,27 @@ struct State<F> {
     /// Whether all of its firings are listed and its request is committed.
     is_complete: bool,
     /// Most entries have one record.
-    first: Option<Held<F>>,
-    more: Vec<Held<F>>,
+    first: Option<HeldRecord<F>>,
+    more: Vec<HeldRecord<F>>,
     /// Its part of its account's share, until it is settled.
-    share: Option<Taken>,
+    share: Option<TakenUnits>,
 }
 
 /// What settled entries release, gathered so that what threads share is changed once for many of them.
 #[derive(Debug)]
-pub(super) struct Released<F: SegmentFile> {
-    records: Vec<Held<F>>,
-    shares: Vec<Taken>,
+pub(super) struct ReleasedShares<F: SegmentFile> {
+    records: Vec<HeldRecord<F>>,
+    shares: Vec<TakenUnits>,
 }
 
-impl<F: SegmentFile> Default for Released<F> {
+impl<F: SegmentFile> Default for ReleasedShares<F> {
     fn default() -> Self {
         Self { records: Vec::new(), shares: Vec::new() }
     }
 }
 
-impl<F: SegmentFile> Released<F> {
-    fn add(&mut self, records: impl Iterator<Item = Held<F>>, share: Option<Taken>) {
+impl<F: SegmentFile> ReleasedShares<F> {
+    fn add(&mut self, records: impl Iterator<Item = HeldRecord<F>>, share: Option<TakenUnits>) {
         self.records.extend(records);
         let Some(share) = share else { return };
         let other = match self.shares.last_mut() {
@@ -196,7 +197,7 @@ impl<F: SegmentFile> Released<F> {
     }
 }
 
-impl<F: SegmentFile> Drop for Released<F> {
+impl<F: SegmentFile> Drop for ReleasedShares<F> {
     fn drop(&mut self) {
         for of_one in self.records.chunk_by(|a, b| Arc::ptr_eq(&a.place.segment, &b.place.segment)) {
             if let [first, ..] = of_one {
@@ -207,28 +208,28 @@ impl<F: SegmentFile> Drop for Released<F> {
 }
 
 /// A firing in the journal.
-pub(super) type Firing<F> = (Arc<Entry<F>>, u32);
+pub(super) type EntryFiring<F> = (Arc<LedgerEntry<F>>, u32);
 
 /// Firings of an entry that were written together.
-pub(super) type Listed<F> = (Arc<Entry<F>>, Range<u32>);
+pub(super) type ListedFirings<F> = (Arc<LedgerEntry<F>>, Range<u32>);
 
 /// What all unsettled entries share.
 #[derive(Debug)]
-pub(super) struct Unsettled<F> {
+pub(super) struct SharedLedger<F> {
     bytes: AtomicU64,
     /// Firings that ended without an attempt and that no begun record names yet.
-    pub(super) dropped: Mutex<Vec<Firing<F>>>,
+    pub(super) dropped: Mutex<Vec<EntryFiring<F>>>,
     /// The node is stopping: firings that are dropped now stay in the journal and are sent after the next start.
     closing: AtomicBool,
 }
 
-impl<F> Default for Unsettled<F> {
+impl<F> Default for SharedLedger<F> {
     fn default() -> Self {
         Self { bytes: AtomicU64::new(0), dropped: Mutex::default(), closing: AtomicBool::new(false) }
     }
 }
 
-impl<F> Unsettled<F> {
+impl<F> SharedLedger<F> {
     /// Bytes of all unsettled records.
     pub(super) fn bytes(&self) -> u64 {
         self.bytes.load(Ordering::SeqCst)
@@ -240,18 +241,19 @@ impl<F> Unsettled<F> {
     }
 
     /// A firing has ended without an attempt.
-    pub(super) fn dropped(&self, firing: Firing<F>) {
+    pub(super) fn dropped(&self, firing: EntryFiring<F>) {
         if !self.closing.load(Ordering::SeqCst) {
             lock(&self.dropped).push(firing);
         }
     }
 }
 
-impl<F: SegmentFile> Entry<F> {
+impl<F: SegmentFile> LedgerEntry<F> {
     /// An entry that a start has found, with some unsettled firings.
     pub(super) fn found(id: u64, unsettled: &[u32], place: RecordPosition<F>) -> Arc<Self> {
         let (unsettled_now, first, more) = (Bits::default(), None, Vec::new());
-        let state = State { unsettled: unsettled_now, left: 0, next: 0, is_complete: false, first, more, share: None };
+        let state =
+            EntryState { unsettled: unsettled_now, left: 0, next: 0, is_complete: false, first, more, share: None };
         let entry = Arc::new(Self { id, state: Mutex::new(state) });
         entry.list(unsettled.iter().copied(), place);
         entry
@@ -265,7 +267,7 @@ impl<F: SegmentFile> Entry<F> {
             state.left += u32::from(state.unsettled.set(index));
             state.next = state.next.max(index + 1);
         }
-        let held = Held { place, slot };
+        let held = HeldRecord { place, slot };
         match &state.first {
             Some(_) => state.more.push(held),
             None => state.first = Some(held),
@@ -274,14 +276,14 @@ impl<F: SegmentFile> Entry<F> {
 
     /// Keeps the segment of the record that commits its request.
     pub(super) fn depend_on(self: &Arc<Self>, place: &RecordPosition<F>) {
-        let is_there = |own: &Held<F>| Arc::ptr_eq(&own.place.segment, &place.segment);
+        let is_there = |own: &HeldRecord<F>| Arc::ptr_eq(&own.place.segment, &place.segment);
         if !lock(&self.state).records().any(is_there) {
             self.list(std::iter::empty(), place.clone());
         }
     }
 
     /// Keeps a part of its account's share until it is settled.
-    pub(super) fn charge(&self, share: Taken) {
+    pub(super) fn charge(&self, share: TakenUnits) {
         let mut state = lock(&self.state);
         state.share = match state.share.take() {
             // An entry has one account, and so one share.
@@ -308,14 +310,14 @@ impl<F: SegmentFile> Entry<F> {
     }
 
     /// All of its firings are listed, and its request is committed.
-    pub(super) fn complete(&self, released: &mut Released<F>) {
+    pub(super) fn complete(&self, released: &mut ReleasedShares<F>) {
         let mut state = lock(&self.state);
         state.is_complete = true;
         state.end(released);
     }
 
     /// A begun record names the firing.
-    pub(super) fn settle(&self, index: u32, released: &mut Released<F>) {
+    pub(super) fn settle(&self, index: u32, released: &mut ReleasedShares<F>) {
         let mut state = lock(&self.state);
         if state.unsettled.clear(index) {
             state.left -= 1;
@@ -325,7 +327,7 @@ impl<F: SegmentFile> Entry<F> {
 
     /// Discards it: its request was refused. Returns how many firings were unsettled.
     pub(super) fn cancel(&self) -> usize {
-        let mut released = Released::default();
+        let mut released = ReleasedShares::default();
         let mut state = lock(&self.state);
         let left = std::mem::take(&mut state.left);
         (state.unsettled, state.is_complete) = (Bits::default(), true);
@@ -362,8 +364,8 @@ impl<F: SegmentFile> Entry<F> {
 
     /// Its unsettled firings are at this position now.
     pub(super) fn move_to(self: &Arc<Self>, place: RecordPosition<F>) {
-        let mut released = Released::default();
-        let held = Held { slot: place.segment.hold(self, place.bytes), place };
+        let mut released = ReleasedShares::default();
+        let held = HeldRecord { slot: place.segment.hold(self, place.bytes), place };
         let mut state = lock(&self.state);
         if state.left == 0 {
             // It was settled meanwhile: the new record is not needed.
@@ -375,12 +377,12 @@ impl<F: SegmentFile> Entry<F> {
     }
 }
 
-impl<F: SegmentFile> State<F> {
-    fn records(&self) -> impl Iterator<Item = &Held<F>> {
+impl<F: SegmentFile> EntryState<F> {
+    fn records(&self) -> impl Iterator<Item = &HeldRecord<F>> {
         self.first.iter().chain(&self.more)
     }
 
-    fn end(&mut self, released: &mut Released<F>) {
+    fn end(&mut self, released: &mut ReleasedShares<F>) {
         if self.left == 0 && self.is_complete {
             released.add(self.first.take().into_iter().chain(self.more.drain(..)), self.share.take());
         }

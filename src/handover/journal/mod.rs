@@ -55,7 +55,7 @@
 //!    place. See `recovery`.
 //! 6. A record is valid at its own place only: a copy at another offset or in another segment fails its checksum.
 //!    A record with a lower epoch than the one before is the remains of a failed write and ends the segment.
-//! 7. An invalid record that lies below the `durable` of a later one, or in `process` mode before a valid one, is
+//! 7. An invalid record that is below the `durable` of a later one, or in `process` mode before a valid one, is
 //!    damage, and is reported with its place. Any other is a torn tail, whose producer got no response. See `scan`.
 //! 8. A failed sync is final for its segment. Its unsettled records are rewritten to a new segment before
 //!    anything else is accepted.
@@ -74,18 +74,18 @@ mod disk;
 mod feed;
 mod folder;
 mod format;
+mod handle;
 mod keeper;
-mod keeping;
-mod lane;
 mod ledger;
 mod recovery;
 mod registry;
 mod running;
 mod scan;
 mod segment;
+mod segment_writer;
 #[cfg(test)]
 mod tests;
 mod threads;
 
-pub use feed::{Feed, FeedProgress, Recovered};
+pub use feed::{FeedProgress, RecoveredEntries, RecoveryFeed};
 pub use running::{Journal, JournalError, folder};

@@ -4,14 +4,14 @@ use std::collections::{HashMap, HashSet};
 use std::io;
 use std::sync::Arc;
 
-use super::body::{Accepted, Listing, read_accepted, read_fired, read_items};
+use super::body::{AcceptedRecord, FiringFields, read_accepted, read_fired, read_items};
 use super::folder::{Folder, SegmentFile, read_up_to};
 use super::format::{
-    BootId, HeaderFault, Level, RecordKind, SEGMENT_HEADER_BYTES, SegmentHeader, SegmentKind, SegmentName, VERSION,
+    BootId, Durability, HeaderFault, RecordKind, SEGMENT_HEADER_BYTES, SegmentHeader, SegmentKind, SegmentName, VERSION,
 };
-use super::ledger::{Entry, RecordPosition, Released, Segment, Unsettled};
-use super::registry::{Journal, RUN_SHIFT, Settings};
-use super::scan::{Damage, Order, Record, Scan, scan};
+use super::ledger::{LedgerEntry, RecordPosition, ReleasedShares, Segment, SharedLedger};
+use super::registry::{RUN_SHIFT, RegistrySettings, SegmentRegistry};
+use super::scan::{Damage, Scan, ScannedRecord, WriteOrder, scan};
 use super::segment::small;
 
 /// Why a journal can't be opened.
@@ -34,7 +34,7 @@ pub enum RecoveryError {
 
 /// The findings of a start.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Report {
+pub(super) struct RecoveryReport {
     /// Firings to send.
     pub(super) unsettled: usize,
     /// Firings that are dropped because the machine was restarted and what had begun is unknown.
@@ -51,8 +51,8 @@ pub(super) struct Report {
 
 /// An entry with unsettled firings.
 #[derive(Debug)]
-pub(super) struct Found<F> {
-    pub(super) entry: Arc<Entry<F>>,
+pub(super) struct RecoveredEntry<F> {
+    pub(super) entry: Arc<LedgerEntry<F>>,
     /// When its event was accepted.
     pub(super) accepted_ms: u64,
     /// Its account.
@@ -63,20 +63,24 @@ pub(super) struct Found<F> {
 
 /// A journal that was opened.
 #[derive(Debug)]
-pub(super) struct Opened<D: Folder> {
-    pub(super) journal: Arc<Journal<D>>,
+pub(super) struct OpenedJournal<D: Folder> {
+    pub(super) journal: Arc<SegmentRegistry<D>>,
     /// In the order of acceptance.
-    pub(super) found: Vec<Found<D::File>>,
-    pub(super) report: Report,
+    pub(super) found: Vec<RecoveredEntry<D::File>>,
+    pub(super) report: RecoveryReport,
 }
 
 /// Opens the journal in a folder: reads what earlier runs left, and begins a new run.
-pub(super) fn open<D: Folder>(folder: D, settings: Settings, now_ms: u64) -> Result<Opened<D>, RecoveryError> {
+pub(super) fn open<D: Folder>(
+    folder: D,
+    settings: RegistrySettings,
+    now_ms: u64,
+) -> Result<OpenedJournal<D>, RecoveryError> {
     let old = list(&folder)?;
     let headers = || old.iter().filter_map(|segment| segment.header.ok());
     let (runs, untrusted) = (headers().map(|header| header.run).max().unwrap_or(0), untrusted(headers(), &settings));
     let next_number = old.iter().map(|segment| segment.name.number).max().map_or(1, |last| last + 1);
-    let mut reading = Reading::new(settings.boot, Arc::default());
+    let mut reading = RecoveryReader::new(settings.boot, Arc::default());
     let (begun, accepted): (Vec<_>, Vec<_>) = old.into_iter().partition(|old| old.name.kind == SegmentKind::Begun);
     for segment in begun {
         reading.begun_segment(segment)?;
@@ -86,18 +90,18 @@ pub(super) fn open<D: Folder>(folder: D, settings: Settings, now_ms: u64) -> Res
         reading.accepted_segment(segment, is_trusted)?;
     }
     let run = runs.max(reading.entries_max >> RUN_SHIFT) + 1;
-    let journal = Journal::new(folder, settings, run, next_number, Arc::clone(&reading.unsettled));
+    let journal = SegmentRegistry::new(folder, settings, run, next_number, Arc::clone(&reading.unsettled));
     let (found, report) = reading.finish(&journal);
     let marked = journal.mark_run(now_ms);
     marked.map_err(|error| RecoveryError::System("the journal can't begin a segment".to_owned(), error))?;
-    Ok(Opened { journal: Arc::new(journal), found, report })
+    Ok(OpenedJournal { journal: Arc::new(journal), found, report })
 }
 
 /// The latest run whose begun records may be missing: it did not sync, and its page cache is gone. Events accepted up
 /// to it may have been sent. Later runs synced or still have their page cache. A run's mark is on the disk before the
 /// run does anything, and stays as long as anything older.
-pub(super) fn untrusted(headers: impl Iterator<Item = SegmentHeader>, settings: &Settings) -> Option<u64> {
-    let is_gone = |header: &SegmentHeader| header.level == Level::Process && !header.boot.is_same(settings.boot);
+pub(super) fn untrusted(headers: impl Iterator<Item = SegmentHeader>, settings: &RegistrySettings) -> Option<u64> {
+    let is_gone = |header: &SegmentHeader| header.level == Durability::Process && !header.boot.is_same(settings.boot);
     headers.filter(is_gone).map(|header| header.run).max()
 }
 
@@ -105,7 +109,7 @@ pub(super) fn untrusted(headers: impl Iterator<Item = SegmentHeader>, settings: 
 const BLOCK: [u8; 4_096] = [0; 4_096];
 
 /// A segment of an earlier run.
-struct Old<F> {
+struct OldSegment<F> {
     name: SegmentName,
     file: F,
     header: Result<SegmentHeader, HeaderFault>,
@@ -116,7 +120,7 @@ fn system(name: impl ToString) -> impl FnOnce(io::Error) -> RecoveryError {
 }
 
 /// The segments of a folder, by number.
-fn list<D: Folder>(folder: &D) -> Result<Vec<Old<D::File>>, RecoveryError> {
+fn list<D: Folder>(folder: &D) -> Result<Vec<OldSegment<D::File>>, RecoveryError> {
     let names = folder.list().map_err(system("the journal's folder can't be read"))?;
     let mut names: Vec<SegmentName> = names.iter().filter_map(|name| SegmentName::parse(name)).collect();
     names.sort_unstable();
@@ -127,19 +131,19 @@ fn list<D: Folder>(folder: &D) -> Result<Vec<Old<D::File>>, RecoveryError> {
         if let Err(HeaderFault::Version(found)) = header {
             return Err(RecoveryError::Version { name: name.to_string(), found });
         }
-        Ok(Old { name, file, header })
+        Ok(OldSegment { name, file, header })
     };
     names.into_iter().map(read).collect()
 }
 
 /// The contents of the segments read so far.
-struct Reading<F> {
+struct RecoveryReader<F> {
     boot: BootId,
-    unsettled: Arc<Unsettled<F>>,
+    unsettled: Arc<SharedLedger<F>>,
     begun: HashSet<(u64, u32)>,
     /// A begun record is damaged, so that its firings are unknown.
     doubt: bool,
-    entries: HashMap<u64, Found<F>>,
+    entries: HashMap<u64, RecoveredEntry<F>>,
     entries_max: u64,
     /// Entries with records that do not commit their request: request, entry.
     pending: Vec<(u64, u64)>,
@@ -152,11 +156,11 @@ struct Reading<F> {
     lost: HashSet<(u64, u32)>,
     segments: Vec<Arc<Segment<F>>>,
     accounts: HashSet<Arc<str>>,
-    report: Report,
+    report: RecoveryReport,
 }
 
-impl<F: SegmentFile> Reading<F> {
-    fn new(boot: BootId, unsettled: Arc<Unsettled<F>>) -> Self {
+impl<F: SegmentFile> RecoveryReader<F> {
+    fn new(boot: BootId, unsettled: Arc<SharedLedger<F>>) -> Self {
         Self {
             boot,
             unsettled,
@@ -170,11 +174,11 @@ impl<F: SegmentFile> Reading<F> {
             lost: HashSet::new(),
             segments: Vec::new(),
             accounts: HashSet::new(),
-            report: Report::default(),
+            report: RecoveryReport::default(),
         }
     }
 
-    fn begun_segment(&mut self, old: Old<F>) -> Result<(), RecoveryError> {
+    fn begun_segment(&mut self, old: OldSegment<F>) -> Result<(), RecoveryError> {
         let bytes = self.read(&old)?;
         let found = self.scan(&old, &bytes);
         self.doubt |= !found.damage.is_empty();
@@ -190,7 +194,7 @@ impl<F: SegmentFile> Reading<F> {
         Ok(())
     }
 
-    fn accepted_segment(&mut self, old: Old<F>, is_trusted: bool) -> Result<(), RecoveryError> {
+    fn accepted_segment(&mut self, old: OldSegment<F>, is_trusted: bool) -> Result<(), RecoveryError> {
         let bytes = self.read(&old)?;
         let found = self.scan(&old, &bytes);
         let is_unfinished = old.header == Err(HeaderFault::Unfinished);
@@ -220,7 +224,7 @@ impl<F: SegmentFile> Reading<F> {
         Ok(())
     }
 
-    fn accepted_record(&mut self, read: &Accepted<'_>, commits: bool, place: Option<RecordPosition<F>>) {
+    fn accepted_record(&mut self, read: &AcceptedRecord<'_>, commits: bool, place: Option<RecordPosition<F>>) {
         let entry = read.entry;
         self.entries_max = self.entries_max.max(entry);
         let unsettled = self.not_begun(entry, &read.firings);
@@ -244,7 +248,8 @@ impl<F: SegmentFile> Reading<F> {
         }
         let account = self.account(read.event.account);
         let accepted_ms = read.event.accepted_ms;
-        let found = Found { entry: Entry::found(entry, &unsettled, place), accepted_ms, account, is_whole };
+        let found =
+            RecoveredEntry { entry: LedgerEntry::found(entry, &unsettled, place), accepted_ms, account, is_whole };
         self.entries.insert(entry, found);
     }
 
@@ -261,7 +266,7 @@ impl<F: SegmentFile> Reading<F> {
     fn fired_record(
         &mut self,
         (entry, request): (u64, u64),
-        firings: &[Listing<'_>],
+        firings: &[FiringFields<'_>],
         commits: bool,
         place: Option<RecordPosition<F>>,
     ) {
@@ -284,12 +289,12 @@ impl<F: SegmentFile> Reading<F> {
         }
     }
 
-    fn not_begun(&self, entry: u64, firings: &[Listing<'_>]) -> Vec<u32> {
+    fn not_begun(&self, entry: u64, firings: &[FiringFields<'_>]) -> Vec<u32> {
         let indexes = firings.iter().map(|listing| listing.index);
         indexes.filter(|index| !self.begun.contains(&(entry, *index))).collect()
     }
 
-    fn read(&self, old: &Old<F>) -> Result<Vec<u8>, RecoveryError> {
+    fn read(&self, old: &OldSegment<F>) -> Result<Vec<u8>, RecoveryError> {
         let length = old.file.length().map_err(system(old.name))?;
         let mut bytes =
             read_up_to(&old.file, 0, usize::try_from(length).unwrap_or(usize::MAX)).map_err(system(old.name))?;
@@ -300,9 +305,9 @@ impl<F: SegmentFile> Reading<F> {
         Ok(bytes)
     }
 
-    fn scan<'b>(&mut self, old: &Old<F>, bytes: &'b [u8]) -> Scan<'b> {
+    fn scan<'b>(&mut self, old: &OldSegment<F>, bytes: &'b [u8]) -> Scan<'b> {
         let kept = old.header.is_ok_and(|header| header.boot.is_same(self.boot));
-        let found = scan(bytes, old.name.number, if kept { Order::Kept } else { Order::Lost });
+        let found = scan(bytes, old.name.number, if kept { WriteOrder::Kept } else { WriteOrder::Lost });
         let name = old.name.to_string();
         self.report.damage.extend(found.damage.iter().map(|damage| (name.clone(), *damage)));
         if old.header == Err(HeaderFault::Damaged) {
@@ -311,12 +316,12 @@ impl<F: SegmentFile> Reading<F> {
         found
     }
 
-    fn keep(&mut self, old: Old<F>, end: usize) -> Result<Arc<Segment<F>>, RecoveryError> {
+    fn keep(&mut self, old: OldSegment<F>, end: usize) -> Result<Arc<Segment<F>>, RecoveryError> {
         let capacity = old.file.length().map_err(system(old.name))?;
         let capacity = usize::try_from(capacity).unwrap_or(usize::MAX);
         let SegmentName { number, kind } = old.name;
-        let (level, boot) = (Level::Process, BootId::default());
-        // Of a segment without a header only the name is needed, to remove it.
+        let (level, boot) = (Durability::Process, BootId::default());
+        // A segment without a header is only removed, which needs only its name.
         let unknown = SegmentHeader { kind, level, number, run: 0, boot, created_ms: 0 };
         let segment = Segment::new(old.header.unwrap_or(unknown), old.file, capacity, end, Arc::clone(&self.unsettled));
         segment.synced.store(small(end), std::sync::atomic::Ordering::SeqCst);
@@ -325,7 +330,7 @@ impl<F: SegmentFile> Reading<F> {
         Ok(segment)
     }
 
-    fn finish<D: Folder<File = F>>(self, journal: &Journal<D>) -> (Vec<Found<F>>, Report) {
+    fn finish<D: Folder<File = F>>(self, journal: &SegmentRegistry<D>) -> (Vec<RecoveredEntry<F>>, RecoveryReport) {
         let Self { mut report, doubt, entries, pending, committed, fired, lost, segments, .. } = self;
         for segment in segments {
             journal.adopt(segment);
@@ -352,7 +357,7 @@ impl<F: SegmentFile> Reading<F> {
         report.lost = lost.iter().filter(|(entry, index)| !is_kept(entry, index)).count();
         let mut found = Vec::with_capacity(entries.len());
         for one in entries.into_values() {
-            one.entry.complete(&mut Released::default());
+            one.entry.complete(&mut ReleasedShares::default());
             if doubt {
                 report.doubtful += one.entry.cancel();
             } else if !one.entry.is_settled() {
@@ -365,6 +370,6 @@ impl<F: SegmentFile> Reading<F> {
     }
 }
 
-fn place<F>(segment: &Arc<Segment<F>>, record: &Record<'_>) -> RecordPosition<F> {
+fn place<F>(segment: &Arc<Segment<F>>, record: &ScannedRecord<'_>) -> RecordPosition<F> {
     RecordPosition { segment: Arc::clone(segment), offset: small(record.offset), bytes: record.header.stride() }
 }

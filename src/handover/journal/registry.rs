@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use super::folder::{Folder, SegmentFile as _, write_all};
-use super::format::{BootId, Level, SEGMENT_HEADER_BYTES, SegmentHeader, SegmentKind, SegmentName};
-use super::ledger::{Segment, Unsettled, lock};
+use super::format::{BootId, Durability, SEGMENT_HEADER_BYTES, SegmentHeader, SegmentKind, SegmentName};
+use super::ledger::{Segment, SharedLedger, lock};
 use super::segment::small;
 
 /// Bits of an entry's id below the number of the run that created it.
@@ -15,42 +15,42 @@ pub(super) const RUN_SHIFT: u32 = 40;
 
 /// How a journal is kept.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Settings {
+pub(super) struct RegistrySettings {
     /// Which crashes lose nothing.
-    pub(super) level: Level,
+    pub(super) level: Durability,
     /// The current boot of the kernel.
     pub(super) boot: BootId,
     /// Bytes of a segment.
     pub(super) segment_bytes: usize,
 }
 
-type Spare<F> = Mutex<Option<Arc<Segment<F>>>>;
+type SpareSegment<F> = Mutex<Option<Arc<Segment<F>>>>;
 
 /// The journal of one folder.
 #[derive(Debug)]
-pub(super) struct Journal<D: Folder> {
+pub(super) struct SegmentRegistry<D: Folder> {
     pub(super) folder: D,
-    pub(super) settings: Settings,
+    pub(super) settings: RegistrySettings,
     pub(super) run: u64,
     numbers: AtomicU64,
     entries: AtomicU64,
     pub(super) segments: Mutex<BTreeMap<u64, Arc<Segment<D::File>>>>,
     /// One segment of each kind that is created ahead.
-    spares: [Spare<D::File>; 2],
+    spares: [SpareSegment<D::File>; 2],
     /// What all unsettled entries share.
-    pub(super) unsettled: Arc<Unsettled<D::File>>,
+    pub(super) unsettled: Arc<SharedLedger<D::File>>,
     /// A segment whose sync failed may hold records that are not rewritten yet.
     failed: AtomicBool,
 }
 
-impl<D: Folder> Journal<D> {
+impl<D: Folder> SegmentRegistry<D> {
     /// A journal without segments, whose next segment and run have these numbers.
     pub(super) fn new(
         folder: D,
-        settings: Settings,
+        settings: RegistrySettings,
         run: u64,
         next_number: u64,
-        unsettled: Arc<Unsettled<D::File>>,
+        unsettled: Arc<SharedLedger<D::File>>,
     ) -> Self {
         Self {
             folder,
@@ -101,7 +101,7 @@ impl<D: Folder> Journal<D> {
         Ok(())
     }
 
-    fn spare(&self, kind: SegmentKind) -> &Spare<D::File> {
+    fn spare(&self, kind: SegmentKind) -> &SpareSegment<D::File> {
         &self.spares[usize::from(kind == SegmentKind::Begun)]
     }
 
@@ -130,7 +130,7 @@ impl<D: Folder> Journal<D> {
         self.sync_all(segment)
     }
 
-    /// The same, also if nothing was written since the last sync but what was erased.
+    /// Syncs a segment even if nothing was written since the last sync, for example after a record was erased.
     pub(super) fn sync_all(&self, segment: &Segment<D::File>) -> io::Result<()> {
         if segment.failed.load(Ordering::SeqCst) {
             return Err(io::Error::other("a sync of this segment failed before"));
@@ -175,7 +175,7 @@ impl<D: Folder> Journal<D> {
     }
 
     /// Checks whether all records of a failed sync are rewritten.
-    pub(super) fn look_at_failed(&self) {
+    pub(super) fn check_failed(&self) {
         // Cleared first: a sync that fails meanwhile sets it again.
         self.failed.store(false, Ordering::SeqCst);
         let at_risk = |s: &Arc<Segment<D::File>>| s.is_accepted() && s.failed.load(Ordering::SeqCst) && !s.is_dead();

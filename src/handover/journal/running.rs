@@ -4,18 +4,18 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::disk::{self, Disk, DiskError};
-use super::feed::Recovered;
-use super::format::Level;
-use super::keeping::Handle;
-use super::recovery::{self, RecoveryError, Report};
-use super::registry::Settings;
+use super::feed::RecoveredEntries;
+use super::format::Durability;
+use super::handle::JournalHandle;
+use super::recovery::{self, RecoveryError, RecoveryReport};
+use super::registry::RegistrySettings;
 use super::threads::{Threads, now_ms};
 use crate::config::{Config, JournalSettings, Survives};
 use crate::flow::account::ACCOUNT_WEIGHT;
 use crate::flow::fairness::Pool;
 use crate::flow::gate::Gate;
-use crate::flow::keep::Keeping;
-use crate::model::outcome::Dropped;
+use crate::flow::journal::EventJournal;
+use crate::model::outcome::DropReason;
 use crate::telemetry::metrics::Metrics;
 
 /// The journal may take this many times the bytes of its unsettled records.
@@ -43,14 +43,14 @@ pub enum JournalError {
 
 /// How `journal.bytes_max` is used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Sizes {
+struct JournalSizes {
     /// Bytes of a segment.
     segment: usize,
     /// Bytes of unsettled records, all accounts together.
     unsettled: usize,
 }
 
-impl Sizes {
+impl JournalSizes {
     /// Sizes with which all files together take at most `bytes_max`.
     fn of(bytes_max: usize, threads: usize) -> Self {
         let open = threads + SEGMENTS_OPEN;
@@ -63,7 +63,7 @@ impl Sizes {
 /// The journal of a node.
 #[derive(Debug)]
 pub struct Journal {
-    handle: Arc<Handle>,
+    handle: Arc<JournalHandle>,
     threads: Threads,
 }
 
@@ -74,10 +74,10 @@ impl Journal {
         config: &Config,
         gate: &Arc<Gate>,
         metrics: &Arc<Metrics>,
-    ) -> Result<Option<(Self, Recovered)>, JournalError> {
+    ) -> Result<Option<(Self, RecoveredEntries)>, JournalError> {
         let Some(path) = config.store.local_file() else { return Ok(None) };
         // Each thread that accepts and each that sends has one segment open.
-        let sizes = Sizes::of(config.journal.bytes_max, config.server.workers + config.dispatch.threads);
+        let sizes = JournalSizes::of(config.journal.bytes_max, config.server.workers + config.dispatch.threads);
         let (settings, gate, metrics) = (config.journal.clone(), Arc::clone(gate), Arc::clone(metrics));
         // It reads files, and this thread handles signals.
         let opened = tokio::task::spawn_blocking(move || Self::start(&path, &settings, sizes, &gate, &metrics)).await;
@@ -87,21 +87,21 @@ impl Journal {
     fn start(
         store: &Path,
         settings: &JournalSettings,
-        sizes: Sizes,
+        sizes: JournalSizes,
         gate: &Arc<Gate>,
         metrics: &Arc<Metrics>,
-    ) -> Result<Option<(Self, Recovered)>, JournalError> {
+    ) -> Result<Option<(Self, RecoveredEntries)>, JournalError> {
         let level = match settings.survives {
             Survives::Stop => return Ok(None),
-            Survives::Process => Level::Process,
-            Survives::Power => Level::Power,
+            Survives::Process => Durability::Process,
+            Survives::Power => Durability::Power,
         };
         let path = folder(store);
         let segment_bytes = sizes.segment;
         let disk = Disk::open(&path)?;
-        let opened = recovery::open(disk, Settings { level, boot: disk::boot_id(), segment_bytes }, now_ms());
+        let opened = recovery::open(disk, RegistrySettings { level, boot: disk::boot_id(), segment_bytes }, now_ms());
         let opened = opened.map_err(|error| JournalError::Open(path.clone(), error))?;
-        tell(&path, &opened.report, metrics);
+        log_findings(&path, &opened.report, metrics);
         let accounts = Arc::new(Pool::new(sizes.unsettled, ACCOUNT_WEIGHT));
         for found in &opened.found {
             // These deliveries were accepted already, whatever the shares are now.
@@ -109,16 +109,16 @@ impl Journal {
                 found.entry.charge(accounts.share(&account).take_over(found.entry.bytes()));
             }
         }
-        let threads = Threads::start(opened.journal, level == Level::Power, Arc::clone(gate), Arc::clone(metrics));
+        let threads = Threads::start(opened.journal, level == Durability::Power, Arc::clone(gate), Arc::clone(metrics));
         let threads = threads.map_err(JournalError::Threads)?;
         metrics.journal.writable.set(1);
-        let handle = Handle { shared: Arc::clone(&threads.shared), accounts, age_max: settings.age_max };
-        let recovered = Recovered { found: opened.found, age_max: settings.age_max };
+        let handle = JournalHandle { shared: Arc::clone(&threads.shared), accounts, age_max: settings.age_max };
+        let recovered = RecoveredEntries { found: opened.found, age_max: settings.age_max };
         Ok(Some((Self { handle: Arc::new(handle), threads }, recovered)))
     }
 
     /// The journal as the stages use it.
-    pub fn keeping(&self) -> Arc<dyn Keeping> {
+    pub fn keeping(&self) -> Arc<dyn EventJournal> {
         Arc::clone(&self.handle) as _
     }
 
@@ -145,13 +145,13 @@ pub fn folder(store: &Path) -> PathBuf {
 }
 
 /// Logs what was found, and counts what is dropped of it.
-fn tell(path: &Path, report: &Report, metrics: &Metrics) {
+fn log_findings(path: &Path, report: &RecoveryReport, metrics: &Metrics) {
     for (segment, damage) in &report.damage {
         tracing::error!(segment, offset = damage.offset, bytes = damage.bytes, "the journal is damaged");
     }
     let dropped = &metrics.deliveries.dropped;
-    dropped.inc_by(Dropped::JournalLost, report.lost);
-    dropped.inc_by(Dropped::JournalDamaged, report.doubtful + report.orphaned);
+    dropped.inc_by(DropReason::JournalLost, report.lost);
+    dropped.inc_by(DropReason::JournalDamaged, report.doubtful + report.orphaned);
     if report.lost > 0 {
         tracing::warn!(
             deliveries = report.lost,
@@ -166,7 +166,7 @@ fn tell(path: &Path, report: &Report, metrics: &Metrics) {
         );
     }
     if report.unsettled > 0 || report.uncommitted > 0 {
-        let Report { unsettled, uncommitted, .. } = report;
+        let RecoveryReport { unsettled, uncommitted, .. } = report;
         tracing::info!(
             journal = %path.display(), deliveries = unsettled, unanswered = uncommitted,
             "the journal holds deliveries that were accepted and not sent; they are sent now"
@@ -186,13 +186,13 @@ mod tests {
     #[test]
     fn what_is_open_and_what_is_unsettled_fit_into_the_bytes() {
         for (bytes_max, threads) in [(1 << 20, 2), (1 << 30, 3), (1 << 30, 96), (1 << 40, 400)] {
-            let Sizes { segment, unsettled } = Sizes::of(bytes_max, threads);
+            let JournalSizes { segment, unsettled } = JournalSizes::of(bytes_max, threads);
             let open = (threads + SEGMENTS_OPEN) * segment;
             assert!(open <= bytes_max / OPEN_PART, "{bytes_max} {threads}");
             assert!(open + unsettled * DISK_PER_UNSETTLED <= bytes_max);
             assert!(unsettled >= bytes_max / 4);
         }
-        assert!(Sizes::of(1 << 20, 200).unsettled > 0);
+        assert!(JournalSizes::of(1 << 20, 200).unsettled > 0);
     }
 
     #[test]

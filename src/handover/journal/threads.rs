@@ -14,11 +14,11 @@ use std::time::{Duration, SystemTime};
 use tokio::sync::oneshot;
 
 use super::accept::{Acceptor, RecordsEnd};
-use super::begin::{Beginner, Begun};
+use super::begin::{Beginner, BegunGroup};
 use super::disk::Disk;
 use super::keeper::Keeper;
-use super::ledger::{Firing, Segment, lock};
-use super::registry::Journal;
+use super::ledger::{EntryFiring, Segment, lock};
+use super::registry::SegmentRegistry;
 use crate::flow::gate::Gate;
 use crate::telemetry::metrics::Metrics;
 
@@ -30,7 +30,7 @@ const STUCK: Duration = Duration::from_millis(10);
 /// What all threads that use the journal share.
 #[derive(Debug)]
 pub(super) struct JournalContext {
-    pub(super) journal: Arc<Journal<Disk>>,
+    pub(super) journal: Arc<SegmentRegistry<Disk>>,
     pub(super) acceptors: Mutex<Vec<Weak<Mutex<Acceptor<Disk>>>>>,
     pub(super) beginners: Mutex<Vec<Weak<Mutex<Beginner<Disk>>>>>,
     gate: Arc<Gate>,
@@ -39,35 +39,35 @@ pub(super) struct JournalContext {
     unwritable: AtomicBool,
     /// Writes that failed.
     failures: AtomicUsize,
-    wake: Mutex<Sender<Wake>>,
+    wake: Mutex<Sender<KeeperMessage>>,
     /// With `power`: to the threads that sync.
-    answers: Option<Mutex<Sender<Waiting>>>,
-    begins: Option<Mutex<Sender<Waiting>>>,
+    answers: Option<Mutex<Sender<SyncWaiter>>>,
+    begins: Option<Mutex<Sender<SyncWaiter>>>,
 }
 
 /// A message to the keeper's thread.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Wake {
+enum KeeperMessage {
     Look,
     Stop,
 }
 
 /// What became of a begun record.
-pub(super) enum Ready {
+pub(super) enum BegunResult {
     /// It is as durable as the level demands: the attempts may begin.
     Begun,
     /// Its sync failed: these firings need another record.
-    NotSynced(Vec<Firing<File>>),
+    NotSynced(Vec<EntryFiring<File>>),
     /// The journal has ended.
     Stopped,
 }
 
 /// What waits for a sync.
-pub(super) enum Waiting {
+pub(super) enum SyncWaiter {
     /// A response: released when all these positions are durable.
     Answer { ends: Vec<RecordsEnd<File>>, release: Box<dyn Any + Send> },
     /// Attempts, and who waits for their record.
-    Begin { begun: Begun<File>, ready: oneshot::Sender<Ready> },
+    Begin { begun: BegunGroup<File>, ready: oneshot::Sender<BegunResult> },
     /// The journal ends.
     Stop,
 }
@@ -87,7 +87,7 @@ pub(super) fn now_ms() -> u64 {
 
 impl Threads {
     pub(super) fn start(
-        journal: Arc<Journal<Disk>>,
+        journal: Arc<SegmentRegistry<Disk>>,
         syncs: bool,
         gate: Arc<Gate>,
         metrics: Arc<Metrics>,
@@ -95,7 +95,8 @@ impl Threads {
         let (wake, woken) = channel();
         let (answers, begins) = (syncs.then(channel), syncs.then(channel));
         let keeper = Keeper::new(Arc::clone(&journal));
-        let sender = |pair: &Option<(Sender<Waiting>, _)>| pair.as_ref().map(|(sender, _)| Mutex::new(sender.clone()));
+        let sender =
+            |pair: &Option<(Sender<SyncWaiter>, _)>| pair.as_ref().map(|(sender, _)| Mutex::new(sender.clone()));
         let shared = Arc::new(JournalContext {
             journal,
             acceptors: Mutex::default(),
@@ -124,9 +125,9 @@ impl Threads {
     /// Runs a last round and ends all threads.
     pub(super) fn stop(self) {
         for sender in [&self.shared.answers, &self.shared.begins].into_iter().flatten() {
-            let _ = lock(sender).send(Waiting::Stop);
+            let _ = lock(sender).send(SyncWaiter::Stop);
         }
-        self.shared.tell(Wake::Stop);
+        self.shared.wake_keeper(KeeperMessage::Stop);
         drop(self.shared);
         for thread in self.threads {
             // A thread that has panicked is not running any more.
@@ -140,7 +141,7 @@ fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> io::Result<JoinHand
 }
 
 impl JournalContext {
-    fn tell(&self, wake: Wake) {
+    fn wake_keeper(&self, wake: KeeperMessage) {
         // A thread that has ended needs no wake.
         let _ = lock(&self.wake).send(wake);
     }
@@ -148,7 +149,7 @@ impl JournalContext {
     /// A write failed: nothing is accepted until one succeeds. The keeper tries soon.
     pub(super) fn failed(&self, error: &io::Error) {
         self.is_unwritable(error);
-        self.tell(Wake::Look);
+        self.wake_keeper(KeeperMessage::Look);
     }
 
     fn is_unwritable(&self, error: &io::Error) {
@@ -175,21 +176,21 @@ impl JournalContext {
     /// at once.
     pub(super) fn release(&self, ends: &[RecordsEnd<File>], release: Box<dyn Any + Send>) {
         if let Some(answers) = &self.answers {
-            let _ = lock(answers).send(Waiting::Answer { ends: ends.to_vec(), release });
+            let _ = lock(answers).send(SyncWaiter::Answer { ends: ends.to_vec(), release });
         }
     }
 
     /// Waits until a begun record is as durable as the level demands.
-    pub(super) async fn ready(&self, begun: Begun<File>) -> Ready {
+    pub(super) async fn ready(&self, begun: BegunGroup<File>) -> BegunResult {
         let Some(begins) = &self.begins else {
             begun.mark();
             self.report_bytes();
-            return Ready::Begun;
+            return BegunResult::Begun;
         };
         let (ready, synced) = oneshot::channel();
         // A thread that has ended drops the sender.
-        let _ = lock(begins).send(Waiting::Begin { begun, ready });
-        synced.await.unwrap_or(Ready::Stopped)
+        let _ = lock(begins).send(SyncWaiter::Begin { begun, ready });
+        synced.await.unwrap_or(BegunResult::Stopped)
     }
 
     /// Reports the unsettled bytes.
@@ -204,11 +205,11 @@ impl JournalContext {
     }
 }
 
-fn keep(mut keeper: Keeper<Disk>, shared: &Weak<JournalContext>, woken: &Receiver<Wake>) {
+fn keep(mut keeper: Keeper<Disk>, shared: &Weak<JournalContext>, woken: &Receiver<KeeperMessage>) {
     let mut unreadable = 0;
     loop {
         let stops = match woken.recv_timeout(ROUND) {
-            Ok(first) => std::iter::once(first).chain(woken.try_iter()).any(|wake| wake == Wake::Stop),
+            Ok(first) => std::iter::once(first).chain(woken.try_iter()).any(|wake| wake == KeeperMessage::Stop),
             Err(RecvTimeoutError::Timeout) => false,
             Err(RecvTimeoutError::Disconnected) => true,
         };
@@ -235,8 +236,8 @@ fn keep(mut keeper: Keeper<Disk>, shared: &Weak<JournalContext>, woken: &Receive
 }
 
 /// Syncs segments, with one sync for all that wait for the same one.
-fn sync(shared: &Weak<JournalContext>, incoming: &Receiver<Waiting>) {
-    let mut waiting: Vec<Waiting> = Vec::new();
+fn sync(shared: &Weak<JournalContext>, incoming: &Receiver<SyncWaiter>) {
+    let mut waiting: Vec<SyncWaiter> = Vec::new();
     loop {
         let first = match waiting.is_empty() {
             true => incoming.recv().map_err(|_| RecvTimeoutError::Disconnected),
@@ -259,7 +260,7 @@ fn sync(shared: &Weak<JournalContext>, incoming: &Receiver<Waiting>) {
                 shared.failed(&io::Error::other("a sync failed"));
             }
         }
-        let stops = waiting.iter().any(|one| matches!(one, Waiting::Stop));
+        let stops = waiting.iter().any(|one| matches!(one, SyncWaiter::Stop));
         waiting = std::mem::take(&mut waiting).into_iter().filter_map(settle).collect();
         if stops {
             return;
@@ -267,44 +268,46 @@ fn sync(shared: &Weak<JournalContext>, incoming: &Receiver<Waiting>) {
     }
 }
 
-fn segments(waiting: &[Waiting]) -> BTreeMap<u64, Arc<Segment<File>>> {
+fn segments(waiting: &[SyncWaiter]) -> BTreeMap<u64, Arc<Segment<File>>> {
     let mut segments = BTreeMap::new();
     for one in waiting {
         match one {
-            Waiting::Answer { ends, .. } => {
+            SyncWaiter::Answer { ends, .. } => {
                 segments.extend(ends.iter().map(|(segment, _)| (segment.number(), Arc::clone(segment))));
             }
-            Waiting::Begin { begun, .. } => drop(segments.insert(begun.segment.number(), Arc::clone(&begun.segment))),
-            Waiting::Stop => {}
+            SyncWaiter::Begin { begun, .. } => {
+                drop(segments.insert(begun.segment.number(), Arc::clone(&begun.segment)))
+            }
+            SyncWaiter::Stop => {}
         }
     }
     segments
 }
 
 /// Releases what is durable and returns what is not yet.
-fn settle(waiting: Waiting) -> Option<Waiting> {
+fn settle(waiting: SyncWaiter) -> Option<SyncWaiter> {
     let is_durable = |segment: &Segment<File>, end: u32| segment.synced.load(Ordering::SeqCst) >= end;
     match waiting {
-        Waiting::Answer { ends, release } => {
+        SyncWaiter::Answer { ends, release } => {
             // Records in a segment whose sync failed are durable once they are rewritten, which leaves that segment
             // unneeded.
             let is_safe = ends.iter().all(|(segment, end)| is_durable(segment, *end) || segment.is_dead());
-            (!is_safe).then_some(Waiting::Answer { ends, release })
+            (!is_safe).then_some(SyncWaiter::Answer { ends, release })
         }
-        Waiting::Begin { begun, ready } => {
+        SyncWaiter::Begin { begun, ready } => {
             let done = if is_durable(&begun.segment, begun.end) {
                 // Before an attempt begins: from then on its firing is settled.
                 begun.mark();
-                Ready::Begun
+                BegunResult::Begun
             } else if begun.segment.failed.load(Ordering::SeqCst) {
-                Ready::NotSynced(begun.fail())
+                BegunResult::NotSynced(begun.fail())
             } else {
-                return Some(Waiting::Begin { begun, ready });
+                return Some(SyncWaiter::Begin { begun, ready });
             };
             // A thread that has ended makes no attempts.
             let _ = ready.send(done);
             None
         }
-        Waiting::Stop => None,
+        SyncWaiter::Stop => None,
     }
 }

@@ -11,14 +11,14 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use tokio::time::MissedTickBehavior;
 
+use super::account_entries::AccountEntries;
 use super::entry::unix_millis;
-use super::held::AccountEntries;
-use super::pacing::{self, Waiting};
-use super::{GROUP, PARKED, Parked, Streams, StreamsError, parked_for, stream_key};
-use crate::flow::account::Account;
+use super::pacing::{self, StreamLoad};
+use super::{GROUP, PARKED, ParkedEntries, Streams, StreamsError, parked_for, stream_key};
+use crate::flow::account::AccountShares;
 use crate::flow::gate::Gate;
-use crate::flow::in_flight::{EntryId, InFlight, Lane};
-use crate::redis::{Code, FromRedisValue, RedisError, RedisResult, Value};
+use crate::flow::in_flight::{EntryId, InFlight, ParkedLane};
+use crate::redis::{FromRedisValue, LuaScript, RedisError, RedisResult, Value};
 use crate::telemetry::metrics::Metrics;
 
 /// The interval of polls. Between two polls a node only counts what it adds itself.
@@ -73,7 +73,7 @@ pub struct Backlog {
     ingest: bool,
     unavailable: AtomicBool,
     /// Those that have reached their share of parked deliveries.
-    over_share: RwLock<HashSet<Lane>>,
+    over_share: RwLock<HashSet<ParkedLane>>,
     any_over_share: AtomicBool,
     held: AccountEntries,
     gate: Arc<Gate>,
@@ -82,7 +82,7 @@ pub struct Backlog {
 
 /// Why no event is accepted.
 #[derive(Debug, thiserror::Error)]
-enum Trouble {
+enum BacklogError {
     #[error("Redis is unavailable: {0}")]
     Away(#[from] RedisError),
     #[error("Redis accepts no writes: {0}")]
@@ -93,13 +93,13 @@ enum Trouble {
 
 /// One stream as of a poll.
 #[derive(Debug)]
-struct Seen {
+struct StreamPoll {
     length: usize,
     /// Milliseconds since the Unix epoch.
     oldest_since: Option<u64>,
     /// How many entries a node holds or has parked.
     pending: usize,
-    parked: Vec<(Lane, usize)>,
+    parked: Vec<(ParkedLane, usize)>,
     /// Why its server accepts no writes; empty if it does, or was not probed.
     refused: String,
     /// Accounts and how many entries they have, in turn.
@@ -138,7 +138,7 @@ impl Backlog {
         let streams = Streams { link: streams.link.apart(), ..streams };
         let mut ticks = tokio::time::interval(POLL_EVERY);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let poll = Code::new(POLL);
+        let poll = LuaScript::new(POLL);
         let probed_at_once = if streams.link.is_cluster() { PROBED_AT_ONCE.min(streams.partitions) } else { 1 };
         let mut probed = 0..probed_at_once;
         for number in 0_u64.. {
@@ -164,10 +164,15 @@ impl Backlog {
     }
 
     /// Polls once, and probes the given partitions.
-    async fn poll(&self, streams: &Streams, poll: &Code, probes: Option<Range<usize>>) -> Result<(), Trouble> {
+    async fn poll(
+        &self,
+        streams: &Streams,
+        poll: &LuaScript,
+        probes: Option<Range<usize>>,
+    ) -> Result<(), BacklogError> {
         let agrees = probes.is_some();
         let probes = probes.filter(|_| self.ingest).unwrap_or_default();
-        let seen = see(streams, poll, &probes, &self.held.largest()).await.inspect_err(|_| {
+        let seen = poll_streams(streams, poll, &probes, &self.held.largest()).await.inspect_err(|_| {
             // Before anything is accepted again, all connections are marked as unusable.
             streams.breaks.fetch_add(1, Ordering::Relaxed);
         })?;
@@ -177,7 +182,7 @@ impl Backlog {
             // A master that became a replica refuses all writes on this connection.
             streams.breaks.fetch_add(1, Ordering::Relaxed);
             streams.link.renew().await;
-            return Err(Trouble::Refuses(reason));
+            return Err(BacklogError::Refuses(reason));
         }
         if agrees {
             // Missing if Redis has lost its data; without it a node with other settings could join.
@@ -200,9 +205,9 @@ impl Backlog {
     }
 
     /// How long the response to a producer of an account is held, whose deliveries were just added.
-    pub(super) fn pause(&self, account: &Account) -> Duration {
+    pub(super) fn pause(&self, account: &AccountShares) -> Duration {
         let unread = self.entries().saturating_sub(self.parked.load(Ordering::Relaxed));
-        let waiting = Waiting { unread, own: account.in_streams(), accounts: self.held.accounts() };
+        let waiting = StreamLoad { unread, own: account.in_streams(), accounts: self.held.accounts() };
         pacing::pause(waiting, self.max)
     }
 
@@ -211,7 +216,7 @@ impl Backlog {
         self.lengths.iter().map(|length| length.load(Ordering::Relaxed)).sum()
     }
 
-    fn update(&self, streams: &Streams, mut seen: Vec<Seen>) {
+    fn update(&self, streams: &Streams, mut seen: Vec<StreamPoll>) {
         for (partition, (own, seen)) in self.lengths.iter().zip(&mut seen).enumerate() {
             own.store(seen.length, Ordering::Relaxed);
             streams.shared[partition].store(seen.accounts > 1, Ordering::Relaxed);
@@ -222,9 +227,9 @@ impl Backlog {
         let pending = seen.iter().map(|seen| seen.pending).sum();
         let all = seen.into_iter().enumerate().flat_map(|(partition, seen)| {
             let parked = seen.parked.into_iter();
-            parked.map(move |(lane, entries)| Parked { partition, lane, entries })
+            parked.map(move |(lane, entries)| ParkedEntries { partition, lane, entries })
         });
-        let all: Vec<Parked> = all.collect();
+        let all: Vec<ParkedEntries> = all.collect();
         let parked = all.iter().map(|parked| parked.entries).sum();
         self.parked.store(parked, Ordering::Relaxed);
         self.set_over_share(&all, pending);
@@ -239,12 +244,12 @@ impl Backlog {
     /// Half of the streams is for deliveries that nodes hold or have parked. The more accounts and destinations share that
     /// half, the fewer each may have, and a part is always left for one more. If an outage has left more than that, a few
     /// of each are accepted while it shrinks, and none above three quarters.
-    fn set_over_share(&self, all: &[Parked], pending: usize) {
+    fn set_over_share(&self, all: &[ParkedEntries], pending: usize) {
         let share = (self.max / 2).saturating_sub(pending).saturating_mul(SHARE);
         let always = if pending < self.max / 4 * 3 { self.max / ALWAYS_ONE_OF } else { 0 };
         let each_max = share.max(always);
         let over_share = all.iter().filter(|parked| parked.entries > each_max);
-        let over_share: HashSet<Lane> = over_share.map(|parked| parked.lane.clone()).collect();
+        let over_share: HashSet<ParkedLane> = over_share.map(|parked| parked.lane.clone()).collect();
         self.any_over_share.store(!over_share.is_empty(), Ordering::Relaxed);
         *self.over_share.write().unwrap_or_else(PoisonError::into_inner) = over_share;
     }
@@ -258,7 +263,12 @@ impl Backlog {
 }
 
 /// Polls all streams, and probes the servers of these partitions.
-async fn see(streams: &Streams, poll: &Code, probes: &Range<usize>, accounts: &[String]) -> RedisResult<Vec<Seen>> {
+async fn poll_streams(
+    streams: &Streams,
+    poll: &LuaScript,
+    probes: &Range<usize>,
+    accounts: &[String],
+) -> RedisResult<Vec<StreamPoll>> {
     let looks = (0..streams.partitions).map(async |partition| {
         let key = stream_key(partition);
         let trial =
@@ -270,11 +280,11 @@ async fn see(streams: &Streams, poll: &Code, probes: &Range<usize>, accounts: &[
     join_all(looks).await.into_iter().collect()
 }
 
-fn of_answer(answer: Value) -> RedisResult<Seen> {
+fn of_answer(answer: Value) -> RedisResult<StreamPoll> {
     let (length, oldest, pending, parked, refused, held, accounts): (_, String, _, Vec<Value>, _, _, _) =
         FromRedisValue::from_redis_value(answer)?;
     let oldest_since = EntryId::read(&oldest).map(|EntryId(milliseconds, _)| milliseconds);
-    let mut seen = Seen { length, oldest_since, pending, parked: Vec::new(), refused, held, accounts };
+    let mut seen = StreamPoll { length, oldest_since, pending, parked: Vec::new(), refused, held, accounts };
     let mut parked = parked.into_iter();
     while let (Some(name), Some(entries)) = (parked.next(), parked.next()) {
         let (name, entries) = (String::from_redis_value(name)?, usize::from_redis_value(entries)?);

@@ -12,13 +12,13 @@ use futures_util::FutureExt as _;
 use futures_util::future::{join, join_all};
 use tokio::sync::mpsc;
 
-use super::entry::{Entry, entries};
-use super::intake::{Intake, Source};
+use super::entry::{StreamEntry, entries};
+use super::intake::{Intake, StreamSource};
 use super::{GROUP, command, parked_name};
-use crate::flow::in_flight::{ClaimAction, ClaimRequest, Fetch, Fetched, Request};
+use crate::flow::in_flight::{ClaimAction, ClaimRequest, FetchRequest, FetchedDeliveries, StreamRequest};
 use crate::model::id::AccountId;
-use crate::redis::{Code, FromRedisValue, RedisError, RedisResult, Value, has_code, is_broken};
-use crate::telemetry::metrics::Redeemed;
+use crate::redis::{FromRedisValue, LuaScript, RedisError, RedisResult, Value, has_code, is_broken};
+use crate::telemetry::metrics::RedemptionResult;
 
 /// The consumer that holds returned entries. It has no heartbeat, so any node takes over from it.
 const RETURNED: &str = "returned";
@@ -37,9 +37,9 @@ const IDLE_TIME_MS: &str = "3600000";
 /// was lost can be repeated. A full Redis does not keep it, and still responds; what it can't count out any more does
 /// not count. The entries come by account: its name or an empty word, the number of its entries, and their ids.
 const REDEEM: &str = r"
-local told = redis.call('GET', ARGV[2])
-if told and string.sub(told, 1, #ARGV[3] + 1) == ARGV[3] .. ' ' then
-  return cjson.decode(string.sub(told, #ARGV[3] + 2))
+local stored = redis.call('GET', ARGV[2])
+if stored and string.sub(stored, 1, #ARGV[3] + 1) == ARGV[3] .. ' ' then
+  return cjson.decode(string.sub(stored, #ARGV[3] + 2))
 end
 local won, done, at = {}, {}, 4
 local held = (string.gsub(KEYS[1], ':deliveries$', ':held'))
@@ -79,39 +79,39 @@ for at = 4, #ARGV, 2 do
 end
 return {more, entries}";
 
-pub(super) struct Clerk {
-    source: Rc<Source>,
+pub(super) struct ClaimWorker {
+    source: Rc<StreamSource>,
     intake: Rc<Intake>,
     /// The key of the last response.
     answer: String,
     question: Cell<u64>,
-    redeem: Code,
-    fetch: Code,
+    redeem: LuaScript,
+    fetch: LuaScript,
     /// Whether it was logged that Redis does not move entries; logged once until Redis does.
     refused: Cell<bool>,
 }
 
 /// The requests that arrived during one round trip.
 #[derive(Default)]
-struct Batch {
+struct ClaimBatch {
     redeemed: Vec<ClaimRequest>,
     /// By the receiving consumer.
     left: BTreeMap<String, Vec<ClaimRequest>>,
-    fetches: Vec<Fetch>,
+    fetches: Vec<FetchRequest>,
 }
 
-impl Clerk {
+impl ClaimWorker {
     /// The task that serves the claims of this source.
-    pub(super) fn new(source: Rc<Source>, intake: Rc<Intake>) -> Self {
+    pub(super) fn new(source: Rc<StreamSource>, intake: Rc<Intake>) -> Self {
         let answer = format!("{{posthaste:{}}}:answer:{}", source.partition, crate::model::id::new_id());
-        let (redeem, fetch) = (Code::new(REDEEM), Code::new(FETCH));
+        let (redeem, fetch) = (LuaScript::new(REDEEM), LuaScript::new(FETCH));
         Self { source, intake, answer, question: Cell::new(0), redeem, fetch, refused: Cell::new(false) }
     }
 
     /// Serves requests: all that arrived during one round trip together. Entries that could not be left to others are
     /// retried later and delay nothing.
-    pub(super) async fn serve(self: Rc<Self>, mut asked: mpsc::UnboundedReceiver<Request>) {
-        let mut batch = Batch::default();
+    pub(super) async fn serve(self: Rc<Self>, mut incoming: mpsc::UnboundedReceiver<StreamRequest>) {
+        let mut batch = ClaimBatch::default();
         let mut requests = Vec::with_capacity(GROUP_MAX);
         loop {
             let later = async {
@@ -121,7 +121,7 @@ impl Clerk {
                 }
             };
             tokio::select! {
-                came = asked.recv_many(&mut requests, GROUP_MAX) => if came == 0 { break },
+                came = incoming.recv_many(&mut requests, GROUP_MAX) => if came == 0 { break },
                 () = later => {}
             }
             requests.drain(..).for_each(|request| batch.add(request));
@@ -149,13 +149,13 @@ impl Clerk {
             words.extend(of_account.iter().map(|claim| claim.entry.to_string()));
         }
         let words: Vec<&[u8]> = words.iter().map(String::as_bytes).collect();
-        let mut said = false;
+        let mut logged = false;
         let won = loop {
             let answer = self.intake.streams.link.code(&self.redeem, &self.source.stream, &words).await;
             match answer.and_then(each_won) {
                 Ok(won) if won.len() == claims.len() => break won,
                 Ok(won) => tracing::error!(answers = won.len(), "Redis responded for another number of entries"),
-                Err(error) if !std::mem::replace(&mut said, true) => {
+                Err(error) if !std::mem::replace(&mut logged, true) => {
                     tracing::warn!(%error, deliveries = claims.len(), "Redis does not redeem claims; their deliveries wait");
                 }
                 Err(_) => {}
@@ -168,7 +168,7 @@ impl Clerk {
     }
 
     fn grant(&self, claim: ClaimRequest, won: bool) {
-        self.intake.metrics.streams.redeemed.inc(if won { Redeemed::Won } else { Redeemed::Lost });
+        self.intake.metrics.streams.redeemed.inc(if won { RedemptionResult::Won } else { RedemptionResult::Lost });
         match claim.action {
             ClaimAction::Attempt(answer) => {
                 // The requester has panicked; the delivery ends with it, as an attempt would.
@@ -213,39 +213,40 @@ impl Clerk {
         }
     }
 
-    async fn fetch(self: Rc<Self>, fetch: Fetch) {
+    async fn fetch(self: Rc<Self>, fetch: FetchRequest) {
         // A panic must not leave entries with a live consumer that has no claim for them.
         let fetched = AssertUnwindSafe(self.fetched(&fetch)).catch_unwind().await;
         let fetched = fetched.unwrap_or_else(|_| {
             tracing::error!(self.source.partition, "a panic ended the reading of parked deliveries");
             self.source.renew_name();
-            Fetched { deliveries: Vec::new(), more: vec![true; fetch.lanes.len()] }
+            FetchedDeliveries { deliveries: Vec::new(), more: vec![true; fetch.lanes.len()] }
         });
         // The requester may have panicked: its deliveries are given back.
         let _ = fetch.response.send(fetched);
     }
 
-    async fn fetched(&self, fetch: &Fetch) -> Fetched {
+    async fn fetched(&self, fetch: &FetchRequest) -> FetchedDeliveries {
         let Some(consumer) = self.source.consumer().filter(|_| !self.intake.streams.is_stopping()) else {
-            return Fetched::default();
+            return FetchedDeliveries::default();
         };
         match self.fetch_for(&consumer, fetch).await {
-            Ok((more, entries)) => {
-                Fetched { deliveries: self.intake.unpack(self.source.partition, &fetch.claims, entries, None), more }
-            }
+            Ok((more, entries)) => FetchedDeliveries {
+                deliveries: self.intake.unpack(self.source.partition, &fetch.claims, entries, None),
+                more,
+            },
             Err(error) => {
                 self.refused(&error);
                 if is_broken(&error) {
                     // Entries whose response was lost are claimed from the old name.
                     self.source.renew_name();
                 }
-                Fetched { deliveries: Vec::new(), more: vec![true; fetch.lanes.len()] }
+                FetchedDeliveries { deliveries: Vec::new(), more: vec![true; fetch.lanes.len()] }
             }
         }
     }
 
     /// Whether there may be more of each lane, and the fetched entries.
-    async fn fetch_for(&self, consumer: &str, fetch: &Fetch) -> RedisResult<(Vec<bool>, Vec<Entry>)> {
+    async fn fetch_for(&self, consumer: &str, fetch: &FetchRequest) -> RedisResult<(Vec<bool>, Vec<StreamEntry>)> {
         let lanes = fetch.lanes.iter().flat_map(|(lane, number)| [parked_name(lane), number.to_string()]);
         let head = [GROUP.to_owned(), consumer.to_owned(), fetch.bytes.max(1).to_string()];
         let words: Vec<String> = head.into_iter().chain(lanes).collect();
@@ -256,11 +257,11 @@ impl Clerk {
     }
 }
 
-impl Batch {
-    fn add(&mut self, request: Request) {
+impl ClaimBatch {
+    fn add(&mut self, request: StreamRequest) {
         match request {
-            Request::Fetch(fetch) => self.fetches.push(fetch),
-            Request::Redeem(claim) => match &claim.action {
+            StreamRequest::Fetch(fetch) => self.fetches.push(fetch),
+            StreamRequest::Redeem(claim) => match &claim.action {
                 ClaimAction::GiveBack => self.left.entry(RETURNED.to_owned()).or_default().push(claim),
                 ClaimAction::Park(lane, _) => self.left.entry(parked_name(lane)).or_default().push(claim),
                 ClaimAction::Attempt(_) | ClaimAction::Drop(..) => self.redeemed.push(claim),

@@ -15,14 +15,14 @@ use futures_util::FutureExt as _;
 use futures_util::future::join_all;
 use tokio::sync::watch;
 
-use super::claims::Clerk;
-use super::entry::{Entry, entries};
-use super::intake::{Intake, PERMIT_BYTES, Source, permits_of};
-use super::{GROUP, PARKED, Parked, Streams, command};
+use super::claims::ClaimWorker;
+use super::entry::{StreamEntry, entries};
+use super::intake::{Intake, PERMIT_BYTES, StreamSource, permits_of};
+use super::{GROUP, PARKED, ParkedEntries, Streams, command};
 use crate::flow::gate::Gate;
-use crate::flow::in_flight::{Lane, StreamClaims};
+use crate::flow::in_flight::{ParkedLane, StreamClaims};
 use crate::flow::messages::{DeliveriesParked, DeliveriesRendered};
-use crate::redis::{Code, Connection, RESPONSE_WITHIN, RedisResult, Value, has_code, within};
+use crate::redis::{LuaScript, RESPONSE_WITHIN, RedisConnection, RedisResult, Value, has_code, within};
 use crate::telemetry::metrics::Metrics;
 
 /// The start of Redis's error when it is full: it accepts no writes but still returns entries.
@@ -65,7 +65,7 @@ end
 return claimed";
 
 /// The Dispatchers of a thread, as consumers see them.
-pub struct Sink {
+pub struct DispatcherSink {
     /// Receives the deliveries.
     pub deliveries: Recipient<DeliveriesRendered>,
     /// Receives the reports of parked deliveries.
@@ -75,11 +75,11 @@ pub struct Sink {
 /// The consumers of one thread and what they share.
 pub struct Consumers {
     intake: Rc<Intake>,
-    sink: Sink,
+    sink: DispatcherSink,
     /// Each stream by its number, and where its claims are redeemed.
-    sources: HashMap<usize, (Rc<Source>, StreamClaims)>,
+    sources: HashMap<usize, (Rc<StreamSource>, StreamClaims)>,
     read_at_once: usize,
-    claim: Code,
+    claim: LuaScript,
     unavailable: Cell<bool>,
 }
 
@@ -89,7 +89,7 @@ impl Consumers {
         thread: &ArbiterHandle,
         streams: &Streams,
         (share, shares): (usize, usize),
-        sink: Sink,
+        sink: DispatcherSink,
         gate: Arc<Gate>,
         metrics: Arc<Metrics>,
     ) {
@@ -105,7 +105,7 @@ impl Consumers {
                 intake,
                 sink,
                 read_at_once: share.min(take_max),
-                claim: Code::new(CLAIM),
+                claim: LuaScript::new(CLAIM),
                 unavailable: Cell::new(false),
             });
             actix_rt::spawn(Rc::clone(&consumers).write_heartbeats());
@@ -134,7 +134,7 @@ impl Consumers {
 
     /// A full Redis accepts no heartbeat but still returns entries: other nodes may then take entries over from live
     /// consumers.
-    async fn write_heartbeat(&self, source: &Source, consumer: &str) -> RedisResult<()> {
+    async fn write_heartbeat(&self, source: &StreamSource, consumer: &str) -> RedisResult<()> {
         let key = format!("{}{consumer}", alive_prefix(source.partition));
         let life = self.claim_after().as_millis().to_string();
         match self.intake.streams.link.query::<Value>(&command("SET", &[&key, "1", "PX", &life])).await {
@@ -148,18 +148,18 @@ impl Consumers {
     }
 
     /// Passes on, after each poll, what is parked in the streams of this thread.
-    async fn report_parked(self: Rc<Self>, mut parked: watch::Receiver<Vec<Parked>>) {
+    async fn report_parked(self: Rc<Self>, mut parked: watch::Receiver<Vec<ParkedEntries>>) {
         while parked.changed().await.is_ok() {
-            let told: Vec<_> =
+            let reports: Vec<_> =
                 parked.borrow_and_update().iter().filter_map(|parked| self.with_claims(parked)).collect();
-            if !told.is_empty() && !self.intake.streams.is_stopping() {
+            if !reports.is_empty() && !self.intake.streams.is_stopping() {
                 // Refused if the Dispatchers are busy or have stopped; the report is repeated.
-                drop(self.sink.parked.try_send(DeliveriesParked(told)));
+                drop(self.sink.parked.try_send(DeliveriesParked(reports)));
             }
         }
     }
 
-    fn with_claims(&self, parked: &Parked) -> Option<(Lane, StreamClaims)> {
+    fn with_claims(&self, parked: &ParkedEntries) -> Option<(ParkedLane, StreamClaims)> {
         let (_, claims) = self.sources.get(&parked.partition)?;
         Some((parked.lane.clone(), claims.clone()))
     }
@@ -167,7 +167,7 @@ impl Consumers {
     /// Reads one stream until the node stops, over one connection after another.
     async fn read_stream(
         self: Rc<Self>,
-        source: Rc<Source>,
+        source: Rc<StreamSource>,
         claims: StreamClaims,
         mut stopping: watch::Receiver<bool>,
     ) {
@@ -195,7 +195,7 @@ impl Consumers {
     /// Reads under one consumer name for as long as it is valid.
     async fn follow(
         &self,
-        source: &Source,
+        source: &StreamSource,
         claims: &StreamClaims,
         consumer: &str,
         stopping: &mut watch::Receiver<bool>,
@@ -221,7 +221,7 @@ impl Consumers {
                 ask(&mut connection, source, consumer, count).await?
             };
             if !more.is_empty() {
-                let each = more.iter().map(Entry::size).sum::<usize>() / more.len();
+                let each = more.iter().map(StreamEntry::size).sum::<usize>() / more.len();
                 count = (self.read_at_once * PERMIT_BYTES / each.max(1)).clamp(1, self.read_at_once);
                 self.pass_on(source, claims, more, stopping).await;
             }
@@ -229,7 +229,7 @@ impl Consumers {
         Ok(())
     }
 
-    async fn claim(&self, source: &Source, consumer: &str, count: usize) -> RedisResult<Vec<Entry>> {
+    async fn claim(&self, source: &StreamSource, consumer: &str, count: usize) -> RedisResult<Vec<StreamEntry>> {
         let idle = self.claim_after().as_millis().to_string();
         let (count, alive) = (count.to_string(), alive_prefix(source.partition));
         let words = [GROUP, consumer, &idle, &count, &alive, PARKED].map(str::as_bytes);
@@ -240,9 +240,9 @@ impl Consumers {
     /// their claims.
     async fn pass_on(
         &self,
-        source: &Source,
+        source: &StreamSource,
         claims: &StreamClaims,
-        entries: Vec<Entry>,
+        entries: Vec<StreamEntry>,
         stopping: &mut watch::Receiver<bool>,
     ) {
         let permits = tokio::select! {
@@ -259,14 +259,19 @@ impl Consumers {
 }
 
 /// A stream, with a worker for its claims.
-fn source(partition: usize, intake: &Rc<Intake>) -> (Rc<Source>, StreamClaims) {
-    let source = Rc::new(Source::new(partition));
-    let (claims, asked) = StreamClaims::open();
-    actix_rt::spawn(Rc::new(Clerk::new(Rc::clone(&source), Rc::clone(intake))).serve(asked));
+fn source(partition: usize, intake: &Rc<Intake>) -> (Rc<StreamSource>, StreamClaims) {
+    let source = Rc::new(StreamSource::new(partition));
+    let (claims, requests) = StreamClaims::open();
+    actix_rt::spawn(Rc::new(ClaimWorker::new(Rc::clone(&source), Rc::clone(intake))).serve(requests));
     (source, claims)
 }
 
-async fn ask(connection: &mut Connection, source: &Source, consumer: &str, count: usize) -> RedisResult<Vec<Entry>> {
+async fn ask(
+    connection: &mut RedisConnection,
+    source: &StreamSource,
+    consumer: &str,
+    count: usize,
+) -> RedisResult<Vec<StreamEntry>> {
     let (count, wait) = (count.to_string(), READ_BLOCKS_FOR.as_millis().to_string());
     let words = ["GROUP", GROUP, consumer, "COUNT", &count, "BLOCK", &wait, "STREAMS", &source.stream, ">"];
     let question = command("XREADGROUP", &words);
@@ -280,7 +285,7 @@ fn alive_prefix(partition: usize) -> String {
 }
 
 /// Creates the consumer group if it is missing. It starts with the oldest entry.
-async fn make_group(connection: &mut Connection, source: &Source) -> RedisResult<()> {
+async fn make_group(connection: &mut RedisConnection, source: &StreamSource) -> RedisResult<()> {
     let make = command("XGROUP", &["CREATE", &source.stream, GROUP, "0", "MKSTREAM"]);
     match within(RESPONSE_WITHIN, make.query_async::<Value>(connection)).await {
         // A full Redis reports nothing about the group; if it is missing, the first read says so.
@@ -290,7 +295,7 @@ async fn make_group(connection: &mut Connection, source: &Source) -> RedisResult
 }
 
 /// The entries in a response about one stream, in either version of the Redis protocol.
-fn of_one_stream(answer: Value) -> Vec<Entry> {
+fn of_one_stream(answer: Value) -> Vec<StreamEntry> {
     let of_pair = |parts: Vec<Value>| parts.into_iter().nth(1).map(entries).unwrap_or_default();
     match answer {
         Value::Array(streams) => match streams.into_iter().next() {

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant, SystemTime};
 use bytes::Bytes;
 use http::HeaderValue;
 
-use super::target_text::{Known, NotADelivery, read_target, target_text};
+use super::target_text::{KnownTarget, NotADelivery, read_target, target_text};
 use crate::flow::in_flight::EntryId;
 use crate::model::delivery::Delivery;
 use crate::model::event::EventType;
@@ -32,7 +32,7 @@ const FIRING: &str = "firing";
 
 /// An entry as it was read.
 #[derive(Debug, Default)]
-pub(super) struct Entry {
+pub(super) struct StreamEntry {
     pub(super) id: EntryId,
     target: Option<Vec<u8>>,
     webhook_id: Option<Vec<u8>>,
@@ -42,7 +42,7 @@ pub(super) struct Entry {
     firing: Option<Vec<u8>>,
 }
 
-impl Entry {
+impl StreamEntry {
     /// Bytes of its body.
     pub(super) fn size(&self) -> usize {
         self.body.as_ref().map_or(0, Vec::len)
@@ -64,7 +64,7 @@ impl Entry {
 
 /// The content of an entry.
 #[derive(Debug)]
-pub(super) struct Read {
+pub(super) struct EntryContent {
     pub(super) account: AccountId,
     pub(super) delivery: Delivery,
     /// When Redis received it.
@@ -73,7 +73,7 @@ pub(super) struct Read {
     pub(super) reply: Option<String>,
 }
 
-impl Read {
+impl EntryContent {
     /// The account that the entry counts for.
     pub(super) fn counts_for(&self) -> Option<AccountId> {
         self.delivery.firing.is_some().then(|| self.account.clone())
@@ -87,11 +87,11 @@ pub(super) fn writes_hops(delivery: &Delivery) -> bool {
 
 /// Writes entries, and caches the target that it wrote last: consecutive deliveries usually share it.
 #[derive(Debug, Default)]
-pub(super) struct Writer {
-    last: Option<(Known, Vec<u8>)>,
+pub(super) struct EntryWriter {
+    last: Option<(KnownTarget, Vec<u8>)>,
 }
 
-impl Writer {
+impl EntryWriter {
     /// Writes the field names and values of a delivery.
     pub(super) fn write(
         &mut self,
@@ -121,7 +121,7 @@ impl Writer {
         let written = || {
             let account = account.clone();
             let text = target_text(&account, target, content_type);
-            (Known { account, target: Arc::clone(target), content_type: content_type.clone() }, text)
+            (KnownTarget { account, target: Arc::clone(target), content_type: content_type.clone() }, text)
         };
         &self.last.insert(known.unwrap_or_else(written)).1
     }
@@ -146,17 +146,17 @@ fn read_firing(text: &[u8]) -> Option<FiringId> {
 
 /// Reads a list of entries, as `XREADGROUP` returns it for one stream and `XCLAIM` as a whole. An entry that was
 /// deleted meanwhile is left out.
-pub(super) fn entries(value: Value) -> Vec<Entry> {
+pub(super) fn entries(value: Value) -> Vec<StreamEntry> {
     let Value::Array(items) = value else { return Vec::new() };
     items.into_iter().filter_map(entry).collect()
 }
 
-fn entry(value: Value) -> Option<Entry> {
+fn entry(value: Value) -> Option<StreamEntry> {
     let Value::Array(parts) = value else { return None };
     let [id, fields] = <[Value; 2]>::try_from(parts).ok()?;
     let Value::BulkString(id) = id else { return None };
     let id = EntryId::read(std::str::from_utf8(&id).ok()?)?;
-    let mut entry = Entry { id, ..Entry::default() };
+    let mut entry = StreamEntry { id, ..StreamEntry::default() };
     let Value::Array(fields) = fields else { return Some(entry) };
     let mut fields = fields.into_iter();
     while let (Some(name), Some(value)) = (fields.next(), fields.next()) {
@@ -177,23 +177,23 @@ pub(super) fn unix_millis() -> u64 {
 /// Reads entries, and caches the targets that it has read.
 #[derive(Debug, Default)]
 pub(super) struct EntryReader {
-    targets: HashMap<Vec<u8>, Known>,
+    targets: HashMap<Vec<u8>, KnownTarget>,
     /// The last target and its text: consecutive deliveries usually share it.
-    last: Option<(Vec<u8>, Known)>,
+    last: Option<(Vec<u8>, KnownTarget)>,
 }
 
 impl EntryReader {
     /// Reads an entry.
-    pub(super) fn read(&mut self, entry: Entry) -> Result<Read, NotADelivery> {
+    pub(super) fn read(&mut self, entry: StreamEntry) -> Result<EntryContent, NotADelivery> {
         let target = entry.target.ok_or(NotADelivery::NoTarget)?;
-        let Known { account, target, content_type } = self.target(target)?;
+        let KnownTarget { account, target, content_type } = self.target(target)?;
         let webhook_id = entry.webhook_id.and_then(|value| HeaderValue::from_maybe_shared(Bytes::from(value)).ok());
         let webhook_id = webhook_id.ok_or(NotADelivery::WebhookId)?;
         let body = entry.body.ok_or(NotADelivery::NoBody)?.into();
         let hops = entry.hops.map_or(Some(1), |hops| std::str::from_utf8(&hops).ok()?.parse().ok());
         let hops = hops.ok_or(NotADelivery::Hops)?;
         let age = Duration::from_millis(unix_millis().saturating_sub(entry.id.0));
-        Ok(Read {
+        Ok(EntryContent {
             account,
             delivery: Delivery {
                 firing: entry.firing.and_then(|text| read_firing(&text)),
@@ -208,7 +208,7 @@ impl EntryReader {
         })
     }
 
-    fn target(&mut self, text: Vec<u8>) -> Result<Known, NotADelivery> {
+    fn target(&mut self, text: Vec<u8>) -> Result<KnownTarget, NotADelivery> {
         if let Some((last, known)) = &self.last
             && *last == text
         {
@@ -263,7 +263,7 @@ mod tests {
 
     fn written(delivery: &Delivery, reply: Option<&str>) -> Vec<(&'static str, Vec<u8>)> {
         let mut fields = Vec::new();
-        Writer::default().write(&account(), delivery, reply, |name, value| fields.push((name, value.to_vec())));
+        EntryWriter::default().write(&account(), delivery, reply, |name, value| fields.push((name, value.to_vec())));
         fields
     }
 
@@ -342,7 +342,7 @@ mod tests {
         let mut others = [given.clone(), given.clone(), given.clone()];
         others[1].content_type = HeaderValue::from_static("text/html");
         others[2].target = Arc::new(Target::read("http://g/", &[], Vec::new()).expect("a target"));
-        let (mut writer, mut reader) = (Writer::default(), EntryReader::default());
+        let (mut writer, mut reader) = (EntryWriter::default(), EntryReader::default());
         for given in [&given].into_iter().chain(&others).chain([&given]) {
             let mut fields = Vec::new();
             writer.write(&account(), given, None, |name, value| fields.push((name, value.to_vec())));

@@ -6,13 +6,13 @@ use std::sync::Arc;
 
 use tokio::sync::oneshot;
 
-use super::entry::{Entry, EntryReader, Read};
+use super::entry::{EntryContent, EntryReader, StreamEntry};
 use super::target_text::NotADelivery;
 use super::{Streams, reply, stream_key};
 use crate::flow::gate::{Gate, StreamPermit};
 use crate::flow::in_flight::{Claim, StreamClaims};
 use crate::flow::in_flight::{InFlight, Permit};
-use crate::model::outcome::Dropped;
+use crate::model::outcome::DropReason;
 use crate::telemetry::metrics::Metrics;
 
 /// A delivery needs one permit for each started block of this many bytes of its body, so that permits bound memory too.
@@ -20,7 +20,7 @@ pub(super) const PERMIT_BYTES: usize = 65_536;
 
 /// A stream that this node reads.
 #[derive(Debug)]
-pub(super) struct Source {
+pub(super) struct StreamSource {
     pub(super) partition: usize,
     pub(super) stream: String,
     /// Its consumer name: a new one after each broken connection, since responses to the old name may be lost. `None`
@@ -28,7 +28,7 @@ pub(super) struct Source {
     consumer: RefCell<Option<String>>,
 }
 
-impl Source {
+impl StreamSource {
     pub(super) fn new(partition: usize) -> Self {
         Self { partition, stream: stream_key(partition), consumer: RefCell::default() }
     }
@@ -70,7 +70,7 @@ impl Intake {
         &self,
         partition: usize,
         claims: &StreamClaims,
-        entries: Vec<Entry>,
+        entries: Vec<StreamEntry>,
         mut permits: Option<StreamPermit>,
     ) -> Vec<InFlight> {
         let mut deliveries = Vec::with_capacity(entries.len());
@@ -86,7 +86,7 @@ impl Intake {
                 }
                 Err(reason) => {
                     unreadable = Some((unreadable.map_or(1, |(entries, _)| entries + 1), reason));
-                    claim(None).discard(Dropped::EntryUnreadable, permit.map(Permit::Stream));
+                    claim(None).discard(DropReason::EntryUnreadable, permit.map(Permit::Stream));
                 }
             }
         }
@@ -97,7 +97,7 @@ impl Intake {
         deliveries
     }
 
-    fn in_flight(&self, partition: usize, read: Read, claim: Claim, permit: Option<StreamPermit>) -> InFlight {
+    fn in_flight(&self, partition: usize, read: EntryContent, claim: Claim, permit: Option<StreamPermit>) -> InFlight {
         let account = self.gate.account(&read.account);
         let is_late = self.streams.is_late(partition, read.accepted_at.elapsed());
         // The body is in memory already; whether there is room for it is decided at its destination.
@@ -122,6 +122,6 @@ impl Intake {
 }
 
 /// How many permits an entry needs.
-pub(super) fn permits_of(entry: &Entry) -> usize {
+pub(super) fn permits_of(entry: &StreamEntry) -> usize {
     entry.size() / PERMIT_BYTES + 1
 }

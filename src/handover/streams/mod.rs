@@ -4,11 +4,11 @@
 //! stream until its only attempt begins. `docs/redis.md` describes the keys, `docs/delivery-protocol.md` why no
 //! delivery is attempted twice.
 
+mod account_entries;
 mod backlog;
 mod claims;
 mod consumer;
 mod entry;
-mod held;
 mod intake;
 mod pacing;
 mod publisher;
@@ -23,11 +23,11 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 pub use backlog::Backlog;
-pub use consumer::{Consumers, Sink};
+pub use consumer::{Consumers, DispatcherSink};
 pub use publisher::Publisher;
 
 use crate::config::{Cluster, Config};
-use crate::flow::in_flight::Lane;
+use crate::flow::in_flight::ParkedLane;
 use crate::model::destination::Destination;
 use crate::model::id::AccountId;
 use crate::redis::{Cmd, Link};
@@ -52,7 +52,7 @@ pub struct Streams {
     /// Counts how often Redis was unavailable.
     breaks: Arc<AtomicU64>,
     /// What is parked, as of the last poll.
-    parked: Arc<watch::Sender<Vec<Parked>>>,
+    parked: Arc<watch::Sender<Vec<ParkedEntries>>>,
     /// Whether several accounts have entries, for each stream, as of the last poll.
     shared: Arc<[AtomicBool]>,
     /// An entry of a shared stream that has waited for longer is parked where it would wait on.
@@ -61,9 +61,9 @@ pub struct Streams {
 
 /// Parked entries of one account for one destination.
 #[derive(Debug)]
-struct Parked {
+struct ParkedEntries {
     partition: usize,
-    lane: Lane,
+    lane: ParkedLane,
     entries: usize,
 }
 
@@ -195,7 +195,7 @@ fn partition_of(destination: &Destination, partitions: usize) -> usize {
 const PARKED: &str = "parked:";
 
 /// The consumer that holds the parked entries of an account for a destination.
-fn parked_name(lane: &Lane) -> String {
+fn parked_name(lane: &ParkedLane) -> String {
     match &lane.account {
         Some(account) => format!("{PARKED}{}#{account}", lane.destination),
         None => format!("{PARKED}{}", lane.destination),
@@ -203,10 +203,10 @@ fn parked_name(lane: &Lane) -> String {
 }
 
 /// What a consumer of this name holds.
-fn parked_for(consumer: &str) -> Option<Lane> {
+fn parked_for(consumer: &str) -> Option<ParkedLane> {
     let url = url::Url::parse(consumer.strip_prefix(PARKED)?).ok()?;
     let account = url.fragment().map(AccountId::new).transpose().ok()?;
-    Some(Lane { destination: Destination::of(&url)?, account })
+    Some(ParkedLane { destination: Destination::of(&url)?, account })
 }
 
 /// A partition's stream.
@@ -240,7 +240,7 @@ mod tests {
             let destination = Destination::of(&url::Url::parse(url).expect("a URL")).expect("a host");
             assert_eq!(partition_of(&destination, 16), partition, "{url}");
             for account in [None, Some(AccountId::new("Acme-1_x.y~z:@").expect("a name"))] {
-                let lane = Lane { destination: destination.clone(), account };
+                let lane = ParkedLane { destination: destination.clone(), account };
                 assert_eq!(parked_for(&parked_name(&lane)), Some(lane), "{url}");
             }
         }

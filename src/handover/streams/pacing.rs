@@ -13,7 +13,7 @@ const ALWAYS_FREE: usize = 1_000;
 
 /// What is in the streams.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Waiting {
+pub(super) struct StreamLoad {
     /// Entries of all accounts, without those that are parked: a slow destination delays no other.
     pub(super) unread: usize,
     /// Entries of the account.
@@ -24,7 +24,7 @@ pub(super) struct Waiting {
 
 /// The pause for an account, where the streams may hold `backlog_max` entries. It grows with what waits, so producers
 /// settle at the rate at which nodes read. An account with less than half of an equal part is not paced.
-pub(super) fn pause(Waiting { unread, own, accounts }: Waiting, backlog_max: usize) -> Duration {
+pub(super) fn pause(StreamLoad { unread, own, accounts }: StreamLoad, backlog_max: usize) -> Duration {
     let begins_at = (backlog_max / BEGINS_AT_ONE_OF).max(ALWAYS_FREE);
     let full_at = backlog_max / 2;
     if unread <= begins_at || full_at <= begins_at || own.saturating_mul(accounts).saturating_mul(2) < unread {
@@ -39,7 +39,7 @@ mod tests {
     use super::*;
 
     fn millis(unread: usize, own: usize, accounts: usize, backlog_max: usize) -> u128 {
-        pause(Waiting { unread, own, accounts }, backlog_max).as_millis()
+        pause(StreamLoad { unread, own, accounts }, backlog_max).as_millis()
     }
 
     #[test]

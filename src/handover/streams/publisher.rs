@@ -13,7 +13,7 @@ use actix::{Actor, Context, Handler};
 use futures_util::FutureExt as _;
 use futures_util::future::join_all;
 
-use super::entry::{Writer, writes_hops};
+use super::entry::{EntryWriter, writes_hops};
 use super::{Backlog, Streams, reply, stream_key};
 use crate::flow::account::DELIVERY_BYTES;
 use crate::flow::drill;
@@ -23,8 +23,8 @@ use crate::flow::messages::DeliveriesRendered;
 use crate::flow::pressure::Pressure;
 use crate::flow::refusal::Refusal;
 use crate::model::id::AccountId;
-use crate::model::outcome::Dropped;
-use crate::redis::{Code, FromRedisValue, RedisResult, Value};
+use crate::model::outcome::DropReason;
+use crate::redis::{FromRedisValue, LuaScript, RedisResult, Value};
 use crate::telemetry::metrics::Metrics;
 
 /// The most deliveries added to a stream in one script: Redis runs nothing else meanwhile.
@@ -43,7 +43,7 @@ const GROUP_BYTES_MAX: usize = 1 << 20;
 /// a group whose response was lost can be sent again and is added once. Of an empty stream nothing counts.
 const ADD: &str = r"
 local held, words = (string.gsub(KEYS[1], ':deliveries$', ':held')), tonumber(ARGV[3])
-local first, told, length = 5 + 2 * ARGV[4], {}, redis.call('XLEN', KEYS[1])
+local first, results, length = 5 + 2 * ARGV[4], {}, redis.call('XLEN', KEYS[1])
 local adds = tonumber(redis.call('GET', ARGV[1]) or 0) < tonumber(ARGV[2])
 if adds then
   redis.call('SET', ARGV[1], ARGV[2], 'PX', 60000)
@@ -55,10 +55,10 @@ if adds then
 end
 for at = 5, first - 1, 2 do
   local number = adds and redis.pcall('HINCRBY', held, ARGV[at], ARGV[at + 1]) or redis.pcall('HGET', held, ARGV[at])
-  told[#told + 1] = ARGV[at]
-  told[#told + 1] = type(number) ~= 'table' and tonumber(number) or 0
+  results[#results + 1] = ARGV[at]
+  results[#results + 1] = type(number) ~= 'table' and tonumber(number) or 0
 end
-return {length, told}";
+return {length, results}";
 
 /// Adds deliveries to the streams; one for each thread that serves HTTP.
 pub struct Publisher {
@@ -81,8 +81,8 @@ struct Batcher {
     /// Its name, used in the key of its last group, and the number of that group.
     name: String,
     group: Cell<u64>,
-    add: Code,
-    writer: RefCell<Writer>,
+    add: LuaScript,
+    writer: RefCell<EntryWriter>,
     /// Whether it was logged that Redis accepts no deliveries; logged once until Redis does.
     refused: Cell<bool>,
 }
@@ -108,7 +108,7 @@ impl Publisher {
             breaks: Cell::new(0),
             name: crate::model::id::new_id(),
             group: Cell::new(0),
-            add: Code::new(ADD),
+            add: LuaScript::new(ADD),
             writer: RefCell::default(),
             refused: Cell::new(false),
         };
@@ -148,7 +148,7 @@ impl Handler<DeliveriesRendered> for Publisher {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct GroupKind {
     partition: usize,
-    /// Somebody waits for the outcome.
+    /// A request waits for the outcome.
     replies: bool,
     /// The number of hops is written.
     hops: bool,
@@ -200,7 +200,7 @@ impl Batcher {
     /// Drops a delivery whose account has reached its share of those parked for its destination, so that others have room.
     fn drop_delivery(&self, queued: InFlight) {
         self.pressure.sub(queued.delivery.body.len());
-        queued.drop_unsent(&self.metrics, Dropped::QueueFull);
+        queued.drop_unsent(&self.metrics, DropReason::QueueFull);
     }
 
     async fn add_all(&self, kind: GroupKind, mut deliveries: Vec<InFlight>) {
@@ -215,7 +215,7 @@ impl Batcher {
             let admissions: Vec<Admission> = group.iter().filter_map(admission).cloned().collect();
             if AssertUnwindSafe(self.add(kind, group)).catch_unwind().await.is_err() {
                 admissions.iter().for_each(|admission| admission.replace_response(Err(Refusal::Panic)));
-                self.metrics.deliveries.dropped.inc_by(Dropped::Panic, number);
+                self.metrics.deliveries.dropped.inc_by(DropReason::Panic, number);
             }
             self.pressure.sub(bytes);
         }
@@ -225,7 +225,7 @@ impl Batcher {
     /// were added: the producer gets an error, as they may be lost.
     async fn add(&self, kind: GroupKind, deliveries: Vec<InFlight>) {
         let (mut group, refused) = self.encode(kind, deliveries);
-        refused.into_iter().for_each(|queued| self.refuse(queued, Refusal::Panic, Dropped::Panic));
+        refused.into_iter().for_each(|queued| self.refuse(queued, Refusal::Panic, DropReason::Panic));
         if group.deliveries.is_empty() {
             return;
         }
@@ -257,15 +257,15 @@ impl Batcher {
                     tracing::warn!(%error, "Redis does not accept deliveries; their producers get 503");
                 }
                 for (queued, _) in group.deliveries.drain(..) {
-                    self.refuse(queued, Refusal::Unavailable, Dropped::NotHandedOver);
+                    self.refuse(queued, Refusal::Unavailable, DropReason::NotHandedOver);
                 }
             }
         }
     }
 
     /// Writes the entries. A panic over one delivery costs that one, which is returned apart.
-    fn encode(&self, kind: GroupKind, deliveries: Vec<InFlight>) -> (Encoded, Vec<InFlight>) {
-        let (mut group, mut refused) = (Encoded::default(), Vec::new());
+    fn encode(&self, kind: GroupKind, deliveries: Vec<InFlight>) -> (EncodedDeliveries, Vec<InFlight>) {
+        let (mut group, mut refused) = (EncodedDeliveries::default(), Vec::new());
         for queued in deliveries {
             let reply = queued.report.as_ref().map(|_| reply::key(kind.partition));
             let before = (group.bytes.len(), group.ends.len());
@@ -296,10 +296,10 @@ impl Batcher {
 
     /// Returns the length of the stream, and how many entries the accounts have there. One script adds all of them or, if
     /// a server refuses, none, so a refused group can be sent again.
-    async fn write(&self, kind: GroupKind, group: &Encoded) -> RedisResult<(usize, Vec<Value>)> {
+    async fn write(&self, kind: GroupKind, group: &EncodedDeliveries) -> RedisResult<(usize, Vec<Value>)> {
         self.group.set(self.group.get() + 1);
         let GroupKind { partition, replies, hops } = kind;
-        // Of one stream a group of each kind may be in flight.
+        // At most one group of each kind is in flight for a stream.
         let kind = [if replies { "replies" } else { "plain" }, if hops { ":hops" } else { "" }].concat();
         let key = format!("{{posthaste:{partition}}}:added:{}:{kind}", self.name);
         let words_each = group.ends.len() / group.deliveries.len();
@@ -314,11 +314,11 @@ impl Batcher {
         let mut begin = 0;
         let written = group.ends.iter().map(|end| &group.bytes[std::mem::replace(&mut begin, *end)..*end]);
         let words: Vec<&[u8]> = head.iter().map(String::as_bytes).chain(written).collect();
-        let told = self.streams.link.code_twice(&self.add, &stream_key(partition), &words).await?;
-        Ok(FromRedisValue::from_redis_value(told)?)
+        let results = self.streams.link.code_twice(&self.add, &stream_key(partition), &words).await?;
+        Ok(FromRedisValue::from_redis_value(results)?)
     }
 
-    fn refuse(&self, queued: InFlight, refusal: Refusal, reason: Dropped) {
+    fn refuse(&self, queued: InFlight, refusal: Refusal, reason: DropReason) {
         if let Some(admission) = admission(&queued) {
             admission.replace_response(Err(refusal));
         }
@@ -326,9 +326,9 @@ impl Batcher {
     }
 }
 
-/// Deliveries as words of a script, each with the key of its reply if somebody waits for the outcome.
+/// Deliveries as arguments of a script, each with the key of its reply if a request waits for the outcome.
 #[derive(Debug, Default)]
-struct Encoded {
+struct EncodedDeliveries {
     deliveries: Vec<(InFlight, Option<String>)>,
     bytes: Vec<u8>,
     /// Where each word ends.

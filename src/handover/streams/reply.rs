@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 
 use super::{Streams, command};
-use crate::flow::in_flight::Report;
-use crate::model::outcome::{Dropped, Outcome};
+use crate::flow::in_flight::FiringReport;
+use crate::model::outcome::{DropReason, Outcome};
 use crate::redis::{RedisResult, Value};
 
 /// How long an outcome is kept for its requester.
@@ -39,14 +39,14 @@ fn prefix(partition: usize) -> String {
 }
 
 /// Waits for the outcome and passes it on. If none comes, the requester learns that it was lost.
-pub(super) async fn wait(streams: Streams, key: String, report: oneshot::Sender<Report>) {
+pub(super) async fn wait(streams: Streams, key: String, report: oneshot::Sender<FiringReport>) {
     let longest = streams.attempt_timeout + streams.cluster.claim_after * 2 + WAITED_FOR;
     if let Ok(Ok(Some(report_text))) = tokio::time::timeout(longest, fetch(&streams, &key, longest)).await {
         let _ = report.send(report_text);
     }
 }
 
-async fn fetch(streams: &Streams, key: &str, longest: Duration) -> RedisResult<Option<Report>> {
+async fn fetch(streams: &Streams, key: &str, longest: Duration) -> RedisResult<Option<FiringReport>> {
     let mut connection = streams.link.blocking().await?;
     let seconds = longest.as_secs().to_string();
     let popped: Option<(String, Vec<u8>)> = command("BLPOP", &[key, &seconds]).query_async(&mut connection).await?;
@@ -54,7 +54,7 @@ async fn fetch(streams: &Streams, key: &str, longest: Duration) -> RedisResult<O
 }
 
 /// Stores an outcome for its requester.
-pub(super) async fn leave(streams: Streams, key: String, reported: oneshot::Receiver<Report>) {
+pub(super) async fn leave(streams: Streams, key: String, reported: oneshot::Receiver<FiringReport>) {
     let Ok(report) = reported.await else { return };
     let text = serde_json::to_string(&text_of(report)).expect("words and numbers are JSON");
     let mut pipeline = crate::redis::Pipeline::new();
@@ -65,26 +65,26 @@ pub(super) async fn leave(streams: Streams, key: String, reported: oneshot::Rece
     }
 }
 
-fn text_of(report: Report) -> OutcomeText {
+fn text_of(report: FiringReport) -> OutcomeText {
     match report {
-        Report::Attempted { outcome, status, duration } => OutcomeText::Attempted {
+        FiringReport::Attempted { outcome, status, duration } => OutcomeText::Attempted {
             outcome: outcome.as_str().to_owned(),
             status,
             duration_us: u64::try_from(duration.as_micros()).unwrap_or(u64::MAX),
         },
-        Report::Dropped(reason) => OutcomeText::Dropped { reason: reason.as_str().to_owned() },
+        FiringReport::Dropped(reason) => OutcomeText::Dropped { reason: reason.as_str().to_owned() },
     }
 }
 
 /// `None` if a node of another version uses an unknown word.
-fn report_of(report_text: OutcomeText) -> Option<Report> {
+fn report_of(report_text: OutcomeText) -> Option<FiringReport> {
     Some(match report_text {
-        OutcomeText::Attempted { outcome, status, duration_us } => Report::Attempted {
+        OutcomeText::Attempted { outcome, status, duration_us } => FiringReport::Attempted {
             outcome: Outcome::named(&outcome)?,
             status,
             duration: Duration::from_micros(duration_us),
         },
-        OutcomeText::Dropped { reason } => Report::Dropped(Dropped::named(&reason)?),
+        OutcomeText::Dropped { reason } => FiringReport::Dropped(DropReason::named(&reason)?),
     })
 }
 
@@ -95,13 +95,17 @@ mod tests {
     #[test]
     fn an_outcome_comes_back_as_it_was() {
         for report in [
-            Report::Attempted {
+            FiringReport::Attempted {
                 outcome: Outcome::Delivered,
                 status: Some(204),
                 duration: Duration::from_micros(1_234),
             },
-            Report::Attempted { outcome: Outcome::TimeoutResponse, status: None, duration: Duration::from_secs(10) },
-            Report::Dropped(Dropped::QueueFull),
+            FiringReport::Attempted {
+                outcome: Outcome::TimeoutResponse,
+                status: None,
+                duration: Duration::from_secs(10),
+            },
+            FiringReport::Dropped(DropReason::QueueFull),
         ] {
             let text = serde_json::to_string(&text_of(report)).expect("JSON");
             assert_eq!(report_of(serde_json::from_str(&text).expect("JSON")), Some(report));

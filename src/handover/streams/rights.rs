@@ -1,7 +1,7 @@
 //! The commands that the streams require of a Redis user; docs/redis.md lists them too.
 
 use crate::model::id::new_id;
-use crate::redis::{Connection, RedisResult, rights};
+use crate::redis::{RedisConnection, RedisResult, rights};
 
 /// In this order they leave no keys behind.
 const NEEDED: [&str; 25] = [
@@ -33,7 +33,7 @@ const NEEDED: [&str; 25] = [
 ];
 
 /// The commands that the user may not use.
-pub(super) async fn missing(connection: &mut Connection) -> RedisResult<Vec<String>> {
+pub(super) async fn missing(connection: &mut RedisConnection) -> RedisResult<Vec<String>> {
     let key = format!("{{posthaste:0}}:try:{}", new_id());
     let mut missing = rights::missing(connection, &key, &NEEDED).await?;
     missing.sort();

@@ -53,7 +53,7 @@ impl SecretText {
 
 /// A target with the content type of its deliveries, and its account.
 #[derive(Debug, Clone)]
-pub(super) struct Known {
+pub(super) struct KnownTarget {
     pub(super) account: AccountId,
     pub(super) target: Arc<Target>,
     pub(super) content_type: HeaderValue,
@@ -80,7 +80,7 @@ pub(super) fn target_text(account: &AccountId, target: &Target, content_type: &H
     serde_json::to_vec(&written).expect("strings and lists of them are JSON")
 }
 
-/// Why an entry is not a delivery. The message contains nothing of the entry.
+/// Why an entry is not a delivery. The message contains no data of the entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(super) enum NotADelivery {
     #[error("`target` is missing")]
@@ -103,8 +103,8 @@ pub(super) enum NotADelivery {
     NoBody,
 }
 
-/// Reads the field. The message of an error contains nothing of the field.
-pub(super) fn read_target(text: &[u8]) -> Result<Known, NotADelivery> {
+/// Reads the field. The message of an error contains no data of the field.
+pub(super) fn read_target(text: &[u8]) -> Result<KnownTarget, NotADelivery> {
     let text: TargetText = serde_json::from_slice(text).map_err(|_| NotADelivery::TargetJson)?;
     let short = text.secret.map(|key| SecretText { key, until: None });
     let secrets = short.into_iter().chain(text.secrets).map(SecretText::read).collect::<Option<Vec<_>>>();
@@ -114,7 +114,7 @@ pub(super) fn read_target(text: &[u8]) -> Result<Known, NotADelivery> {
     target.rate = text.rate;
     let content_type = HeaderValue::from_str(&text.content_type);
     let account = text.account.map(|name| AccountId::new(&name)).transpose();
-    Ok(Known {
+    Ok(KnownTarget {
         account: account.map_err(|_| NotADelivery::Account)?.unwrap_or_else(AccountId::default_account),
         target: Arc::new(target),
         content_type: content_type.map_err(|_| NotADelivery::ContentType)?,

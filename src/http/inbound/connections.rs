@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
 use super::framing::HeadTooLarge;
-use super::policy::{self, End, Phase, Timeouts};
+use super::policy::{self, ConnectionPhase, EndMode, Timeouts};
 use crate::telemetry::metrics::{ConnectionEnd, ConnectionMetrics, Metrics};
 
 /// This fraction of the budget ends at a time, so that a flood of new connections causes few checks.
@@ -24,7 +24,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(250);
 
 /// The bounds of a server's connections, for all its threads together.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Bounds {
+pub(super) struct ConnectionBounds {
     /// Open connections.
     pub(super) connections: usize,
     /// Bytes of incomplete heads.
@@ -37,9 +37,9 @@ pub(super) struct Bounds {
 /// What the threads of a server share.
 #[derive(Debug)]
 pub(super) struct ServerContext {
-    pub(super) bounds: Bounds,
+    pub(super) bounds: ConnectionBounds,
     open: AtomicUsize,
-    /// Connections that were told to end and have not closed yet.
+    /// Connections whose end was requested and that are not closed yet.
     ending: AtomicUsize,
     head_bytes: AtomicUsize,
     response_bytes: AtomicUsize,
@@ -48,7 +48,7 @@ pub(super) struct ServerContext {
 }
 
 impl ServerContext {
-    pub(super) fn new(bounds: Bounds, metrics: Arc<Metrics>, stopping: watch::Receiver<bool>) -> Arc<Self> {
+    pub(super) fn new(bounds: ConnectionBounds, metrics: Arc<Metrics>, stopping: watch::Receiver<bool>) -> Arc<Self> {
         let (open, ending, head_bytes, response_bytes) = Default::default();
         Arc::new(Self { bounds, open, ending, head_bytes, response_bytes, metrics, stopping })
     }
@@ -59,9 +59,9 @@ impl ServerContext {
 }
 
 /// The connections of one thread.
-pub(super) struct Connections {
+pub(super) struct ThreadConnections {
     shared: Arc<ServerContext>,
-    open: RefCell<HashMap<u64, Rc<Connection>>>,
+    open: RefCell<HashMap<u64, Rc<ClientConnection>>>,
     next: Cell<u64>,
 }
 
@@ -73,7 +73,7 @@ pub(super) enum HeadRefused {
 }
 
 /// One connection, as its stream, its requests and the regular check see it.
-pub(super) struct Connection {
+pub(super) struct ClientConnection {
     key: u64,
     peer: IpAddr,
     shared: Arc<ServerContext>,
@@ -87,14 +87,16 @@ pub(super) struct Connection {
     head_bytes: Cell<usize>,
     owing_since: Cell<Option<Instant>>,
     response_bytes: Cell<usize>,
-    end: Cell<Option<End>>,
-    /// Whether it was told to end.
-    told: Cell<bool>,
+    end: Cell<Option<EndMode>>,
+    /// Whether its end was requested.
+    end_requested: Cell<bool>,
     refused: Cell<Option<HeadRefused>>,
+    /// A call waits for another poll, and nothing else wakes it.
+    awaits_poll: Cell<bool>,
     waker: RefCell<Option<Waker>>,
 }
 
-impl Connections {
+impl ThreadConnections {
     /// The connections of this thread, and the task that checks them while there are any.
     pub(super) fn start(shared: &Arc<ServerContext>) -> Rc<Self> {
         let own = Rc::new(Self { shared: Arc::clone(shared), open: RefCell::default(), next: Cell::new(0) });
@@ -103,9 +105,9 @@ impl Connections {
     }
 
     /// Counts an accepted connection. If there are too many, others end.
-    pub(super) fn accept(&self, peer: IpAddr) -> Rc<Connection> {
+    pub(super) fn accept(&self, peer: IpAddr) -> Rc<ClientConnection> {
         let key = self.next.replace(self.next.get() + 1);
-        let connection = Rc::new(Connection::new(key, peer, &self.shared));
+        let connection = Rc::new(ClientConnection::new(key, peer, &self.shared));
         self.open.borrow_mut().insert(key, Rc::clone(&connection));
         self.shared.metrics().open.inc();
         self.shared.open.fetch_add(1, Ordering::Relaxed);
@@ -114,11 +116,11 @@ impl Connections {
     }
 
     /// Removes a connection whose socket is closed.
-    pub(super) fn closed(&self, connection: &Connection) {
+    pub(super) fn closed(&self, connection: &ClientConnection) {
         if self.open.borrow_mut().remove(&connection.key).is_some() {
             self.shared.metrics().open.dec();
             self.shared.open.fetch_sub(1, Ordering::Relaxed);
-            self.shared.ending.fetch_sub(usize::from(connection.told.get()), Ordering::Relaxed);
+            self.shared.ending.fetch_sub(usize::from(connection.end_requested.get()), Ordering::Relaxed);
         }
         connection.hold_head(0);
         connection.hold_response(0);
@@ -131,12 +133,12 @@ impl Connections {
         if self.shared.head_bytes.load(Ordering::Relaxed) > bounds.head_bytes
             && let Some(slowest) = policy::longest(open.values().map(|one| (one, one.ending_since(&one.head_since))))
         {
-            slowest.end(End::Close, ConnectionEnd::HeadBytes);
+            slowest.end(EndMode::Close, ConnectionEnd::HeadBytes);
         }
         if self.shared.response_bytes.load(Ordering::Relaxed) > bounds.response_bytes
             && let Some(slowest) = policy::longest(open.values().map(|one| (one, one.ending_since(&one.owing_since))))
         {
-            slowest.end(End::Abort, ConnectionEnd::ResponseBytes);
+            slowest.end(EndMode::Abort, ConnectionEnd::ResponseBytes);
         }
     }
 
@@ -153,22 +155,22 @@ impl Connections {
         let phases = phases.map(|one| (one.peer, one.key, one.phase()));
         for key in policy::give_way(phases, over.max(budget / GIVE_WAY_PART), now) {
             if let Some(connection) = open.get(&key) {
-                connection.end(End::Close, ConnectionEnd::GaveWay);
+                connection.end(EndMode::Close, ConnectionEnd::GaveWay);
             }
         }
     }
 
     /// Checks all connections once.
-    fn look(&self, now: Instant) {
+    fn check_all(&self, now: Instant) {
         let stopping = *self.shared.stopping.borrow();
         for connection in self.open.borrow().values().filter(|one| one.end.get().is_none()) {
             let phase = connection.phase();
             match policy::overdue(phase, now, &self.shared.bounds.timeouts) {
-                Some(end @ End::HeadTimeout) => connection.end(end, ConnectionEnd::HeadTimeout),
-                Some(end @ End::Close) => connection.end(end, ConnectionEnd::Idle),
-                Some(end @ End::Abort) => connection.end(end, ConnectionEnd::ResponseTimeout),
-                None if stopping && matches!(phase, Phase::New(_) | Phase::Idle(_)) => {
-                    connection.end(End::Close, ConnectionEnd::Stopping);
+                Some(end @ EndMode::HeadTimeout) => connection.end(end, ConnectionEnd::HeadTimeout),
+                Some(end @ EndMode::Close) => connection.end(end, ConnectionEnd::Idle),
+                Some(end @ EndMode::Abort) => connection.end(end, ConnectionEnd::ResponseTimeout),
+                None if stopping && matches!(phase, ConnectionPhase::New(_) | ConnectionPhase::Idle(_)) => {
+                    connection.end(EndMode::Close, ConnectionEnd::Stopping);
                 }
                 None => {}
             }
@@ -179,7 +181,7 @@ impl Connections {
 }
 
 /// Checks all connections several times a second, and when the server stops.
-async fn watch(connections: Weak<Connections>) {
+async fn watch(connections: Weak<ThreadConnections>) {
     let Some((every, mut stopping)) = connections.upgrade().map(|own| {
         let Timeouts { head, keep_alive, response } = own.shared.bounds.timeouts;
         let shortest = head.min(keep_alive).min(response);
@@ -194,13 +196,13 @@ async fn watch(connections: Weak<Connections>) {
             Ok(()) = stopping.changed() => {}
         }
         match connections.upgrade() {
-            Some(own) => own.look(Instant::now()),
+            Some(own) => own.check_all(Instant::now()),
             None => return,
         }
     }
 }
 
-impl Connection {
+impl ClientConnection {
     fn new(key: u64, peer: IpAddr, shared: &Arc<ServerContext>) -> Self {
         Self {
             key,
@@ -214,20 +216,21 @@ impl Connection {
             owing_since: Cell::new(None),
             response_bytes: Cell::new(0),
             end: Cell::new(None),
-            told: Cell::new(false),
+            end_requested: Cell::new(false),
             refused: Cell::new(None),
+            awaits_poll: Cell::new(false),
             waker: RefCell::new(None),
         }
     }
 
-    fn phase(&self) -> Phase {
+    fn phase(&self) -> ConnectionPhase {
         match (self.owing_since.get(), self.head_since.get()) {
-            (Some(since), _) => Phase::Owing(since),
-            _ if self.requests.get() > 0 => Phase::Serving,
-            _ if self.refused.get().is_some() => Phase::Lingering(self.since.get()),
-            (None, Some(since)) => Phase::Head(since),
-            (None, None) if self.used.get() => Phase::Idle(self.since.get()),
-            (None, None) => Phase::New(self.since.get()),
+            (Some(since), _) => ConnectionPhase::Owing(since),
+            _ if self.requests.get() > 0 => ConnectionPhase::Serving,
+            _ if self.refused.get().is_some() => ConnectionPhase::Lingering(self.since.get()),
+            (None, Some(since)) => ConnectionPhase::Head(since),
+            (None, None) if self.used.get() => ConnectionPhase::Idle(self.since.get()),
+            (None, None) => ConnectionPhase::New(self.since.get()),
         }
     }
 
@@ -237,9 +240,9 @@ impl Connection {
     }
 
     /// Tells the stream to end; it ends when it is polled next.
-    fn end(&self, end: End, reason: ConnectionEnd) {
+    fn end(&self, end: EndMode, reason: ConnectionEnd) {
         self.end.set(Some(end));
-        let first = !self.told.replace(true);
+        let first = !self.end_requested.replace(true);
         self.shared.ending.fetch_add(usize::from(first), Ordering::Relaxed);
         self.shared.metrics().ended.inc(reason);
         if let Some(waker) = self.waker.take() {
@@ -253,7 +256,7 @@ impl Connection {
     }
 
     /// How the stream has to end, if it has to.
-    pub(super) fn ending(&self) -> Option<End> {
+    pub(super) fn ending(&self) -> Option<EndMode> {
         self.end.get()
     }
 
@@ -262,6 +265,18 @@ impl Connection {
         let mut waker = self.waker.borrow_mut();
         if !waker.as_ref().is_some_and(|own| own.will_wake(context.waker())) {
             *waker = Some(context.waker().clone());
+        }
+    }
+
+    /// A call of the connection waits to be polled again, or does not any more.
+    pub(super) fn await_poll(&self, awaits: bool) {
+        self.awaits_poll.set(awaits);
+    }
+
+    /// The server has polled all calls as often as it does by itself: one that still waits is polled again.
+    pub(super) fn end_polls(&self, context: &Context<'_>) {
+        if self.awaits_poll.take() {
+            context.waker().wake_by_ref();
         }
     }
 
@@ -276,7 +291,7 @@ impl Connection {
         replace(&self.shared.response_bytes, &self.response_bytes, bytes);
     }
 
-    /// The client reads nothing of the response.
+    /// The client does not read the response.
     pub(super) fn write_blocked(&self) {
         if self.owing_since.get().is_none() {
             self.owing_since.set(Some(Instant::now()));
@@ -310,7 +325,7 @@ impl Connection {
         }
         self.refused.set(Some(reason));
         self.since.set(Instant::now());
-        // It ends with this response. If the client does not close it then, it is told to end again.
+        // It ends with this response. If the client does not close it then, its end is requested again.
         self.end.set(None);
         self.hold_head(0);
     }

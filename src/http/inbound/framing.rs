@@ -21,14 +21,14 @@ pub(super) enum HeadTooLarge {
 
 /// The position in a connection's bytes.
 #[derive(Debug)]
-pub(super) struct Framing {
+pub(super) struct RequestFraming {
     limits: HeadLimits,
-    at: At,
+    at: FramingState,
 }
 
 #[derive(Debug)]
-enum At {
-    Head(Head),
+enum FramingState {
+    Head(PartialHead),
     /// This many bytes of a body are left.
     Body(u64),
     Chunked(Chunked),
@@ -38,19 +38,19 @@ enum At {
 
 /// An incomplete head.
 #[derive(Debug, Default)]
-struct Head {
+struct PartialHead {
     /// How many of its bytes were scanned.
     scanned: usize,
     /// Where its incomplete line begins.
     line: usize,
     /// Complete lines: the request line and the fields.
     lines: usize,
-    body: Body,
+    body: DeclaredBody,
 }
 
 /// What a head says about its body.
 #[derive(Debug, Default)]
-struct Body {
+struct DeclaredBody {
     length: u64,
     chunked: bool,
     rest: bool,
@@ -73,9 +73,9 @@ enum Chunked {
     },
 }
 
-impl Framing {
+impl RequestFraming {
     pub(super) fn new(limits: HeadLimits) -> Self {
-        Self { limits, at: At::Head(Head::default()) }
+        Self { limits, at: FramingState::Head(PartialHead::default()) }
     }
 
     /// Returns how many of these bytes may be passed on. `bytes` are all bytes that were not passed on yet: those that
@@ -85,37 +85,37 @@ impl Framing {
         while passed < bytes.len() {
             let rest = &bytes[passed..];
             passed += match &mut self.at {
-                At::Head(head) => match head.scan(rest, self.limits)? {
+                FramingState::Head(head) => match head.scan(rest, self.limits)? {
                     None => break,
                     Some(length) => {
                         self.at = head.body.begin();
                         length
                     }
                 },
-                At::Body(left) => {
+                FramingState::Body(left) => {
                     let part = rest.len().min(usize::try_from(*left).unwrap_or(usize::MAX));
                     *left -= part as u64;
                     if *left == 0 {
-                        self.at = At::Head(Head::default());
+                        self.at = FramingState::Head(PartialHead::default());
                     }
                     part
                 }
-                At::Chunked(state) => {
+                FramingState::Chunked(state) => {
                     let (part, next) = state.advance(rest);
                     match next {
                         Some(next) => *state = next,
-                        None => self.at = At::Head(Head::default()),
+                        None => self.at = FramingState::Head(PartialHead::default()),
                     }
                     part
                 }
-                At::Rest => rest.len(),
+                FramingState::Rest => rest.len(),
             };
         }
         Ok(passed)
     }
 }
 
-impl Head {
+impl PartialHead {
     /// Scans the new part of the head that `bytes` begin with; returns its length once it is complete.
     fn scan(&mut self, bytes: &[u8], limits: HeadLimits) -> Result<Option<usize>, HeadTooLarge> {
         while let Some(found) = memchr::memchr(b'\n', &bytes[self.scanned..]) {
@@ -143,7 +143,7 @@ impl Head {
     }
 }
 
-impl Body {
+impl DeclaredBody {
     /// Reads a field line that determines the length of the body.
     fn read(&mut self, line: &[u8]) {
         let Some(colon) = memchr::memchr(b':', line) else {
@@ -160,12 +160,12 @@ impl Body {
         }
     }
 
-    fn begin(&self) -> At {
+    fn begin(&self) -> FramingState {
         match self {
-            Self { chunked: true, .. } => At::Chunked(Chunked::Size { size: 0, extension: false }),
-            Self { rest: true, .. } => At::Rest,
-            Self { length: 0, .. } => At::Head(Head::default()),
-            Self { length, .. } => At::Body(*length),
+            Self { chunked: true, .. } => FramingState::Chunked(Chunked::Size { size: 0, extension: false }),
+            Self { rest: true, .. } => FramingState::Rest,
+            Self { length: 0, .. } => FramingState::Head(PartialHead::default()),
+            Self { length, .. } => FramingState::Body(*length),
         }
     }
 }
@@ -207,7 +207,7 @@ mod tests {
 
     /// Passes a connection's bytes in these pieces; returns what was passed on after each.
     fn passed(pieces: &[&[u8]]) -> Result<Vec<usize>, HeadTooLarge> {
-        let (mut framing, mut held, mut passed) = (Framing::new(LIMITS), Vec::new(), Vec::new());
+        let (mut framing, mut held, mut passed) = (RequestFraming::new(LIMITS), Vec::new(), Vec::new());
         for piece in pieces {
             held.extend_from_slice(piece);
             let pass = framing.advance(&held)?;
@@ -252,12 +252,12 @@ mod tests {
     /// Byte by byte, each byte is scanned once.
     #[test]
     fn the_work_is_linear_in_what_arrives() {
-        let mut framing = Framing::new(HeadLimits { bytes: 1 << 20, fields: 96 });
+        let mut framing = RequestFraming::new(HeadLimits { bytes: 1 << 20, fields: 96 });
         let head = format!("GET / HTTP/1.1\r\na: {}", "x".repeat(100_000));
         for end in 1..=head.len() {
             assert_eq!(framing.advance(&head.as_bytes()[..end]), Ok(0));
             match &framing.at {
-                At::Head(head) => assert_eq!(head.scanned, end),
+                FramingState::Head(head) => assert_eq!(head.scanned, end),
                 other => panic!("{other:?}"),
             }
         }
@@ -299,7 +299,7 @@ mod tests {
                 }
                 begin
             };
-            let mut framing = Framing::new(LIMITS);
+            let mut framing = RequestFraming::new(LIMITS);
             let (mut there, mut done) = (0, 0);
             for cut in cuts.iter().cycle() {
                 there = (there + cut).min(text.len());
@@ -309,7 +309,7 @@ mod tests {
                     break;
                 }
             }
-            prop_assert!(matches!(framing.at, At::Head(_)) && done == text.len());
+            prop_assert!(matches!(framing.at, FramingState::Head(_)) && done == text.len());
         }
     }
 }

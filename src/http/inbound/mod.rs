@@ -6,6 +6,7 @@ mod connections;
 mod framing;
 mod policy;
 mod response;
+mod serving;
 mod stream;
 
 use std::io;
@@ -16,24 +17,19 @@ use std::time::Duration;
 
 use actix_http::{HttpService, KeepAlive, Request};
 use actix_rt::net::TcpStream;
-use actix_service::{ServiceFactoryExt as _, fn_service, map_config};
-use actix_web::body::BoxBody;
-use actix_web::dev::{AppConfig, Server, ServerHandle, Service, ServiceRequest, ServiceResponse};
-use actix_web::http::StatusCode;
-use actix_web::http::header::{CONNECTION, HeaderValue};
-use actix_web::{App, Error, ResponseError as _, web};
-use futures_util::future::Either;
+use actix_service::{ServiceFactoryExt as _, apply_fn_factory, fn_service, map_config};
+use actix_web::dev::{AppConfig, Server, ServerHandle};
+use actix_web::{App, web};
 use tokio::sync::watch;
 
+use super::events::EventsCall;
 use super::expect;
-use super::problem::Problem;
 use super::security::security_headers;
 use super::state::AppState;
-use connections::{Bounds, Connection, Connections, HeadRefused, ServerContext};
-use framing::{HeadLimits, HeadTooLarge};
+use connections::{ConnectionBounds, ServerContext, ThreadConnections};
+use framing::HeadLimits;
 use policy::Timeouts;
-use response::{ResponseBody, Served};
-use stream::{InboundStream, REFUSED_PATH};
+use stream::InboundStream;
 
 /// The limits of a head. 96 fields are the most that the server's parser reads.
 const HEAD: HeadLimits = HeadLimits { bytes: 32 << 10, fields: 96 };
@@ -58,6 +54,14 @@ pub struct Inbound {
     pub stop_within_s: u64,
 }
 
+/// What one thread serves.
+pub struct ThreadCalls<C> {
+    /// Sets up the routes.
+    pub routes: C,
+    /// The call that is handled before the router.
+    pub events: Option<EventsCall>,
+}
+
 /// A running server.
 pub struct InboundServer {
     handle: ServerHandle,
@@ -71,14 +75,14 @@ pub fn over_budget(connections_max: usize) -> usize {
 }
 
 impl Inbound {
-    /// Serves. `configure` is called once on each thread and sets up the routes.
-    pub fn serve<F, C>(self, state: &Arc<AppState>, configure: F) -> io::Result<InboundServer>
+    /// Serves. `calls` is called once on each thread.
+    pub fn serve<F, C>(self, state: &Arc<AppState>, calls: F) -> io::Result<InboundServer>
     where
-        F: Fn() -> C + Send + Clone + 'static,
+        F: Fn() -> ThreadCalls<C> + Send + Clone + 'static,
         C: FnOnce(&mut web::ServiceConfig) + 'static,
     {
         let settings = &state.config.server;
-        let bounds = Bounds {
+        let bounds = ConnectionBounds {
             connections: self.connections_max,
             head_bytes: settings.head_bytes_max,
             response_bytes: settings.response_bytes_max,
@@ -90,8 +94,8 @@ impl Inbound {
         };
         // The standard library uses 128: a burst of connections would be lost before it is accepted.
         rustix::net::listen(&self.listener, BACKLOG)?;
-        let (stopping, told) = watch::channel(false);
-        let shared = ServerContext::new(bounds, Arc::clone(&state.metrics), told);
+        let (stopping, stop_signal) = watch::channel(false);
+        let shared = ServerContext::new(bounds, Arc::clone(&state.metrics), stop_signal);
         let state = Arc::clone(state);
         let server = Server::build()
             .workers(self.workers)
@@ -99,7 +103,7 @@ impl Inbound {
             .shutdown_timeout(self.stop_within_s)
             .disable_signals()
             .listen(self.name, self.listener, move || {
-                let connections = Connections::start(&shared);
+                let connections = ThreadConnections::start(&shared);
                 let accept = fn_service(move |socket: TcpStream| {
                     let peer = socket.peer_addr().ok();
                     let address = peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.ip());
@@ -107,8 +111,10 @@ impl Inbound {
                     let stream = InboundStream::new(socket, HEAD, connection, Rc::clone(&connections));
                     std::future::ready(Ok((stream, peer)))
                 });
-                let app = App::new().configure(configure()).wrap_fn(serve_one).wrap(security_headers());
+                let ThreadCalls { events, routes } = calls();
+                let app = App::new().configure(routes).wrap_fn(serving::serve_one).wrap(security_headers());
                 let app = map_config(app, |()| AppConfig::default());
+                let app = apply_fn_factory(app, move |request: Request, app: &_| serving::serve(&events, request, app));
                 let state = Arc::clone(&state);
                 let expected = fn_service(move |request: Request| {
                     let refused = expect::refused(request.head(), &state);
@@ -140,53 +146,4 @@ impl InboundServer {
             tracing::error!(%error, "the HTTP server ended with an error");
         }
     }
-}
-
-/// Serves one request, and marks its connection as busy until its response is written.
-fn serve_one<S>(
-    request: ServiceRequest,
-    service: &S,
-) -> impl Future<Output = Result<ServiceResponse<ResponseBody>, Error>> + use<S>
-where
-    S: Service<ServiceRequest, Response = ServiceResponse<BoxBody>, Error = Error>,
-{
-    let connection = request.conn_data::<Rc<Connection>>().cloned();
-    let refused = connection.as_ref().and_then(|own| own.refused()).filter(|_| request.path() == REFUSED_PATH);
-    let served = connection.map(Served::begin);
-    let response = match refused {
-        Some(reason) => Either::Left(std::future::ready(Ok(request.into_response(refusal(reason).error_response())))),
-        None => Either::Right(service.call(request)),
-    };
-    async move {
-        let mut response = response.await?;
-        if served.as_ref().is_some_and(|served| served.connection().is_stopping()) {
-            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
-        }
-        Ok(response.map_body(|_, body| ResponseBody::new(body, served)))
-    }
-}
-
-/// The response to a refused head.
-fn refusal(reason: HeadRefused) -> Problem {
-    let (status, code, detail) = match reason {
-        HeadRefused::TooLarge(HeadTooLarge::Bytes) => (
-            StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
-            "head_too_large",
-            format!(
-                "the request line and the header fields have more than {} bytes; send fewer or shorter ones",
-                HEAD.bytes
-            ),
-        ),
-        HeadRefused::TooLarge(HeadTooLarge::Fields) => (
-            StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
-            "too_many_headers",
-            format!("the request has more than {} header fields; send fewer", HEAD.fields),
-        ),
-        HeadRefused::Timeout => (
-            StatusCode::REQUEST_TIMEOUT,
-            "head_timeout",
-            "the request line and the header fields did not arrive in time; send the request again".to_owned(),
-        ),
-    };
-    Problem::new(status, code, detail)
 }

@@ -18,7 +18,7 @@ pub(super) struct Timeouts {
 
 /// What a connection is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Phase {
+pub(super) enum ConnectionPhase {
     /// Nothing was received since the connection was accepted, at this time.
     New(Instant),
     /// A part of a head was received; its first byte at this time.
@@ -39,7 +39,7 @@ const LINGER: Duration = Duration::from_secs(2);
 
 /// How a connection is to end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum End {
+pub(super) enum EndMode {
     /// After a response that says that the head took too long.
     HeadTimeout,
     /// Without a response: it is between two requests.
@@ -49,13 +49,15 @@ pub(super) enum End {
 }
 
 /// Whether a connection has exceeded its time.
-pub(super) fn overdue(phase: Phase, now: Instant, timeouts: &Timeouts) -> Option<End> {
+pub(super) fn overdue(phase: ConnectionPhase, now: Instant, timeouts: &Timeouts) -> Option<EndMode> {
     let over = |since: Instant, limit: Duration| now.saturating_duration_since(since) >= limit;
     match phase {
-        Phase::New(since) | Phase::Head(since) if over(since, timeouts.head) => Some(End::HeadTimeout),
-        Phase::Idle(since) if over(since, timeouts.keep_alive) => Some(End::Close),
-        Phase::Owing(since) if over(since, timeouts.response) => Some(End::Abort),
-        Phase::Lingering(since) if over(since, LINGER) => Some(End::Close),
+        ConnectionPhase::New(since) | ConnectionPhase::Head(since) if over(since, timeouts.head) => {
+            Some(EndMode::HeadTimeout)
+        }
+        ConnectionPhase::Idle(since) if over(since, timeouts.keep_alive) => Some(EndMode::Close),
+        ConnectionPhase::Owing(since) if over(since, timeouts.response) => Some(EndMode::Abort),
+        ConnectionPhase::Lingering(since) if over(since, LINGER) => Some(EndMode::Close),
         _ => None,
     }
 }
@@ -66,7 +68,11 @@ const ARRIVING: Duration = Duration::from_millis(50);
 /// Chooses up to `number` connections to end: those without a request, from the peer with the most connections first,
 /// and of that peer the one that has waited longest. So a peer may use the whole budget while no other needs it, and
 /// gets an equal share of it when all do.
-pub(super) fn give_way<P, K>(all: impl IntoIterator<Item = (P, K, Phase)>, number: usize, now: Instant) -> Vec<K>
+pub(super) fn give_way<P, K>(
+    all: impl IntoIterator<Item = (P, K, ConnectionPhase)>,
+    number: usize,
+    now: Instant,
+) -> Vec<K>
 where
     P: Copy + Eq + Hash + Ord,
     K: Copy + Ord,
@@ -76,11 +82,14 @@ where
         let (held, waiting) = peers.entry(peer).or_default();
         *held += 1;
         match phase {
-            Phase::New(since) if now.saturating_duration_since(since) < ARRIVING => {}
-            Phase::New(since) | Phase::Head(since) | Phase::Idle(since) | Phase::Lingering(since) => {
+            ConnectionPhase::New(since) if now.saturating_duration_since(since) < ARRIVING => {}
+            ConnectionPhase::New(since)
+            | ConnectionPhase::Head(since)
+            | ConnectionPhase::Idle(since)
+            | ConnectionPhase::Lingering(since) => {
                 waiting.push((since, key));
             }
-            Phase::Serving | Phase::Owing(_) => {}
+            ConnectionPhase::Serving | ConnectionPhase::Owing(_) => {}
         }
     }
     let mut waiting_of = HashMap::new();
@@ -125,26 +134,26 @@ mod tests {
     fn each_phase_has_its_time() {
         let begun = Instant::now();
         for (phase, limit, end) in [
-            (Phase::New(begun), 10, End::HeadTimeout),
-            (Phase::Head(begun), 10, End::HeadTimeout),
-            (Phase::Idle(begun), 75, End::Close),
-            (Phase::Owing(begun), 30, End::Abort),
-            (Phase::Lingering(begun), 2, End::Close),
+            (ConnectionPhase::New(begun), 10, EndMode::HeadTimeout),
+            (ConnectionPhase::Head(begun), 10, EndMode::HeadTimeout),
+            (ConnectionPhase::Idle(begun), 75, EndMode::Close),
+            (ConnectionPhase::Owing(begun), 30, EndMode::Abort),
+            (ConnectionPhase::Lingering(begun), 2, EndMode::Close),
         ] {
             let after = |seconds| overdue(phase, begun + Duration::from_secs(seconds), &TIMEOUTS);
             assert_eq!((after(limit - 1), after(limit)), (None, Some(end)), "{phase:?}");
         }
-        assert_eq!(overdue(Phase::Serving, begun + Duration::from_secs(100_000), &TIMEOUTS), None);
+        assert_eq!(overdue(ConnectionPhase::Serving, begun + Duration::from_secs(100_000), &TIMEOUTS), None);
     }
 
-    fn phase(number: u8, at: Instant) -> Phase {
+    fn phase(number: u8, at: Instant) -> ConnectionPhase {
         match number % 6 {
-            0 => Phase::New(at),
-            1 => Phase::Head(at),
-            2 => Phase::Idle(at),
-            3 => Phase::Serving,
-            4 => Phase::Lingering(at),
-            _ => Phase::Owing(at),
+            0 => ConnectionPhase::New(at),
+            1 => ConnectionPhase::Head(at),
+            2 => ConnectionPhase::Idle(at),
+            3 => ConnectionPhase::Serving,
+            4 => ConnectionPhase::Lingering(at),
+            _ => ConnectionPhase::Owing(at),
         }
     }
 
@@ -162,8 +171,8 @@ mod tests {
             let now = begun + Duration::from_secs(99);
             let chosen = give_way(all.clone(), number, now);
             let waits = |key: usize| match all[key].2 {
-                Phase::Serving | Phase::Owing(_) => false,
-                Phase::New(since) => since < now,
+                ConnectionPhase::Serving | ConnectionPhase::Owing(_) => false,
+                ConnectionPhase::New(since) => since < now,
                 _ => true,
             };
             prop_assert!(chosen.iter().all(|key| waits(*key)));

@@ -8,26 +8,26 @@ use std::task::{Context, Poll};
 use actix_web::body::{BodySize, BoxBody, MessageBody};
 use bytes::Bytes;
 
-use super::connections::Connection;
+use super::connections::ClientConnection;
 
 /// The size of a part: less than what the server buffers before it writes.
 const PART_BYTES: usize = 16 << 10;
 
 /// A request that is being served. It ends when its response ends.
-pub(super) struct Served(Rc<Connection>);
+pub(super) struct ServedRequest(Rc<ClientConnection>);
 
-impl Served {
-    pub(super) fn begin(connection: Rc<Connection>) -> Self {
+impl ServedRequest {
+    pub(super) fn begin(connection: Rc<ClientConnection>) -> Self {
         connection.request_begins();
         Self(connection)
     }
 
-    pub(super) fn connection(&self) -> &Connection {
+    pub(super) fn connection(&self) -> &ClientConnection {
         &self.0
     }
 }
 
-impl Drop for Served {
+impl Drop for ServedRequest {
     fn drop(&mut self) {
         self.0.request_ends();
     }
@@ -35,11 +35,11 @@ impl Drop for Served {
 
 /// A response's body, and the request that it belongs to.
 pub(super) struct ResponseBody {
-    content: Content,
-    served: Option<Served>,
+    content: BodyContent,
+    served: Option<ServedRequest>,
 }
 
-enum Content {
+enum BodyContent {
     /// Complete in memory. What is left of it counts as held.
     Whole(Bytes),
     /// Produced while it is sent, or small.
@@ -47,13 +47,13 @@ enum Content {
 }
 
 impl ResponseBody {
-    pub(super) fn new(body: BoxBody, served: Option<Served>) -> Self {
+    pub(super) fn new(body: BoxBody, served: Option<ServedRequest>) -> Self {
         let content = match body.size() {
             BodySize::Sized(size) if size > PART_BYTES as u64 => match body.try_into_bytes() {
-                Ok(bytes) => Content::Whole(bytes),
-                Err(body) => Content::Other(body),
+                Ok(bytes) => BodyContent::Whole(bytes),
+                Err(body) => BodyContent::Other(body),
             },
-            _ => Content::Other(body),
+            _ => BodyContent::Other(body),
         };
         let own = Self { content, served };
         own.count();
@@ -62,7 +62,7 @@ impl ResponseBody {
 
     /// Counts what is left.
     fn count(&self) {
-        if let (Content::Whole(bytes), Some(served)) = (&self.content, &self.served) {
+        if let (BodyContent::Whole(bytes), Some(served)) = (&self.content, &self.served) {
             served.connection().hold_response(bytes.len());
         }
     }
@@ -70,7 +70,7 @@ impl ResponseBody {
 
 impl Drop for ResponseBody {
     fn drop(&mut self) {
-        if let (Content::Whole(_), Some(served)) = (&self.content, &self.served) {
+        if let (BodyContent::Whole(_), Some(served)) = (&self.content, &self.served) {
             served.connection().hold_response(0);
         }
     }
@@ -81,16 +81,16 @@ impl MessageBody for ResponseBody {
 
     fn size(&self) -> BodySize {
         match &self.content {
-            Content::Whole(bytes) => BodySize::Sized(bytes.len() as u64),
-            Content::Other(body) => body.size(),
+            BodyContent::Whole(bytes) => BodySize::Sized(bytes.len() as u64),
+            BodyContent::Other(body) => body.size(),
         }
     }
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, Self::Error>>> {
         match &mut self.content {
-            Content::Other(body) => Pin::new(body).poll_next(context),
-            Content::Whole(bytes) if bytes.is_empty() => Poll::Ready(None),
-            Content::Whole(bytes) => {
+            BodyContent::Other(body) => Pin::new(body).poll_next(context),
+            BodyContent::Whole(bytes) if bytes.is_empty() => Poll::Ready(None),
+            BodyContent::Whole(bytes) => {
                 let part = bytes.split_to(bytes.len().min(PART_BYTES));
                 self.count();
                 Poll::Ready(Some(Ok(part)))

@@ -1,6 +1,6 @@
-//! The stream beneath the HTTP server. It passes on complete heads only, ends when its connection is told to, and
-//! reports when the client does not read. It changes no byte of a request; a refused head is replaced by a short
-//! request of our own, whose response is the connection's last.
+//! The stream beneath the HTTP server. It passes on complete heads only, ends when the end of its connection is
+//! requested, and reports when the client does not read. It changes no byte of a request; a refused head is replaced by
+//! a short request of our own, whose response is the connection's last.
 
 use std::io;
 use std::pin::Pin;
@@ -11,15 +11,15 @@ use actix_rt::net::TcpStream;
 use bytes::{Buf as _, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::connections::{Connection, Connections, HeadRefused};
-use super::framing::{Framing, HeadLimits};
-use super::policy::End;
+use super::connections::{ClientConnection, HeadRefused, ThreadConnections};
+use super::framing::{HeadLimits, RequestFraming};
+use super::policy::EndMode;
 
 /// The path of the request that replaces a refused head.
 pub(super) const REFUSED_PATH: &str = "/-/refused-head";
 const REFUSED_REQUEST: &[u8] = b"GET /-/refused-head HTTP/1.1\r\nhost: -\r\nconnection: close\r\n\r\n";
-/// How much is read of a connection at a time. Then the others of its thread have their turn: reading goes on at their pace
-/// however much a client sends.
+/// How much is read of a connection at a time. Then the others of its thread have their turn: reading continues at
+/// their pace however much a client sends.
 const TURN_BYTES: usize = 16 << 10;
 /// The size of a read while a part of a head is held.
 const READ_BYTES: usize = 4_096;
@@ -30,7 +30,7 @@ const DISCARDED_MAX: usize = 1 << 20;
 /// A connection's bytes.
 pub(super) struct InboundStream {
     socket: TcpStream,
-    framing: Framing,
+    framing: RequestFraming,
     /// Bytes that were read and not passed on.
     held: BytesMut,
     /// How many of the bytes held may be passed on.
@@ -39,8 +39,8 @@ pub(super) struct InboundStream {
     read: usize,
     /// Set after a refused head: how many bytes were discarded since.
     discarded: Option<usize>,
-    connection: Rc<Connection>,
-    connections: Rc<Connections>,
+    connection: Rc<ClientConnection>,
+    connections: Rc<ThreadConnections>,
 }
 
 impl Drop for InboundStream {
@@ -53,15 +53,15 @@ impl InboundStream {
     pub(super) fn new(
         socket: TcpStream,
         limits: HeadLimits,
-        connection: Rc<Connection>,
-        connections: Rc<Connections>,
+        connection: Rc<ClientConnection>,
+        connections: Rc<ThreadConnections>,
     ) -> Self {
-        let (framing, held) = (Framing::new(limits), BytesMut::new());
+        let (framing, held) = (RequestFraming::new(limits), BytesMut::new());
         Self { socket, framing, held, ready: 0, read: 0, discarded: None, connection, connections }
     }
 
     /// What requests know of their connection.
-    pub(super) fn connection(&self) -> &Rc<Connection> {
+    pub(super) fn connection(&self) -> &Rc<ClientConnection> {
         &self.connection
     }
 
@@ -152,9 +152,9 @@ impl AsyncRead for InboundStream {
                 return Poll::Ready(Ok(()));
             }
             match own.connection.ending() {
-                Some(End::Abort) => return Poll::Ready(Err(io::ErrorKind::TimedOut.into())),
-                Some(End::Close) => return Poll::Ready(Ok(())),
-                Some(End::HeadTimeout) if own.discarded.is_none() => {
+                Some(EndMode::Abort) => return Poll::Ready(Err(io::ErrorKind::TimedOut.into())),
+                Some(EndMode::Close) => return Poll::Ready(Ok(())),
+                Some(EndMode::HeadTimeout) if own.discarded.is_none() => {
                     own.refuse(HeadRefused::Timeout);
                     continue;
                 }
@@ -187,7 +187,7 @@ impl AsyncRead for InboundStream {
 impl AsyncWrite for InboundStream {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let own = &mut *self;
-        if own.connection.ending() == Some(End::Abort) {
+        if own.connection.ending() == Some(EndMode::Abort) {
             return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
         }
         let written = Pin::new(&mut own.socket).poll_write(context, bytes);
@@ -203,14 +203,16 @@ impl AsyncWrite for InboundStream {
         written
     }
 
+    /// The server flushes at the end of each of its turns, also without output.
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.connection.end_polls(context);
         Pin::new(&mut self.socket).poll_flush(context)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let own = &mut *self;
         ready!(Pin::new(&mut own.socket).poll_shutdown(context))?;
-        if own.discarded.is_some() && own.connection.ending() != Some(End::Close) {
+        if own.discarded.is_some() && own.connection.ending() != Some(EndMode::Close) {
             own.connection.polled_by(context);
             ready!(own.poll_discard(context));
         }
@@ -227,7 +229,7 @@ mod tests {
     use tokio::io::AsyncWriteExt as _;
     use tokio::sync::watch;
 
-    use super::super::connections::{Bounds, ServerContext};
+    use super::super::connections::{ConnectionBounds, ServerContext};
     use super::super::policy::Timeouts;
     use super::*;
     use crate::flow::probe::soon;
@@ -242,9 +244,9 @@ mod tests {
         let (socket, peer) = listener.accept().await.expect("a connection");
         let minute = Duration::from_secs(60);
         let timeouts = Timeouts { head: minute, keep_alive: minute, response: minute };
-        let bounds = Bounds { connections: 10, head_bytes: 1 << 20, response_bytes: 1 << 20, timeouts };
+        let bounds = ConnectionBounds { connections: 10, head_bytes: 1 << 20, response_bytes: 1 << 20, timeouts };
         let shared = ServerContext::new(bounds, Arc::new(Metrics::new()), watch::channel(false).1);
-        let connections = Connections::start(&shared);
+        let connections = ThreadConnections::start(&shared);
         let connection = connections.accept(peer.ip());
         let limits = HeadLimits { bytes: 32 << 10, fields: 96 };
         (InboundStream::new(socket, limits, connection, connections), client)

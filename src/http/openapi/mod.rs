@@ -13,18 +13,18 @@ use operation::{Operation, Schemas, Shape, problem};
 use super::problem::Problem;
 
 /// A call, as the document needs it.
-pub(super) struct Described {
+pub(super) struct DescribedCall {
     pub(super) path: &'static str,
     pub(super) method: &'static str,
     pub(super) operation: Operation,
 }
 
 /// The document of these calls, in their order. `allow` returns the methods of a path.
-pub(super) fn document(calls: Vec<Described>, allow: impl Fn(&str) -> String) -> Value {
+pub(super) fn document(calls: Vec<DescribedCall>, allow: impl Fn(&str) -> String) -> Value {
     let mut schemas = Schemas::new();
     Shape::of::<Problem>().collect(&mut schemas);
     let mut paths = Map::new();
-    for Described { path, method, operation } in calls {
+    for DescribedCall { path, method, operation } in calls {
         for shape in operation.shapes() {
             shape.collect(&mut schemas);
         }

@@ -8,7 +8,7 @@ use crate::http::paging::{LIMIT_MAX, cursor_schema};
 use crate::http::secret_rotate::GRACE_S_MAX;
 use crate::model::event::EVENT_ID_BYTES_MAX;
 use crate::model::headers::{HEADER_NAME_PATTERN, HEADER_VALUE_PATTERN, HEADERS_BYTES_MAX, HEADERS_MAX};
-use crate::model::key::Scope;
+use crate::model::key::KeyScope;
 use crate::model::media_type::MEDIA_TYPE_PATTERN;
 use crate::model::secret::{SECRET_ID_PATTERN, SECRET_PATTERN, SECRETS_MAX};
 use crate::model::template::{CONTENT_TYPE_BYTES_MAX, Format};
@@ -118,13 +118,13 @@ fn records() -> Rules {
     ]
 }
 
-/// What a write answers with, and passes over where it is sent back.
+/// Members of the response to a write. They are ignored if they are sent back.
 fn read_only() -> (&'static str, Value) {
     ("warnings", json!({"readOnly": true}))
 }
 
 fn keys() -> Rules {
-    let scope = || ("scope", json!({"enum": Scope::WORDS}));
+    let scope = || ("scope", json!({"enum": KeyScope::WORDS}));
     let new = vec![scope(), ("name", display_name()), ("account", name_schema_or_null())];
     vec![("NewKey", new), ("KeyDocument", vec![scope()]), ("ShownKey", vec![scope()]), ("Whoami", vec![scope()])]
 }

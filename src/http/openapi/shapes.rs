@@ -167,7 +167,7 @@ pub(in crate::http) struct TemplateList {
 
 /// A key to create.
 #[derive(ToSchema)]
-#[expect(dead_code, reason = "it only describes; `Scope::read` reads it")]
+#[expect(dead_code, reason = "it only describes; `KeyScope::read` reads it")]
 pub(in crate::http) struct NewKey {
     /// A name for people.
     name: Option<String>,

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::{Encoding, is_json};
 use crate::ingester::batch::{BatchReader, refusal};
-use crate::ingester::members::{Members, data, event_id, text};
+use crate::ingester::members::{PreviousValues, data, event_id, text};
 use crate::ingester::rejection::Rejection;
 use crate::json::{Document, Json};
 use crate::model::attributes::Attributes;
@@ -52,7 +52,7 @@ pub(super) fn structured(batch: &mut BatchReader<'_>, document: Document) -> Res
 
 /// All attributes of the event, without its data.
 pub(super) fn attributes<'a>(
-    members: &mut Members,
+    members: &mut PreviousValues,
     take: impl Fn(&str) -> Option<Json<'a>>,
 ) -> Result<Event, Rejection> {
     match text("specversion", take("specversion"))? {

@@ -60,10 +60,10 @@ fn header_text(name: &str, value: &Bytes) -> Result<String, Refusal> {
 mod tests {
     use super::*;
     use crate::flow::refusal::Refusal;
-    use crate::ingester::batch::Batch;
+    use crate::ingester::batch::EventBatch;
     use crate::ingester::encoding::RequestContent;
 
-    fn read_event(headers: &[(&str, &str)], body: &'static [u8]) -> Result<Batch, Refusal> {
+    fn read_event(headers: &[(&str, &str)], body: &'static [u8]) -> Result<EventBatch, Refusal> {
         let headers =
             headers.iter().map(|(name, value)| ((*name).to_owned(), Bytes::copy_from_slice(value.as_bytes())));
         let source = RequestContent { body: Bytes::from_static(body), headers: headers.collect() };

@@ -6,7 +6,7 @@ use super::Encoding;
 use crate::ingester::batch::{BatchReader, parse_each, refusal};
 use crate::ingester::members::{data, event_id};
 use crate::ingester::rejection::Rejection;
-use crate::json::{Document, Json, Parsed};
+use crate::json::{Document, Json, ParsedContent};
 use crate::model::attributes::Attributes;
 use crate::model::event::Event;
 use crate::model::id::new_event_id;
@@ -17,12 +17,12 @@ pub(super) static JSON: Encoding = Encoding {
     schema: || Some(json!({"oneOf": [event_schema(), {"type": "array", "items": event_schema(), "minItems": 1}]})),
     read: |batch, source| {
         match parse_each(&source.body)? {
-            Parsed::Many(items) => {
+            ParsedContent::Many(items) => {
                 for item in items {
                     batch.add_read(event, item.map_err(refusal)?);
                 }
             }
-            Parsed::One(one) => batch.add(event, one),
+            ParsedContent::One(one) => batch.add(event, one),
         }
         Ok(())
     },

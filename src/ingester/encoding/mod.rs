@@ -10,7 +10,7 @@ mod json_lines;
 use bytes::Bytes;
 use serde_json::Value;
 
-use super::batch::{Batch, BatchReader};
+use super::batch::{BatchReader, EventBatch};
 use crate::flow::refusal::Refusal;
 use crate::model::id::AccountId;
 use crate::model::media_type::MediaType;
@@ -47,11 +47,15 @@ pub static ALL: [&Encoding; 5] = [
 
 /// A media type that no encoding has; the text lists those that are supported.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Unsupported(pub String);
+pub struct UnsupportedMediaType(pub String);
 
 impl Encoding {
     /// Reads a request's events. The sender may post only for `only_account`, if that is given.
-    pub(super) fn read(&self, source: &RequestContent, only_account: Option<&AccountId>) -> Result<Batch, Refusal> {
+    pub(super) fn read(
+        &self,
+        source: &RequestContent,
+        only_account: Option<&AccountId>,
+    ) -> Result<EventBatch, Refusal> {
         let mut reader = BatchReader::new(only_account);
         (self.read)(&mut reader, source)?;
         reader.finish()
@@ -59,19 +63,19 @@ impl Encoding {
 
     /// The encoding of a request, from its media type in lower case and without parameters. `has_attributes`: it has
     /// the header `ce-specversion`, and so may be a CloudEvent in binary mode.
-    pub fn select(media_type: Option<&str>, has_attributes: bool) -> Result<&'static Self, Unsupported> {
+    pub fn select(media_type: Option<&str>, has_attributes: bool) -> Result<&'static Self, UnsupportedMediaType> {
         let by_type = media_type.and_then(|own| ALL.into_iter().find(|one| one.media_types.contains(&own)));
         match by_type {
             Some(structured) if structured.media_types[0].starts_with("application/cloudevents") => Ok(structured),
             _ if has_attributes => match media_type {
                 None => Ok(&cloud_event_binary::CLOUD_EVENT_BINARY),
                 Some(own) if is_json(own) => Ok(&cloud_event_binary::CLOUD_EVENT_BINARY),
-                Some(_) => Err(Unsupported("JSON data in a binary CloudEvent".to_owned())),
+                Some(_) => Err(UnsupportedMediaType("JSON data in a binary CloudEvent".to_owned())),
             },
             Some(encoding) => Ok(encoding),
             None => {
                 let types: Vec<&str> = ALL.iter().filter_map(|one| one.media_types.first().copied()).collect();
-                Err(Unsupported(format!("{}, and CloudEvents in binary mode", types.join(", "))))
+                Err(UnsupportedMediaType(format!("{}, and CloudEvents in binary mode", types.join(", "))))
             }
         }
     }
@@ -109,7 +113,7 @@ mod tests {
             assert_eq!(selected(media_type, has_attributes), expected, "{media_type} {has_attributes}");
         }
         assert!(Encoding::select(None, true).is_ok_and(|encoding| encoding.reads_headers));
-        let Unsupported(taken) = Encoding::select(None, false).expect_err("no media type");
+        let UnsupportedMediaType(taken) = Encoding::select(None, false).expect_err("no media type");
         assert!(taken.starts_with("application/json, application/x-ndjson, "), "{taken}");
     }
 }

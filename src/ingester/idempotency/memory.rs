@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use futures_util::future::{BoxFuture, FutureExt as _};
 
-use super::{CLAIMED_FOR, Keeper, Mark, Standing, Unavailable};
+use super::{CLAIMED_FOR, ClaimResult, EventHash, WindowStore, WindowUnavailable};
 
 pub(super) struct MemoryWindow {
     window: Duration,
@@ -17,12 +17,12 @@ pub(super) struct MemoryWindow {
 
 #[derive(Default)]
 struct Ids {
-    known: HashMap<Mark, Known>,
+    known: HashMap<EventHash, IdState>,
     /// In the order of acceptance, so that the oldest are forgotten first.
-    accepted: VecDeque<(Instant, Mark)>,
+    accepted: VecDeque<(Instant, EventHash)>,
 }
 
-enum Known {
+enum IdState {
     Claimed { by: String, until: Instant },
     Seen(Instant),
 }
@@ -41,7 +41,7 @@ impl MemoryWindow {
             && (now.duration_since(since) >= self.window || ids.accepted.len() > self.max)
         {
             ids.accepted.pop_front();
-            if matches!(ids.known.get(&mark), Some(Known::Seen(own)) if *own == since) {
+            if matches!(ids.known.get(&mark), Some(IdState::Seen(own)) if *own == since) {
                 ids.known.remove(&mark);
             }
         }
@@ -49,16 +49,20 @@ impl MemoryWindow {
     }
 }
 
-impl Keeper for MemoryWindow {
-    fn claim<'a>(&'a self, marks: &'a [Mark], claimant: &'a str) -> BoxFuture<'a, Result<Vec<Standing>, Unavailable>> {
+impl WindowStore for MemoryWindow {
+    fn claim<'a>(
+        &'a self,
+        marks: &'a [EventHash],
+        claimant: &'a str,
+    ) -> BoxFuture<'a, Result<Vec<ClaimResult>, WindowUnavailable>> {
         let now = Instant::now();
         let mut ids = self.ids(now);
-        let standing = |mark: &Mark| match ids.known.get(mark) {
-            Some(Known::Seen(_)) => Standing::Seen,
-            Some(Known::Claimed { until, .. }) if *until > now => Standing::Open,
+        let standing = |mark: &EventHash| match ids.known.get(mark) {
+            Some(IdState::Seen(_)) => ClaimResult::Seen,
+            Some(IdState::Claimed { until, .. }) if *until > now => ClaimResult::Open,
             _ => {
-                ids.known.insert(*mark, Known::Claimed { by: claimant.to_owned(), until: now + CLAIMED_FOR });
-                Standing::Claimed
+                ids.known.insert(*mark, IdState::Claimed { by: claimant.to_owned(), until: now + CLAIMED_FOR });
+                ClaimResult::Claimed
             }
         };
         let standings = marks.iter().map(standing).collect();
@@ -67,17 +71,17 @@ impl Keeper for MemoryWindow {
 
     fn settle<'a>(
         &'a self,
-        marks: &'a [Mark],
+        marks: &'a [EventHash],
         claimant: &'a str,
         accepted: bool,
-    ) -> BoxFuture<'a, Result<(), Unavailable>> {
+    ) -> BoxFuture<'a, Result<(), WindowUnavailable>> {
         let now = Instant::now();
         let mut ids = self.ids(now);
         for mark in marks {
             if accepted {
-                ids.known.insert(*mark, Known::Seen(now));
+                ids.known.insert(*mark, IdState::Seen(now));
                 ids.accepted.push_back((now, *mark));
-            } else if matches!(ids.known.get(mark), Some(Known::Claimed { by, .. }) if by == claimant) {
+            } else if matches!(ids.known.get(mark), Some(IdState::Claimed { by, .. }) if by == claimant) {
                 ids.known.remove(mark);
             }
         }
@@ -89,7 +93,7 @@ impl Keeper for MemoryWindow {
 mod tests {
     use super::*;
 
-    async fn claim(memory: &MemoryWindow, mark: u8) -> Standing {
+    async fn claim(memory: &MemoryWindow, mark: u8) -> ClaimResult {
         memory.claim(&[[mark; 16]], "me").await.expect("memory is there")[0]
     }
 
@@ -97,12 +101,12 @@ mod tests {
     async fn the_oldest_are_forgotten_at_the_bound_and_all_after_the_window() {
         let memory = MemoryWindow::new(Duration::from_secs(3_600), 2);
         for mark in 0..3 {
-            assert_eq!(claim(&memory, mark).await, Standing::Claimed);
+            assert_eq!(claim(&memory, mark).await, ClaimResult::Claimed);
             memory.settle(&[[mark; 16]], "me", true).await.expect("memory is there");
         }
-        assert_eq!(claim(&memory, 2).await, Standing::Seen);
-        assert_eq!(claim(&memory, 1).await, Standing::Seen);
-        assert_eq!(claim(&memory, 0).await, Standing::Claimed, "forgotten at the bound");
+        assert_eq!(claim(&memory, 2).await, ClaimResult::Seen);
+        assert_eq!(claim(&memory, 1).await, ClaimResult::Seen);
+        assert_eq!(claim(&memory, 0).await, ClaimResult::Claimed, "forgotten at the bound");
         let later = Instant::now() + Duration::from_secs(3_601);
         let ids = memory.ids(later);
         assert!(ids.accepted.is_empty() && ids.known.len() == 1, "the claim is still open");

@@ -34,11 +34,11 @@ const WAITED_FOR: Duration = Duration::from_secs(5);
 const ASKED_AGAIN_AFTER: Duration = Duration::from_millis(20);
 
 /// Identifies an event: a hash of account, source and id. It is small, and does not reveal what it is made of.
-type Mark = [u8; 16];
+type EventHash = [u8; 16];
 
 /// The state of an id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Standing {
+enum ClaimResult {
     /// It was unknown, and is now claimed for this request.
     Claimed,
     /// Its event was accepted.
@@ -48,21 +48,25 @@ enum Standing {
 }
 
 /// Stores ids.
-trait Keeper: Send + Sync {
+trait WindowStore: Send + Sync {
     /// Claims the unknown ones.
-    fn claim<'a>(&'a self, marks: &'a [Mark], claimant: &'a str) -> BoxFuture<'a, Result<Vec<Standing>, Unavailable>>;
+    fn claim<'a>(
+        &'a self,
+        marks: &'a [EventHash],
+        claimant: &'a str,
+    ) -> BoxFuture<'a, Result<Vec<ClaimResult>, WindowUnavailable>>;
     /// Ends a claim: the events were accepted, or were not.
     fn settle<'a>(
         &'a self,
-        marks: &'a [Mark],
+        marks: &'a [EventHash],
         claimant: &'a str,
         accepted: bool,
-    ) -> BoxFuture<'a, Result<(), Unavailable>>;
+    ) -> BoxFuture<'a, Result<(), WindowUnavailable>>;
 }
 
 /// Why ids can't be checked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Unavailable {
+pub enum WindowUnavailable {
     /// Redis is unavailable.
     Store,
     /// Another request with the same id takes too long.
@@ -72,14 +76,14 @@ pub enum Unavailable {
 /// The ids that were seen within a window of time.
 #[derive(Clone)]
 pub struct IdempotencyWindow {
-    keeper: Arc<dyn Keeper>,
+    keeper: Arc<dyn WindowStore>,
 }
 
 /// The ids that are claimed for one request.
 pub struct Claims {
-    keeper: Arc<dyn Keeper>,
+    keeper: Arc<dyn WindowStore>,
     claimant: String,
-    marks: Vec<Mark>,
+    marks: Vec<EventHash>,
 }
 
 impl IdempotencyWindow {
@@ -90,7 +94,7 @@ impl IdempotencyWindow {
         if window.is_zero() {
             return Ok(None);
         }
-        let keeper: Arc<dyn Keeper> = match store.capabilities().event_ids {
+        let keeper: Arc<dyn WindowStore> = match store.capabilities().event_ids {
             #[cfg(feature = "redis")]
             true => Arc::new(RedisWindow::new(store, window)?),
             _ => Arc::new(MemoryWindow::new(window, ingest.duplicate_ids_max)),
@@ -100,34 +104,34 @@ impl IdempotencyWindow {
 
     /// Removes the events whose id was seen, and those that are repeated in the request, and claims the ids of the
     /// others. Returns how many were removed. Only ids chosen by the producer count.
-    pub async fn sift(&self, events: &mut Vec<Event>) -> Result<(usize, Claims), Unavailable> {
+    pub async fn sift(&self, events: &mut Vec<Event>) -> Result<(usize, Claims), WindowUnavailable> {
         let before = events.len();
         let mut own = HashSet::new();
         events.retain(|event| !event.id_given || own.insert(mark(event)));
-        let marks: Vec<Mark> = events.iter().filter(|event| event.id_given).map(mark).collect();
+        let marks: Vec<EventHash> = events.iter().filter(|event| event.id_given).map(mark).collect();
         let claimant = crate::model::id::new_id();
         let standings = self.claim(&marks, &claimant).await?;
         let mut ids = standings.iter();
-        events.retain(|event| !event.id_given || ids.next() == Some(&Standing::Claimed));
-        let claimed = marks.into_iter().zip(standings).filter(|(_, standing)| *standing == Standing::Claimed);
+        events.retain(|event| !event.id_given || ids.next() == Some(&ClaimResult::Claimed));
+        let claimed = marks.into_iter().zip(standings).filter(|(_, standing)| *standing == ClaimResult::Claimed);
         let claims =
             Claims { keeper: Arc::clone(&self.keeper), claimant, marks: claimed.map(|(mark, _)| mark).collect() };
         Ok((before - events.len(), claims))
     }
 
     /// Claims all or none: two requests that each hold an id of the other must not wait for ever.
-    async fn claim(&self, marks: &[Mark], claimant: &str) -> Result<Vec<Standing>, Unavailable> {
+    async fn claim(&self, marks: &[EventHash], claimant: &str) -> Result<Vec<ClaimResult>, WindowUnavailable> {
         let begun = Instant::now();
         loop {
             let standings = self.keeper.claim(marks, claimant).await?;
-            if !standings.contains(&Standing::Open) {
+            if !standings.contains(&ClaimResult::Open) {
                 return Ok(standings);
             }
-            let claimed = marks.iter().zip(&standings).filter(|(_, standing)| **standing == Standing::Claimed);
-            let claimed: Vec<Mark> = claimed.map(|(mark, _)| *mark).collect();
+            let claimed = marks.iter().zip(&standings).filter(|(_, standing)| **standing == ClaimResult::Claimed);
+            let claimed: Vec<EventHash> = claimed.map(|(mark, _)| *mark).collect();
             self.keeper.settle(&claimed, claimant, false).await?;
             if begun.elapsed() >= WAITED_FOR {
-                return Err(Unavailable::Open);
+                return Err(WindowUnavailable::Open);
             }
             // Different for each request, so that two of them do not retry in step.
             let uneven = u32::from(claimant.bytes().last().unwrap_or_default() % 16);
@@ -149,7 +153,7 @@ impl Claims {
     }
 }
 
-fn mark(event: &Event) -> Mark {
+fn mark(event: &Event) -> EventHash {
     let mut hash = Sha256::new();
     for part in [event.account.as_str(), &event.source, &event.id] {
         // With the length of each part, so that different lists of parts never hash the same bytes.

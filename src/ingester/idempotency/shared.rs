@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use futures_util::future::{BoxFuture, FutureExt as _, join_all};
 
-use super::{CLAIMED_FOR, Keeper, Mark, Standing, Unavailable};
+use super::{CLAIMED_FOR, ClaimResult, EventHash, WindowStore, WindowUnavailable};
 use crate::config::StoreSettings;
-use crate::redis::{Cmd, Code, Link, Pipeline, RedisError, RedisResult, Value};
+use crate::redis::{Cmd, Link, LuaScript, Pipeline, RedisError, RedisResult, Value};
 
 pub use crate::redis::AddressError;
 
@@ -23,17 +23,17 @@ return 0";
 pub(super) struct RedisWindow {
     link: Link,
     window: Duration,
-    free: Code,
+    free: LuaScript,
 }
 
 impl RedisWindow {
     pub(super) fn new(store: &StoreSettings, window: Duration) -> Result<Self, AddressError> {
         let link = Link::new(&store.url, store.ca_file.as_deref())?;
-        Ok(Self { link, window, free: Code::new(FREE) })
+        Ok(Self { link, window, free: LuaScript::new(FREE) })
     }
 
     /// Asks for each id; on a cluster one by one, as each has its own hash slot.
-    async fn ask(&self, marks: &[Mark], question: impl Fn(&Mark, &mut Pipeline)) -> RedisResult<Vec<Value>> {
+    async fn ask(&self, marks: &[EventHash], question: impl Fn(&EventHash, &mut Pipeline)) -> RedisResult<Vec<Value>> {
         let at_once = if self.link.is_cluster() { 1 } else { GROUP_MAX };
         let groups = marks.chunks(at_once).map(|group| {
             let mut pipeline = Pipeline::new();
@@ -48,8 +48,12 @@ impl RedisWindow {
     }
 }
 
-impl Keeper for RedisWindow {
-    fn claim<'a>(&'a self, marks: &'a [Mark], claimant: &'a str) -> BoxFuture<'a, Result<Vec<Standing>, Unavailable>> {
+impl WindowStore for RedisWindow {
+    fn claim<'a>(
+        &'a self,
+        marks: &'a [EventHash],
+        claimant: &'a str,
+    ) -> BoxFuture<'a, Result<Vec<ClaimResult>, WindowUnavailable>> {
         async move {
             let answers = self.ask(marks, |mark, pipeline| {
                 pipeline.add_command(set(mark, claimant, CLAIMED_FOR)).arg("NX");
@@ -63,10 +67,10 @@ impl Keeper for RedisWindow {
 
     fn settle<'a>(
         &'a self,
-        marks: &'a [Mark],
+        marks: &'a [EventHash],
         claimant: &'a str,
         accepted: bool,
-    ) -> BoxFuture<'a, Result<(), Unavailable>> {
+    ) -> BoxFuture<'a, Result<(), WindowUnavailable>> {
         async move {
             if accepted {
                 let noted = self.ask(marks, |mark, pipeline| {
@@ -86,26 +90,26 @@ impl Keeper for RedisWindow {
 
 /// Interprets the responses to `SET … NX` and `GET`. A claim that was requested again, because the first response was
 /// lost, is recognized as our own by its value.
-fn standing(answer: &[Value], claimant: &str) -> Standing {
+fn standing(answer: &[Value], claimant: &str) -> ClaimResult {
     match answer {
-        [Value::Okay, _] => Standing::Claimed,
-        [_, Value::BulkString(value)] if value == claimant.as_bytes() => Standing::Claimed,
-        [_, Value::BulkString(value)] if value == SEEN.as_bytes() => Standing::Seen,
-        _ => Standing::Open,
+        [Value::Okay, _] => ClaimResult::Claimed,
+        [_, Value::BulkString(value)] if value == claimant.as_bytes() => ClaimResult::Claimed,
+        [_, Value::BulkString(value)] if value == SEEN.as_bytes() => ClaimResult::Seen,
+        _ => ClaimResult::Open,
     }
 }
 
-fn key(mark: &Mark) -> String {
+fn key(mark: &EventHash) -> String {
     format!("posthaste:seen:{:032x}", u128::from_be_bytes(*mark))
 }
 
-fn set(mark: &Mark, value: &str, life: Duration) -> Cmd {
+fn set(mark: &EventHash, value: &str, life: Duration) -> Cmd {
     let mut command = Cmd::new();
     command.arg("SET").arg(key(mark)).arg(value).arg("PX").arg(life.as_millis().to_string());
     command
 }
 
-fn unavailable(error: &RedisError) -> Unavailable {
+fn unavailable(error: &RedisError) -> WindowUnavailable {
     tracing::warn!(%error, "Redis could not be asked for the ids of events");
-    Unavailable::Store
+    WindowUnavailable::Store
 }

@@ -4,10 +4,10 @@ use std::any::Any;
 use std::sync::Mutex;
 
 use super::*;
-use crate::flow::keep::{Keep, KeepPart, KeepRequest, KeptPart, KeptRequest};
+use crate::flow::journal::{AcceptJournal, JournaledFirings, JournaledParts, PartToJournal, RequestJournal};
 use crate::flow::probe::EndedFirings;
 
-type Answer = Box<dyn Fn(&[Vec<KeepPart<'_>>]) -> Vec<KeptRequest> + Send + Sync>;
+type Answer = Box<dyn Fn(&[Vec<PartToJournal<'_>>]) -> Vec<JournaledParts> + Send + Sync>;
 
 /// Says what the test wants, and remembers what it was asked.
 struct Asked {
@@ -24,22 +24,22 @@ impl std::fmt::Debug for Asked {
     }
 }
 
-impl Keep for Asked {
-    fn whole(&self, requests: &[Vec<KeepPart<'_>>], admissions: Box<dyn Any + Send>) -> Vec<KeptRequest> {
+impl AcceptJournal for Asked {
+    fn whole(&self, requests: &[Vec<PartToJournal<'_>>], admissions: Box<dyn Any + Send>) -> Vec<JournaledParts> {
         let ids = requests.iter().map(|parts| parts.iter().map(|part| part.id.to_owned()).collect());
         self.writes.lock().expect("whole").push(ids.collect());
         self.held.lock().expect("whole").push(admissions);
         (self.answer)(requests)
     }
 
-    fn request(&self) -> Box<dyn KeepRequest> {
+    fn request(&self) -> Box<dyn RequestJournal> {
         panic!("all firings are known");
     }
 }
 
-fn all_kept(requests: &[Vec<KeepPart<'_>>]) -> Vec<KeptRequest> {
-    let part = |part: &KeepPart<'_>| {
-        KeptPart::new(Arc::<EndedFirings>::default(), 0..u32::try_from(part.firings.len()).expect("few"))
+fn all_kept(requests: &[Vec<PartToJournal<'_>>]) -> Vec<JournaledParts> {
+    let part = |part: &PartToJournal<'_>| {
+        JournaledFirings::new(Arc::<EndedFirings>::default(), 0..u32::try_from(part.firings.len()).expect("few"))
     };
     requests.iter().map(|parts| Ok(parts.iter().map(part).collect())).collect()
 }
@@ -48,8 +48,8 @@ fn all_kept(requests: &[Vec<KeepPart<'_>>]) -> Vec<KeptRequest> {
 struct Last {
     alone: Alone,
     asked: Arc<Asked>,
-    accepting: Rc<Accepting>,
-    context: Arc<Context>,
+    accepting: Rc<RequestAcceptor>,
+    context: Arc<CursorContext>,
 }
 
 impl Last {
@@ -61,12 +61,12 @@ impl Last {
         ];
         let (alone, passed) = Alone::start(changes);
         let asked = Arc::new(Asked { answer, writes: Mutex::default(), held: Mutex::default() });
-        let keep: Option<Arc<dyn Keep>> = Some(Arc::clone(&asked) as _);
+        let keep: Option<Arc<dyn AcceptJournal>> = Some(Arc::clone(&asked) as _);
         drop(passed);
         let (renderer, passed) = Probe::start();
         let metrics = Arc::clone(&alone.metrics);
-        let accepting = Accepting::new(Arc::clone(&metrics), keep.clone(), renderer);
-        let context = Arc::new(Context { live: Arc::clone(&alone.live), metrics, keep });
+        let accepting = RequestAcceptor::new(Arc::clone(&metrics), keep.clone(), renderer);
+        let context = Arc::new(CursorContext { live: Arc::clone(&alone.live), metrics, keep });
         (Self { alone, asked, accepting, context }, passed)
     }
 
@@ -77,9 +77,14 @@ impl Last {
         let admission = Arc::new(self.alone.gate.admit_default(1, Ok(receipt), tell).expect("room"));
         let all = (0..events).map(|number| event("a", &format!("{name}{number}"), &json!({})));
         let mut cursor = Cursor::new(&self.context, self.alone.gate.account(&account()), all.collect());
-        while cursor.measure() == Measure::More {}
+        while cursor.measure() == MeasureStep::More {}
         cursor.accept();
-        self.accepting.accept(Measured { cursors: vec![cursor], events, accepted_at: Instant::now(), admission });
+        self.accepting.accept(MeasuredRequest {
+            cursors: vec![cursor],
+            events,
+            accepted_at: Instant::now(),
+            admission,
+        });
         answer
     }
 
@@ -101,16 +106,16 @@ async fn requests_of_one_moment_are_written_together_and_answered_when_that_is_s
     assert!(answers.iter_mut().all(|answer| answer.try_recv().is_err()), "the journal holds the responses");
     last.asked.held.lock().expect("whole").clear();
     for answer in answers {
-        assert!(soon(answer).await.expect("an answer").is_ok());
+        soon(answer).await.expect("an answer").expect("it was accepted");
     }
     assert_eq!(last.alone.metrics.events.accepted.get(), 4);
 }
 
 #[actix_rt::test]
 async fn a_refused_request_costs_none_that_is_written_with_it() {
-    let refuse = |requests: &[Vec<KeepPart<'_>>]| {
+    let refuse = |requests: &[Vec<PartToJournal<'_>>]| {
         let mut kept = all_kept(requests);
-        kept[1] = Err(Refusal::Full(Full::Journal));
+        kept[1] = Err(Refusal::Full(ReachedBound::Journal));
         kept
     };
     let (last, mut passed) = Last::start(Box::new(refuse));
@@ -121,8 +126,9 @@ async fn a_refused_request_costs_none_that_is_written_with_it() {
     }
     last.asked.held.lock().expect("whole").clear();
     let [x, y, z] = answers;
-    assert!(soon(x).await.expect("an answer").is_ok() && soon(z).await.expect("an answer").is_ok());
-    assert_eq!(soon(y).await.expect("an answer"), Err(Refusal::Full(Full::Journal)));
+    soon(x).await.expect("an answer").expect("it was accepted");
+    soon(z).await.expect("an answer").expect("it was accepted");
+    assert_eq!(soon(y).await.expect("an answer"), Err(Refusal::Full(ReachedBound::Journal)));
     assert!(passed.try_recv().is_err());
     assert_eq!(last.alone.metrics.events.accepted.get(), 2);
 }
@@ -144,7 +150,7 @@ async fn after_a_panic_of_the_write_no_request_is_accepted() {
     let (last, mut passed) = Last::start(Box::new(|_| panic!("a panic of the test")));
     let answers = [last.accept("x", 1), last.accept("y", 1)];
     soon(async {
-        while last.alone.metrics.deliveries.dropped.get(Dropped::Panic) == 0 {
+        while last.alone.metrics.deliveries.dropped.get(DropReason::Panic) == 0 {
             tokio::task::yield_now().await;
         }
     })
@@ -154,13 +160,13 @@ async fn after_a_panic_of_the_write_no_request_is_accepted() {
         assert_eq!(soon(answer).await.expect("an answer"), Err(Refusal::Panic));
     }
     assert!(passed.try_recv().is_err());
-    assert_eq!(last.alone.metrics.deliveries.dropped.get(Dropped::Panic), 2);
+    assert_eq!(last.alone.metrics.deliveries.dropped.get(DropReason::Panic), 2);
 }
 
 #[test]
 fn the_handles_of_a_part_end_each_firing_once() {
     let entry = Arc::new(EndedFirings::default());
-    let mut part = KeptPart::new(Arc::clone(&entry) as _, 2..6);
+    let mut part = JournaledFirings::new(Arc::clone(&entry) as _, 2..6);
     let (first, second) = (part.next().expect("four"), part.next().expect("four"));
     drop(second);
     assert_eq!(*entry.0.lock().expect("whole"), [3]);

@@ -4,7 +4,7 @@
 use std::hash::{BuildHasher, Hasher};
 use std::sync::LazyLock;
 
-use crate::matching::decimal::Decimal;
+use crate::matching::decimal::ParsedNumber;
 use crate::matching::folding::fold;
 use crate::matching::network::Network;
 
@@ -32,7 +32,7 @@ pub(super) fn affix_slot(affix: &[u8]) -> usize {
 
 /// How a value is looked up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Kind {
+pub(super) enum LookupKind {
     /// Any scalar exists.
     Present,
     Literal,
@@ -63,7 +63,7 @@ impl Path {
         Self(hasher.finish())
     }
 
-    fn hasher(self, kind: Kind, length: usize) -> impl Hasher {
+    fn hasher(self, kind: LookupKind, length: usize) -> impl Hasher {
         let mut hasher = STATE.build_hasher();
         hasher.write_u64(self.0);
         hasher.write_u16((kind as u16) << 8 | length as u16);
@@ -71,17 +71,17 @@ impl Path {
     }
 
     /// For kinds without a value.
-    pub(super) fn bare(self, kind: Kind) -> u64 {
+    pub(super) fn bare(self, kind: LookupKind) -> u64 {
         self.hasher(kind, 0).finish()
     }
 
     /// null, false and true.
     pub(super) fn literal(self, literal: Option<bool>) -> u64 {
-        self.hasher(Kind::Literal, literal.map_or(2, usize::from)).finish()
+        self.hasher(LookupKind::Literal, literal.map_or(2, usize::from)).finish()
     }
 
-    pub(super) fn number(self, number: Decimal<'_>) -> u64 {
-        let mut hasher = self.hasher(Kind::Number, 0);
+    pub(super) fn number(self, number: ParsedNumber<'_>) -> u64 {
+        let mut hasher = self.hasher(LookupKind::Number, 0);
         hasher.write_i8(number.sign);
         if number.sign != 0 {
             hasher.write_i64(number.exponent);
@@ -93,22 +93,22 @@ impl Path {
 
     /// A number that is looked up among ranges.
     pub(super) fn range(self, number: i64) -> u64 {
-        self.bytes(Kind::Range, 0, &number.to_le_bytes())
+        self.bytes(LookupKind::Range, 0, &number.to_le_bytes())
     }
 
     /// A text or a part of it, unchanged. The length belongs to affixes and parts.
-    pub(super) fn text(self, kind: Kind, length: usize, text: &str) -> u64 {
+    pub(super) fn text(self, kind: LookupKind, length: usize, text: &str) -> u64 {
         self.bytes(kind, length, text.as_bytes())
     }
 
-    pub(super) fn bytes(self, kind: Kind, length: usize, bytes: &[u8]) -> u64 {
+    pub(super) fn bytes(self, kind: LookupKind, length: usize, bytes: &[u8]) -> u64 {
         let mut hasher = self.hasher(kind, length);
         hasher.write(bytes);
         hasher.finish()
     }
 
     /// Characters, folded.
-    pub(super) fn folded(self, kind: Kind, length: usize, chars: impl Iterator<Item = char>) -> u64 {
+    pub(super) fn folded(self, kind: LookupKind, length: usize, chars: impl Iterator<Item = char>) -> u64 {
         let mut hasher = self.hasher(kind, length);
         chars.for_each(|c| hasher.write_u32(fold(c).into()));
         hasher.finish()
@@ -120,8 +120,8 @@ impl Path {
     }
 }
 
-pub(super) fn network_kind(is_v4: bool) -> Kind {
-    if is_v4 { Kind::NetworkV4 } else { Kind::NetworkV6 }
+pub(super) fn network_kind(is_v4: bool) -> LookupKind {
+    if is_v4 { LookupKind::NetworkV4 } else { LookupKind::NetworkV6 }
 }
 
 /// The prefix of a text that is looked up.

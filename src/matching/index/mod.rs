@@ -5,7 +5,7 @@
 //! (`witness`): a condition that holds for every event that the pattern matches, and the most selective one that can be
 //! looked up. The data of an event is walked along the paths of the witnesses (`paths`), each value there is looked up
 //! among the postings (`postings`), and each candidate is evaluated once. Array consistency, `anything-but` and
-//! absence are left to that evaluation. The witness of a listener is stored with it ([`Filing`]), so that removing it
+//! absence are left to that evaluation. The witness of a listener is stored with it ([`ListenerWitnesses`]), so that removing it
 //! finds exactly the postings that were added: nothing is left behind, and nothing is rebuilt.
 
 mod bucket;
@@ -26,7 +26,7 @@ pub use bucket::Bucket;
 pub use search::{Search, SearchEnd};
 
 use super::pattern::Pattern;
-use witness::Filed;
+use witness::WitnessLocations;
 
 /// The most listeners that are evaluated one by one.
 pub const FEW: usize = 16;
@@ -36,9 +36,9 @@ pub trait Listener {
     /// The filter of its events; `None`: all events.
     fn pattern(&self) -> Option<&Pattern>;
     /// Stored here and set by the bucket.
-    fn filing(&self) -> &Filing;
+    fn filing(&self) -> &ListenerWitnesses;
 }
 
 /// The witnesses of its pattern that a listener is filed under.
 #[derive(Debug, Default)]
-pub struct Filing(OnceLock<Filed>);
+pub struct ListenerWitnesses(OnceLock<WitnessLocations>);

@@ -3,23 +3,23 @@
 
 use std::sync::Arc;
 
-use super::key::{AFFIX_SLOTS, Kind, Path, affix_slot};
-use super::tree::{Entry, Tree};
-use super::witness::{Key, Witness};
+use super::key::{AFFIX_SLOTS, LookupKind, Path, affix_slot};
+use super::tree::{Tree, TreeEntry};
+use super::witness::{Witness, WitnessKey};
 
 /// A member with witnesses at it or below it.
 #[derive(Debug)]
 pub(super) struct PathNode<T> {
     /// The kinds of look-up for values here: only those that listeners are filed under.
-    pub(super) probes: Vec<Probe>,
-    pub(super) ranges: Tree<InRange<T>>,
+    pub(super) probes: Vec<PathLookup>,
+    pub(super) ranges: Tree<RangeListener<T>>,
     pub(super) children: Tree<PathChild<T>>,
 }
 
 /// A kind of lookup.
 #[derive(Debug, Clone)]
-pub(super) struct Probe {
-    pub(super) kind: Kind,
+pub(super) struct PathLookup {
+    pub(super) kind: LookupKind,
     pub(super) length: u8,
     /// How many affixes are filed in each slot ([`affix_slot`]). Most texts are excluded by it without a look-up.
     affixes: Option<Box<[u32; AFFIX_SLOTS]>>,
@@ -36,7 +36,7 @@ pub(super) struct PathChild<T> {
 
 /// A listener with a range of numbers.
 #[derive(Debug)]
-pub(super) struct InRange<T> {
+pub(super) struct RangeListener<T> {
     pub(super) low: i64,
     pub(super) high: i64,
     pub(super) place: u32,
@@ -61,13 +61,13 @@ impl<T> Clone for PathChild<T> {
     }
 }
 
-impl<T> Clone for InRange<T> {
+impl<T> Clone for RangeListener<T> {
     fn clone(&self) -> Self {
         Self { low: self.low, high: self.high, place: self.place, listener: Arc::clone(&self.listener) }
     }
 }
 
-impl<T> Entry for PathChild<T> {
+impl<T> TreeEntry for PathChild<T> {
     type Key = Path;
     type Top = ();
     type Low = ();
@@ -78,7 +78,7 @@ impl<T> Entry for PathChild<T> {
     fn low(_: Path) {}
 }
 
-impl<T> Entry for InRange<T> {
+impl<T> TreeEntry for RangeListener<T> {
     type Key = (i64, usize, u32);
     type Top = i64;
     type Low = i64;
@@ -98,7 +98,7 @@ pub(super) fn address<T>(listener: &Arc<T>) -> usize {
     Arc::as_ptr(listener) as usize
 }
 
-impl Probe {
+impl PathLookup {
     fn add(&mut self, witness: &Witness) {
         self.count += 1;
         if let Some(affixes) = &mut self.affixes {
@@ -153,14 +153,15 @@ impl<T> PathNode<T> {
         match self.probes.iter_mut().find(|probe| (probe.kind, probe.length) == (kind, length)) {
             Some(probe) => probe.add(witness),
             None => {
-                let affixes = matches!(kind, Kind::Prefix | Kind::Suffix).then(|| Box::new([0; AFFIX_SLOTS]));
-                let mut probe = Probe { kind, length, affixes, count: 0 };
+                let affixes =
+                    matches!(kind, LookupKind::Prefix | LookupKind::Suffix).then(|| Box::new([0; AFFIX_SLOTS]));
+                let mut probe = PathLookup { kind, length, affixes, count: 0 };
                 probe.add(witness);
                 self.probes.push(probe);
             }
         }
-        if let Key::Range { low, high } = witness.key {
-            self.ranges.insert(InRange { low, high, place: witness.place, listener: Arc::clone(listener) });
+        if let WitnessKey::Range { low, high } = witness.key {
+            self.ranges.insert(RangeListener { low, high, place: witness.place, listener: Arc::clone(listener) });
         }
     }
 
@@ -193,7 +194,7 @@ impl<T> PathNode<T> {
         {
             self.probes.swap_remove(at);
         }
-        if let Key::Range { low, .. } = witness.key {
+        if let WitnessKey::Range { low, .. } = witness.key {
             self.ranges.remove((low, address(listener), witness.place));
         }
     }

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use super::paths::address;
-use super::tree::{Entry, Tree};
+use super::tree::{Tree, TreeEntry};
 use super::{Listener, fetch};
 use crate::matching::program::Op;
 
@@ -22,17 +22,17 @@ const BRANCH_MIN: usize = LEAF_MAX / 2;
 
 /// Listeners by hash.
 #[derive(Debug)]
-pub(super) struct Postings<T>(Node<T>);
+pub(super) struct Postings<T>(PostingNode<T>);
 
 /// All below it have the same first bits.
 #[derive(Debug)]
-enum Node<T> {
+enum PostingNode<T> {
     /// In the order of their hashes.
     Leaf(Arc<[Posting<T>]>),
-    Branch(Arc<[Node<T>; WAYS]>),
+    Branch(Arc<[PostingNode<T>; WAYS]>),
 }
 
-/// A hash that somebody is filed under.
+/// A hash that at least one listener is filed under.
 #[derive(Debug)]
 pub(super) struct Posting<T> {
     hash: u64,
@@ -42,14 +42,14 @@ pub(super) struct Posting<T> {
 /// Who is filed under one hash: mostly one.
 #[derive(Debug)]
 pub(super) enum Listeners<T> {
-    One(Member<T>),
-    Several(Tree<Member<T>>),
+    One(ListenerRef<T>),
+    Several(Tree<ListenerRef<T>>),
 }
 
 /// A listener in a set of them, with what its evaluation needs: a candidate that does not match is excluded without a
 /// look at its own memory.
 #[derive(Debug)]
-pub(super) struct Member<T> {
+pub(super) struct ListenerRef<T> {
     pub(super) listener: Arc<T>,
     /// Those of its pattern; none, if it has no pattern.
     pub(super) operations: Arc<[Op]>,
@@ -57,7 +57,7 @@ pub(super) struct Member<T> {
     pub(super) in_several: bool,
 }
 
-impl<T> Entry for Member<T> {
+impl<T> TreeEntry for ListenerRef<T> {
     type Key = usize;
     type Top = ();
     type Low = ();
@@ -68,7 +68,7 @@ impl<T> Entry for Member<T> {
     fn low(_: usize) {}
 }
 
-impl<T> Clone for Member<T> {
+impl<T> Clone for ListenerRef<T> {
     fn clone(&self) -> Self {
         let operations = Arc::clone(&self.operations);
         Self { listener: Arc::clone(&self.listener), operations, in_several: self.in_several }
@@ -90,7 +90,7 @@ impl<T> Clone for Posting<T> {
     }
 }
 
-impl<T> Clone for Node<T> {
+impl<T> Clone for PostingNode<T> {
     fn clone(&self) -> Self {
         match self {
             Self::Leaf(postings) => Self::Leaf(Arc::clone(postings)),
@@ -107,15 +107,15 @@ impl<T> Clone for Postings<T> {
 
 impl<T> Default for Postings<T> {
     fn default() -> Self {
-        Self(Node::Leaf(Arc::default()))
+        Self(PostingNode::Leaf(Arc::default()))
     }
 }
 
 impl<T> Postings<T> {
-    /// Whether nobody is filed.
+    /// Whether no listener is filed.
     #[cfg(test)]
     pub(super) fn is_empty(&self) -> bool {
-        matches!(&self.0, Node::Leaf(postings) if postings.is_empty())
+        matches!(&self.0, PostingNode::Leaf(postings) if postings.is_empty())
     }
 
     /// Who is filed under a hash.
@@ -123,8 +123,10 @@ impl<T> Postings<T> {
         let (mut node, mut depth) = (&self.0, 0);
         loop {
             match node {
-                Node::Branch(ways) => (node, depth) = (&ways[way(hash, depth)], depth + BITS),
-                Node::Leaf(postings) => return find(postings, hash, depth).ok().map(|at| &postings[at].listeners),
+                PostingNode::Branch(ways) => (node, depth) = (&ways[way(hash, depth)], depth + BITS),
+                PostingNode::Leaf(postings) => {
+                    return find(postings, hash, depth).ok().map(|at| &postings[at].listeners);
+                }
             }
         }
     }
@@ -132,7 +134,7 @@ impl<T> Postings<T> {
     /// Has the last branch on the way to a hash fetched, where those before it are few.
     pub(super) fn fetch_branch(&self, hash: u64) {
         let (mut node, mut depth) = (&self.0, 0);
-        while let Node::Branch(ways) = node {
+        while let PostingNode::Branch(ways) = node {
             node = &ways[way(hash, depth)];
             depth += BITS;
             if depth == NEAR {
@@ -144,10 +146,10 @@ impl<T> Postings<T> {
     /// Has the place of a hash fetched.
     pub(super) fn fetch(&self, hash: u64) {
         let (mut node, mut depth) = (&self.0, 0);
-        while let Node::Branch(ways) = node {
+        while let PostingNode::Branch(ways) = node {
             (node, depth) = (&ways[way(hash, depth)], depth + BITS);
         }
-        if let Node::Leaf(postings) = node
+        if let PostingNode::Leaf(postings) = node
             && let Some(posting) = postings.get(about(postings.len(), hash, depth))
         {
             fetch::ahead(posting);
@@ -163,8 +165,8 @@ impl<T> Postings<T> {
         }
     }
 
-    /// Files a listener; once, however often it is told.
-    pub(super) fn insert(&mut self, hash: u64, member: &Member<T>) {
+    /// Files a listener. Repeated calls have no effect.
+    pub(super) fn insert(&mut self, hash: u64, member: &ListenerRef<T>) {
         self.0.insert(hash, 0, member);
     }
 
@@ -185,7 +187,7 @@ impl<T> Listeners<T> {
         }
     }
 
-    fn add(&mut self, member: &Member<T>) {
+    fn add(&mut self, member: &ListenerRef<T>) {
         match self {
             Self::One(only) if Arc::ptr_eq(&only.listener, &member.listener) => {}
             Self::One(only) => {
@@ -215,7 +217,7 @@ impl<T> Listeners<T> {
     }
 
     /// The listeners from an address on, in the order of addresses, as long as `wanted` says so.
-    pub(super) fn walk<'t>(&'t self, from: usize, mut wanted: impl FnMut(&'t Member<T>) -> bool) {
+    pub(super) fn walk<'t>(&'t self, from: usize, mut wanted: impl FnMut(&'t ListenerRef<T>) -> bool) {
         match self {
             Self::One(only) if only.key() >= from => {
                 wanted(only);
@@ -238,7 +240,7 @@ impl<T> Listeners<T> {
     }
 }
 
-impl<T: Listener> Member<T> {
+impl<T: Listener> ListenerRef<T> {
     pub(super) fn new(listener: &Arc<T>) -> Self {
         let operations = listener.pattern().map(|pattern| Arc::clone(&pattern.operations)).unwrap_or_default();
         Self { listener: Arc::clone(listener), operations, in_several: in_several(listener.as_ref()) }
@@ -250,15 +252,15 @@ pub(super) fn in_several<T: Listener>(listener: &T) -> bool {
     listener.filing().0.get().is_some_and(|filed| filed.places().len() > 1)
 }
 
-impl<T> Node<T> {
-    fn insert(&mut self, hash: u64, depth: u32, member: &Member<T>) {
+impl<T> PostingNode<T> {
+    fn insert(&mut self, hash: u64, depth: u32, member: &ListenerRef<T>) {
         let postings = match self {
             Self::Branch(ways) => return Arc::make_mut(ways)[way(hash, depth)].insert(hash, depth + BITS, member),
             Self::Leaf(postings) => postings,
         };
         match find(postings, hash, depth) {
             Ok(at) => Arc::make_mut(postings)[at].listeners.add(member),
-            // Different hashes differ somewhere in their bits, so there is always a way to part them.
+            // Different hashes differ somewhere in their bits, so a split always separates them.
             Err(_) if postings.len() == LEAF_MAX => {
                 let of = |own| postings.iter().filter(move |posting| way(posting.hash, depth) == own).cloned();
                 let mut ways: [Self; WAYS] = std::array::from_fn(|own| Self::Leaf(of(own).collect()));
@@ -296,15 +298,15 @@ impl<T> Node<T> {
 }
 
 /// What is below a branch, where it fits into a leaf well.
-fn few<T>(ways: &[Node<T>; WAYS]) -> Option<Arc<[Posting<T>]>> {
+fn few<T>(ways: &[PostingNode<T>; WAYS]) -> Option<Arc<[Posting<T>]>> {
     let mut number = 0;
     for way in ways {
-        let Node::Leaf(postings) = way else { return None };
+        let PostingNode::Leaf(postings) = way else { return None };
         number += postings.len();
     }
     let postings = ways.iter().flat_map(|way| match way {
-        Node::Leaf(postings) => &postings[..],
-        Node::Branch(_) => &[],
+        PostingNode::Leaf(postings) => &postings[..],
+        PostingNode::Branch(_) => &[],
     });
     (number <= BRANCH_MIN).then(|| postings.cloned().collect())
 }
@@ -343,8 +345,8 @@ mod tests {
 
     type Model = BTreeMap<u64, BTreeSet<usize>>;
 
-    fn member(listener: &Arc<usize>) -> Member<usize> {
-        Member { listener: Arc::clone(listener), operations: Arc::default(), in_several: false }
+    fn member(listener: &Arc<usize>) -> ListenerRef<usize> {
+        ListenerRef { listener: Arc::clone(listener), operations: Arc::default(), in_several: false }
     }
 
     fn listeners(postings: &Postings<usize>, hash: u64, from: usize) -> BTreeSet<usize> {

@@ -5,11 +5,11 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::Listener;
-use super::bucket::{Bucket, Held};
+use super::bucket::{Bucket, BucketContents};
 use super::paths::address;
 use super::postings::in_several;
-use super::tree::Entry;
-use super::walk::{Source, Walk};
+use super::tree::TreeEntry;
+use super::walk::{CandidateSource, DataWalk};
 use crate::matching::evaluate::Subject;
 use crate::matching::limits::FilterLimits;
 use crate::matching::program::Op;
@@ -36,13 +36,13 @@ pub enum SearchEnd {
 #[derive(Debug)]
 pub struct Search<T> {
     buckets: Vec<Bucket<T>>,
-    sources: Vec<Source<T>>,
-    state: State<T>,
+    sources: Vec<CandidateSource<T>>,
+    state: SearchState<T>,
 }
 
 /// The progress of a search.
 #[derive(Debug)]
-struct State<T> {
+struct SearchState<T> {
     /// The next source, and the next of its entries.
     source: usize,
     from: (i64, usize, u32),
@@ -66,7 +66,7 @@ impl<T: Listener> Search<T> {
     where
         T: 'b,
     {
-        let mut state = State {
+        let mut state = SearchState {
             source: 0,
             from: FIRST,
             steps: Steps::new(limits.steps_per_event_max),
@@ -79,13 +79,13 @@ impl<T: Listener> Search<T> {
         for bucket in buckets {
             let place = held.len();
             match &bucket.0 {
-                Held::Few(few) if few.is_empty() => continue,
-                Held::Few(_) => sources.push(Source::Few(place)),
-                Held::Many(many) => {
+                BucketContents::Few(few) if few.is_empty() => continue,
+                BucketContents::Few(_) => sources.push(CandidateSource::Few(place)),
+                BucketContents::Many(many) => {
                     if !many.everyone.is_empty() {
-                        sources.push(Source::Everyone(place));
+                        sources.push(CandidateSource::Everyone(place));
                     }
-                    let mut walk = Walk::new(many, place, &mut sources, &mut state.steps, subject);
+                    let mut walk = DataWalk::new(many, place, &mut sources, &mut state.steps, subject);
                     state.given_up |= walk.all().is_err();
                 }
             }
@@ -117,18 +117,18 @@ impl<T: Listener> Search<T> {
     }
 }
 
-impl<T: Listener> State<T> {
+impl<T: Listener> SearchState<T> {
     fn run(
         &mut self,
-        source: &Source<T>,
+        source: &CandidateSource<T>,
         buckets: &[Bucket<T>],
         subject: &mut Subject<'_>,
         found: &mut impl FnMut(&Arc<T>) -> bool,
     ) -> SearchEnd {
         let mut ended = SearchEnd::Complete;
         match source {
-            Source::Few(bucket) => {
-                let Held::Few(few) = &buckets[*bucket].0 else { return SearchEnd::Complete };
+            CandidateSource::Few(bucket) => {
+                let BucketContents::Few(few) = &buckets[*bucket].0 else { return SearchEnd::Complete };
                 for (place, listener) in few.iter().enumerate().skip(self.from.1) {
                     self.from.1 = place + 1;
                     ended = self.evaluate(listener, None, subject, found);
@@ -137,16 +137,16 @@ impl<T: Listener> State<T> {
                     }
                 }
             }
-            Source::Everyone(bucket) => {
-                let Held::Many(many) = &buckets[*bucket].0 else { return SearchEnd::Complete };
+            CandidateSource::Everyone(bucket) => {
+                let BucketContents::Many(many) = &buckets[*bucket].0 else { return SearchEnd::Complete };
                 many.everyone.walk(self.from.1, ((), ()), |member| {
                     self.from.1 = member.key() + 1;
                     ended = self.evaluate(&member.listener, Some(&member.operations), subject, found);
                     ended == SearchEnd::Complete
                 });
             }
-            Source::Postings { bucket, hash } => {
-                let Held::Many(many) = &buckets[*bucket].0 else { return SearchEnd::Complete };
+            CandidateSource::Postings { bucket, hash } => {
+                let BucketContents::Many(many) = &buckets[*bucket].0 else { return SearchEnd::Complete };
                 let Some(listeners) = many.postings.get(*hash) else { return SearchEnd::Complete };
                 listeners.walk(self.from.1, |member| {
                     self.from.1 = member.key() + 1;
@@ -155,7 +155,7 @@ impl<T: Listener> State<T> {
                     ended == SearchEnd::Complete
                 });
             }
-            Source::Ranges { node, number, repeated } => {
+            CandidateSource::Ranges { node, number, repeated } => {
                 node.ranges.walk(self.from, (*number, *number), |range| {
                     let (low, address, place) = range.key();
                     self.from = (low, address, place + 1);

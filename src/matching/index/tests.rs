@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::bucket::Held;
+use super::bucket::BucketContents;
 use super::key::Path;
 use super::*;
 use crate::json::Document;
@@ -15,21 +15,21 @@ use crate::matching::{FilterLimits, Pattern, Subject};
 struct Waiting {
     name: String,
     pattern: Option<Pattern>,
-    filing: Filing,
+    filing: ListenerWitnesses,
 }
 
 impl Listener for Waiting {
     fn pattern(&self) -> Option<&Pattern> {
         self.pattern.as_ref()
     }
-    fn filing(&self) -> &Filing {
+    fn filing(&self) -> &ListenerWitnesses {
         &self.filing
     }
 }
 
 fn waiting(name: impl ToString, pattern: Value) -> Arc<Waiting> {
     let pattern = if pattern.is_null() { None } else { Some(Pattern::new(&pattern).expect("a pattern")) };
-    Arc::new(Waiting { name: name.to_string(), pattern, filing: Filing::default() })
+    Arc::new(Waiting { name: name.to_string(), pattern, filing: ListenerWitnesses::default() })
 }
 
 /// A bucket with these and as many more as it takes to be filed.
@@ -63,8 +63,8 @@ fn found(bucket: &Bucket<Waiting>, data: Value) -> Vec<String> {
 
 fn is_bare(bucket: &Bucket<Waiting>) -> bool {
     match &bucket.0 {
-        Held::Few(few) => few.is_empty(),
-        Held::Many(many) => many.is_bare(),
+        BucketContents::Few(few) => few.is_empty(),
+        BucketContents::Many(many) => many.is_bare(),
     }
 }
 
@@ -274,7 +274,7 @@ fn only_affixes_that_may_be_filed_are_looked_up() {
     let [one, two] = ["ab-1", "xy-9"].map(|prefix| waiting(prefix, json!({"a": [{"prefix": prefix}]})));
     let mut bucket = filled(&[&one, &two]);
     let may_hold = |bucket: &Bucket<Waiting>, text: &str| {
-        let Held::Many(many) = &bucket.0 else { panic!("few listeners") };
+        let BucketContents::Many(many) = &bucket.0 else { panic!("few listeners") };
         let child = many.paths.children.get(Path::ROOT.member("a")).expect("somebody is filed there");
         child.node.probes.iter().any(|probe| probe.may_hold(text.as_bytes()))
     };
@@ -287,6 +287,6 @@ fn only_affixes_that_may_be_filed_are_looked_up() {
 #[test]
 fn postings_are_small() {
     assert_eq!(size_of::<super::postings::Posting<Waiting>>(), 40);
-    assert_eq!(size_of::<super::paths::InRange<Waiting>>(), 32);
-    assert!(size_of::<Filing>() <= 32, "{}", size_of::<Filing>());
+    assert_eq!(size_of::<super::paths::RangeListener<Waiting>>(), 32);
+    assert!(size_of::<ListenerWitnesses>() <= 32, "{}", size_of::<ListenerWitnesses>());
 }

@@ -19,12 +19,12 @@ const WIDTH: usize = 16;
 const NARROW: usize = WIDTH / 4;
 
 /// What a [`Tree`] holds.
-pub(super) trait Entry: Clone {
+pub(super) trait TreeEntry: Clone {
     /// The order; no two entries have the same.
     type Key: Copy + Ord + std::fmt::Debug;
     /// What each node knows the maximum of, to skip members by; `()` where none is skipped.
     type Top: Copy + Ord + std::fmt::Debug;
-    /// The first part of the key, which a walk ends by; `()` where it goes on to the last entry.
+    /// The first part of the key, at which a walk ends; `()` if it continues to the last entry.
     type Low: Copy + Ord + std::fmt::Debug;
     fn key(&self) -> Self::Key;
     fn top(&self) -> Self::Top;
@@ -33,38 +33,38 @@ pub(super) trait Entry: Clone {
 
 /// The set.
 #[derive(Debug)]
-pub(super) struct Tree<E: Entry> {
-    root: Option<Node<E>>,
+pub(super) struct Tree<E: TreeEntry> {
+    root: Option<TreeNode<E>>,
 }
 
 #[derive(Debug)]
-enum Node<E: Entry> {
-    Leaf(Arc<Leaf<E>>),
-    Inner(Arc<Inner<E>>),
+enum TreeNode<E: TreeEntry> {
+    Leaf(Arc<TreeLeaf<E>>),
+    Inner(Arc<TreeBranch<E>>),
 }
 
 /// Entries, and beside them the low and the top of each.
 #[derive(Debug, Clone)]
-struct Leaf<E: Entry> {
+struct TreeLeaf<E: TreeEntry> {
     spans: ArrayVec<(E::Low, E::Top), WIDTH>,
     entries: ArrayVec<E, WIDTH>,
 }
 
 /// The children of a node, and beside them the top of each.
 #[derive(Debug, Clone)]
-struct Inner<E: Entry> {
+struct TreeBranch<E: TreeEntry> {
     tops: ArrayVec<E::Top, WIDTH>,
-    children: ArrayVec<Child<E>, WIDTH>,
+    children: ArrayVec<TreeChild<E>, WIDTH>,
 }
 
 #[derive(Debug, Clone)]
-struct Child<E: Entry> {
+struct TreeChild<E: TreeEntry> {
     least: E::Key,
     count: usize,
-    node: Node<E>,
+    node: TreeNode<E>,
 }
 
-impl<E: Entry> Clone for Node<E> {
+impl<E: TreeEntry> Clone for TreeNode<E> {
     fn clone(&self) -> Self {
         match self {
             Self::Leaf(leaf) => Self::Leaf(Arc::clone(leaf)),
@@ -73,37 +73,37 @@ impl<E: Entry> Clone for Node<E> {
     }
 }
 
-impl<E: Entry> Clone for Tree<E> {
+impl<E: TreeEntry> Clone for Tree<E> {
     fn clone(&self) -> Self {
         Self { root: self.root.clone() }
     }
 }
 
-impl<E: Entry> Default for Tree<E> {
+impl<E: TreeEntry> Default for Tree<E> {
     fn default() -> Self {
         Self { root: None }
     }
 }
 
-impl<E: Entry> Tree<E> {
+impl<E: TreeEntry> Tree<E> {
     pub(super) fn is_empty(&self) -> bool {
         self.root.is_none()
     }
 
     /// How many there are.
     pub(super) fn len(&self) -> usize {
-        self.root.as_ref().map_or(0, Node::count)
+        self.root.as_ref().map_or(0, TreeNode::count)
     }
 
     /// Puts an entry in; one with the same key gives way.
     pub(super) fn insert(&mut self, entry: E) {
         let Some(root) = &mut self.root else {
-            self.root = Some(Node::leaf([entry].into_iter().collect()));
+            self.root = Some(TreeNode::leaf([entry].into_iter().collect()));
             return;
         };
         if let Some(right) = root.insert(entry) {
-            let children = [Child::of(root.clone()), right];
-            self.root = Some(Node::inner(children.into_iter().collect()));
+            let children = [TreeChild::of(root.clone()), right];
+            self.root = Some(TreeNode::inner(children.into_iter().collect()));
         }
     }
 
@@ -114,8 +114,8 @@ impl<E: Entry> Tree<E> {
         let root = self.root.as_mut()?;
         let removed = root.remove(key);
         let only = match root {
-            Node::Leaf(leaf) if leaf.entries.is_empty() => None,
-            Node::Inner(inner) if inner.children.len() == 1 => Some(inner.children[0].node.clone()),
+            TreeNode::Leaf(leaf) if leaf.entries.is_empty() => None,
+            TreeNode::Inner(inner) if inner.children.len() == 1 => Some(inner.children[0].node.clone()),
             _ => return removed,
         };
         self.root = only;
@@ -126,11 +126,11 @@ impl<E: Entry> Tree<E> {
         let mut node = self.root.as_ref()?;
         loop {
             match node {
-                Node::Leaf(leaf) => {
+                TreeNode::Leaf(leaf) => {
                     let at = leaf.entries.binary_search_by_key(&key, E::key).ok()?;
                     return Some(&leaf.entries[at]);
                 }
-                Node::Inner(inner) => node = &inner.children[below(&inner.children, key)].node,
+                TreeNode::Inner(inner) => node = &inner.children[below(&inner.children, key)].node,
             }
         }
     }
@@ -138,11 +138,11 @@ impl<E: Entry> Tree<E> {
     /// Has the first leaf fetched that holds a top of at least this.
     pub(super) fn fetch(&self, top: E::Top) {
         let mut node = self.root.as_ref();
-        while let Some(Node::Inner(inner)) = node {
+        while let Some(TreeNode::Inner(inner)) = node {
             let at = inner.tops.iter().position(|own| *own >= top);
             node = at.map(|at| &inner.children[at].node);
         }
-        if let Some(Node::Leaf(leaf)) = node {
+        if let Some(TreeNode::Leaf(leaf)) = node {
             fetch::ahead(&leaf.spans);
             fetch::ahead(&leaf.entries);
         }
@@ -160,12 +160,12 @@ impl<E: Entry> Tree<E> {
     }
 }
 
-fn span<E: Entry>(entry: &E) -> (E::Low, E::Top) {
+fn span<E: TreeEntry>(entry: &E) -> (E::Low, E::Top) {
     (E::low(entry.key()), entry.top())
 }
 
 /// The child that a key is or would be in.
-fn below<E: Entry>(children: &[Child<E>], key: E::Key) -> usize {
+fn below<E: TreeEntry>(children: &[TreeChild<E>], key: E::Key) -> usize {
     // Most walks begin before the first entry, and then nothing else has to be read.
     if children[0].least >= key {
         return 0;
@@ -173,13 +173,13 @@ fn below<E: Entry>(children: &[Child<E>], key: E::Key) -> usize {
     children.partition_point(|child| child.least <= key).saturating_sub(1)
 }
 
-impl<E: Entry> Child<E> {
-    fn of(node: Node<E>) -> Self {
+impl<E: TreeEntry> TreeChild<E> {
+    fn of(node: TreeNode<E>) -> Self {
         Self { least: node.least(), count: node.count(), node }
     }
 }
 
-impl<E: Entry> Leaf<E> {
+impl<E: TreeEntry> TreeLeaf<E> {
     fn of(entries: ArrayVec<E, WIDTH>) -> Self {
         Self { spans: entries.iter().map(span).collect(), entries }
     }
@@ -190,7 +190,7 @@ impl<E: Entry> Leaf<E> {
     }
 }
 
-impl<E: Entry> Inner<E> {
+impl<E: TreeEntry> TreeBranch<E> {
     /// Says again what is below a child, after a change there.
     fn refresh(&mut self, at: usize) {
         let child = &mut self.children[at];
@@ -199,10 +199,10 @@ impl<E: Entry> Inner<E> {
     }
 
     /// Puts a child in; where there is no room, what is split off.
-    fn put(&mut self, at: usize, child: Child<E>) -> Option<Child<E>> {
+    fn put(&mut self, at: usize, child: TreeChild<E>) -> Option<TreeChild<E>> {
         let right = put(&mut self.children, at, child);
         self.tops = self.children.iter().map(|child| child.node.top()).collect();
-        right.map(|right| Child::of(Node::inner(right)))
+        right.map(|right| TreeChild::of(TreeNode::inner(right)))
     }
 
     /// Takes an entry out, and a child that becomes empty; a narrow one is joined with one beside it.
@@ -231,12 +231,12 @@ impl<E: Entry> Inner<E> {
         let right = self.children.remove(at + 1);
         self.tops.remove(at + 1);
         match (&mut self.children[at].node, right.node) {
-            (Node::Leaf(left), Node::Leaf(right)) => {
+            (TreeNode::Leaf(left), TreeNode::Leaf(right)) => {
                 let left = Arc::make_mut(left);
                 left.entries.extend(right.entries.iter().cloned());
                 left.spans.extend(right.spans.iter().copied());
             }
-            (Node::Inner(left), Node::Inner(right)) => {
+            (TreeNode::Inner(left), TreeNode::Inner(right)) => {
                 let left = Arc::make_mut(left);
                 left.children.extend(right.children.iter().cloned());
                 left.tops.extend(right.tops.iter().copied());
@@ -248,13 +248,13 @@ impl<E: Entry> Inner<E> {
     }
 }
 
-impl<E: Entry> Node<E> {
+impl<E: TreeEntry> TreeNode<E> {
     fn leaf(entries: ArrayVec<E, WIDTH>) -> Self {
-        Self::Leaf(Arc::new(Leaf::of(entries)))
+        Self::Leaf(Arc::new(TreeLeaf::of(entries)))
     }
 
-    fn inner(children: ArrayVec<Child<E>, WIDTH>) -> Self {
-        Self::Inner(Arc::new(Inner { tops: children.iter().map(|child| child.node.top()).collect(), children }))
+    fn inner(children: ArrayVec<TreeChild<E>, WIDTH>) -> Self {
+        Self::Inner(Arc::new(TreeBranch { tops: children.iter().map(|child| child.node.top()).collect(), children }))
     }
 
     fn least(&self) -> E::Key {
@@ -287,7 +287,7 @@ impl<E: Entry> Node<E> {
     }
 
     /// Puts an entry in; where there was no room, what is split off.
-    fn insert(&mut self, entry: E) -> Option<Child<E>> {
+    fn insert(&mut self, entry: E) -> Option<TreeChild<E>> {
         match self {
             Self::Leaf(leaf) => {
                 let leaf = Arc::make_mut(leaf);
@@ -299,7 +299,7 @@ impl<E: Entry> Node<E> {
                     Err(at) => put(&mut leaf.entries, at, entry),
                 };
                 leaf.sync();
-                right.map(|right| Child::of(Self::leaf(right)))
+                right.map(|right| TreeChild::of(Self::leaf(right)))
             }
             Self::Inner(inner) => {
                 let inner = Arc::make_mut(inner);

@@ -6,12 +6,12 @@ use std::sync::Arc;
 use arrayvec::ArrayVec;
 
 use super::Listener;
-use super::bucket::Many;
-use super::key::{Kind, Path};
-use super::paths::{PathChild, PathNode, Probe};
+use super::bucket::IndexedListeners;
+use super::key::{LookupKind, Path};
+use super::paths::{PathChild, PathLookup, PathNode};
 use crate::json::{Json, Object};
 use crate::matching::evaluate::Subject;
-use crate::matching::network::Address;
+use crate::matching::network::NetworkAddress;
 use crate::matching::steps::{Steps, TooCostly};
 
 /// How many lookups are under way at once.
@@ -21,7 +21,7 @@ const BRANCH_AFTER: usize = 3;
 
 /// A source of candidates.
 #[derive(Debug)]
-pub(super) enum Source<T> {
+pub(super) enum CandidateSource<T> {
     /// All listeners of a bucket, by its index.
     Few(usize),
     /// The listeners of a bucket that no look-up finds.
@@ -33,25 +33,25 @@ pub(super) enum Source<T> {
 }
 
 /// A walk, which notes what may be found.
-pub(super) struct Walk<'s, 'd, T> {
-    many: &'s Many<T>,
+pub(super) struct DataWalk<'s, 'd, T> {
+    many: &'s IndexedListeners<T>,
     bucket: usize,
-    sources: &'s mut Vec<Source<T>>,
+    sources: &'s mut Vec<CandidateSource<T>>,
     steps: &'s mut Steps,
     subject: &'s mut Subject<'d>,
-    /// The same lookup may come again, as a list was entered.
+    /// Whether the same lookup may be repeated, because the walk is inside a list.
     repeated: bool,
-    /// What was looked up where that is so.
+    /// The lookups that were made there.
     looked_up: HashSet<u64, foldhash::fast::FixedState>,
     /// Hashes whose postings are being fetched; whether their lookup may be repeated.
     pending: ArrayVec<(u64, bool), PENDING_MAX>,
 }
 
-impl<'s, 'd, T: Listener> Walk<'s, 'd, T> {
+impl<'s, 'd, T: Listener> DataWalk<'s, 'd, T> {
     pub(super) fn new(
-        many: &'s Many<T>,
+        many: &'s IndexedListeners<T>,
         bucket: usize,
-        sources: &'s mut Vec<Source<T>>,
+        sources: &'s mut Vec<CandidateSource<T>>,
         steps: &'s mut Steps,
         subject: &'s mut Subject<'d>,
     ) -> Self {
@@ -110,9 +110,9 @@ impl<'s, 'd, T: Listener> Walk<'s, 'd, T> {
         for probe in &node.probes {
             self.steps.take(1)?;
             match (probe.kind, value) {
-                (Kind::Present, _) => self.look_up(path.bare(Kind::Present)),
-                (Kind::Literal, Json::Null) => self.look_up(path.literal(None)),
-                (Kind::Literal, Json::Bool(truth)) => self.look_up(path.literal(Some(truth))),
+                (LookupKind::Present, _) => self.look_up(path.bare(LookupKind::Present)),
+                (LookupKind::Literal, Json::Null) => self.look_up(path.literal(None)),
+                (LookupKind::Literal, Json::Bool(truth)) => self.look_up(path.literal(Some(truth))),
                 (_, Json::String(text)) => self.text(path, probe, text)?,
                 _ => {}
             }
@@ -125,7 +125,7 @@ impl<'s, 'd, T: Listener> Walk<'s, 'd, T> {
 
     fn number(&mut self, node: &Arc<PathNode<T>>, path: Path, text: &'d str) -> Result<(), TooCostly> {
         let wants = |kind| node.probes.iter().any(|probe| probe.kind == kind);
-        let (exact, range) = (wants(Kind::Number), wants(Kind::Range));
+        let (exact, range) = (wants(LookupKind::Number), wants(LookupKind::Range));
         if !exact && !range {
             return Ok(());
         }
@@ -136,48 +136,49 @@ impl<'s, 'd, T: Listener> Walk<'s, 'd, T> {
         let number = number.coarse();
         if range && (!self.repeated || self.looked_up.insert(path.range(number))) {
             node.ranges.fetch(number);
-            self.sources.push(Source::Ranges { node: Arc::clone(node), number, repeated: self.repeated });
+            self.sources.push(CandidateSource::Ranges { node: Arc::clone(node), number, repeated: self.repeated });
         }
         Ok(())
     }
 
-    fn text(&mut self, path: Path, probe: &Probe, text: &str) -> Result<(), TooCostly> {
+    fn text(&mut self, path: Path, probe: &PathLookup, text: &str) -> Result<(), TooCostly> {
         let (kind, length) = (probe.kind, usize::from(probe.length));
         let may_hold = |affix: &str| probe.may_hold(affix.as_bytes());
         match kind {
-            Kind::Text => {
+            LookupKind::Text => {
                 self.steps.take(text.len() / 64)?;
                 self.look_up(path.text(kind, 0, text));
             }
-            Kind::Folded => {
+            LookupKind::Folded => {
                 self.steps.take(text.len() / 8)?;
                 self.look_up(path.folded(kind, 0, text.chars()));
             }
-            Kind::Prefix => {
+            LookupKind::Prefix => {
                 if let Some(affix) = text.get(..length).filter(|affix| may_hold(affix)) {
                     self.look_up(path.text(kind, length, affix));
                 }
             }
-            Kind::Suffix => {
+            LookupKind::Suffix => {
                 let affix = text.len().checked_sub(length).and_then(|start| text.get(start..));
                 if let Some(affix) = affix.filter(|affix| may_hold(affix)) {
                     self.look_up(path.text(kind, length, affix));
                 }
             }
-            Kind::PrefixFolded if text.chars().take(length).count() == length => {
+            LookupKind::PrefixFolded if text.chars().take(length).count() == length => {
                 self.look_up(path.folded(kind, length, text.chars().take(length)));
             }
-            Kind::SuffixFolded if text.chars().rev().take(length).count() == length => {
+            LookupKind::SuffixFolded if text.chars().rev().take(length).count() == length => {
                 self.look_up(path.folded(kind, length, text.chars().rev().take(length)));
             }
-            Kind::Part => {
+            LookupKind::Part => {
                 for part in text.as_bytes().windows(length) {
                     self.steps.take(1)?;
                     self.look_up_once(path.bytes(kind, length, part), true);
                 }
             }
-            Kind::NetworkV4 | Kind::NetworkV6 => {
-                let network = Address::new(text).and_then(|a| a.network(kind == Kind::NetworkV4, length as u8));
+            LookupKind::NetworkV4 | LookupKind::NetworkV6 => {
+                let network =
+                    NetworkAddress::new(text).and_then(|a| a.network(kind == LookupKind::NetworkV4, length as u8));
                 if let Some(network) = network {
                     self.look_up(path.network(&network));
                 }
@@ -211,7 +212,7 @@ impl<'s, 'd, T: Listener> Walk<'s, 'd, T> {
                 && (!repeated || self.looked_up.insert(hash))
             {
                 listeners.fetch();
-                self.sources.push(Source::Postings { bucket: self.bucket, hash });
+                self.sources.push(CandidateSource::Postings { bucket: self.bucket, hash });
             }
         }
     }

@@ -2,16 +2,16 @@
 //! pattern is filed under it, is a candidate where it is found, and is then evaluated. Of the conditions that a pattern
 //! has, the one is taken that brings the fewest candidates: by what the index holds already, and by its kind.
 
-use super::key::{AFFIX_MAX, Kind, PART_MAX, PART_MIN, Path, affix_slot, network_kind, prefix, suffix};
+use super::key::{AFFIX_MAX, LookupKind, PART_MAX, PART_MIN, Path, affix_slot, network_kind, prefix, suffix};
 use crate::matching::pattern::Pattern;
-use crate::matching::program::{Below, Comparison, Op};
+use crate::matching::program::{Comparison, FieldShape, Op};
 
 /// With more tests than this in a list, those that are filed under each are not counted: the list is long enough.
 const COUNTED_MAX: usize = 32;
 
 /// What a test is filed under.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Key {
+pub(super) enum WitnessKey {
     /// In the postings, under this hash.
     Hash(u64),
     /// Among the ranges of its path: its least and greatest number, coarsely.
@@ -23,24 +23,24 @@ pub(super) enum Key {
 pub(super) struct Witness {
     /// Its place in the pattern.
     pub(super) place: u32,
-    pub(super) kind: Kind,
+    pub(super) kind: LookupKind,
     /// For affixes, parts and networks.
     pub(super) length: u8,
-    pub(super) key: Key,
+    pub(super) key: WitnessKey,
     /// For affixes: their slot.
     pub(super) slot: usize,
 }
 
-/// Where in a pattern the witnesses of a listener stand.
+/// The positions of a listener's witnesses in its pattern.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Filed {
+pub(super) enum WitnessLocations {
     /// It has no pattern, or one without a witness.
     Nowhere,
     One(u32),
     Several(Box<[u32]>),
 }
 
-impl Filed {
+impl WitnessLocations {
     pub(super) fn is_nowhere(&self) -> bool {
         matches!(self, Self::Nowhere)
     }
@@ -68,47 +68,49 @@ struct Choice {
 }
 
 /// The witnesses of a pattern.
-pub(super) fn choose(pattern: &Pattern, counts: &impl Counts) -> Filed {
+pub(super) fn choose(pattern: &Pattern, counts: &impl Counts) -> WitnessLocations {
     let chooser = Chooser { pattern, counts };
     match chooser.level(0, pattern.operations.len(), Path::ROOT) {
-        None => Filed::Nowhere,
+        None => WitnessLocations::Nowhere,
         Some(choice) => match choice.places.as_slice() {
-            [only] => Filed::One(*only),
-            _ => Filed::Several(choice.places.into()),
+            [only] => WitnessLocations::One(*only),
+            _ => WitnessLocations::Several(choice.places.into()),
         },
     }
 }
 
 impl Pattern {
-    /// Whether events that it does not match can be told from those that it may match without evaluating it.
+    /// Whether a lookup can exclude events that it does not match, without an evaluation.
     pub fn is_selective(&self) -> bool {
-        struct Empty;
-        impl Counts for Empty {
+        struct NoCounts;
+        impl Counts for NoCounts {
             fn count(&self, _: &Pattern, _: &Witness) -> usize {
                 0
             }
         }
-        let chooser = Chooser { pattern: self, counts: &Empty };
+        let chooser = Chooser { pattern: self, counts: &NoCounts };
         chooser.level(0, self.operations.len(), Path::ROOT).is_some_and(|choice| !choice.common)
     }
 
     /// The witness at a place.
     pub(super) fn witness(&self, place: u32, path: Path) -> Option<Witness> {
-        let hash = |kind, hash| (kind, 0, Key::Hash(hash), 0);
+        let hash = |kind, hash| (kind, 0, WitnessKey::Hash(hash), 0);
         let (kind, length, key, slot) = match self.operations.get(place as usize)? {
             Op::Exists(true) | Op::AnythingBut { .. } => present(path),
-            Op::Null => hash(Kind::Literal, path.literal(None)),
-            Op::Bool(truth) => hash(Kind::Literal, path.literal(Some(*truth))),
-            Op::Text(own) => hash(Kind::Text, path.text(Kind::Text, 0, self.text.text_of(own))),
-            Op::Number(own) => hash(Kind::Number, path.number(self.text.decimal(*own))),
-            Op::EqualFolded(own) => hash(Kind::Folded, path.folded(Kind::Folded, 0, self.text.text_of(own).chars())),
-            Op::Prefix(own) => affix(path, Kind::Prefix, prefix(self.text.text_of(own))),
-            Op::Suffix(own) => affix(path, Kind::Suffix, suffix(self.text.text_of(own))),
-            Op::PrefixFolded(own) => folded_affix(path, Kind::PrefixFolded, self.text.text_of(own).chars()),
-            Op::SuffixFolded(own) => folded_affix(path, Kind::SuffixFolded, self.text.text_of(own).chars().rev()),
+            Op::Null => hash(LookupKind::Literal, path.literal(None)),
+            Op::Bool(truth) => hash(LookupKind::Literal, path.literal(Some(*truth))),
+            Op::Text(own) => hash(LookupKind::Text, path.text(LookupKind::Text, 0, self.text.text_of(own))),
+            Op::Number(own) => hash(LookupKind::Number, path.number(self.text.decimal(*own))),
+            Op::EqualFolded(own) => {
+                hash(LookupKind::Folded, path.folded(LookupKind::Folded, 0, self.text.text_of(own).chars()))
+            }
+            Op::Prefix(own) => affix(path, LookupKind::Prefix, prefix(self.text.text_of(own))),
+            Op::Suffix(own) => affix(path, LookupKind::Suffix, suffix(self.text.text_of(own))),
+            Op::PrefixFolded(own) => folded_affix(path, LookupKind::PrefixFolded, self.text.text_of(own).chars()),
+            Op::SuffixFolded(own) => folded_affix(path, LookupKind::SuffixFolded, self.text.text_of(own).chars().rev()),
             Op::Within(network) => {
                 let (is_v4, length, _) = network.parts();
-                (network_kind(is_v4), length.into(), Key::Hash(path.network(network)), 0)
+                (network_kind(is_v4), length.into(), WitnessKey::Hash(path.network(network)), 0)
             }
             Op::Wildcard(pieces) => {
                 let pieces = &self.operations[place as usize + 1..][..*pieces as usize];
@@ -116,7 +118,7 @@ impl Pattern {
             }
             Op::Range { bounds } => {
                 let (low, high) = self.range(&self.operations[place as usize + 1..][..usize::from(*bounds)]);
-                (Kind::Range, 0, Key::Range { low, high }, 0)
+                (LookupKind::Range, 0, WitnessKey::Range { low, high }, 0)
             }
             _ => return None,
         };
@@ -157,39 +159,39 @@ impl Pattern {
 }
 
 /// Kind, length, key and slot of a witness.
-type Sought = (Kind, usize, Key, usize);
+type WitnessLookup = (LookupKind, usize, WitnessKey, usize);
 
-fn present(path: Path) -> Sought {
-    (Kind::Present, 0, Key::Hash(path.bare(Kind::Present)), 0)
+fn present(path: Path) -> WitnessLookup {
+    (LookupKind::Present, 0, WitnessKey::Hash(path.bare(LookupKind::Present)), 0)
 }
 
-fn affix(path: Path, kind: Kind, text: &str) -> Sought {
+fn affix(path: Path, kind: LookupKind, text: &str) -> WitnessLookup {
     match text.len() {
         0 => present(path),
-        length => (kind, length, Key::Hash(path.text(kind, length, text)), affix_slot(text.as_bytes())),
+        length => (kind, length, WitnessKey::Hash(path.text(kind, length, text)), affix_slot(text.as_bytes())),
     }
 }
 
-fn folded_affix(path: Path, kind: Kind, chars: impl Iterator<Item = char> + Clone) -> Sought {
+fn folded_affix(path: Path, kind: LookupKind, chars: impl Iterator<Item = char> + Clone) -> WitnessLookup {
     match chars.clone().take(AFFIX_MAX).count() {
         0 => present(path),
-        length => (kind, length, Key::Hash(path.folded(kind, length, chars.take(length))), 0),
+        length => (kind, length, WitnessKey::Hash(path.folded(kind, length, chars.take(length))), 0),
     }
 }
 
 /// The longer one of what the value begins and ends with; else a part of the longest piece.
-fn wildcard<'p>(path: Path, mut pieces: impl DoubleEndedIterator<Item = &'p str> + Clone) -> Sought {
+fn wildcard<'p>(path: Path, mut pieces: impl DoubleEndedIterator<Item = &'p str> + Clone) -> WitnessLookup {
     let longest = pieces.clone().max_by_key(|text| text.len()).unwrap_or("");
     let (first, last) = (pieces.next().unwrap_or(""), pieces.next_back().unwrap_or(""));
     match (first.len(), last.len(), longest.len()) {
         (0, 0, PART_MIN..) => {
             let length = longest.len().min(PART_MAX);
             let part = &longest.as_bytes()[longest.len() - length..];
-            (Kind::Part, length, Key::Hash(path.bytes(Kind::Part, length, part)), 0)
+            (LookupKind::Part, length, WitnessKey::Hash(path.bytes(LookupKind::Part, length, part)), 0)
         }
         (0, 0, _) => present(path),
-        (begin, end, _) if begin >= end => affix(path, Kind::Prefix, prefix(first)),
-        _ => affix(path, Kind::Suffix, suffix(last)),
+        (begin, end, _) if begin >= end => affix(path, LookupKind::Prefix, prefix(first)),
+        _ => affix(path, LookupKind::Suffix, suffix(last)),
     }
 }
 
@@ -208,8 +210,8 @@ impl<C: Counts> Chooser<'_, C> {
                 Op::Field { name, below, .. } => {
                     let path = path.member(self.pattern.text.text_of(name));
                     match below {
-                        Below::Leaf => self.leaf(at + 1, path),
-                        Below::Level | Below::Mixed => self.level(at + 1, next, path),
+                        FieldShape::Leaf => self.leaf(at + 1, path),
+                        FieldShape::Level | FieldShape::Mixed => self.level(at + 1, next, path),
                     }
                 }
                 Op::Leaf { .. } => self.leaf(at, path),
@@ -242,7 +244,7 @@ impl<C: Counts> Chooser<'_, C> {
 
     fn leaf(&self, leaf: usize, path: Path) -> Option<Choice> {
         let (mut at, end) = (leaf + 1, self.pattern.next(leaf));
-        // What may be absent leaves nothing to be found.
+        // A member that may be absent has no witness.
         if self.pattern.operations[at..end].contains(&Op::Exists(false)) {
             return None;
         }
@@ -252,8 +254,8 @@ impl<C: Counts> Chooser<'_, C> {
             let witness = self.pattern.witness(place, path)?;
             let counted = if whole.places.len() < COUNTED_MAX { self.counts.count(self.pattern, &witness) } else { 0 };
             let cost = counted + cost_of(&witness);
-            // Where presence is enough for one test, the others bring nothing more.
-            if witness.kind == Kind::Present {
+            // If presence satisfies one test, the witnesses of the others add nothing.
+            if witness.kind == LookupKind::Present {
                 return Some(Choice { cost, places: vec![place], common: true });
             }
             whole.cost = whole.cost.saturating_add(cost);
@@ -267,13 +269,13 @@ impl<C: Counts> Chooser<'_, C> {
 /// How many candidates a witness may bring beside those that are counted: by how common its values are in general.
 fn cost_of(witness: &Witness) -> usize {
     match (witness.kind, witness.length) {
-        (Kind::Text | Kind::Number | Kind::Folded, _) => 1,
-        (Kind::NetworkV4, 24..) | (Kind::NetworkV6, 48..) => 2,
-        (Kind::Prefix | Kind::Suffix | Kind::PrefixFolded | Kind::SuffixFolded, 4..) => 3,
-        (Kind::Part, PART_MAX_LENGTH..) => 8,
-        (Kind::Range, _) => 32,
-        (Kind::Literal, _) => 64,
-        (Kind::Present, _) => 256,
+        (LookupKind::Text | LookupKind::Number | LookupKind::Folded, _) => 1,
+        (LookupKind::NetworkV4, 24..) | (LookupKind::NetworkV6, 48..) => 2,
+        (LookupKind::Prefix | LookupKind::Suffix | LookupKind::PrefixFolded | LookupKind::SuffixFolded, 4..) => 3,
+        (LookupKind::Part, PART_MAX_LENGTH..) => 8,
+        (LookupKind::Range, _) => 32,
+        (LookupKind::Literal, _) => 64,
+        (LookupKind::Present, _) => 256,
         _ => 16,
     }
 }

@@ -3,7 +3,7 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-/// Every IPv4 address that the address could stand for. Some addresses can be interpreted in several forms.
+/// Every IPv4 address that the address may contain. Some addresses can be interpreted in several forms.
 pub(super) fn all(address: Ipv6Addr) -> impl Iterator<Item = Ipv4Addr> {
     let single = [
         address.to_ipv4_mapped(),
@@ -46,7 +46,7 @@ pub fn is_nat64_length(bits: u8) -> bool {
 /// The IPv4 address behind a translator's prefix of this many bits. Bits 64 to 71 are left out (RFC 6052, section 2.2).
 pub(super) fn behind(address: Ipv6Addr, prefix_bits: u8) -> Ipv4Addr {
     let bits = address.to_bits();
-    // Of 120 bits; after a prefix of 96 bits there is no gap.
+    // 120 bits. A prefix of 96 bits is followed by no gap.
     let without_gap = (bits >> 64) << 56 | (bits & ((1 << 56) - 1));
     let inner = if prefix_bits >= 96 { bits } else { without_gap >> (88 - u32::from(prefix_bits)) };
     Ipv4Addr::from_bits(inner as u32)

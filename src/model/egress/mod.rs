@@ -57,13 +57,13 @@ pub enum EgressRefused {
 
 impl EgressRules {
     /// Checks everything that needs no look-up: the port, the form of the name, and an address in the URL itself.
-    pub fn judge(&self, destination: &Destination) -> Result<(), EgressRefused> {
+    pub fn check(&self, destination: &Destination) -> Result<(), EgressRefused> {
         if !self.permits_port(destination.port) {
             return Err(EgressRefused::Port(destination.port));
         }
         let host = &destination.host;
         match destination.address() {
-            Some(address) => self.judge_address(host, address),
+            Some(address) => self.check_address(host, address),
             None if host::is_private(host) && self.allow_networks.is_empty() && !self.names(host) => {
                 Err(EgressRefused::PrivateName(host.to_string()))
             }
@@ -72,7 +72,7 @@ impl EgressRules {
     }
 
     /// Checks an address that the URL's host was resolved to.
-    pub fn judge_address(&self, host: &str, address: IpAddr) -> Result<(), EgressRefused> {
+    pub fn check_address(&self, host: &str, address: IpAddr) -> Result<(), EgressRefused> {
         // An IPv4 address embedded in IPv6 is dialled as IPv4.
         let address = address.to_canonical();
         // What a translator reaches is not the address itself, so no setting for that address opens it.

@@ -16,13 +16,13 @@ fn rules(networks: &[&str], hosts: &[&str], ports: &[u16]) -> EgressRules {
 }
 
 fn permits(rules: &EgressRules, address: impl Into<IpAddr>) -> bool {
-    rules.judge_address("h.example", address.into()).is_ok()
+    rules.check_address("h.example", address.into()).is_ok()
 }
 
 /// What the rules say of a URL that a trigger could have.
-fn judge(rules: &EgressRules, url: &str) -> Result<(), EgressRefused> {
+fn check(rules: &EgressRules, url: &str) -> Result<(), EgressRefused> {
     let url = TriggerUrl::new(url).unwrap_or_else(|error| panic!("{url}: {error}"));
-    rules.judge(&url.destination)
+    rules.check(&url.destination)
 }
 
 fn v6(text: &str) -> Ipv6Addr {
@@ -146,7 +146,7 @@ fn cloud_metadata_needs_its_own_entry() {
     let everything = rules(&["0.0.0.0/0", "::/0"], &["*.example"], &[]);
     for address in CLOUD_METADATA {
         assert!(
-            matches!(everything.judge_address("h.example", address), Err(EgressRefused::CloudMetadata(_))),
+            matches!(everything.check_address("h.example", address), Err(EgressRefused::CloudMetadata(_))),
             "{address}"
         );
         let own = rules(&[&format!("{address}/{}", if address.is_ipv4() { 32 } else { 128 })], &[], &[]);
@@ -203,9 +203,9 @@ fn a_host_that_the_operator_names_may_have_private_addresses() {
         (".corp.example", false),
         ("xn--bcher-kva.example", true),
     ] {
-        let judged = rules.judge_address(host, IpAddr::V4(Ipv4Addr::new(10, 0, 0, 1)));
-        assert_eq!(judged.is_ok(), named, "{host}");
-        let metadata = rules.judge_address(host, IpAddr::V4(Ipv4Addr::new(169, 254, 169, 254)));
+        let checked = rules.check_address(host, IpAddr::V4(Ipv4Addr::new(10, 0, 0, 1)));
+        assert_eq!(checked.is_ok(), named, "{host}");
+        let metadata = rules.check_address(host, IpAddr::V4(Ipv4Addr::new(169, 254, 169, 254)));
         assert!(metadata.is_err(), "{host}: a name never opens the metadata service");
     }
     for bad in ["", "*", "*.", ".", "a b", "*.*.x", "a*.x", "http://h", "h:80", "*.127.0.0.1", "*.[::1]"] {
@@ -236,9 +236,9 @@ fn ports_of_other_protocols_are_refused() {
         (10080, false, false),
     ] {
         let url = format!("http://h.example:{port}/");
-        assert_eq!((judge(&none, &url).is_ok(), judge(&some, &url).is_ok()), (plain, allowed), "{port}");
+        assert_eq!((check(&none, &url).is_ok(), check(&some, &url).is_ok()), (plain, allowed), "{port}");
         let https = format!("https://h.example:{port}/");
-        assert_eq!(judge(&none, &https).is_ok(), plain, "{port}");
+        assert_eq!(check(&none, &https).is_ok(), plain, "{port}");
     }
 }
 
@@ -258,12 +258,12 @@ fn names_of_private_networks_are_refused() {
         ("ｌocalhost", false),
     ] {
         let url = format!("http://{host}/");
-        assert!(matches!(judge(&none, &url), Err(EgressRefused::PrivateName(_))), "{host}");
-        assert_eq!(judge(&named, &url).is_ok(), by_name, "{host}");
-        assert_eq!(judge(&network, &url), Ok(()), "{host}");
+        assert!(matches!(check(&none, &url), Err(EgressRefused::PrivateName(_))), "{host}");
+        assert_eq!(check(&named, &url).is_ok(), by_name, "{host}");
+        assert_eq!(check(&network, &url), Ok(()), "{host}");
     }
     for host in ["example.com", "example.com.", "internal.example", "local.example", "xlocal.example", "arpa.example"] {
-        assert_eq!(judge(&none, &format!("http://{host}/")), Ok(()), "{host}");
+        assert_eq!(check(&none, &format!("http://{host}/")), Ok(()), "{host}");
     }
 }
 
@@ -309,7 +309,7 @@ fn spellings(address: Ipv4Addr) -> Vec<String> {
 }
 
 proptest! {
-    /// However an address is written, the URL is judged by the address itself, and dialled at it.
+    /// However an address is written, the URL is checked by the address itself, and dialled at it.
     #[test]
     fn every_spelling_of_an_address_is_judged_alike(bits in any::<u32>(), private in any::<bool>()) {
         // Half of them in a range that is refused.
@@ -322,7 +322,7 @@ proptest! {
                 let Ok(parsed) = TriggerUrl::new(&url) else { continue };
                 let found = parsed.destination.address().map(|address| address.to_canonical());
                 prop_assert_eq!(found, Some(IpAddr::V4(address)), "{}", url);
-                prop_assert_eq!(none.judge(&parsed.destination).is_ok(), expected, "{}", url);
+                prop_assert_eq!(none.check(&parsed.destination).is_ok(), expected, "{}", url);
             }
         }
     }
@@ -332,7 +332,7 @@ proptest! {
     fn no_text_leads_inside(host in "[0-9a-fxX.:%\\[\\]。０-９ⅰ①-⑨l-o-]{1,24}") {
         let Ok(url) = TriggerUrl::new(&format!("http://{host}/")) else { return Ok(()) };
         let none = EgressRules::default();
-        if none.judge(&url.destination).is_ok()
+        if none.check(&url.destination).is_ok()
             && let Some(address) = url.destination.address()
         {
             prop_assert!(permits(&none, address), "{} leads to {}", host, address);

@@ -141,7 +141,7 @@ impl Trigger {
     }
 }
 
-/// The names that stand twice in an object of a filter: readers of JSON would leave out the first of them in silence.
+/// The names that occur twice in an object of a filter. JSON readers would silently ignore the first of them.
 pub fn repeated(text: &[u8]) -> Vec<FieldError> {
     let repeated = repeated_members(text, &["where"]).into_iter();
     let detail = "this name stands twice in its object; join the two conditions, or write an `$or`";

@@ -4,8 +4,8 @@
 use super::Trigger;
 use crate::model::egress::EgressRules;
 use crate::model::field::FieldError;
-use crate::model::headers::{HEADERS_BYTES_MAX, HEADERS_MAX, judge_name};
-use crate::model::outcome::Dropped;
+use crate::model::headers::{HEADERS_BYTES_MAX, HEADERS_MAX, check_name};
+use crate::model::outcome::DropReason;
 use crate::model::trigger::parts::header_pointer;
 use crate::model::url::URL_BYTES_MAX;
 
@@ -15,33 +15,34 @@ pub struct BrokenRule {
     /// Where, and what to write instead.
     pub error: FieldError,
     /// Why its deliveries are dropped.
-    pub reason: Dropped,
+    pub reason: DropReason,
 }
 
 impl Trigger {
     /// Every rule that the trigger breaks.
     pub fn broken_rules(&self, egress: &EgressRules) -> Vec<BrokenRule> {
         let mut broken = Vec::new();
-        self.judge_url(egress, |code, detail| {
-            broken.push(BrokenRule { error: FieldError::new("/url", code, detail), reason: Dropped::UrlRefused });
+        self.check_url(egress, |code, detail| {
+            broken.push(BrokenRule { error: FieldError::new("/url", code, detail), reason: DropReason::UrlRefused });
         });
-        self.judge_headers(|pointer, code, detail| {
-            broken.push(BrokenRule { error: FieldError::new(pointer, code, detail), reason: Dropped::HeaderRefused });
+        self.check_headers(|pointer, code, detail| {
+            broken
+                .push(BrokenRule { error: FieldError::new(pointer, code, detail), reason: DropReason::HeaderRefused });
         });
         broken
     }
 
-    fn judge_url(&self, egress: &EgressRules, mut refuse: impl FnMut(&'static str, String)) {
+    fn check_url(&self, egress: &EgressRules, mut refuse: impl FnMut(&'static str, String)) {
         let length = self.url.as_written().len();
         if length > URL_BYTES_MAX {
             refuse("bad_url", format!("`url`: it has {length} bytes; at most {URL_BYTES_MAX} are accepted"));
         }
-        if let Err(refused) = egress.judge(&self.url.destination) {
+        if let Err(refused) = egress.check(&self.url.destination) {
             refuse("url_refused", format!("`url`: {refused}"));
         }
     }
 
-    fn judge_headers(&self, mut refuse: impl FnMut(String, &'static str, String)) {
+    fn check_headers(&self, mut refuse: impl FnMut(String, &'static str, String)) {
         let number = self.headers.len();
         if number > HEADERS_MAX {
             refuse("/headers".into(), "too_many", format!("{number} headers; at most {HEADERS_MAX} are accepted"));
@@ -54,7 +55,7 @@ impl Trigger {
             refuse("/headers".into(), "too_long", detail);
         }
         for (name, _) in &self.headers {
-            if let Err(error) = judge_name(name) {
+            if let Err(error) = check_name(name) {
                 refuse(header_pointer(name), "bad_header", error.to_string());
             }
         }

@@ -2,7 +2,7 @@ use serde_json::json;
 
 use super::*;
 use crate::model::egress::EgressRules;
-use crate::model::outcome::Dropped;
+use crate::model::outcome::DropReason;
 
 const ONE: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 const TWO: &str = "whsec_bjB0LWYwci10aGUtbDBnLWFuZC1sb25nLWVub3VnaA==";
@@ -157,13 +157,13 @@ fn no_value_follows_a_new_host() {
 fn what_was_saved_before_a_rule_is_read_and_breaks_it() {
     let many: Map<String, Value> = (0..33).map(|n| (format!("x-{n}"), "v".into())).collect();
     for (change, pointer, reason) in [
-        (json!({"url": "http://10.0.0.1/"}), "/url", Dropped::UrlRefused),
-        (json!({"url": "http://h.internal/"}), "/url", Dropped::UrlRefused),
-        (json!({"url": "http://example.com:22/"}), "/url", Dropped::UrlRefused),
-        (json!({"url": format!("http://example.com/{}", "x".repeat(2_048))}), "/url", Dropped::UrlRefused),
-        (json!({"headers": {"X-Forwarded-For": "1"}}), "/headers/X-Forwarded-For", Dropped::HeaderRefused),
-        (json!({"headers": {"a": "x".repeat(8_192)}}), "/headers", Dropped::HeaderRefused),
-        (json!({"headers": many}), "/headers", Dropped::HeaderRefused),
+        (json!({"url": "http://10.0.0.1/"}), "/url", DropReason::UrlRefused),
+        (json!({"url": "http://h.internal/"}), "/url", DropReason::UrlRefused),
+        (json!({"url": "http://example.com:22/"}), "/url", DropReason::UrlRefused),
+        (json!({"url": format!("http://example.com/{}", "x".repeat(2_048))}), "/url", DropReason::UrlRefused),
+        (json!({"headers": {"X-Forwarded-For": "1"}}), "/headers/X-Forwarded-For", DropReason::HeaderRefused),
+        (json!({"headers": {"a": "x".repeat(8_192)}}), "/headers", DropReason::HeaderRefused),
+        (json!({"headers": many}), "/headers", DropReason::HeaderRefused),
     ] {
         let trigger = trigger(|d| {
             for (name, value) in change.as_object().expect("an object") {

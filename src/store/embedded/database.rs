@@ -10,7 +10,7 @@ use redb::{Database, ReadableDatabase as _};
 
 use super::{META, VERSION, load, unavailable, write};
 use crate::store::backend::Write;
-use crate::store::feed::Feed;
+use crate::store::feed::ChangeFeed;
 use crate::store::usage::Usage;
 use crate::store::writer::{Committer, WriteResult};
 use crate::store::{OpenError, StoreError};
@@ -19,7 +19,7 @@ use crate::store::{OpenError, StoreError};
 const ROOM_BYTES: usize = 1 << 20;
 
 /// Where a database is reopened from.
-pub(super) trait Source: Send + Sync {
+pub(super) trait DatabaseSource: Send + Sync {
     /// Opens it. It was opened before, so it is known to be a store.
     fn open(&self) -> Result<Database, OpenError>;
 
@@ -30,7 +30,7 @@ pub(super) trait Source: Send + Sync {
 /// A file.
 pub(super) struct FileSource(pub(super) PathBuf);
 
-impl Source for FileSource {
+impl DatabaseSource for FileSource {
     fn open(&self) -> Result<Database, OpenError> {
         super::file::reopen(&self.0)
     }
@@ -49,7 +49,7 @@ impl Source for FileSource {
 /// Memory, which never reports that it is full.
 pub(super) struct Memory;
 
-impl Source for Memory {
+impl DatabaseSource for Memory {
     fn open(&self) -> Result<Database, OpenError> {
         Err(unavailable("a store in memory can't be opened again").into())
     }
@@ -66,14 +66,14 @@ fn write_zeros(path: &Path) -> io::Result<()> {
 }
 
 /// The database, shared by its readers and its one writer.
-pub(super) struct Handle {
+pub(super) struct DatabaseHandle {
     /// `None` only while it is reopened, and after that failed.
     open: RwLock<Option<Database>>,
-    source: Box<dyn Source>,
+    source: Box<dyn DatabaseSource>,
 }
 
-impl Handle {
-    pub(super) fn new(database: Database, source: Box<dyn Source>) -> Arc<Self> {
+impl DatabaseHandle {
+    pub(super) fn new(database: Database, source: Box<dyn DatabaseSource>) -> Arc<Self> {
         Arc::new(Self { open: RwLock::new(Some(database)), source })
     }
 
@@ -88,7 +88,7 @@ impl Handle {
     /// Closes and reopens the database.
     fn reopen(&self) -> Result<(), OpenError> {
         let mut open = self.open.write().unwrap_or_else(PoisonError::into_inner);
-        // Closed first, as its lock on the file excludes another.
+        // Closed first, because its lock on the file would exclude the new one.
         drop(open.take());
         *open = Some(self.source.open()?);
         Ok(())
@@ -108,15 +108,15 @@ impl Handle {
 
 /// Commits groups of writes, and heals the database after a failure.
 pub(super) struct Commits {
-    handle: Arc<Handle>,
-    feed: Arc<Feed>,
+    handle: Arc<DatabaseHandle>,
+    feed: Arc<ChangeFeed>,
     usage: Usage,
     /// The number of writes that the sink has.
     version: u64,
 }
 
 impl Commits {
-    pub(super) fn new(handle: Arc<Handle>, usage: Usage, feed: Arc<Feed>) -> Result<Self, StoreError> {
+    pub(super) fn new(handle: Arc<DatabaseHandle>, usage: Usage, feed: Arc<ChangeFeed>) -> Result<Self, StoreError> {
         let version = handle.version()?;
         Ok(Self { handle, feed, usage, version })
     }
@@ -167,7 +167,7 @@ impl Committer for Commits {
         let healed = self.recover().and_then(|_| self.handle.with(write::touch));
         match healed {
             Ok(()) => {
-                tracing::info!("the store takes writes again");
+                tracing::info!("the store accepts writes again");
                 true
             }
             Err(error) => {
@@ -195,11 +195,11 @@ mod tests {
     use crate::config::Config;
     use crate::flow::messages::{LiveTarget, LiveTemplate};
     use crate::model::id::AccountId;
-    use crate::model::outcome::Dropped;
+    use crate::model::outcome::DropReason;
     use crate::model::template::Template;
     use crate::model::trigger::Trigger;
-    use crate::store::embedded::Embedded;
-    use crate::store::{Change, ChangeSink, Precondition, Snapshot, Store, StoreState, Written};
+    use crate::store::embedded::EmbeddedStore;
+    use crate::store::{Change, ChangeSink, Precondition, PutResult, Snapshot, Store, StoreState};
     use crate::telemetry::metrics::Metrics;
 
     /// A disk that can be full. Its bytes outlive the databases that are opened on it.
@@ -239,7 +239,7 @@ mod tests {
         }
     }
 
-    impl Source for Disk {
+    impl DatabaseSource for Disk {
         fn open(&self) -> Result<Database, OpenError> {
             Ok(Builder::new().create_with_backend(self.clone()).map_err(unavailable)?)
         }
@@ -266,8 +266,8 @@ mod tests {
         fn compile(&self, _: &AccountId, _: &Template) -> Option<Arc<LiveTemplate>> {
             None
         }
-        fn target(&self, _: &AccountId, _: &Trigger) -> Result<Arc<LiveTarget>, Dropped> {
-            Err(Dropped::UrlRefused)
+        fn target(&self, _: &AccountId, _: &Trigger) -> Result<Arc<LiveTarget>, DropReason> {
+            Err(DropReason::UrlRefused)
         }
         fn apply(&self, changes: Vec<Change>) {
             self.note(changes);
@@ -287,7 +287,7 @@ mod tests {
         fn finish(self: Box<Self>) {}
     }
 
-    async fn put(store: &Store, id: &str) -> Result<Written, StoreError> {
+    async fn put(store: &Store, id: &str) -> Result<PutResult, StoreError> {
         let template = json!({"id": id, "format": "text", "body": "x"});
         let template = Template::from_json(template).expect("a template");
         let account = AccountId::new("acme").expect("a name");
@@ -307,9 +307,9 @@ mod tests {
         let database = write::mark(disk.open().expect("a database")).expect("marked");
         let quotas = Config::from_layers(None, []).expect("the defaults").store.quotas;
         let (names, metrics) = (Arc::new(Names::default()), Arc::new(Metrics::new()));
-        let feed = Arc::new(Feed::new(Arc::clone(&names) as _, Arc::clone(&metrics)));
-        let embedded =
-            Embedded::on(database, Box::new(disk.clone()), Usage::new(quotas), Arc::clone(&feed)).expect("a store");
+        let feed = Arc::new(ChangeFeed::new(Arc::clone(&names) as _, Arc::clone(&metrics)));
+        let embedded = EmbeddedStore::on(database, Box::new(disk.clone()), Usage::new(quotas), Arc::clone(&feed))
+            .expect("a store");
         let store = Store::of(Arc::new(embedded), feed);
         put(&store, "before").await.expect("room");
         for round in ["first", "second"] {

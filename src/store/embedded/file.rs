@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use redb::backends::FileBackend;
 use redb::{Builder, Database, DatabaseError, ReadableDatabase, StorageError};
 
-use super::trial::Trial;
+use super::trial::LockedOverlay;
 use super::{CACHE_BYTES, FORMAT, FORMAT_KNOWN, META, RECORDS, REFERENCES, unavailable, write};
 use crate::store::OpenError;
 
@@ -95,21 +95,21 @@ fn examine(path: &Path) -> Result<(), OpenError> {
     if magic != MAGIC {
         return Err(OpenError::Foreign(path.to_owned()));
     }
-    let trial = Trial::new(file).map_err(system(path))?;
+    let trial = LockedOverlay::new(file).map_err(system(path))?;
     // Damage that no checksum covers may still trip an assertion in redb.
-    let judged = catch_unwind(AssertUnwindSafe(|| {
+    let checked = catch_unwind(AssertUnwindSafe(|| {
         let mut builder = builder();
         builder.set_check_integrity_on_open(true);
         let opened = builder.create_with_backend(trial);
-        judge(path, &opened.map_err(|error| refusal(path, error))?)
+        check_format(path, &opened.map_err(|error| refusal(path, error))?)
     }));
-    judged.unwrap_or_else(|_| {
-        Err(OpenError::Damaged { path: path.to_owned(), detail: "its structure makes no sense".to_owned() })
+    checked.unwrap_or_else(|_| {
+        Err(OpenError::Damaged { path: path.to_owned(), detail: "its structure is invalid".to_owned() })
     })
 }
 
 /// Looks for the mark of a store in an intact database.
-fn judge(path: &Path, database: &Database) -> Result<(), OpenError> {
+fn check_format(path: &Path, database: &Database) -> Result<(), OpenError> {
     let foreign = || OpenError::Foreign(path.to_owned());
     let transaction = database.begin_read().map_err(unavailable)?;
     let meta = transaction.open_table(META).map_err(|_| foreign())?;

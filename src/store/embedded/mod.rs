@@ -21,15 +21,15 @@ use redb::{
     TableDefinition,
 };
 
-use super::backend::{Backend, Location, Most, Row, Write};
+use super::backend::{Backend, ListBounds, Location, Row, Write};
 use super::change::{CHANGES_MAX, Change};
-use super::feed::{Feed, Observed};
+use super::feed::{ChangeFeed, Observation};
 use super::usage::Usage;
-use super::writer::{State, Writer};
-use super::{Kind, OpenError, Revision, StoreError, StoreState, Written};
+use super::writer::{Writer, WriterState};
+use super::{Kind, OpenError, PutResult, Revision, StoreError, StoreState};
 use crate::config::StoreSettings;
 use crate::model::id::AccountId;
-use database::{Commits, FileSource, Handle, Memory, Source};
+use database::{Commits, DatabaseHandle, DatabaseSource, FileSource, Memory};
 
 /// Kind, account or nothing, id.
 type RecordKey = (u8, &'static str, &'static str);
@@ -61,22 +61,22 @@ const MEMORY_CACHE_BYTES: usize = 4 << 20;
 pub(super) async fn open(
     path: Option<PathBuf>,
     settings: &StoreSettings,
-    feed: Arc<Feed>,
+    feed: Arc<ChangeFeed>,
 ) -> Result<Arc<dyn Backend>, OpenError> {
     let usage = Usage::new(settings.quotas.clone());
-    let opened = tokio::task::spawn_blocking(move || Embedded::open(path.as_deref(), usage, feed)).await;
+    let opened = tokio::task::spawn_blocking(move || EmbeddedStore::open(path.as_deref(), usage, feed)).await;
     Ok(Arc::new(opened.map_err(unavailable)??))
 }
 
-struct Embedded {
+struct EmbeddedStore {
     // Dropped first, so that the writer commits before the file is closed.
     writer: Writer,
-    state: Arc<State>,
-    database: Arc<Handle>,
+    state: Arc<WriterState>,
+    database: Arc<DatabaseHandle>,
 }
 
-impl Embedded {
-    fn open(path: Option<&Path>, usage: Usage, feed: Arc<Feed>) -> Result<Self, OpenError> {
+impl EmbeddedStore {
+    fn open(path: Option<&Path>, usage: Usage, feed: Arc<ChangeFeed>) -> Result<Self, OpenError> {
         match path {
             Some(path) => {
                 let (database, made) = file::open(path)?;
@@ -86,7 +86,7 @@ impl Embedded {
                 if made {
                     tracing::info!(%file, "there was no store at this path; a new one was made");
                 } else {
-                    tracing::info!(%file, "the store was there already");
+                    tracing::info!(%file, "the existing store was opened");
                 }
                 Self::on(database, Box::new(FileSource(path.to_owned())), usage, feed)
             }
@@ -100,11 +100,16 @@ impl Embedded {
     }
 
     /// A store on an open database.
-    fn on(database: Database, source: Box<dyn Source>, mut usage: Usage, feed: Arc<Feed>) -> Result<Self, OpenError> {
+    fn on(
+        database: Database,
+        source: Box<dyn DatabaseSource>,
+        mut usage: Usage,
+        feed: Arc<ChangeFeed>,
+    ) -> Result<Self, OpenError> {
         load(&database, &mut usage, &feed)?;
-        let database = Handle::new(database, source);
+        let database = DatabaseHandle::new(database, source);
         let commits = Commits::new(Arc::clone(&database), usage, Arc::clone(&feed))?;
-        let state = State::new(Arc::clone(feed.metrics()));
+        let state = WriterState::new(Arc::clone(feed.metrics()));
         let writer = Writer::start(commits, feed, Arc::clone(&state));
         Ok(Self { writer: writer.map_err(unavailable)?, state, database })
     }
@@ -134,7 +139,7 @@ impl Embedded {
     }
 }
 
-impl Backend for Embedded {
+impl Backend for EmbeddedStore {
     fn get(&self, location: Location) -> BoxFuture<'_, Result<Option<Row>, StoreError>> {
         self.reading(move |transaction| {
             let records = transaction.open_table(RECORDS)?;
@@ -143,7 +148,7 @@ impl Backend for Embedded {
         })
     }
 
-    fn list(&self, after: Location, most: Most) -> BoxFuture<'_, Result<(Vec<Row>, bool), StoreError>> {
+    fn list(&self, after: Location, most: ListBounds) -> BoxFuture<'_, Result<(Vec<Row>, bool), StoreError>> {
         self.reading(move |transaction| {
             let records = transaction.open_table(RECORDS)?;
             let (kind, account, _) = key(&after);
@@ -165,7 +170,7 @@ impl Backend for Embedded {
         })
     }
 
-    fn write(&self, write: Write) -> BoxFuture<'_, Result<Written, StoreError>> {
+    fn write(&self, write: Write) -> BoxFuture<'_, Result<PutResult, StoreError>> {
         self.writer.write(write).boxed()
     }
 
@@ -221,7 +226,7 @@ fn unavailable(error: impl std::fmt::Display) -> StoreError {
 }
 
 /// Passes all that the file holds to the sink, in the order of kinds.
-fn load(database: &Database, usage: &mut Usage, feed: &Feed) -> Result<(), StoreError> {
+fn load(database: &Database, usage: &mut Usage, feed: &ChangeFeed) -> Result<(), StoreError> {
     usage.clear();
     let load = || -> Result<(), redb::Error> {
         let records = database.begin_read()?.open_table(RECORDS)?;
@@ -243,8 +248,8 @@ fn load(database: &Database, usage: &mut Usage, feed: &Feed) -> Result<(), Store
 fn read_batches(
     records: &ReadOnlyTable<RecordKey, RecordValue>,
     usage: &mut Usage,
-    feed: &Feed,
-    ready: &SyncSender<Vec<Observed<Change>>>,
+    feed: &ChangeFeed,
+    ready: &SyncSender<Vec<Observation<Change>>>,
 ) -> Result<(), redb::Error> {
     let mut batch = Vec::new();
     for entry in records.iter()? {

@@ -12,12 +12,12 @@ use crate::store::overlay::Overlay;
 
 /// An [`Overlay`] that holds the locks of the underlying file, so that no other process opens it.
 #[derive(Debug)]
-pub(super) struct Trial {
+pub(super) struct LockedOverlay {
     overlay: Mutex<Overlay>,
     locks: FileBackend,
 }
 
-impl Trial {
+impl LockedOverlay {
     pub(super) fn new(file: File) -> io::Result<Self> {
         let locks = FileBackend::new(file.try_clone()?).map_err(io::Error::other)?;
         Ok(Self { overlay: Mutex::new(Overlay::new(file)?), locks })
@@ -28,7 +28,7 @@ impl Trial {
     }
 }
 
-impl StorageBackend for Trial {
+impl StorageBackend for LockedOverlay {
     fn len(&self) -> io::Result<u64> {
         Ok(self.overlay().len())
     }

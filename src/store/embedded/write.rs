@@ -10,7 +10,7 @@ use super::{
 use crate::model::id::TriggerId;
 use crate::store::backend::Write;
 use crate::store::usage::Usage;
-use crate::store::{Kind, Revision, StoreError, Written};
+use crate::store::{Kind, PutResult, Revision, StoreError};
 
 /// The number of triggers that an error names when they prevent a template's deletion.
 const TRIGGERS_NAMED_MAX: usize = 5;
@@ -47,7 +47,7 @@ pub(super) fn commit(
     database: &Database,
     usage: &mut Usage,
     writes: &[Write],
-) -> Result<Vec<Result<Written, StoreError>>, StoreError> {
+) -> Result<Vec<Result<PutResult, StoreError>>, StoreError> {
     let transaction = begin_write(database).map_err(unavailable)?;
     let answers = apply_all(&transaction, usage, writes).map_err(unavailable)?;
     // If all were refused, no sync is needed.
@@ -75,7 +75,7 @@ fn apply_all(
     transaction: &WriteTransaction,
     usage: &mut Usage,
     writes: &[Write],
-) -> Result<Vec<Result<Written, StoreError>>, redb::Error> {
+) -> Result<Vec<Result<PutResult, StoreError>>, redb::Error> {
     let mut meta = transaction.open_table(META)?;
     let mut records = transaction.open_table(RECORDS)?;
     let mut references = transaction.open_table(REFERENCES)?;
@@ -98,7 +98,7 @@ fn apply(
     usage: &mut Usage,
     write: &Write,
     next: Revision,
-) -> Result<Result<Written, StoreError>, redb::Error> {
+) -> Result<Result<PutResult, StoreError>, redb::Error> {
     let location = &write.location;
     let (_, account, id) = key(location);
     let current = records.get(key(location))?.map(|found| {
@@ -151,7 +151,7 @@ fn apply(
             records.remove(key(location))?;
         }
     }
-    Ok(Ok(Written { revision: next, created: revision.is_none() }))
+    Ok(Ok(PutResult { revision: next, created: revision.is_none() }))
 }
 
 /// The first triggers that name a template.

@@ -1,10 +1,12 @@
--- What changed after a version: the entries of the log, and the values as they are now, of one instant.
+-- Returns the changes after a version: the log's entries and the current values, read atomically.
 --
 -- KEYS[1]  {posthaste}:meta
--- ARGV     the version; the most entries; the most bytes of values
--- Answers  format, epoch, version, token of the entry of the version asked for, then the entries:
---          each is id, kind, account, id, token, and the value: nothing where there is none (any
---          more), 0 where a later entry of these has it.
+-- ARGV[1]  the version
+-- ARGV[2]  the maximum number of entries
+-- ARGV[3]  the maximum number of bytes of values
+-- Returns  format, epoch, version, the token of the requested version's entry, then the entries:
+--          each has its entry id, kind, account, record id, token and value. The value is false if
+--          the record does not exist, and 0 if a later entry of this response has the value.
 local base = string.sub(KEYS[1], 1, -5)
 local log, after = base .. 'log', ARGV[1]
 local LISTS = {template = 'templates:', trigger = 'triggers:', key = 'keys'}

@@ -8,14 +8,14 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
-use super::position::Position;
+use super::position::LogPosition;
 use super::rights;
-use super::scripts::{self, Changes, Entry, LOG, LogValue, Trouble};
+use super::scripts::{self, Changes, LOG, LogEntry, LogValue, ScriptError};
 use super::state::SharedState;
 use crate::model::duration_text::DurationText;
-use crate::redis::{Cmd, Connection, RESPONSE_WITHIN, Value, is_refusal};
+use crate::redis::{Cmd, RESPONSE_WITHIN, RedisConnection, Value, is_refusal};
 use crate::store::OpenError;
-use crate::store::feed::{self, Observed, Saved};
+use crate::store::feed::{self, LoadedRecord, Observation};
 use crate::telemetry::metrics::{Label as _, SnapshotReason};
 
 /// How long a wait for new entries blocks. After each wait the follower checks whether the history is still the one that it
@@ -26,15 +26,15 @@ const GATHERED_FOR: Duration = Duration::from_millis(2);
 /// The pause between two attempts to reach Redis.
 const TRIED_AGAIN_AFTER: Duration = Duration::from_millis(200);
 /// How often a start logs that it still waits.
-const SAID_AGAIN_AFTER: Duration = Duration::from_secs(5);
+const LOGGED_AGAIN_AFTER: Duration = Duration::from_secs(5);
 
 /// Follows the store.
 pub(super) struct Follower {
     shared: Arc<SharedState>,
-    position: Option<Position>,
+    position: Option<LogPosition>,
 }
 
-type Opened = oneshot::Sender<Result<(), OpenError>>;
+type OpenedSender = oneshot::Sender<Result<(), OpenError>>;
 
 impl Follower {
     pub(super) fn new(shared: Arc<SharedState>) -> Self {
@@ -43,7 +43,7 @@ impl Follower {
 
     /// Runs for ever once the store is open. An error that keeps it from being opened is returned through `opened`
     /// and ends it.
-    pub(super) async fn run(mut self, opened: Opened, within: Duration) {
+    pub(super) async fn run(mut self, opened: OpenedSender, within: Duration) {
         let first = self.open(within).await;
         let failed = first.is_err();
         if opened.send(first.map(drop)).is_err() || failed {
@@ -71,7 +71,7 @@ impl Follower {
     async fn open(&mut self, within: Duration) -> Result<(), OpenError> {
         let place = self.shared.link.place().to_owned();
         let begun = Instant::now();
-        let mut said = None::<Instant>;
+        let mut logged_at = None::<Instant>;
         loop {
             let trouble = match self.read_first().await {
                 Ok(missing) if missing.is_empty() => return Ok(()),
@@ -83,12 +83,12 @@ impl Follower {
             };
             let detail = trouble.to_string();
             match &trouble {
-                Trouble::Format(found) => {
+                ScriptError::Format(found) => {
                     let found = found.chars().take(32).collect();
                     return Err(OpenError::OtherSharedFormat { place, found, known: scripts::FORMAT });
                 }
-                Trouble::Redis(error) if is_refusal(error) => return Err(OpenError::Refused { place, detail }),
-                Trouble::Redis(error) => {
+                ScriptError::Redis(error) if is_refusal(error) => return Err(OpenError::Refused { place, detail }),
+                ScriptError::Redis(error) => {
                     if let Some(cause) = self.shared.link.cause(error).await {
                         return Err(OpenError::Misdirected { place, cause });
                     }
@@ -98,8 +98,8 @@ impl Follower {
             if begun.elapsed() >= within {
                 return Err(OpenError::Unreachable { place, waited: DurationText(within), detail });
             }
-            if said.is_none_or(|said| said.elapsed() >= SAID_AGAIN_AFTER) {
-                said = Some(Instant::now());
+            if logged_at.is_none_or(|logged_at| logged_at.elapsed() >= LOGGED_AGAIN_AFTER) {
+                logged_at = Some(Instant::now());
                 tracing::warn!(%place, error = detail, "waiting for Redis");
             }
             tokio::time::sleep(TRIED_AGAIN_AFTER.min(within)).await;
@@ -107,7 +107,7 @@ impl Follower {
     }
 
     /// Logs the commands that this user may not run.
-    async fn read_first(&mut self) -> Result<Vec<String>, Trouble> {
+    async fn read_first(&mut self) -> Result<Vec<String>, ScriptError> {
         let mut connection = self.shared.link.blocking().await?;
         let missing = rights::missing(&mut connection).await?;
         if !missing.is_empty() {
@@ -119,7 +119,7 @@ impl Follower {
     }
 
     /// Follows the log for as long as one connection lasts.
-    async fn follow(&mut self) -> Result<std::convert::Infallible, Trouble> {
+    async fn follow(&mut self) -> Result<std::convert::Infallible, ScriptError> {
         let mut connection = self.shared.link.blocking().await?;
         loop {
             self.catch_up(&mut connection).await?;
@@ -128,18 +128,18 @@ impl Follower {
     }
 
     /// Waits until the log has a new entry. A response that never comes ends the connection.
-    async fn wait_for_news(&self, connection: &mut Connection) -> Result<(), Trouble> {
+    async fn wait_for_news(&self, connection: &mut RedisConnection) -> Result<(), ScriptError> {
         let Some(position) = &self.position else { return Ok(()) };
         let mut command = Cmd::new();
         command.arg("XREAD").arg("COUNT").arg(1).arg("BLOCK").arg(NEWS_WITHIN.as_millis() as u64);
         command.arg("STREAMS").arg(LOG).arg(format!("{}-0", position.version));
-        let asked = tokio::time::timeout(NEWS_WITHIN + RESPONSE_WITHIN, command.query_async::<Value>(connection));
-        asked.await.map_err(|_| Trouble::Silence)??;
+        let reply = tokio::time::timeout(NEWS_WITHIN + RESPONSE_WITHIN, command.query_async::<Value>(connection));
+        reply.await.map_err(|_| ScriptError::Silence)??;
         Ok(())
     }
 
     /// Applies all changes.
-    async fn catch_up(&mut self, connection: &mut Connection) -> Result<(), Trouble> {
+    async fn catch_up(&mut self, connection: &mut RedisConnection) -> Result<(), ScriptError> {
         let mut turns = 0_u32;
         loop {
             let Some(position) = &self.position else {
@@ -180,7 +180,7 @@ impl Follower {
         for entry in read.entries {
             match self.shared.pending.take(&entry.token) {
                 Some((change, writer)) => {
-                    observed.push(Observed::Record(Saved::Ready(change)));
+                    observed.push(Observation::Record(LoadedRecord::Ready(change)));
                     writers.push(writer);
                 }
                 None => observed.extend(observe(entry, newest)),
@@ -200,7 +200,11 @@ impl Follower {
     }
 
     /// Reads the whole store, and then replaces the live records in one step.
-    async fn read_snapshot(&mut self, connection: &mut Connection, reason: SnapshotReason) -> Result<(), Trouble> {
+    async fn read_snapshot(
+        &mut self,
+        connection: &mut RedisConnection,
+        reason: SnapshotReason,
+    ) -> Result<(), ScriptError> {
         let begun = Instant::now();
         if reason != SnapshotReason::Start {
             tracing::warn!(reason = reason.word(), "the store's log is incomplete; reading the whole store");
@@ -221,14 +225,14 @@ impl Follower {
 }
 
 /// The change of an entry of the log; `None` if a later entry supersedes it.
-fn observe(entry: Entry, (last, version): (u64, u64)) -> Option<Observed<Saved>> {
+fn observe(entry: LogEntry, (last, version): (u64, u64)) -> Option<Observation<LoadedRecord>> {
     let Some(location) = entry.location else {
         tracing::warn!(version = entry.version, "an entry of the store's log names no record and is skipped");
         return None;
     };
     match entry.value {
         LogValue::Superseded => None,
-        LogValue::Deleted => Some(Observed::Deleted(location)),
+        LogValue::Deleted => Some(Observation::Deleted(location)),
         LogValue::Saved(value) => match scripts::split(&value) {
             // A later entry has the value.
             (revision, _) if (last + 1..=version).contains(&revision) => None,

@@ -19,16 +19,16 @@ use tokio::runtime::{Builder, Handle};
 use tokio::sync::{Semaphore, oneshot};
 
 use self::follower::Follower;
-use self::pending::Pending;
-use self::scripts::{META, ROWS_MAX, Trouble};
+use self::pending::PendingWrites;
+use self::scripts::{META, ROWS_MAX, ScriptError};
 use self::state::SharedState;
-use super::backend::{Backend, Location, Most, Row, Write};
-use super::feed::Feed;
-use super::{Kind, OpenError, Precondition, Revision, StoreError, StoreState, Written};
+use super::backend::{Backend, ListBounds, Location, Row, Write};
+use super::feed::ChangeFeed;
+use super::{Kind, OpenError, Precondition, PutResult, Revision, StoreError, StoreState};
 use crate::config::StoreSettings;
 use crate::model::id::{AccountId, TemplateId, TriggerId};
 use crate::model::quotas::Quota;
-use crate::redis::{Cmd, Code, Link, RedisResult, Value, is_broken};
+use crate::redis::{Cmd, Link, LuaScript, RedisResult, Value, is_broken};
 use crate::telemetry::metrics::Metrics;
 
 /// The most writes in flight; past it, callers wait for a permit. A write's deadline starts with its permit, and it
@@ -41,11 +41,11 @@ const ACCOUNTS_MAX: usize = 1_000;
 /// Opens the store, waiting for Redis up to the configured time, and starts to follow it.
 pub(super) async fn open(
     settings: &StoreSettings,
-    feed: Arc<Feed>,
+    feed: Arc<ChangeFeed>,
     metrics: Arc<Metrics>,
 ) -> Result<Arc<dyn Backend>, OpenError> {
     let link = Link::new(&settings.url, settings.ca_file.as_deref())?;
-    let (pending, connected, quotas) = (Pending::new(), AtomicBool::new(false), settings.quotas.clone());
+    let (pending, connected, quotas) = (PendingWrites::new(), AtomicBool::new(false), settings.quotas.clone());
     let shared = Arc::new(SharedState { link, feed, metrics, pending, connected, quotas });
     shared.set_connected(false);
     let system = |error: std::io::Error| StoreError::Unavailable(error.to_string());
@@ -62,12 +62,12 @@ pub(super) async fn open(
                 () = follower.run(opened, within) => {}
             }
         });
-        // A template that is being compiled needs no wait: nobody will use it.
+        // No wait for a template that is being compiled: it is not used any more.
         runtime.shutdown_background();
     };
     let thread = std::thread::Builder::new().name("store-follower".to_owned()).spawn(run).map_err(system)?;
-    let store = Redis {
-        calls: Arc::new(Calls { shared, writes: Semaphore::new(WRITES_MAX), faulty: AtomicBool::new(false) }),
+    let store = RedisStore {
+        calls: Arc::new(RedisCalls { shared, writes: Semaphore::new(WRITES_MAX), faulty: AtomicBool::new(false) }),
         runtime: handle,
         stop: Some(stop),
         thread: Some(thread),
@@ -77,15 +77,15 @@ pub(super) async fn open(
 }
 
 /// The store, and the thread of all its connections.
-struct Redis {
-    calls: Arc<Calls>,
+struct RedisStore {
+    calls: Arc<RedisCalls>,
     runtime: Handle,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
 
-impl Drop for Redis {
-    /// Waits for the thread, so that nothing of the store outlives this call.
+impl Drop for RedisStore {
+    /// Waits for the thread, so that no part of the store outlives this call.
     fn drop(&mut self) {
         self.stop = None;
         let Some(thread) = self.thread.take() else {
@@ -98,10 +98,10 @@ impl Drop for Redis {
     }
 }
 
-impl Redis {
+impl RedisStore {
     /// Runs a call on the store's thread: a connection lives as long as the thread that opened it, and threads that
     /// serve requests come and go. A caller that stops waiting does not stop the call.
-    fn call<T, F>(&self, work: impl FnOnce(Arc<Calls>) -> F) -> BoxFuture<'static, Result<T, StoreError>>
+    fn call<T, F>(&self, work: impl FnOnce(Arc<RedisCalls>) -> F) -> BoxFuture<'static, Result<T, StoreError>>
     where
         T: Send + 'static,
         F: Future<Output = Result<T, StoreError>> + Send + 'static,
@@ -117,16 +117,16 @@ impl Redis {
     }
 }
 
-impl Backend for Redis {
+impl Backend for RedisStore {
     fn get(&self, location: Location) -> BoxFuture<'_, Result<Option<Row>, StoreError>> {
         self.call(|calls| async move { calls.get(location).await })
     }
 
-    fn list(&self, after: Location, most: Most) -> BoxFuture<'_, Result<(Vec<Row>, bool), StoreError>> {
+    fn list(&self, after: Location, most: ListBounds) -> BoxFuture<'_, Result<(Vec<Row>, bool), StoreError>> {
         self.call(move |calls| async move { calls.list(after, most).await })
     }
 
-    fn write(&self, write: Write) -> BoxFuture<'_, Result<Written, StoreError>> {
+    fn write(&self, write: Write) -> BoxFuture<'_, Result<PutResult, StoreError>> {
         self.call(|calls| async move { calls.write(write).await })
     }
 
@@ -141,14 +141,14 @@ impl Backend for Redis {
 }
 
 /// The calls to Redis, all over one connection.
-struct Calls {
+struct RedisCalls {
     shared: Arc<SharedState>,
     writes: Semaphore,
     /// The last call failed because of Redis.
     faulty: AtomicBool,
 }
 
-impl Calls {
+impl RedisCalls {
     /// Logs the error of Redis when its failures begin, and a line when they end. Clients never see that error.
     fn note(&self, error: Option<&StoreError>) {
         match error {
@@ -176,7 +176,7 @@ impl Calls {
         Ok(value.map(|value| row(location.id, &value)))
     }
 
-    async fn list(&self, after: Location, most: Most) -> Result<(Vec<Row>, bool), StoreError> {
+    async fn list(&self, after: Location, most: ListBounds) -> Result<(Vec<Row>, bool), StoreError> {
         let account = after.account.as_ref().map_or("", AccountId::as_str);
         let (mut rows, mut bytes, mut from) = (Vec::new(), 0, Some(after.id));
         while let Some(id) = from.take_if(|_| rows.len() < most.records && bytes < most.bytes) {
@@ -191,7 +191,7 @@ impl Calls {
         Ok((rows, from.is_some()))
     }
 
-    async fn write(&self, write: Write) -> Result<Written, StoreError> {
+    async fn write(&self, write: Write) -> Result<PutResult, StoreError> {
         let _permit = self.writes.acquire().await.map_err(unavailable)?;
         let Write { location, content, precondition, change } = write;
         let expected = self.shared.pending.expect(change);
@@ -205,7 +205,7 @@ impl Calls {
             condition(&precondition).into_bytes(),
             expected.token.clone().into_bytes(),
         ];
-        let written = judged(self.run(&scripts::WRITE, &words).await.map_err(unavailable)?)?;
+        let written = put_result(self.run(&scripts::WRITE, &words).await.map_err(unavailable)?)?;
         expected.live(written.revision.0).await;
         Ok(written)
     }
@@ -226,7 +226,7 @@ impl Calls {
         }
     }
 
-    async fn run(&self, code: &Code, words: &[Vec<u8>]) -> RedisResult<Value> {
+    async fn run(&self, code: &LuaScript, words: &[Vec<u8>]) -> RedisResult<Value> {
         let words: Vec<&[u8]> = words.iter().map(Vec::as_slice).collect();
         self.shared.link.code(code, META, &words).await
     }
@@ -257,36 +257,36 @@ fn condition(precondition: &Precondition) -> String {
 }
 
 /// Reads the response of write.lua.
-fn judged(answer: Value) -> Result<Written, StoreError> {
+fn put_result(answer: Value) -> Result<PutResult, StoreError> {
     let mut words = scripts::list(answer).map_err(unavailable)?.into_iter().map(scripts::text);
     let verdict = words.next().flatten().unwrap_or_default();
     let mut word = || words.next().flatten();
     let version = |word: Option<String>| word.and_then(|word| word.parse().ok()).map(Revision);
     Err(match verdict.as_str() {
         "written" => {
-            let revision = version(word()).ok_or_else(|| unavailable(Trouble::Answer))?;
-            return Ok(Written { revision, created: word().as_deref() == Some("created") });
+            let revision = version(word()).ok_or_else(|| unavailable(ScriptError::Answer))?;
+            return Ok(PutResult { revision, created: word().as_deref() == Some("created") });
         }
         "not_found" => StoreError::NotFound,
         "precondition_failed" => StoreError::PreconditionFailed { current: version(word()) },
         "template_missing" => match word().and_then(|name| TemplateId::new(&name).ok()) {
             Some(template) => StoreError::TemplateMissing(template),
-            None => unavailable(Trouble::Answer),
+            None => unavailable(ScriptError::Answer),
         },
         "over_quota" => {
             let quota = word().and_then(|word| Quota::named(&word));
             let most = word().and_then(|word| word.parse().ok());
             match quota.zip(most) {
                 Some((quota, most)) => StoreError::OverQuota { quota, most },
-                None => unavailable(Trouble::Answer),
+                None => unavailable(ScriptError::Answer),
             }
         }
         "template_in_use" => {
             let triggers = std::iter::from_fn(word).filter_map(|name| TriggerId::new(&name).ok());
             StoreError::TemplateInUse { triggers: triggers.collect() }
         }
-        "other_format" => unavailable(Trouble::Format(word().unwrap_or_default())),
-        _ => unavailable(Trouble::Answer),
+        "other_format" => unavailable(ScriptError::Format(word().unwrap_or_default())),
+        _ => unavailable(ScriptError::Answer),
     })
 }
 

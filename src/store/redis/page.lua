@@ -1,10 +1,14 @@
--- Some records of one kind, in the order of accounts and ids.
+-- Returns a page of records of one kind, ordered by account and id.
 --
 -- KEYS[1]  {posthaste}:meta
--- ARGV     template | trigger | key; the account to go on in; the id after which to go on; the most
---          records; the most bytes of values; 'all' where later accounts follow, else 'one'
--- Answers  the records (account, id, value), then the account and id after which the next page
---          begins, or nothing where there is no more.
+-- ARGV[1]  template | trigger | key
+-- ARGV[2]  the account in which the page begins
+-- ARGV[3]  the id after which the page begins
+-- ARGV[4]  the maximum number of records
+-- ARGV[5]  the maximum number of bytes of values
+-- ARGV[6]  all (continue with later accounts) | one
+-- Returns  the records (account, id, value), then the account and the id after which the next page
+--          begins, or false on the last page
 local base = string.sub(KEYS[1], 1, -5)
 local kind, account, after = ARGV[1], ARGV[2], ARGV[3]
 local most, bytes_max, all = tonumber(ARGV[4]), tonumber(ARGV[5]), ARGV[6] == 'all'
@@ -13,7 +17,7 @@ local LISTS = {template = 'templates:', trigger = 'triggers:', key = 'keys'}
 local rows, bytes = {}, 0
 local function is_full() return #rows >= most or bytes >= bytes_max end
 
--- Takes what fits of an account; says after which id it had to stop, if it had to.
+-- Adds records of one account while there is room. Returns the last id that was added if some did not fit.
 local function take(this, from)
   local list = LISTS[kind] .. (kind == 'key' and '' or this)
   local begin = from == '' and '-' or ('(' .. from)
@@ -34,13 +38,13 @@ if kind == 'key' or not all then
   local stopped = take(account, after)
   return {rows, stopped and account, stopped}
 end
--- Accounts without a record of the kind cost time too.
+-- Limits the work of one call: accounts without a record of this kind also take time.
 local ACCOUNTS_MAX = 1000
 local accounts = redis.call('ZRANGEBYLEX', base .. 'accounts', account == '' and '-' or ('[' .. account), '+', 'LIMIT', 0, ACCOUNTS_MAX)
 for _, this in ipairs(accounts) do
   local stopped = take(this, this == account and after or '')
   if stopped then return {rows, this, stopped} end
 end
--- DEL is behind every name: the next page goes on in the account that follows.
+-- DEL (127) sorts after every id, so the next page begins with the account that follows.
 if #accounts == ACCOUNTS_MAX then return {rows, accounts[#accounts], '\127'} end
 return {rows, false, false}

@@ -5,14 +5,14 @@ use crate::telemetry::metrics::SnapshotReason;
 
 /// The sink has everything up to this version of this history.
 #[derive(Debug, Clone)]
-pub(super) struct Position {
+pub(super) struct LogPosition {
     pub(super) epoch: String,
     pub(super) version: u64,
     /// The token of the version's entry in the log; two histories may have the same version.
     pub(super) token: Option<String>,
 }
 
-impl Position {
+impl LogPosition {
     /// Whether the entries that were read continue from here; if not, why everything must be read again.
     pub(super) fn check(&self, read: &Changes) -> Result<(), SnapshotReason> {
         if read.epoch.as_ref() != Some(&self.epoch) {
@@ -32,12 +32,16 @@ impl Position {
 
 #[cfg(test)]
 mod tests {
-    use super::super::scripts::{Entry, LogValue};
+    use super::super::scripts::{LogEntry, LogValue};
     use super::*;
 
     fn read(epoch: &str, version: u64, token: Option<&str>, entries: &[u64]) -> Changes {
-        let entry =
-            |version: &u64| Entry { version: *version, location: None, token: String::new(), value: LogValue::Deleted };
+        let entry = |version: &u64| LogEntry {
+            version: *version,
+            location: None,
+            token: String::new(),
+            value: LogValue::Deleted,
+        };
         Changes {
             epoch: Some(epoch.to_owned()),
             version,
@@ -48,7 +52,7 @@ mod tests {
 
     #[test]
     fn a_log_is_followed_only_where_it_is_complete() {
-        let position = Position { epoch: "e".into(), version: 5, token: Some("t".into()) };
+        let position = LogPosition { epoch: "e".into(), version: 5, token: Some("t".into()) };
         for (read, expected) in [
             (read("e", 5, Some("t"), &[]), Ok(())),
             (read("e", 7, Some("t"), &[6, 7]), Ok(())),
@@ -69,7 +73,7 @@ mod tests {
 
     #[test]
     fn a_log_that_was_emptied_is_followed_on() {
-        let position = Position { epoch: "e".into(), version: 5, token: None };
+        let position = LogPosition { epoch: "e".into(), version: 5, token: None };
         assert_eq!(position.check(&read("e", 5, None, &[])), Ok(()));
         assert_eq!(position.check(&read("e", 6, None, &[6])), Ok(()));
     }

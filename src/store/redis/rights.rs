@@ -1,8 +1,8 @@
 //! The commands that the store's Redis user must be allowed to run; docs/redis.md lists them too.
 
-use super::scripts::Trouble;
+use super::scripts::ScriptError;
 use crate::model::id::new_id;
-use crate::redis::{Connection, rights};
+use crate::redis::{RedisConnection, rights};
 
 /// Run in this order, they leave no keys.
 const NEEDED: [&str; 19] = [
@@ -28,7 +28,7 @@ const NEEDED: [&str; 19] = [
 ];
 
 /// The commands that the user may not run.
-pub(super) async fn missing(connection: &mut Connection) -> Result<Vec<String>, Trouble> {
+pub(super) async fn missing(connection: &mut RedisConnection) -> Result<Vec<String>, ScriptError> {
     let key = format!("{{posthaste}}:try:{}", new_id());
     let mut missing = rights::missing(connection, &key, &NEEDED).await?;
     missing.dedup();

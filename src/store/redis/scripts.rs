@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use std::time::Duration;
 
 use crate::model::id::AccountId;
-use crate::redis::{Code, Connection, RedisError, Value};
+use crate::redis::{LuaScript, RedisConnection, RedisError, Value};
 use crate::store::Kind;
 use crate::store::backend::Location;
 
@@ -23,15 +23,15 @@ pub(super) const BYTES_MAX: usize = 4 << 20;
 const READ_WITHIN: Duration = Duration::from_secs(10);
 
 /// Writes; see write.lua.
-pub(super) static WRITE: LazyLock<Code> = LazyLock::new(|| Code::new(include_str!("write.lua")));
+pub(super) static WRITE: LazyLock<LuaScript> = LazyLock::new(|| LuaScript::new(include_str!("write.lua")));
 /// Reads changes; see changes.lua.
-pub(super) static CHANGES: LazyLock<Code> = LazyLock::new(|| Code::new(include_str!("changes.lua")));
+pub(super) static CHANGES: LazyLock<LuaScript> = LazyLock::new(|| LuaScript::new(include_str!("changes.lua")));
 /// Reads records in order; see page.lua.
-pub(super) static PAGE: LazyLock<Code> = LazyLock::new(|| Code::new(include_str!("page.lua")));
+pub(super) static PAGE: LazyLock<LuaScript> = LazyLock::new(|| LuaScript::new(include_str!("page.lua")));
 
 /// Why something in Redis was not read.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum Trouble {
+pub(super) enum ScriptError {
     /// Redis is unavailable, or refuses the call.
     #[error(transparent)]
     Redis(#[from] RedisError),
@@ -48,7 +48,7 @@ pub(super) enum Trouble {
 
 /// One entry of the log.
 #[derive(Debug)]
-pub(super) struct Entry {
+pub(super) struct LogEntry {
     pub(super) version: u64,
     /// `None` if another program wrote an invalid place.
     pub(super) location: Option<Location>,
@@ -76,14 +76,18 @@ pub(super) struct Changes {
     pub(super) version: u64,
     /// The token of the requested version, if the log still has it.
     pub(super) token: Option<String>,
-    pub(super) entries: Vec<Entry>,
+    pub(super) entries: Vec<LogEntry>,
 }
 
 /// Runs a script over the follower's own connection.
-pub(super) async fn run(connection: &mut Connection, code: &Code, words: &[Vec<u8>]) -> Result<Value, Trouble> {
+pub(super) async fn run(
+    connection: &mut RedisConnection,
+    code: &LuaScript,
+    words: &[Vec<u8>],
+) -> Result<Value, ScriptError> {
     let words: Vec<&[u8]> = words.iter().map(Vec::as_slice).collect();
     let response = tokio::time::timeout(READ_WITHIN, code.run(connection, META, &words)).await;
-    Ok(response.map_err(|_| Trouble::Silence)??)
+    Ok(response.map_err(|_| ScriptError::Silence)??)
 }
 
 /// The arguments of changes.lua.
@@ -92,10 +96,10 @@ pub(super) fn changes_after(version: u64) -> [Vec<u8>; 3] {
 }
 
 /// Reads the response of changes.lua.
-pub(super) fn read_changes(answer: Value) -> Result<Changes, Trouble> {
+pub(super) fn read_changes(answer: Value) -> Result<Changes, ScriptError> {
     let [format, epoch, version, token, entries] = items(answer)?;
     match text(format) {
-        Some(format) if format != FORMAT => return Err(Trouble::Format(format)),
+        Some(format) if format != FORMAT => return Err(ScriptError::Format(format)),
         _ => {}
     }
     let entries = list(entries)?.into_iter().map(read_entry);
@@ -107,14 +111,14 @@ pub(super) fn read_changes(answer: Value) -> Result<Changes, Trouble> {
     })
 }
 
-fn read_entry(entry: Value) -> Result<Entry, Trouble> {
+fn read_entry(entry: Value) -> Result<LogEntry, ScriptError> {
     let [id, kind, account, name, token, value] = items(entry)?;
-    let id = text(id).ok_or(Trouble::Answer)?;
+    let id = text(id).ok_or(ScriptError::Answer)?;
     let version = id.split('-').next().and_then(|version| version.parse().ok());
     let kind = text(kind).and_then(|kind| kind_of(&kind));
     let location = kind.and_then(|kind| location(kind, &text(account)?, text(name)?));
-    Ok(Entry {
-        version: version.ok_or(Trouble::Answer)?,
+    Ok(LogEntry {
+        version: version.ok_or(ScriptError::Answer)?,
         location,
         token: text(token).unwrap_or_default(),
         value: match value {
@@ -135,7 +139,7 @@ fn location(kind: Kind, account: &str, id: String) -> Option<Location> {
 
 /// A page of records of one kind, and where the next page begins.
 #[derive(Debug)]
-pub(super) struct Page {
+pub(super) struct RecordPage {
     pub(super) rows: Vec<(Location, Vec<u8>)>,
     /// Account and id; `None` on the last page.
     pub(super) next: Option<(String, String)>,
@@ -155,10 +159,10 @@ pub(super) fn page_after(kind: Kind, account: &str, id: &str, most: (usize, usiz
 }
 
 /// Reads the response of page.lua.
-pub(super) fn read_page(kind: Kind, answer: Value) -> Result<Page, Trouble> {
+pub(super) fn read_page(kind: Kind, answer: Value) -> Result<RecordPage, ScriptError> {
     // On the last page, Redis omits the rest of the list.
     let mut items = list(answer)?.into_iter();
-    let rows = list(items.next().ok_or(Trouble::Answer)?)?;
+    let rows = list(items.next().ok_or(ScriptError::Answer)?)?;
     let next = items.next().and_then(text).zip(items.next().and_then(text));
     let rows = rows.into_iter().map(|row| {
         let [account, id, value] = self::items(row)?;
@@ -166,8 +170,8 @@ pub(super) fn read_page(kind: Kind, answer: Value) -> Result<Page, Trouble> {
         // A list that another program wrote can contain invalid names.
         Ok(location.zip(bytes(value)))
     });
-    let rows = rows.collect::<Result<Vec<_>, Trouble>>()?;
-    Ok(Page { rows: rows.into_iter().flatten().collect(), next })
+    let rows = rows.collect::<Result<Vec<_>, ScriptError>>()?;
+    Ok(RecordPage { rows: rows.into_iter().flatten().collect(), next })
 }
 
 /// A stored value: revision, a blank, JSON. A value without a revision has the revision 0 and is not JSON.
@@ -178,14 +182,14 @@ pub(super) fn split(value: &[u8]) -> (u64, &[u8]) {
 }
 
 /// A list of exactly this many items.
-pub(super) fn items<const N: usize>(answer: Value) -> Result<[Value; N], Trouble> {
-    list(answer)?.try_into().map_err(|_| Trouble::Answer)
+pub(super) fn items<const N: usize>(answer: Value) -> Result<[Value; N], ScriptError> {
+    list(answer)?.try_into().map_err(|_| ScriptError::Answer)
 }
 
-pub(super) fn list(answer: Value) -> Result<Vec<Value>, Trouble> {
+pub(super) fn list(answer: Value) -> Result<Vec<Value>, ScriptError> {
     match answer {
         Value::Array(items) => Ok(items),
-        _ => Err(Trouble::Answer),
+        _ => Err(ScriptError::Answer),
     }
 }
 

@@ -3,21 +3,24 @@
 
 use std::time::{Duration, Instant};
 
-use super::position::Position;
-use super::scripts::{self, BYTES_MAX, ROWS_MAX, Trouble};
+use super::position::LogPosition;
+use super::scripts::{self, BYTES_MAX, ROWS_MAX, ScriptError};
 use super::state::SharedState;
-use crate::redis::Connection;
+use crate::redis::RedisConnection;
 use crate::store::Kind;
 
 /// How often a long read logs its progress.
-const SAID_EVERY: Duration = Duration::from_secs(5);
+const LOGGED_EVERY: Duration = Duration::from_secs(5);
 
 /// Reads everything into the sink. Returns the position from which to follow the log, and the number of records.
-pub(super) async fn take(shared: &SharedState, connection: &mut Connection) -> Result<(Position, usize), Trouble> {
+pub(super) async fn take(
+    shared: &SharedState,
+    connection: &mut RedisConnection,
+) -> Result<(LogPosition, usize), ScriptError> {
     let position = begin(shared, connection).await?;
     let expected = expected(connection).await?;
     let mut snapshot = shared.feed.snapshot(expected);
-    let (mut records, mut said) = (0, Instant::now());
+    let (mut records, mut logged_at) = (0, Instant::now());
     for kind in [Kind::Template, Kind::Trigger, Kind::Key] {
         let mut from = Some((String::new(), String::new()));
         while let Some((account, id)) = from {
@@ -27,8 +30,8 @@ pub(super) async fn take(shared: &SharedState, connection: &mut Connection) -> R
             records += page.rows.len();
             let rows = page.rows.into_iter().map(|(location, value)| (location, scripts::split(&value).1.to_vec()));
             snapshot.add(shared.read_all(rows.collect()).await);
-            if said.elapsed() >= SAID_EVERY {
-                said = Instant::now();
+            if logged_at.elapsed() >= LOGGED_EVERY {
+                logged_at = Instant::now();
                 tracing::info!(records, expected, "reading the store in Redis");
             }
         }
@@ -38,24 +41,24 @@ pub(super) async fn take(shared: &SharedState, connection: &mut Connection) -> R
 }
 
 /// The position in the store's history before the first read. Creates a new store if there is none.
-async fn begin(shared: &SharedState, connection: &mut Connection) -> Result<Position, Trouble> {
+async fn begin(shared: &SharedState, connection: &mut RedisConnection) -> Result<LogPosition, ScriptError> {
     let quotas = [shared.quotas.triggers, shared.quotas.templates, shared.quotas.bytes];
     let mut words = vec![b"open".to_vec()];
     words.extend(quotas.map(|number| number.to_string().into_bytes()));
     let opened = scripts::run(connection, &scripts::WRITE, &words).await?;
     let mut words = scripts::list(opened)?.into_iter().map(scripts::text);
-    let mut word = || words.next().flatten().ok_or(Trouble::Answer);
+    let mut word = || words.next().flatten().ok_or(ScriptError::Answer);
     match (word()?.as_str(), word()?) {
         ("open", _) => {}
-        (_, format) => return Err(Trouble::Format(format)),
+        (_, format) => return Err(ScriptError::Format(format)),
     }
-    let (epoch, version) = (word()?, word()?.parse().map_err(|_| Trouble::Answer)?);
+    let (epoch, version) = (word()?, word()?.parse().map_err(|_| ScriptError::Answer)?);
     let changes = scripts::run(connection, &scripts::CHANGES, &scripts::changes_after(version)).await?;
-    Ok(Position { epoch, version, token: scripts::read_changes(changes)?.token })
+    Ok(LogPosition { epoch, version, token: scripts::read_changes(changes)?.token })
 }
 
 /// The approximate number of records, used only to show progress.
-async fn expected(connection: &mut Connection) -> Result<usize, Trouble> {
+async fn expected(connection: &mut RedisConnection) -> Result<usize, ScriptError> {
     let mut command = crate::redis::Cmd::new();
     command.arg("HMGET").arg(scripts::META).arg("templates").arg("triggers").arg("keys");
     let counts: Vec<Option<usize>> = command.query_async(connection).await?;

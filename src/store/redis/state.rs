@@ -4,20 +4,20 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::SystemTime;
 
-use super::pending::Pending;
+use super::pending::PendingWrites;
 use crate::model::quotas::Quotas;
 use crate::redis::Link;
 use crate::store::backend::Location;
 use crate::store::change::Change;
-use crate::store::feed::{Feed, Observed, Saved};
+use crate::store::feed::{ChangeFeed, LoadedRecord, Observation};
 use crate::telemetry::metrics::Metrics;
 
 /// The shared state.
 pub(super) struct SharedState {
     pub(super) link: Link,
-    pub(super) feed: Arc<Feed>,
+    pub(super) feed: Arc<ChangeFeed>,
     pub(super) metrics: Arc<Metrics>,
-    pub(super) pending: Pending,
+    pub(super) pending: PendingWrites,
     pub(super) connected: AtomicBool,
     pub(super) quotas: Quotas,
 }
@@ -32,8 +32,8 @@ impl SharedState {
     }
 
     /// Compiles on other threads, as this thread serves the calls to the store.
-    pub(super) async fn compile(&self, observed: Vec<Observed<Saved>>) -> Vec<Observed<Change>> {
-        if !observed.iter().any(Observed::is_slow) {
+    pub(super) async fn compile(&self, observed: Vec<Observation<LoadedRecord>>) -> Vec<Observation<Change>> {
+        if !observed.iter().any(Observation::is_slow) {
             return self.feed.compile(observed);
         }
         let feed = Arc::clone(&self.feed);
@@ -42,7 +42,7 @@ impl SharedState {
     }
 
     /// Reads and compiles the records of a page on other threads.
-    pub(super) async fn read_all(&self, rows: Vec<(Location, Vec<u8>)>) -> Vec<Observed<Change>> {
+    pub(super) async fn read_all(&self, rows: Vec<(Location, Vec<u8>)>) -> Vec<Observation<Change>> {
         let feed = Arc::clone(&self.feed);
         let reading = tokio::task::spawn_blocking(move || feed.read_all(rows));
         reading.await.expect("a panic in compiling is caught, and the task is not aborted")

@@ -1,15 +1,15 @@
--- Posthaste's one way to change its store in Redis: judges a write, does it and announces it, as a
--- whole or not at all. docs/redis.md says how to call it.
+-- Changes the store in Redis. Every change goes through this script: it checks a write, applies it and
+-- adds it to the log, atomically. docs/redis.md documents how to call it.
 --
--- KEYS[1]  {posthaste}:meta. All other keys follow from it, and share its hash tag and so its slot.
--- ARGV[1]  put | delete | open (says what there is, and makes a new store where there is none; three numbers
---          after it are the quotas of each account from then on: triggers, templates, bytes of both)
+-- KEYS[1]  {posthaste}:meta. All other keys are derived from it and share its hash tag, hence its slot.
+-- ARGV[1]  put | delete | open (returns the state of the store, and creates a store if there is none; the
+--          three numbers after it set the quotas of each account: triggers, templates, bytes of both)
 -- ARGV[2]  template | trigger | key
--- ARGV[3]  the account; for a key: nothing
+-- ARGV[3]  the account; empty for a key
 -- ARGV[4]  the id
--- ARGV[5]  put: the record as one JSON object; delete: nothing
--- ARGV[6]  what must hold of the record: any (as when left out) | exists | absent | is REVISION REVISION ...
--- ARGV[7]  a word that no other write has, by which the writer knows its own; left out: one is made
+-- ARGV[5]  put: the record as a JSON object; delete: empty
+-- ARGV[6]  the precondition: any (default) | exists | absent | is REVISION REVISION ...
+-- ARGV[7]  a unique token, by which the writer recognizes its own change; generated if it is missing
 local FORMAT, LOG_ENTRIES = '1', 100000
 local meta = KEYS[1]
 local base = string.sub(meta, 1, -5)
@@ -27,7 +27,7 @@ local found = redis.call('HMGET', meta, 'format', 'version', 'epoch')
 local format, version, epoch = found[1], found[2] or '0', found[3]
 if format and format ~= FORMAT then return {'other_format', format} end
 
--- A log without its store is from another one.
+-- Starts a new history. A log that is there without a store belongs to another store, so it is deleted.
 local function begin()
   epoch, version = now(), '0'
   redis.call('DEL', log)
@@ -36,7 +36,7 @@ end
 
 if operation == 'open' then
   if not (format and epoch) then begin() end
-  -- The quotas of each account, from a node's settings. A Redis that takes no writes now keeps the ones it has.
+  -- The quotas of each account, from a node's settings. If Redis refuses writes now, the old quotas stay.
   local known = redis.call('HMGET', meta, 'triggers_max', 'templates_max', 'bytes_max')
   if ARGV[4] and not (known[1] == ARGV[2] and known[2] == ARGV[3] and known[3] == ARGV[4]) then
     redis.pcall('HSET', meta, 'triggers_max', ARGV[2], 'templates_max', ARGV[3], 'bytes_max', ARGV[4])
@@ -49,15 +49,15 @@ local function is_name(text)
 end
 
 local LISTS = {template = base .. 'templates', trigger = base .. 'triggers', key = base .. 'keys'}
-if operation ~= 'put' and operation ~= 'delete' then return {'invalid', 'the first word is put or delete'} end
-if not LISTS[kind] then return {'invalid', 'the second word is template, trigger or key'} end
-if kind == 'key' and account ~= '' then return {'invalid', 'a key has no account: the third word is empty'} end
-if kind ~= 'key' and not is_name(account) then return {'invalid', 'the third word is no name of an account'} end
-if not is_name(id) then return {'invalid', 'the fourth word is no name'} end
--- Clients take these for steps in a path. A record that has such a name can still be deleted.
+if operation ~= 'put' and operation ~= 'delete' then return {'invalid', 'the first argument must be put or delete'} end
+if not LISTS[kind] then return {'invalid', 'the second argument must be template, trigger or key'} end
+if kind == 'key' and account ~= '' then return {'invalid', 'a key has no account: the third argument must be empty'} end
+if kind ~= 'key' and not is_name(account) then return {'invalid', 'the third argument is not a valid account name'} end
+if not is_name(id) then return {'invalid', 'the fourth argument is not a valid id'} end
+-- Clients resolve these as path segments. A record that has such a name can still be deleted.
 local function is_step(text) return text == '.' or text == '..' end
-if operation == 'put' and is_step(account) then return {'invalid', 'the third word is no name of an account'} end
-if operation == 'put' and is_step(id) then return {'invalid', 'the fourth word is no name'} end
+if operation == 'put' and is_step(account) then return {'invalid', 'the third argument is not a valid account name'} end
+if operation == 'put' and is_step(id) then return {'invalid', 'the fourth argument is not a valid id'} end
 
 local function records_of(this)
   return this == 'key' and LISTS.key or (LISTS[this] .. ':' .. account)
@@ -66,7 +66,7 @@ local records = records_of(kind)
 local ids = base .. 'ids:' .. string.sub(records, #base + 1)
 local uses = base .. 'uses:' .. account
 
--- The template that a trigger names, from its JSON or from what is kept of it; or nothing.
+-- The template that a trigger names, from its JSON or from its stored value; nil if there is none.
 local function template_of(text)
   local read, document = pcall(cjson.decode, text)
   if read and type(document) == 'table' and type(document.template) == 'string' then return document.template end
@@ -79,11 +79,11 @@ local document_template
 if operation == 'put' then
   local read, document = pcall(cjson.decode, json or '')
   if not read or type(document) ~= 'table' or document.id ~= id then
-    return {'invalid', 'the fifth word is no JSON object whose id is that of the fourth'}
+    return {'invalid', 'the fifth argument must be a JSON object whose id is the fourth argument'}
   end
   if kind == 'trigger' then
     document_template = template_of(json)
-    if not is_name(document_template) then return {'invalid', 'a trigger names its template'} end
+    if not is_name(document_template) then return {'invalid', 'a trigger must name its template'} end
   end
 end
 
@@ -99,7 +99,7 @@ elseif condition == 'absent' then
 elseif string.sub(condition, 1, 2) == 'is' then
   for wanted in string.gmatch(condition, '%d+') do holds = holds or wanted == revision end
 else
-  return {'invalid', 'the sixth word is any, exists, absent, or is and revisions'}
+  return {'invalid', 'the sixth argument must be any, exists, absent, or is with revisions'}
 end
 if not holds then return {'precondition_failed', revision} end
 if operation == 'delete' and not value then return {'not_found'} end
@@ -108,7 +108,8 @@ if document_template and redis.call('HEXISTS', records_of('template'), document_
   return {'template_missing', document_template}
 end
 
--- Some triggers that name the template. What a record that was changed by hand left here is taken away.
+-- Up to five triggers that name the template. Removes index entries that are stale because a trigger was
+-- changed without this script.
 local function users()
   local from, to = '[' .. id .. ' ', '(' .. id .. '!'
   local answer, stray
@@ -133,7 +134,7 @@ if operation == 'delete' and kind == 'template' then
   if answer then return answer end
 end
 
--- What the account keeps is counted at the first write of a version that has quotas.
+-- The number of bytes that the account stores. Computed once if an earlier version did not record it.
 local sizes = base .. 'bytes'
 local function kept_bytes()
   local kept = redis.call('HGET', sizes, account)
@@ -156,7 +157,7 @@ if kind ~= 'key' then
   if growth > 0 and most[2] and kept + growth > tonumber(most[2]) then return {'over_quota', 'bytes', most[2]} end
 end
 
--- From here on nothing is refused any more, except by Redis at the first of these calls.
+-- All checks have passed. Only Redis itself can refuse the write now, at the first of these calls.
 if not (format and epoch) then begin() end
 if token == '' then token = now() end
 local function announce()
@@ -167,7 +168,7 @@ end
 local announced = announce()
 if type(announced) == 'table' and announced.err then
   if not string.find(announced.err, 'equal or smaller', 1, true) then return announced end
-  -- The log is ahead of the version: it is from another history, and this begins a new one.
+  -- The log has a higher version than the store, so it is from another history. Start a new one.
   local kept = version
   begin()
   version = kept

@@ -2,7 +2,7 @@
 
 use crate::model::firing::FiringId;
 use crate::model::id::{AccountId, TriggerId};
-use crate::model::outcome::{Dropped, Outcome, Report};
+use crate::model::outcome::{DropReason, FiringReport, Outcome};
 
 /// Every outcome but `delivered`.
 const FAILED: &str = "failed";
@@ -31,7 +31,7 @@ pub struct FilterError(String);
 impl ActivityFilter {
     /// All words that [`Self::with_outcomes`] knows.
     pub fn words() -> impl Iterator<Item = &'static str> {
-        let reasons = Dropped::ALL.into_iter().map(Dropped::as_str);
+        let reasons = DropReason::ALL.into_iter().map(DropReason::as_str);
         Outcome::ALL.into_iter().map(Outcome::as_str).chain(reasons).chain([FAILED, DROPPED])
     }
 
@@ -47,17 +47,17 @@ impl ActivityFilter {
         Ok(self)
     }
 
-    pub(super) fn lets_through(&self, firing: &FiringId, report: Report) -> bool {
+    pub(super) fn lets_through(&self, firing: &FiringId, report: FiringReport) -> bool {
         self.account.as_ref().is_none_or(|account| *account == firing.event.account)
             && self.trigger.as_ref().is_none_or(|trigger| *trigger == firing.trigger)
             && (self.outcomes.is_empty() || self.outcomes.iter().any(|word| is_meant(word, report)))
     }
 }
 
-fn is_meant(word: &str, report: Report) -> bool {
+fn is_meant(word: &str, report: FiringReport) -> bool {
     match word {
         FAILED => !report.is_delivered(),
-        DROPPED => matches!(report, Report::Dropped(_)),
+        DROPPED => matches!(report, FiringReport::Dropped(_)),
         word => word == report.word(),
     }
 }

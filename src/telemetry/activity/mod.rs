@@ -12,18 +12,18 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::SystemTime;
 
 pub use filter::{ActivityFilter, FilterError};
-pub use subscription::{Batch, Subscription};
+pub use subscription::{LineBatch, Subscription};
 
 use crate::model::destination::Destination;
 use crate::model::firing::FiringId;
 use crate::model::id::AccountId;
-use crate::model::outcome::Report;
+use crate::model::outcome::FiringReport;
 
 use subscription::Subscriber;
 
 /// An ended firing, as subscribers receive it.
 #[derive(Debug)]
-pub struct Ended {
+pub struct EndedFiring {
     /// When.
     pub time: SystemTime,
     /// The firing.
@@ -31,7 +31,7 @@ pub struct Ended {
     /// Its destination; `None` if the trigger's URL is unusable.
     pub destination: Option<Destination>,
     /// Its outcome.
-    pub report: Report,
+    pub report: FiringReport,
 }
 
 /// The bounds of subscriptions.
@@ -65,23 +65,23 @@ impl Activity {
 
     /// Reports an ended firing to the subscribers. A firing without names comes from an entry that an earlier version
     /// wrote.
-    pub fn ended(&self, firing: Option<&FiringId>, destination: Option<&Destination>, report: Report) {
+    pub fn ended(&self, firing: Option<&FiringId>, destination: Option<&Destination>, report: FiringReport) {
         if self.number.load(Ordering::Relaxed) == 0 {
             return;
         }
         if let Some(firing) = firing {
-            self.tell(firing, destination, report);
+            self.notify(firing, destination, report);
         }
     }
 
-    fn tell(&self, firing: &FiringId, destination: Option<&Destination>, report: Report) {
-        let mut line: Option<Arc<Ended>> = None;
+    fn notify(&self, firing: &FiringId, destination: Option<&Destination>, report: FiringReport) {
+        let mut line: Option<Arc<EndedFiring>> = None;
         for subscriber in self.subscribers.read().unwrap_or_else(PoisonError::into_inner).iter() {
             if subscriber.wants(firing, report) {
                 // Created once, and only if a subscriber has room for it.
                 let made = line.as_ref().map(Arc::clone);
                 line = subscriber
-                    .push(|| made.unwrap_or_else(|| Arc::new(Ended::now(firing, destination, report))))
+                    .push(|| made.unwrap_or_else(|| Arc::new(EndedFiring::now(firing, destination, report))))
                     .or(line);
             }
         }
@@ -133,8 +133,8 @@ impl Activity {
     }
 }
 
-impl Ended {
-    fn now(firing: &FiringId, destination: Option<&Destination>, report: Report) -> Self {
+impl EndedFiring {
+    fn now(firing: &FiringId, destination: Option<&Destination>, report: FiringReport) -> Self {
         Self { time: SystemTime::now(), firing: firing.clone(), destination: destination.cloned(), report }
     }
 }

@@ -5,10 +5,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::Notify;
 
-use super::{Activity, ActivityFilter, Ended};
+use super::{Activity, ActivityFilter, EndedFiring};
 use crate::model::firing::FiringId;
 use crate::model::id::AccountId;
-use crate::model::outcome::Report;
+use crate::model::outcome::FiringReport;
 
 /// The sending side.
 #[derive(Debug)]
@@ -17,7 +17,7 @@ pub(super) struct Subscriber {
     pub(super) owner: Option<AccountId>,
     filter: ActivityFilter,
     lines_max: usize,
-    lines: Mutex<Vec<Arc<Ended>>>,
+    lines: Mutex<Vec<Arc<EndedFiring>>>,
     /// Whether its lines are at the bound. Read without the lock.
     is_full: AtomicBool,
     skipped: AtomicU64,
@@ -27,9 +27,9 @@ pub(super) struct Subscriber {
 
 /// Lines that waited.
 #[derive(Debug, Default)]
-pub struct Batch {
+pub struct LineBatch {
     /// The lines, oldest first.
-    pub lines: Vec<Arc<Ended>>,
+    pub lines: Vec<Arc<EndedFiring>>,
     /// How many were skipped after them.
     pub skipped: u64,
 }
@@ -55,12 +55,12 @@ impl Subscriber {
         }
     }
 
-    pub(super) fn wants(&self, firing: &FiringId, report: Report) -> bool {
+    pub(super) fn wants(&self, firing: &FiringId, report: FiringReport) -> bool {
         self.filter.lets_through(firing, report)
     }
 
     /// Adds a line if there is room, and returns it for other subscribers; otherwise counts it as skipped.
-    pub(super) fn push(&self, line: impl FnOnce() -> Arc<Ended>) -> Option<Arc<Ended>> {
+    pub(super) fn push(&self, line: impl FnOnce() -> Arc<EndedFiring>) -> Option<Arc<EndedFiring>> {
         if self.is_full.load(Ordering::Relaxed) {
             self.skipped.fetch_add(1, Ordering::Relaxed);
             return None;
@@ -81,9 +81,9 @@ impl Subscriber {
     }
 
     /// Takes the waiting lines. Under the lock, so that the skipped count belongs after these lines.
-    fn take(&self) -> Batch {
+    fn take(&self) -> LineBatch {
         let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
-        let batch = Batch { lines: std::mem::take(&mut *lines), skipped: self.skipped.swap(0, Ordering::Relaxed) };
+        let batch = LineBatch { lines: std::mem::take(&mut *lines), skipped: self.skipped.swap(0, Ordering::Relaxed) };
         self.is_full.store(false, Ordering::Relaxed);
         batch
     }
@@ -95,7 +95,7 @@ impl Subscription {
     }
 
     /// Waits until there are lines, and takes all of them. `None`: the node is stopping, and all lines were taken.
-    pub async fn next(&mut self) -> Option<Batch> {
+    pub async fn next(&mut self) -> Option<LineBatch> {
         loop {
             let batch = self.subscriber.take();
             if !batch.lines.is_empty() || batch.skipped > 0 {

@@ -4,7 +4,7 @@ use super::*;
 use crate::model::event::EventType;
 use crate::model::firing::EventIdentity;
 use crate::model::id::TriggerId;
-use crate::model::outcome::{Dropped, Outcome};
+use crate::model::outcome::{DropReason, Outcome};
 
 const BOUNDS: ActivityBounds = ActivityBounds { subscribers: 8, lines: 3 };
 
@@ -26,14 +26,14 @@ fn destination() -> Destination {
     Destination { secure: true, host: "example.com".into(), port: 443 }
 }
 
-fn attempted(outcome: Outcome) -> Report {
-    Report::Attempted { outcome, status: None, duration: Duration::from_millis(1) }
+fn attempted(outcome: Outcome) -> FiringReport {
+    FiringReport::Attempted { outcome, status: None, duration: Duration::from_millis(1) }
 }
 
 /// The waiting lines, without waiting for more: trigger and word of each, and the number skipped.
 fn taken(subscription: &mut Subscription) -> (Vec<String>, u64) {
     let Some(Some(batch)) = futures_util::FutureExt::now_or_never(subscription.next()) else { return (Vec::new(), 0) };
-    let line = |line: &Arc<Ended>| format!("{} {}", line.firing.trigger, line.report.word());
+    let line = |line: &Arc<EndedFiring>| format!("{} {}", line.firing.trigger, line.report.word());
     (batch.lines.iter().map(line).collect(), batch.skipped)
 }
 
@@ -43,7 +43,7 @@ fn each_subscriber_receives_what_its_filter_selects() {
     let all = [
         (firing("a", "t"), attempted(Outcome::Delivered)),
         (firing("a", "u"), attempted(Outcome::ClientError)),
-        (firing("b", "t"), Report::Dropped(Dropped::QueueFull)),
+        (firing("b", "t"), FiringReport::Dropped(DropReason::QueueFull)),
     ];
     let filter = |of: Option<&str>, trigger: Option<&str>, words: &str| {
         let mut filter = ActivityFilter::default();

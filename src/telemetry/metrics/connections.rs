@@ -29,7 +29,7 @@ label! {
         HeadBytes = "head_bytes",
         /// A response was not taken within `server.response_timeout_ms`.
         ResponseTimeout = "response_timeout",
-        /// Its response was not taken for longest when all such responses had `server.response_bytes_max`.
+        /// Its response was unread for longest when unread responses reached `server.response_bytes_max`.
         ResponseBytes = "response_bytes",
         /// The node stops.
         Stopping = "stopping",

@@ -5,7 +5,7 @@ use std::time::Duration;
 use prometheus::{Histogram, IntCounter, IntGauge};
 
 use super::kind::{CounterBy, Label, subject};
-use crate::model::outcome::{Dropped, Outcome};
+use crate::model::outcome::{DropReason, Outcome};
 
 subject! {
     /// Deliveries: rendered, queued, attempted, dropped.
@@ -13,7 +13,7 @@ subject! {
         /// Bodies rendered and handed to a destination.
         pub rendered: IntCounter = "posthaste_deliveries_rendered_total",
         /// Firings and deliveries that ended without an attempt, by reason.
-        pub dropped: CounterBy<Dropped> = "posthaste_dropped_total",
+        pub dropped: CounterBy<DropReason> = "posthaste_dropped_total",
         /// Attempts that ended, by outcome.
         pub attempts: CounterBy<Outcome> = "posthaste_attempts_total",
         /// Attempts in flight.
@@ -58,7 +58,7 @@ impl DeliveryMetrics {
     }
 }
 
-impl Label for Dropped {
+impl Label for DropReason {
     const NAME: &'static str = "reason";
     const ALL: &'static [Self] = &Self::ALL;
 

@@ -1,4 +1,4 @@
-//! The metrics: counters, gauges and histograms, in Prometheus' text format and with names after its rules. One file
+//! The metrics: counters, gauges and histograms, in Prometheus' text format and with names that follow its rules. One file
 //! for each subject defines its metrics; only this folder names the metrics library. Labels are fixed words, never a
 //! customer's data, so their number is bounded.
 
@@ -21,7 +21,7 @@ pub use events::{EventMetrics, RejectedByCode};
 pub use journal::JournalMetrics;
 pub use kind::{CounterBy, Label};
 pub use store::{SnapshotReason, StoreMetrics};
-pub use streams::{Redeemed, StreamMetrics};
+pub use streams::{RedemptionResult, StreamMetrics};
 
 /// All of the node's metrics. Handles are looked up once, here; counting is one atomic addition.
 #[derive(Debug)]
@@ -90,7 +90,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::model::outcome::{Dropped, Outcome};
+    use crate::model::outcome::{DropReason, Outcome};
 
     /// Each value of the label counts for itself, under its own word.
     fn count_each<L: Label>(metrics: &Metrics, name: &str, counter: &CounterBy<L>) {
@@ -108,12 +108,12 @@ mod tests {
     #[test]
     fn every_label_value_has_its_own_counter() {
         let metrics = Metrics::new();
-        count_each::<Dropped>(&metrics, "posthaste_dropped_total", &metrics.deliveries.dropped);
+        count_each::<DropReason>(&metrics, "posthaste_dropped_total", &metrics.deliveries.dropped);
         count_each::<Outcome>(&metrics, "posthaste_attempts_total", &metrics.deliveries.attempts);
         let ended = &metrics.connections.ended;
         count_each::<ConnectionEnd>(&metrics, "posthaste_connections_ended_total", ended);
         count_each::<SnapshotReason>(&metrics, "posthaste_store_snapshots_total", &metrics.store.snapshots);
-        count_each::<Redeemed>(&metrics, "posthaste_tickets_total", &metrics.streams.redeemed);
+        count_each::<RedemptionResult>(&metrics, "posthaste_tickets_total", &metrics.streams.redeemed);
         metrics.deliveries.attempted(Outcome::Delivered, Duration::from_millis(1));
         metrics.events.rejected.inc_by("missing_member", 3);
         let text = metrics.render();

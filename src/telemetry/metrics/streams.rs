@@ -16,13 +16,13 @@ subject! {
         /// Deliveries that this node took over from dead nodes or that were given back.
         pub claimed: IntCounter = "posthaste_claims_total",
         /// Claims redeemed before attempts: won by this node, or lost to another one.
-        pub redeemed: CounterBy<Redeemed> = "posthaste_tickets_total",
+        pub redeemed: CounterBy<RedemptionResult> = "posthaste_tickets_total",
     }
 }
 
 label! {
     /// Which node won a claim.
-    pub enum Redeemed = "result" {
+    pub enum RedemptionResult = "result" {
         /// This node.
         Won = "won",
         /// Another node.

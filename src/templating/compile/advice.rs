@@ -1,11 +1,12 @@
 //! Warnings about a well-formed template that probably does not send what its author means. It checks each value in its
 //! context, and refuses nothing.
 
-use super::findings::Findings;
+use super::findings::DiagnosticList;
 use super::origin::Origins;
+use crate::model::media_type::MediaType;
 use crate::model::template::Format;
 use crate::templating::program::{EscapeContext, Expression, HelperCall, Nodes, TemplateNode, ValueNode};
-use crate::templating::render::helpers::{self, Gives};
+use crate::templating::render::helpers::{self, ResultKind};
 
 /// Warns of values that are probably mistakes.
 pub(crate) fn warn(
@@ -13,7 +14,7 @@ pub(crate) fn warn(
     format: Format,
     content_type: Option<&str>,
     origins: &Origins<'_>,
-    findings: &mut Findings<'_>,
+    findings: &mut DiagnosticList<'_>,
 ) {
     each_write(nodes, &mut |write| number_as_text(write, findings));
     match format {
@@ -25,7 +26,7 @@ pub(crate) fn warn(
 }
 
 /// JSON written by hand in a plain text: a value between its quotes is not escaped.
-fn by_hand(nodes: &Nodes, quote: &str, origins: &Origins<'_>, findings: &mut Findings<'_>) {
+fn by_hand(nodes: &Nodes, quote: &str, origins: &Origins<'_>, findings: &mut DiagnosticList<'_>) {
     for three in nodes.windows(3) {
         let [TemplateNode::Text(before), TemplateNode::Write(write), TemplateNode::Text(after)] = three else {
             continue;
@@ -52,17 +53,17 @@ fn by_hand(nodes: &Nodes, quote: &str, origins: &Origins<'_>, findings: &mut Fin
 }
 
 /// A value in a `text` template that is sent as HTML or CSV, and not escaped for it.
-fn unescaped(write: &ValueNode, content_type: Option<&str>, findings: &mut Findings<'_>) {
-    let media_type = content_type.map(|text| text.split(';').next().unwrap_or(text).trim().to_ascii_lowercase());
+fn unescaped(write: &ValueNode, content_type: Option<&str>, findings: &mut DiagnosticList<'_>) {
+    let media_type = content_type.and_then(MediaType::parse).map(|media_type| media_type.essence());
     let (helper, gives) = match media_type.as_deref() {
-        Some("text/html") => ("html", Gives::Html),
-        Some("text/csv") => ("csv", Gives::Csv),
+        Some("text/html") => ("html", ResultKind::Html),
+        Some("text/csv") => ("csv", ResultKind::Csv),
         _ => return,
     };
     let safe = match &write.value {
         Expression::Call(call) => {
             let own = helpers::get(call.helper).gives;
-            own == gives || matches!(own, Gives::Number | Gives::Boolean)
+            own == gives || matches!(own, ResultKind::Number | ResultKind::Boolean)
         }
         Expression::Local(_) | Expression::Literal(_) => true,
         Expression::Path(_) => false,
@@ -88,11 +89,11 @@ fn each_write(nodes: &Nodes, look: &mut impl FnMut(&ValueNode)) {
 }
 
 /// As a JSON value, `number`, `money` and a date in seconds write a text in quotes.
-fn number_as_text(write: &ValueNode, findings: &mut Findings<'_>) {
+fn number_as_text(write: &ValueNode, findings: &mut DiagnosticList<'_>) {
     let (EscapeContext::JsonValue { .. }, Expression::Call(call)) = (write.place, &write.value) else { return };
     let helper = helpers::get(call.helper);
     let instead = match helper.gives {
-        Gives::Figures => "{{to_number x}} or {{round x 2}}",
+        ResultKind::Figures => "{{to_number x}} or {{round x 2}}",
         _ if is_seconds(call) => "{{unix x}}",
         _ => return,
     };

@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 
 use crate::templating::render::run::Complaint;
 
-/// The codes of all findings. `docs/templates.md` has the cure for each, and a test compares the two.
+/// The codes of all findings. `docs/templates.md` has the fix for each, and a test compares the two.
 pub(crate) const CODES: [&str; 73] = [
     "above_root",
     "block_values",
@@ -98,7 +98,7 @@ pub enum Severity {
 pub struct Diagnostic {
     /// Whether the template is refused for it.
     pub severity: Severity,
-    /// The finding's stable name; `docs/templates.md` lists them all with their cures.
+    /// The finding's stable name; `docs/templates.md` lists them all with their fixes.
     pub code: &'static str,
     /// The line in the body, from 1.
     pub line: usize,

@@ -9,19 +9,19 @@ const FINDINGS_MAX: usize = 100;
 
 /// Gathers findings.
 #[derive(Debug)]
-pub(crate) struct Findings<'p> {
+pub(crate) struct DiagnosticList<'p> {
     positions: Positions<'p>,
     list: Vec<Diagnostic>,
 }
 
-impl<'p> Findings<'p> {
+impl<'p> DiagnosticList<'p> {
     pub(crate) fn of(body: &'p str) -> Self {
         Self { positions: Positions::of(body), list: Vec::new() }
     }
 
     /// The same findings; from now on offsets refer to another text that has the same lines and columns.
-    pub(crate) fn in_text<'q>(self, text: &'q str) -> Findings<'q> {
-        Findings { positions: Positions::of(text), list: self.list }
+    pub(crate) fn in_text<'q>(self, text: &'q str) -> DiagnosticList<'q> {
+        DiagnosticList { positions: Positions::of(text), list: self.list }
     }
 
     pub(crate) fn positions(&self) -> &Positions<'p> {

@@ -1,7 +1,7 @@
 //! The last step of compiling: joins neighbouring texts, encodes a form's text, and estimates the length of bodies, so
 //! that rendering has as little to do as possible.
 
-use super::findings::Findings;
+use super::findings::DiagnosticList;
 use super::origin::Origins;
 use crate::templating::program::{Nodes, TemplateNode};
 use crate::templating::render::escape::percent;
@@ -12,7 +12,7 @@ const VALUE_BYTES: usize = 24;
 const ELEMENTS: usize = 4;
 
 /// Warns of text that changes its meaning in a form, which is probably a mistake.
-pub(crate) fn warn_of_form_text(nodes: &Nodes, origins: &Origins<'_>, findings: &mut Findings<'_>) {
+pub(crate) fn warn_of_form_text(nodes: &Nodes, origins: &Origins<'_>, findings: &mut DiagnosticList<'_>) {
     for node in nodes {
         if let TemplateNode::Text(text) = node {
             let find =
@@ -24,7 +24,7 @@ pub(crate) fn warn_of_form_text(nodes: &Nodes, origins: &Origins<'_>, findings: 
                 findings.warning(
                     "form_plus",
                     at,
-                    "In a form, + means a blank. Write %2B for a plus sign, and %20 or a blank for a blank.",
+                    "In a form, + means a space. Write %2B for a plus sign, and %20 or a space for a space.",
                 );
             }
         }
@@ -49,7 +49,7 @@ pub(crate) fn encode(nodes: &mut Nodes) {
     }
 }
 
-/// Joins texts that stand side by side.
+/// Joins adjacent texts.
 pub(crate) fn join(nodes: Nodes) -> Nodes {
     let mut joined: Nodes = Vec::with_capacity(nodes.len());
     for mut node in nodes {

@@ -6,12 +6,12 @@ use std::cell::{OnceCell, RefCell};
 use std::collections::HashSet;
 
 use super::diagnostic::Severity;
-use super::findings::Findings;
+use super::findings::DiagnosticList;
 use super::tag_lookup::TagLookup;
 use super::tags;
 use crate::json::Json;
 use crate::model::event::EventPattern;
-use crate::templating::nearest::{Nearest, likely, nearest};
+use crate::templating::nearest::{NearestName, likely, nearest};
 
 /// The members that Posthaste itself adds to every template's data.
 pub const EVENT_PATHS: [&str; 7] =
@@ -31,10 +31,10 @@ pub(crate) struct KnownPaths<'d> {
     /// The paths that were reported, so that each is reported once.
     warned: RefCell<HashSet<String>>,
     /// The paths that events carry; `None` if nothing is known of them.
-    carried: OnceCell<Option<Carried>>,
+    carried: OnceCell<Option<EventPaths>>,
 }
 
-struct Carried {
+struct EventPaths {
     paths: Vec<String>,
     /// The paths and all that lead to them.
     all: HashSet<String>,
@@ -45,8 +45,8 @@ impl<'d> KnownPaths<'d> {
         Self { dictionary, event, data, warned: RefCell::default(), carried: OnceCell::new() }
     }
 
-    /// The path that a tag stands for; reports an error if there is no such tag.
-    pub(crate) fn tag(&self, tag: &str, at: usize, findings: &mut Findings<'_>) -> Option<Vec<String>> {
+    /// The path of a tag; reports an error if there is no such tag.
+    pub(crate) fn tag(&self, tag: &str, at: usize, findings: &mut DiagnosticList<'_>) -> Option<Vec<String>> {
         let (entity, attribute) = tag.split_once(':')?;
         let Some(path) = self.dictionary.tag_path(entity, attribute) else {
             self.unknown_tag(tag, at, findings);
@@ -55,7 +55,7 @@ impl<'d> KnownPaths<'d> {
         let names: Vec<String> = path.split('.').map(str::to_owned).collect();
         if !self.carries(path) && self.is_new(path) {
             let message = format!(
-                "*|{tag}|* stands for {path}. {} not known to carry it: where it is missing, it is empty.",
+                "*|{tag}|* stands for {path}. {} not known to carry it: if it is missing, it is empty.",
                 self.events()
             );
             findings.add(Severity::Warning, "unknown_path", at, message, None);
@@ -63,7 +63,7 @@ impl<'d> KnownPaths<'d> {
         Some(names)
     }
 
-    fn unknown_tag(&self, tag: &str, at: usize, findings: &mut Findings<'_>) {
+    fn unknown_tag(&self, tag: &str, at: usize, findings: &mut DiagnosticList<'_>) {
         if findings.is_full(Severity::Error) {
             return;
         }
@@ -85,7 +85,7 @@ impl<'d> KnownPaths<'d> {
     }
 
     /// Reports a path from the root that events are not known to carry.
-    pub(crate) fn path(&self, names: &[String], at: usize, findings: &mut Findings<'_>) {
+    pub(crate) fn path(&self, names: &[String], at: usize, findings: &mut DiagnosticList<'_>) {
         // The dictionary has no paths for elements of lists.
         let plain = names.iter().take_while(|name| name.parse::<usize>().is_err());
         let path = plain.map(String::as_str).collect::<Vec<_>>().join(".");
@@ -94,13 +94,13 @@ impl<'d> KnownPaths<'d> {
         }
         let paths = self.carried().map(|carried| carried.paths.iter());
         let candidates = paths.into_iter().flatten().map(String::as_str);
-        // One that is far, and of another entity, puzzles: data of one's own is not misspelt.
+        // A distant name of another entity would confuse: the author's own data is not a misspelling.
         let first = |path: &str| path.split('.').next().map(str::to_owned);
-        let helps = |found: &Nearest<'_>| found.likely || first(found.name) == first(&path);
+        let helps = |found: &NearestName<'_>| found.likely || first(found.name) == first(&path);
         let nearest = nearest(&path, candidates.chain(EVENT_PATHS)).filter(helps);
         let hint = nearest.map(|nearest| nearest.sentence(nearest.name)).unwrap_or_default();
         let message =
-            format!("{} not known to carry {}: where it is missing, it is empty.{hint}", self.events(), shown(&path));
+            format!("{} not known to carry {}: if it is missing, it is empty.{hint}", self.events(), shown(&path));
         let suggestion = nearest.map(|nearest| nearest.name.to_owned());
         findings.add(Severity::Warning, "unknown_path", at, message, suggestion);
     }
@@ -136,7 +136,7 @@ impl<'d> KnownPaths<'d> {
         self.warned.borrow_mut().insert(path.to_owned())
     }
 
-    fn carried(&self) -> Option<&Carried> {
+    fn carried(&self) -> Option<&EventPaths> {
         let ask = || {
             let paths = self.dictionary.paths(self.event)?;
             let mut all = HashSet::new();
@@ -144,7 +144,7 @@ impl<'d> KnownPaths<'d> {
                 let ends = path.match_indices('.').map(|(end, _)| end);
                 all.extend(ends.chain([path.len()]).map(|end| path[..end].to_owned()));
             }
-            Some(Carried { paths, all })
+            Some(EventPaths { paths, all })
         };
         self.carried.get_or_init(ask).as_ref()
     }

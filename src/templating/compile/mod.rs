@@ -20,24 +20,24 @@ mod tags;
 use bytes::Bytes;
 
 use self::diagnostic::Diagnostic;
-use self::findings::Findings;
+use self::findings::DiagnosticList;
 use self::known::KnownPaths;
-use self::parse::{ParsedTemplate, Tree};
-use self::scan::Scanned;
+use self::parse::{ParseTree, ParsedTemplate};
+use self::scan::ScannedBody;
 use self::shape::TemplateShape;
 use self::tag_lookup::TagLookup;
 use super::limits::TemplateLimits;
 use super::program::Nodes;
 use super::render::data::Data;
 use super::render::run;
-use super::render::stop::Unrendered;
+use super::render::stop::RenderFailure;
 use crate::json::Json;
 use crate::model::event::EventPattern;
 use crate::model::template::Format;
 
 /// A template that may be rendered: whatever the data, its bodies are well-formed.
 #[derive(Debug)]
-pub struct Compiled {
+pub struct CompiledTemplate {
     format: Format,
     nodes: Nodes,
     limits: TemplateLimits,
@@ -46,16 +46,16 @@ pub struct Compiled {
 
 /// The result of compiling a body.
 #[derive(Debug)]
-pub struct Checked {
+pub struct CheckedTemplate {
     /// The template, unless an error was found.
-    pub compiled: Option<Compiled>,
+    pub compiled: Option<CompiledTemplate>,
     /// All findings, in the order of the body.
     pub diagnostics: Vec<Diagnostic>,
 }
 
 /// The information that a template is checked with.
 #[derive(Clone, Copy)]
-pub struct Setting<'a> {
+pub struct CompileContext<'a> {
     /// The tags, and what events carry.
     pub dictionary: &'a dyn TagLookup,
     /// The events that it will be rendered for, so that paths they don't carry are reported.
@@ -66,7 +66,7 @@ pub struct Setting<'a> {
     pub content_type: Option<&'a str>,
 }
 
-impl<'a> Setting<'a> {
+impl<'a> CompileContext<'a> {
     /// Only the dictionary.
     pub fn of(dictionary: &'a dyn TagLookup) -> Self {
         Self { dictionary, event: None, data: None, content_type: None }
@@ -80,34 +80,39 @@ pub fn compile(
     dictionary: &dyn TagLookup,
     event: Option<&EventPattern>,
     limits: &TemplateLimits,
-) -> Checked {
-    compile_in(format, body, &Setting { event, ..Setting::of(dictionary) }, limits)
+) -> CheckedTemplate {
+    compile_in(format, body, &CompileContext { event, ..CompileContext::of(dictionary) }, limits)
 }
 
 /// Compiles and checks a body with this information.
-pub fn compile_in(format: Format, body: &str, setting: &Setting<'_>, limits: &TemplateLimits) -> Checked {
+pub fn compile_in(
+    format: Format,
+    body: &str,
+    setting: &CompileContext<'_>,
+    limits: &TemplateLimits,
+) -> CheckedTemplate {
     // Editors put a byte order mark before a text; it is never meant to be sent.
     let body = body.strip_prefix('\u{feff}').unwrap_or(body);
     // A file ends with a line break, which would become a part of the last value.
     let body = if format == Format::Form { body.trim_end_matches(['\r', '\n']) } else { body };
     let (nodes, diagnostics) = program(TemplateShape::Body(format), body, setting, limits);
-    let compiled = nodes.map(|nodes| Compiled {
+    let compiled = nodes.map(|nodes| CompiledTemplate {
         format,
         bytes_expected: finish::bytes_expected(&nodes),
         nodes,
         limits: limits.clone(),
     });
-    Checked { compiled, diagnostics }
+    CheckedTemplate { compiled, diagnostics }
 }
 
 /// The program of a text, unless an error was found, and all that was found.
 fn program(
     shape: TemplateShape,
     text: &str,
-    setting: &Setting<'_>,
+    setting: &CompileContext<'_>,
     limits: &TemplateLimits,
 ) -> (Option<Nodes>, Vec<Diagnostic>) {
-    let mut findings = Findings::of(text);
+    let mut findings = DiagnosticList::of(text);
     let parsed = scan::scan(text, limits, &mut findings).and_then(|mut scanned| {
         let tree = parse::tree(&mut scanned, &mut findings)?;
         Some((scanned, tree))
@@ -122,11 +127,11 @@ fn program(
 
 fn prepare(
     shape: TemplateShape,
-    scanned: &Scanned,
-    tree: &Tree,
-    setting: &Setting<'_>,
+    scanned: &ScannedBody,
+    tree: &ParseTree,
+    setting: &CompileContext<'_>,
     limits: &TemplateLimits,
-    findings: &mut Findings<'_>,
+    findings: &mut DiagnosticList<'_>,
 ) -> Nodes {
     let known = KnownPaths::new(setting.dictionary, setting.event, setting.data);
     let ParsedTemplate { mut nodes, origins, writes } =
@@ -146,14 +151,14 @@ fn prepare(
     finish::join(nodes)
 }
 
-impl Compiled {
+impl CompiledTemplate {
     /// Writes the body for one event.
-    pub fn render(&self, data: &Data) -> Result<Bytes, Unrendered> {
+    pub fn render(&self, data: &Data) -> Result<Bytes, RenderFailure> {
         run::render(&self.nodes, data.root(), &self.limits, self.bytes_expected).map(Bytes::from)
     }
 
     /// Writes the body for one event, and returns warnings about values that its helpers could not use.
-    pub fn preview(&self, data: &Data) -> (Result<Bytes, Unrendered>, Vec<Diagnostic>) {
+    pub fn preview(&self, data: &Data) -> (Result<Bytes, RenderFailure>, Vec<Diagnostic>) {
         let (body, complaints) = run::preview(&self.nodes, data.root(), &self.limits);
         (body.map(Bytes::from), complaints.into_iter().map(Diagnostic::from).collect())
     }

@@ -61,29 +61,29 @@ impl<'s> Origins<'s> {
         }
     }
 
-    /// Where the byte of a text stands in the body.
+    /// The position in the body of a byte of a text.
     pub(crate) fn offset(&self, text: usize, byte: usize) -> usize {
         self.texts[text].offset(byte)
     }
 
     /// Finds a text in the body. The parser returns where its first character other than white space is or, for a text
     /// of white space only, where it ends.
-    pub(crate) fn find(&self, text: &str, told: usize) -> Origin {
+    pub(crate) fn find(&self, text: &str, reported: usize) -> Origin {
         let begin = text.trim_start_matches(is_blank);
         if begin.is_empty() {
-            let before = &self.source[..told];
+            let before = &self.source[..reported];
             let run = before.trim_end_matches(is_blank).len();
-            let start = if before.ends_with(text) { told - text.len() } else { run };
+            let start = if before.ends_with(text) { reported - text.len() } else { run };
             return Origin::Straight(start.cast_signed());
         }
         let lead = text.len() - begin.len();
-        let source = &self.source[told..];
+        let source = &self.source[reported..];
         let skipped =
             if source.chars().next() == begin.chars().next() { 0 } else { source.len() - source.trim_start().len() };
         if source[skipped..].starts_with(begin) {
-            return Origin::Straight((told + skipped).cast_signed() - lead.cast_signed());
+            return Origin::Straight((reported + skipped).cast_signed() - lead.cast_signed());
         }
-        Origin::Table(self.align(begin, lead, told + skipped))
+        Origin::Table(self.align(begin, lead, reported + skipped))
     }
 
     /// Aligns both, if the body has backslashes that the text does not have.
@@ -112,7 +112,7 @@ mod tests {
 
     #[test]
     fn texts_are_found_again() {
-        for (source, text, told, byte, expected) in [
+        for (source, text, reported, byte, expected) in [
             ("{{x}}  abc", "  abc", 7, 0, 5),
             ("{{x}}  abc", "  abc", 7, 2, 7),
             ("{{x~}}  abc", "abc", 8, 2, 10),
@@ -123,7 +123,7 @@ mod tests {
             ("{{x~}}\u{a0}abc", "abc", 6, 0, 8),
         ] {
             let origins = Origins::of(source);
-            assert_eq!(origins.find(text, told).offset(byte), expected, "{source}");
+            assert_eq!(origins.find(text, reported).offset(byte), expected, "{source}");
         }
     }
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::diagnostic::{Diagnostic, Severity};
 use super::place::url::segments;
 use super::shape::TemplateShape;
-use super::{Setting, finish, program};
+use super::{CompileContext, finish, program};
 use crate::model::field::FieldError;
 use crate::model::headers::{HEADERS_BYTES_MAX, sent};
 use crate::model::target::Target;
@@ -17,7 +17,7 @@ use crate::templating::limits::TemplateLimits;
 use crate::templating::program::Nodes;
 use crate::templating::render::data::Data;
 use crate::templating::render::run;
-use crate::templating::render::stop::Unrendered;
+use crate::templating::render::stop::RenderFailure;
 
 /// The longest URL that is sent, in bytes: common servers accept 8 kB in a request line.
 const SENT_URL_BYTES_MAX: usize = 8_000;
@@ -51,16 +51,16 @@ pub struct RequestFinding {
 
 /// Why a delivery can't be sent for this data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Unsendable {
+pub enum UnsendableReason {
     /// The URL.
-    #[error("a part of the URL's path would be empty, . or .., or the URL too long")]
+    #[error("a segment of the URL's path would be empty, . or .., or the URL would be too long")]
     Url,
     /// A header.
-    #[error("a header's value would hold a control character, or the headers would be too long")]
+    #[error("a header's value would contain a control character, or the headers would be too long")]
     Header,
     /// The rendering itself.
     #[error(transparent)]
-    Rendering(#[from] Unrendered),
+    Rendering(#[from] RenderFailure),
 }
 
 impl Expressions {
@@ -68,7 +68,7 @@ impl Expressions {
     pub fn compile(
         url: &TriggerUrl,
         headers: &[(String, String)],
-        setting: &Setting<'_>,
+        setting: &CompileContext<'_>,
         limits: &TemplateLimits,
     ) -> (Option<Self>, Vec<RequestFinding>) {
         let mut found = Vec::new();
@@ -99,24 +99,24 @@ impl Expressions {
     }
 
     /// The target of one delivery.
-    pub fn target(&self, target: &Target, data: &Data) -> Result<Arc<Target>, Unsendable> {
+    pub fn target(&self, target: &Target, data: &Data) -> Result<Arc<Target>, UnsendableReason> {
         let mut own = target.clone();
         if let Some(url) = &self.url {
             let url = url.render(data, &self.limits)?;
             // Only the path and the query can differ; if anything else did, nothing would be sent.
             if url.destination != target.destination {
-                return Err(Unsendable::Url);
+                return Err(UnsendableReason::Url);
             }
             (own.url, own.uri, own.host) = (url.as_written().into(), url.uri, url.host);
         }
         for (place, nodes) in &self.headers {
             let value = text(nodes, data, &self.limits)?;
-            let header = own.headers.get_mut(*place).ok_or(Unsendable::Header)?;
-            header.1 = sent(value.trim_matches([' ', '\t'])).ok_or(Unsendable::Header)?;
+            let header = own.headers.get_mut(*place).ok_or(UnsendableReason::Header)?;
+            header.1 = sent(value.trim_matches([' ', '\t'])).ok_or(UnsendableReason::Header)?;
         }
         let bytes: usize = own.headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
         if !self.headers.is_empty() && bytes > HEADERS_BYTES_MAX {
-            return Err(Unsendable::Header);
+            return Err(UnsendableReason::Header);
         }
         Ok(Arc::new(own))
     }
@@ -131,16 +131,16 @@ impl Expressions {
 }
 
 impl UrlExpressions {
-    fn render(&self, data: &Data, limits: &TemplateLimits) -> Result<TriggerUrl, Unsendable> {
+    fn render(&self, data: &Data, limits: &TemplateLimits) -> Result<TriggerUrl, UnsendableReason> {
         let rest = text(&self.path_and_query, data, limits)?;
         let path = rest.split('?').next().unwrap_or("");
         let mut segments = path.split('/');
         let stays = |depends: &bool, segment: &str| !depends || !vanishes(segment);
         let all = self.segments.iter().all(|depends| segments.next().is_some_and(|segment| stays(depends, segment)));
         if !all || segments.next().is_some() || self.head.len() + rest.len() > SENT_URL_BYTES_MAX {
-            return Err(Unsendable::Url);
+            return Err(UnsendableReason::Url);
         }
-        TriggerUrl::new(&format!("{}{rest}", self.head)).map_err(|_| Unsendable::Url)
+        TriggerUrl::new(&format!("{}{rest}", self.head)).map_err(|_| UnsendableReason::Url)
     }
 }
 
@@ -150,9 +150,9 @@ fn vanishes(segment: &str) -> bool {
     matches!(plain.as_str(), "" | "." | "..")
 }
 
-fn text(nodes: &Nodes, data: &Data, limits: &TemplateLimits) -> Result<String, Unsendable> {
+fn text(nodes: &Nodes, data: &Data, limits: &TemplateLimits) -> Result<String, UnsendableReason> {
     let bytes = run::render(nodes, data.root(), limits, finish::bytes_expected(nodes))?;
-    Ok(String::from_utf8(bytes).map_err(|_| Unrendered::Failed)?)
+    Ok(String::from_utf8(bytes).map_err(|_| RenderFailure::Failed)?)
 }
 
 impl RequestFinding {

@@ -1,10 +1,10 @@
-//! The interface of a dictionary for templates: which path a tag stands for, and which paths an event carries.
+//! The interface of a dictionary for templates: the path of a tag, and the paths that an event carries.
 
 use crate::model::event::EventPattern;
 
 /// The dictionary as templates see it.
 pub trait TagLookup: Send + Sync {
-    /// The dotted path that `*|ENTITY:ATTRIBUTE|*` stands for, ignoring case.
+    /// The dotted path of the tag `*|ENTITY:ATTRIBUTE|*`, ignoring case.
     fn tag_path(&self, entity: &str, attribute: &str) -> Option<&str>;
 
     /// The tag that is meant by another word for its attribute, such as `INQUIRY:COST` by `INQUIRY:PRICE`.

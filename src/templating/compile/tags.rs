@@ -54,10 +54,10 @@ pub(crate) fn foreign(inside: &str) -> Option<&'static str> {
         "END" if ends.contains("IF") => {}
         _ => return None,
     }
-    Some("Conditions like *|IF:…|* belong to Mailchimp. Here they are written {{#if guest.email}}…{{else}}…{{/if}}.")
+    Some("Conditions like *|IF:…|* belong to Mailchimp. Write {{#if guest.email}}…{{else}}…{{/if}}.")
 }
 
-/// The tag that a name in an expression stands for, `GUEST:NAME`, if it stands for one.
+/// The tag that a name in an expression replaces, `GUEST:NAME`, if it replaces one.
 pub(crate) fn of_name(name: &str) -> Option<&str> {
     name.strip_prefix(TAG_OPEN)?.strip_suffix(TAG_CLOSE)?.strip_prefix('_')?.strip_suffix('_')
 }

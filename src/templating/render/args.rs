@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::rc::Rc;
 
 use super::decimal::Decimal;
-use super::stop::{Stop, Unrendered};
+use super::stop::{HelperFailure, RenderFailure};
 use super::value::Datum;
 use crate::json::Json;
 use crate::templating::program::{Expression, HelperCall};
@@ -17,9 +17,9 @@ pub(crate) const ELEMENTS_PER_STEP: usize = 4;
 /// The rendering, as far as helpers need it.
 pub(crate) trait Evaluator<'a> {
     /// The value of an expression.
-    fn evaluate(&mut self, expression: &'a Expression) -> Result<Datum<'a>, Unrendered>;
+    fn evaluate(&mut self, expression: &'a Expression) -> Result<Datum<'a>, RenderFailure>;
     /// Takes steps from the budget.
-    fn spend(&mut self, steps: usize) -> Result<(), Unrendered>;
+    fn spend(&mut self, steps: usize) -> Result<(), RenderFailure>;
     /// The most bytes that one text may have.
     fn output_bytes_max(&self) -> usize;
 }
@@ -31,7 +31,7 @@ pub(crate) struct Args<'r, 'a> {
 }
 
 /// The result of a helper.
-pub(crate) type HelperResult<'a> = Result<Datum<'a>, Stop>;
+pub(crate) type HelperResult<'a> = Result<Datum<'a>, HelperFailure>;
 
 impl<'r, 'a> Args<'r, 'a> {
     pub(crate) fn new(run: &'r mut (dyn Evaluator<'a> + 'r), call: &'a HelperCall) -> Self {
@@ -44,7 +44,7 @@ impl<'r, 'a> Args<'r, 'a> {
     }
 
     /// The value at this index. Reading it costs steps.
-    pub(crate) fn value(&mut self, place: usize) -> Result<Datum<'a>, Unrendered> {
+    pub(crate) fn value(&mut self, place: usize) -> Result<Datum<'a>, RenderFailure> {
         let value = match self.call.arguments.get(place) {
             Some(expression) => self.run.evaluate(expression)?,
             None => Datum::Missing,
@@ -54,29 +54,29 @@ impl<'r, 'a> Args<'r, 'a> {
     }
 
     /// The text at a place.
-    pub(crate) fn text(&mut self, place: usize) -> Result<Cow<'a, str>, Stop> {
-        self.value(place)?.into_text().ok_or(Stop::argument(place, "text"))
+    pub(crate) fn text(&mut self, place: usize) -> Result<Cow<'a, str>, HelperFailure> {
+        self.value(place)?.into_text().ok_or(HelperFailure::argument(place, "text"))
     }
 
     /// The number at a place.
-    pub(crate) fn number(&mut self, place: usize) -> Result<Decimal, Stop> {
-        Decimal::of(&self.value(place)?).ok_or(Stop::argument(place, "a number"))
+    pub(crate) fn number(&mut self, place: usize) -> Result<Decimal, HelperFailure> {
+        Decimal::of(&self.value(place)?).ok_or(HelperFailure::argument(place, "a number"))
     }
 
     /// The whole number at a place.
-    pub(crate) fn whole(&mut self, place: usize) -> Result<i64, Stop> {
-        self.number(place)?.to_whole().ok_or(Stop::argument(place, "a whole number"))
+    pub(crate) fn whole(&mut self, place: usize) -> Result<i64, HelperFailure> {
+        self.number(place)?.to_whole().ok_or(HelperFailure::argument(place, "a whole number"))
     }
 
     /// The elements of the list at this index. Reading them costs steps.
-    pub(crate) fn list(&mut self, place: usize) -> Result<Vec<Datum<'a>>, Stop> {
+    pub(crate) fn list(&mut self, place: usize) -> Result<Vec<Datum<'a>>, HelperFailure> {
         let value = self.value(place)?;
         let elements = self.elements(&value)?;
-        elements.ok_or(Stop::argument(place, "a list"))
+        elements.ok_or(HelperFailure::argument(place, "a list"))
     }
 
     /// The elements of a value that is a list. Reading them costs steps.
-    pub(crate) fn elements(&mut self, value: &Datum<'a>) -> Result<Option<Vec<Datum<'a>>>, Unrendered> {
+    pub(crate) fn elements(&mut self, value: &Datum<'a>) -> Result<Option<Vec<Datum<'a>>>, RenderFailure> {
         Ok(match value {
             Datum::Data(Json::Array(list)) => {
                 self.spend_elements(list.len())?;
@@ -91,7 +91,7 @@ impl<'r, 'a> Args<'r, 'a> {
     }
 
     /// The value of an option, if it was given.
-    pub(crate) fn option(&mut self, name: &'static str) -> Result<Option<Datum<'a>>, Unrendered> {
+    pub(crate) fn option(&mut self, name: &'static str) -> Result<Option<Datum<'a>>, RenderFailure> {
         match self.call.option(name) {
             Some(expression) => self.run.evaluate(expression).map(Some),
             None => Ok(None),
@@ -99,36 +99,36 @@ impl<'r, 'a> Args<'r, 'a> {
     }
 
     /// The text of an option; a missing or empty one counts as absent.
-    pub(crate) fn option_text(&mut self, name: &'static str) -> Result<Option<Cow<'a, str>>, Stop> {
+    pub(crate) fn option_text(&mut self, name: &'static str) -> Result<Option<Cow<'a, str>>, HelperFailure> {
         match self.option(name)? {
-            Some(value) if !value.is_blank() => value.into_text().map(Some).ok_or(Stop::option(name, "text")),
+            Some(value) if !value.is_blank() => value.into_text().map(Some).ok_or(HelperFailure::option(name, "text")),
             _ => Ok(None),
         }
     }
 
     /// The whole number of an option.
-    pub(crate) fn option_whole(&mut self, name: &'static str) -> Result<Option<i64>, Stop> {
+    pub(crate) fn option_whole(&mut self, name: &'static str) -> Result<Option<i64>, HelperFailure> {
         match self.option(name)? {
             Some(value) if !value.is_blank() => {
                 let number = Decimal::of(&value).and_then(|number| number.to_whole());
-                number.map(Some).ok_or(Stop::option(name, "a whole number"))
+                number.map(Some).ok_or(HelperFailure::option(name, "a whole number"))
             }
             _ => Ok(None),
         }
     }
 
     /// Whether the value at a place holds as a condition.
-    pub(crate) fn holds(&mut self, place: usize) -> Result<bool, Unrendered> {
+    pub(crate) fn holds(&mut self, place: usize) -> Result<bool, RenderFailure> {
         Ok(self.value(place)?.holds(false))
     }
 
     /// Charges reading or writing this many bytes.
-    pub(crate) fn spend_bytes(&mut self, bytes: usize) -> Result<(), Unrendered> {
+    pub(crate) fn spend_bytes(&mut self, bytes: usize) -> Result<(), RenderFailure> {
         self.run.spend(bytes / BYTES_PER_STEP)
     }
 
     /// Charges reading or creating this many elements.
-    pub(crate) fn spend_elements(&mut self, elements: usize) -> Result<(), Unrendered> {
+    pub(crate) fn spend_elements(&mut self, elements: usize) -> Result<(), RenderFailure> {
         self.run.spend(elements / ELEMENTS_PER_STEP)
     }
 
@@ -140,8 +140,8 @@ impl<'r, 'a> Args<'r, 'a> {
     }
 
     /// Refuses a text that would be longer than any body.
-    pub(crate) fn fits(&self, bytes: usize) -> Result<(), Unrendered> {
-        if bytes > self.run.output_bytes_max() { Err(Unrendered::TooLarge) } else { Ok(()) }
+    pub(crate) fn fits(&self, bytes: usize) -> Result<(), RenderFailure> {
+        if bytes > self.run.output_bytes_max() { Err(RenderFailure::TooLarge) } else { Ok(()) }
     }
 
     /// A number that the helper made.

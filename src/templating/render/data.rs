@@ -1,6 +1,6 @@
 //! The data that templates read: one for each event, shared by all its renderings. It never changes.
 
-use crate::json::{Document, Json, Put};
+use crate::json::{Document, Json, NewValue};
 use crate::model::attributes::Attributes;
 use crate::model::event::Event;
 
@@ -15,7 +15,7 @@ pub struct Data {
 
 /// The properties of an event that templates read in addition to its data.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct About<'a> {
+pub struct EventProperties<'a> {
     /// `event.type`
     pub event_type: &'a str,
     /// `event.id`
@@ -33,7 +33,7 @@ pub struct About<'a> {
 impl Data {
     /// The data of an event.
     pub fn of(event: Event) -> Self {
-        let about = About {
+        let about = EventProperties {
             event_type: event.event_type.as_str(),
             id: &event.id,
             time: &event.time,
@@ -46,15 +46,15 @@ impl Data {
 
     /// Data for a preview. The event's properties are added to the data's own `event` if that is an object, and replace
     /// it otherwise.
-    pub fn with(data: impl Into<Document>, about: About<'_>) -> Self {
+    pub fn with(data: impl Into<Document>, about: EventProperties<'_>) -> Self {
         let mut document = data.into();
         let required = REQUIRED.into_iter().zip([about.event_type, about.id, about.time, about.account]);
         let source = (!about.source.is_empty()).then_some(("source", about.source));
-        let texts = required.chain(source).map(|(name, text)| (name, Put::Text(text)));
+        let texts = required.chain(source).map(|(name, text)| (name, NewValue::Text(text)));
         let attributes = about.attributes.into_iter().flat_map(Attributes::iter);
         // Extension attributes can't replace the properties that every event has.
         let attributes = attributes.filter(|(name, _)| !REQUIRED.contains(name) && *name != "source");
-        document.set_below("event", texts.chain(attributes.map(|(name, value)| (name, Put::Value(value)))));
+        document.set_below("event", texts.chain(attributes.map(|(name, value)| (name, NewValue::Value(value)))));
         Self { document }
     }
 
@@ -72,18 +72,19 @@ mod tests {
 
     #[test]
     fn the_event_is_told_beside_its_data() {
-        let about = About {
+        let about = EventProperties {
             event_type: "guest.created",
             id: "1",
             time: "2026-01-02T03:04:05Z",
             account: "acme",
-            ..About::default()
+            ..EventProperties::default()
         };
-        let told = json!({"type": "guest.created", "id": "1", "time": "2026-01-02T03:04:05Z", "account": "acme"});
+        let expected_event =
+            json!({"type": "guest.created", "id": "1", "time": "2026-01-02T03:04:05Z", "account": "acme"});
         for (own, expected) in [
-            (json!({}), told.clone()),
-            (json!({"event": 3}), told.clone()),
-            (json!({"event": null}), told.clone()),
+            (json!({}), expected_event.clone()),
+            (json!({"event": 3}), expected_event.clone()),
+            (json!({"event": null}), expected_event.clone()),
             (
                 json!({"event": {"id": "9", "more": true}}),
                 json!({"id": "1", "more": true, "type": "guest.created", "time": "2026-01-02T03:04:05Z", "account": "acme"}),
@@ -102,9 +103,10 @@ mod tests {
         {
             attributes.add(name, value).expect("room");
         }
-        let about = About { id: "1", source: "/pms", attributes: Some(&attributes), ..About::default() };
-        let told = json!({"event": {"type": "", "id": "1", "time": "", "account": "", "source": "/pms", "subject": "7",
+        let about =
+            EventProperties { id: "1", source: "/pms", attributes: Some(&attributes), ..EventProperties::default() };
+        let expected_event = json!({"event": {"type": "", "id": "1", "time": "", "account": "", "source": "/pms", "subject": "7",
             "n": 1.50, "flag": true}});
-        assert_eq!(Data::with(&json!({}), about).root(), Document::from(&told).root());
+        assert_eq!(Data::with(&json!({}), about).root(), Document::from(&expected_event).root());
     }
 }

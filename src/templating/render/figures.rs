@@ -2,7 +2,7 @@
 
 use super::decimal::{Decimal, Rounding};
 
-/// What stands between digits.
+/// The separators between digits.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Separators<'s> {
     /// Between groups.

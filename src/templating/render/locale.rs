@@ -12,9 +12,9 @@ pub(crate) struct Locale(Data);
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Currency {
     pub(crate) separators: Separators<'static>,
-    /// The currency stands before the amount.
+    /// Whether the currency precedes the amount.
     pub(crate) first: bool,
-    /// A space stands between the two.
+    /// Whether a space separates the two.
     pub(crate) space: bool,
     /// The code of the locale's own currency, and its sign.
     pub(crate) own: (&'static str, &'static str),
@@ -82,7 +82,7 @@ impl Locale {
         full.parse().ok().map(Self)
     }
 
-    /// The name of a month, 1 to 12, as it stands in a date.
+    /// The name of a month, 1 to 12, in the form used in dates.
     pub(crate) fn month(self, month: usize, short: bool) -> &'static str {
         let Self(locale) = self;
         let names: &[&str] =

@@ -5,13 +5,13 @@ use std::borrow::Cow;
 
 use super::args::{Args, BYTES_PER_STEP, Evaluator};
 use super::helpers;
-use super::stop::{Blamed, Stop, Unrendered, Unusable};
+use super::stop::{ArgumentLocation, HelperFailure, RenderFailure, UnusableArgument};
 use super::value::Datum;
 use super::write::write;
 use crate::json::Json;
 use crate::templating::limits::TemplateLimits;
 use crate::templating::program::{
-    DataPath, Each, Expression, HelperCall, If, LocalName, Nodes, Parts, TemplateNode, Text, With,
+    DataPath, EachNode, Expression, HelperCall, IfNode, LocalName, Nodes, PartsNode, TemplateNode, TextNode, WithNode,
 };
 
 /// The most complaints of one preview.
@@ -20,33 +20,33 @@ const COMPLAINTS_MAX: usize = 100;
 const SHOWN_CHARACTERS_MAX: usize = 60;
 
 /// A rendering in progress.
-pub(crate) struct Run<'a> {
+pub(crate) struct RenderRun<'a> {
     out: Vec<u8>,
     output_bytes_max: usize,
     steps_left: usize,
     root: Json<'a>,
     /// The open `each` and `with` blocks, from the outside.
-    scopes: Vec<Scope<'a>>,
+    scopes: Vec<RenderScope<'a>>,
     /// Values that helpers could not use, for a preview.
     complaints: Option<Vec<Complaint>>,
 }
 
-struct Scope<'a> {
+struct RenderScope<'a> {
     this: Datum<'a>,
     key: Option<&'a str>,
     index: usize,
     last: bool,
 }
 
-/// What stands between parts.
-struct Joint<'a> {
+/// The separator between parts.
+struct PartSeparator<'a> {
     separator: Option<&'a str>,
     /// A part before was not blank.
     earlier: bool,
 }
 
-impl<'a> Joint<'a> {
-    fn of(separator: Option<&'a Text>) -> Self {
+impl<'a> PartSeparator<'a> {
+    fn of(separator: Option<&'a TextNode>) -> Self {
         Self { separator: separator.map(|separator| &*separator.content), earlier: false }
     }
 }
@@ -75,8 +75,8 @@ pub(crate) fn render<'a>(
     root: Json<'a>,
     limits: &TemplateLimits,
     bytes_expected: usize,
-) -> Result<Vec<u8>, Unrendered> {
-    let mut run = Run::new(root, limits, bytes_expected);
+) -> Result<Vec<u8>, RenderFailure> {
+    let mut run = RenderRun::new(root, limits, bytes_expected);
     run.nodes(nodes)?;
     Ok(run.out)
 }
@@ -86,23 +86,23 @@ pub(crate) fn preview<'a>(
     nodes: &'a Nodes,
     root: Json<'a>,
     limits: &TemplateLimits,
-) -> (Result<Vec<u8>, Unrendered>, Vec<Complaint>) {
-    let mut run = Run::new(root, limits, 0);
+) -> (Result<Vec<u8>, RenderFailure>, Vec<Complaint>) {
+    let mut run = RenderRun::new(root, limits, 0);
     run.complaints = Some(Vec::new());
     let done = run.nodes(nodes);
     let complaints = run.complaints.take().unwrap_or_default();
     (done.map(|()| run.out), complaints)
 }
 
-impl<'a> Evaluator<'a> for Run<'a> {
-    fn evaluate(&mut self, expression: &'a Expression) -> Result<Datum<'a>, Unrendered> {
+impl<'a> Evaluator<'a> for RenderRun<'a> {
+    fn evaluate(&mut self, expression: &'a Expression) -> Result<Datum<'a>, RenderFailure> {
         self.value(expression)
     }
 
-    fn spend(&mut self, steps: usize) -> Result<(), Unrendered> {
+    fn spend(&mut self, steps: usize) -> Result<(), RenderFailure> {
         match self.steps_left.checked_sub(steps) {
             Some(left) => self.steps_left = left,
-            None => return Err(Unrendered::TooManySteps),
+            None => return Err(RenderFailure::TooManySteps),
         }
         Ok(())
     }
@@ -112,7 +112,7 @@ impl<'a> Evaluator<'a> for Run<'a> {
     }
 }
 
-impl<'a> Run<'a> {
+impl<'a> RenderRun<'a> {
     fn new(root: Json<'a>, limits: &TemplateLimits, bytes_expected: usize) -> Self {
         Self {
             out: Vec::with_capacity(bytes_expected.min(limits.output_bytes_max)),
@@ -124,7 +124,7 @@ impl<'a> Run<'a> {
         }
     }
 
-    fn nodes(&mut self, nodes: &'a Nodes) -> Result<(), Unrendered> {
+    fn nodes(&mut self, nodes: &'a Nodes) -> Result<(), RenderFailure> {
         for node in nodes {
             self.spend(1)?;
             match node {
@@ -140,52 +140,53 @@ impl<'a> Run<'a> {
                 TemplateNode::Parts(parts) => self.parts(parts)?,
             }
             if self.out.len() > self.output_bytes_max {
-                return Err(Unrendered::TooLarge);
+                return Err(RenderFailure::TooLarge);
             }
         }
         Ok(())
     }
 
-    fn chosen(&mut self, chosen: &'a If) -> Result<(), Unrendered> {
+    fn chosen(&mut self, chosen: &'a IfNode) -> Result<(), RenderFailure> {
         let holds = self.holds(&chosen.condition, chosen.include_zero)?;
         if holds == chosen.negated { self.nodes(&chosen.otherwise) } else { self.nodes(&chosen.then) }
     }
 
     /// Whether an expression's value counts as true. A number is read digit by digit, at its cost.
-    fn holds(&mut self, expression: &'a Expression, include_zero: bool) -> Result<bool, Unrendered> {
+    fn holds(&mut self, expression: &'a Expression, include_zero: bool) -> Result<bool, RenderFailure> {
         let value = self.value(expression)?;
         self.truth(&value, include_zero)
     }
 
-    fn truth(&mut self, value: &Datum<'a>, include_zero: bool) -> Result<bool, Unrendered> {
+    fn truth(&mut self, value: &Datum<'a>, include_zero: bool) -> Result<bool, RenderFailure> {
         if let Datum::Data(Json::Number(digits)) = value {
             self.spend(digits.len() / BYTES_PER_STEP)?;
         }
         Ok(value.holds(include_zero))
     }
 
-    fn with(&mut self, with: &'a With) -> Result<(), Unrendered> {
+    fn with(&mut self, with: &'a WithNode) -> Result<(), RenderFailure> {
         let value = self.value(&with.value)?;
         if !self.truth(&value, false)? {
             return self.nodes(&with.otherwise);
         }
-        let scope = Scope { this: value, key: None, index: 0, last: false };
-        self.element(&with.body, &mut Joint::of(None), scope)
+        let scope = RenderScope { this: value, key: None, index: 0, last: false };
+        self.element(&with.body, &mut PartSeparator::of(None), scope)
     }
 
-    fn each(&mut self, each: &'a Each) -> Result<(), Unrendered> {
-        let mut joint = Joint::of(each.separator.as_ref());
+    fn each(&mut self, each: &'a EachNode) -> Result<(), RenderFailure> {
+        let mut joint = PartSeparator::of(each.separator.as_ref());
         match self.value(&each.list)? {
             Datum::Data(Json::Array(list)) if !list.is_empty() => {
                 for (index, element) in list.iter().enumerate() {
-                    let scope = Scope { this: Datum::Data(element), key: None, index, last: index + 1 == list.len() };
+                    let scope =
+                        RenderScope { this: Datum::Data(element), key: None, index, last: index + 1 == list.len() };
                     self.element(&each.body, &mut joint, scope)?;
                 }
                 Ok(())
             }
             Datum::List(list) if !list.is_empty() => {
                 for (index, element) in list.iter().enumerate() {
-                    let scope = Scope { this: element.clone(), key: None, index, last: index + 1 == list.len() };
+                    let scope = RenderScope { this: element.clone(), key: None, index, last: index + 1 == list.len() };
                     self.element(&each.body, &mut joint, scope)?;
                 }
                 Ok(())
@@ -193,7 +194,7 @@ impl<'a> Run<'a> {
             Datum::Data(Json::Object(members)) if !members.is_empty() => {
                 for (index, (key, member)) in members.iter().enumerate() {
                     let last = index + 1 == members.len();
-                    let scope = Scope { this: Datum::Data(member), key: Some(key), index, last };
+                    let scope = RenderScope { this: Datum::Data(member), key: Some(key), index, last };
                     self.element(&each.body, &mut joint, scope)?;
                 }
                 Ok(())
@@ -202,8 +203,8 @@ impl<'a> Run<'a> {
         }
     }
 
-    fn parts(&mut self, parts: &'a Parts) -> Result<(), Unrendered> {
-        let mut joint = Joint::of(Some(&parts.separator));
+    fn parts(&mut self, parts: &'a PartsNode) -> Result<(), RenderFailure> {
+        let mut joint = PartSeparator::of(Some(&parts.separator));
         for part in &parts.parts {
             self.joined(part, &mut joint)?;
         }
@@ -211,7 +212,7 @@ impl<'a> Run<'a> {
     }
 
     /// Writes a part, with the separator before it unless it is the first. A blank part writes nothing.
-    fn joined(&mut self, part: &'a Nodes, joint: &mut Joint<'a>) -> Result<(), Unrendered> {
+    fn joined(&mut self, part: &'a Nodes, joint: &mut PartSeparator<'a>) -> Result<(), RenderFailure> {
         let Some(separator) = joint.separator else { return self.nodes(part) };
         let start = self.out.len();
         if joint.earlier {
@@ -227,7 +228,12 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    fn element(&mut self, body: &'a Nodes, joint: &mut Joint<'a>, scope: Scope<'a>) -> Result<(), Unrendered> {
+    fn element(
+        &mut self,
+        body: &'a Nodes,
+        joint: &mut PartSeparator<'a>,
+        scope: RenderScope<'a>,
+    ) -> Result<(), RenderFailure> {
         self.spend(1)?;
         self.scopes.push(scope);
         let done = self.joined(body, joint);
@@ -236,7 +242,7 @@ impl<'a> Run<'a> {
     }
 
     /// The value of an expression.
-    fn value(&mut self, expression: &'a Expression) -> Result<Datum<'a>, Unrendered> {
+    fn value(&mut self, expression: &'a Expression) -> Result<Datum<'a>, RenderFailure> {
         Ok(match expression {
             Expression::Path(path) => return self.path(path),
             Expression::Literal(literal) => Datum::Data(literal.root()),
@@ -256,7 +262,7 @@ impl<'a> Run<'a> {
         })
     }
 
-    fn path(&mut self, path: &'a DataPath) -> Result<Datum<'a>, Unrendered> {
+    fn path(&mut self, path: &'a DataPath) -> Result<Datum<'a>, RenderFailure> {
         self.spend(path.bytes / BYTES_PER_STEP)?;
         let start = match path.scope.checked_sub(1) {
             None => Datum::Data(self.root),
@@ -270,13 +276,13 @@ impl<'a> Run<'a> {
     }
 
     /// Calls a helper. A helper that can't use a value returns a missing one.
-    fn call(&mut self, call: &'a HelperCall) -> Result<Datum<'a>, Unrendered> {
+    fn call(&mut self, call: &'a HelperCall) -> Result<Datum<'a>, RenderFailure> {
         self.spend(1)?;
         let helper = helpers::get(call.helper);
         match helper.run(&mut Args::new(self, call)) {
             Ok(value) => Ok(value),
-            Err(Stop::Rendering(reason)) => Err(reason),
-            Err(Stop::Helper(unusable)) => {
+            Err(HelperFailure::Rendering(reason)) => Err(reason),
+            Err(HelperFailure::Helper(unusable)) => {
                 if self.complaints.is_some() {
                     self.complain(call, unusable)?;
                 }
@@ -286,10 +292,10 @@ impl<'a> Run<'a> {
     }
 
     /// Records a value that a helper could not use. A missing or empty value is not a mistake of the template.
-    fn complain(&mut self, call: &'a HelperCall, unusable: Unusable) -> Result<(), Unrendered> {
+    fn complain(&mut self, call: &'a HelperCall, unusable: UnusableArgument) -> Result<(), RenderFailure> {
         let expression = match unusable.value {
-            Blamed::Argument(place) => call.arguments.get(place),
-            Blamed::Option(name) => call.option(name),
+            ArgumentLocation::Argument(place) => call.arguments.get(place),
+            ArgumentLocation::Option(name) => call.option(name),
         };
         let kept = self.complaints.take();
         let value = match expression {

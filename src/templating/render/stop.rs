@@ -1,4 +1,4 @@
-//! Why a rendering, or one helper in it, gives nothing.
+//! Why a rendering, or one helper in it, has no result.
 
 use std::fmt;
 
@@ -6,7 +6,7 @@ use super::escape::json::TooDeep;
 
 /// Why a rendering was dropped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Unrendered {
+pub enum RenderFailure {
     /// The body would be longer than [`TemplateLimits::output_bytes_max`](super::super::TemplateLimits::output_bytes_max).
     TooLarge,
     /// It would take more than [`TemplateLimits::steps_max`](super::super::TemplateLimits::steps_max).
@@ -17,7 +17,7 @@ pub enum Unrendered {
     Failed,
 }
 
-impl Unrendered {
+impl RenderFailure {
     /// The reason's stable word, for counters.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -29,7 +29,7 @@ impl Unrendered {
     }
 }
 
-impl fmt::Display for Unrendered {
+impl fmt::Display for RenderFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::TooLarge => "the rendered body is too long",
@@ -40,9 +40,9 @@ impl fmt::Display for Unrendered {
     }
 }
 
-impl std::error::Error for Unrendered {}
+impl std::error::Error for RenderFailure {}
 
-impl From<TooDeep> for Unrendered {
+impl From<TooDeep> for RenderFailure {
     fn from(_: TooDeep) -> Self {
         Self::Malformed
     }
@@ -50,16 +50,16 @@ impl From<TooDeep> for Unrendered {
 
 /// A helper was given a value that it can't use: its result is a missing value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Unusable {
+pub(crate) struct UnusableArgument {
     /// The argument or option.
-    pub(crate) value: Blamed,
+    pub(crate) value: ArgumentLocation,
     /// What would have been usable: "a number".
     pub(crate) expected: &'static str,
 }
 
 /// Which of a helper's values is unusable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Blamed {
+pub(crate) enum ArgumentLocation {
     /// The argument at this place.
     Argument(usize),
     /// The option of this name.
@@ -68,32 +68,32 @@ pub(crate) enum Blamed {
 
 /// Why a helper has no result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Stop {
+pub(crate) enum HelperFailure {
     /// The whole rendering ends.
-    Rendering(Unrendered),
+    Rendering(RenderFailure),
     /// Only this helper's result is missing.
-    Helper(Unusable),
+    Helper(UnusableArgument),
 }
 
-impl Stop {
+impl HelperFailure {
     /// An argument is not what is expected.
     pub(crate) fn argument(place: usize, expected: &'static str) -> Self {
-        Self::Helper(Unusable { value: Blamed::Argument(place), expected })
+        Self::Helper(UnusableArgument { value: ArgumentLocation::Argument(place), expected })
     }
 
     /// An option is not what is expected.
     pub(crate) fn option(name: &'static str, expected: &'static str) -> Self {
-        Self::Helper(Unusable { value: Blamed::Option(name), expected })
+        Self::Helper(UnusableArgument { value: ArgumentLocation::Option(name), expected })
     }
 }
 
-impl From<Unrendered> for Stop {
-    fn from(reason: Unrendered) -> Self {
+impl From<RenderFailure> for HelperFailure {
+    fn from(reason: RenderFailure) -> Self {
         Self::Rendering(reason)
     }
 }
 
-impl From<TooDeep> for Stop {
+impl From<TooDeep> for HelperFailure {
     fn from(reason: TooDeep) -> Self {
         Self::Rendering(reason.into())
     }

@@ -81,7 +81,7 @@ impl<'a> Datum<'a> {
         self.step(name, name.parse().ok())
     }
 
-    /// The same, with the name read as a place before.
+    /// Like [`Self::member`], with the name already parsed as an index.
     pub(crate) fn step(&self, name: &str, index: Option<usize>) -> Datum<'a> {
         let length = |length: usize| if name == "length" { Self::Index(length) } else { Self::Missing };
         match (self, index) {
@@ -101,7 +101,7 @@ impl<'a> Datum<'a> {
         Ok(String::from_utf8(out).expect("JSON made of strings is UTF-8"))
     }
 
-    /// Writes the value as compact JSON, where it stands inside `depth` brackets. A missing one is `null`.
+    /// Writes the value as compact JSON, at a position inside `depth` brackets. A missing one is `null`.
     pub(crate) fn write_json(&self, out: &mut Vec<u8>, depth: usize) -> Result<(), TooDeep> {
         match self {
             Self::Missing => out.extend_from_slice(b"null"),

@@ -16,8 +16,8 @@ pub(crate) fn write(out: &mut Vec<u8>, place: EscapeContext, value: &Datum<'_>) 
     match place {
         EscapeContext::Text => out.extend_from_slice(text.as_bytes()),
         EscapeContext::JsonString => json::escaped(out, &text),
-        EscapeContext::XmlText => xml::escaped(out, &text, xml::In::Text),
-        EscapeContext::XmlAttribute => xml::escaped(out, &text, xml::In::Attribute),
+        EscapeContext::XmlText => xml::escaped(out, &text, xml::XmlContext::Text),
+        EscapeContext::XmlAttribute => xml::escaped(out, &text, xml::XmlContext::Attribute),
         EscapeContext::Form | EscapeContext::UrlPath | EscapeContext::UrlQuery => percent::encode(out, &text),
         EscapeContext::JsonValue { .. } => unreachable!("returned above"),
     }

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::{check, data, render};
 use crate::model::template::Format::{Form, Json, Text, Xml};
-use crate::templating::Unrendered;
+use crate::templating::RenderFailure;
 
 fn sample() -> Value {
     let exact: Value = serde_json::from_str("1234.50").expect("a number");
@@ -91,18 +91,18 @@ fn renderings_are_bounded() {
     let separator = format!("{{{{join l \"{}\"}}}}", "s".repeat(60_000));
     let name = format!("{{{{#each l}}}}{{{{../many.{}}}}}{{{{/each}}}}", "n".repeat(60_000));
     for (format, body, expected) in [
-        (Text, "{{#each l}}{{#each ../l}}{{#each ../../l}}abcdefgh{{/each}}{{/each}}{{/each}}", Unrendered::TooManySteps),
-        (Text, "{{#each l}}{{#each ../l}}{{#each ../../l}}{{/each}}{{/each}}{{/each}}", Unrendered::TooManySteps),
-        (Text, "{{#each l}}{{../long}}{{/each}}", Unrendered::TooLarge),
-        (Text, "{{#each l}}{{#if (eq ../long \"y\")}}1{{/if}}{{/each}}", Unrendered::TooManySteps),
-        (Xml, "<a>{{#each l}}{{../c}}{{/each}}</a>", Unrendered::TooManySteps),
-        (Text, "{{#each l}}{{truncate ../long 1}}{{/each}}", Unrendered::TooManySteps),
-        (Text, "{{#each l}}{{#if ../zeros}}1{{/if}}{{/each}}", Unrendered::TooManySteps),
-        (Text, "{{#each l}}{{#with ../zeros}}1{{/with}}{{/each}}", Unrendered::TooManySteps),
-        (Text, "{{#each l}}{{#if (or ../zeros ../zeros)}}1{{/if}}{{/each}}", Unrendered::TooManySteps),
-        (Text, "{{#with (upper long) as |u|}}{{#each ../l}}{{#if u}}1{{/if}}{{/each}}{{/with}}", Unrendered::TooManySteps),
-        (Text, &separator, Unrendered::TooLarge),
-        (Text, &name, Unrendered::TooManySteps),
+        (Text, "{{#each l}}{{#each ../l}}{{#each ../../l}}abcdefgh{{/each}}{{/each}}{{/each}}", RenderFailure::TooManySteps),
+        (Text, "{{#each l}}{{#each ../l}}{{#each ../../l}}{{/each}}{{/each}}{{/each}}", RenderFailure::TooManySteps),
+        (Text, "{{#each l}}{{../long}}{{/each}}", RenderFailure::TooLarge),
+        (Text, "{{#each l}}{{#if (eq ../long \"y\")}}1{{/if}}{{/each}}", RenderFailure::TooManySteps),
+        (Xml, "<a>{{#each l}}{{../c}}{{/each}}</a>", RenderFailure::TooManySteps),
+        (Text, "{{#each l}}{{truncate ../long 1}}{{/each}}", RenderFailure::TooManySteps),
+        (Text, "{{#each l}}{{#if ../zeros}}1{{/if}}{{/each}}", RenderFailure::TooManySteps),
+        (Text, "{{#each l}}{{#with ../zeros}}1{{/with}}{{/each}}", RenderFailure::TooManySteps),
+        (Text, "{{#each l}}{{#if (or ../zeros ../zeros)}}1{{/if}}{{/each}}", RenderFailure::TooManySteps),
+        (Text, "{{#with (upper long) as |u|}}{{#each ../l}}{{#if u}}1{{/if}}{{/each}}{{/with}}", RenderFailure::TooManySteps),
+        (Text, &separator, RenderFailure::TooLarge),
+        (Text, &name, RenderFailure::TooManySteps),
     ] {
         let compiled = check(format, body).compiled.expect("taken");
         assert_eq!(compiled.render(&data(hostile.clone())), Err(expected), "{body}");

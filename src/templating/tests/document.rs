@@ -9,7 +9,7 @@ use crate::model::event::EventPattern;
 use crate::model::template::Format;
 use crate::templating::compile::diagnostic::CODES;
 use crate::templating::render::helpers;
-use crate::templating::{About, Data, TemplateLimits, compile};
+use crate::templating::{Data, EventProperties, TemplateLimits, compile};
 
 const DOCUMENT: &str = include_str!("../../../docs/templates.md");
 const SETTINGS: &str = include_str!("../../../config/posthaste.toml");
@@ -53,18 +53,18 @@ fn examples() -> Vec<Example> {
 
 #[test]
 fn the_examples_are_sent_as_they_say() {
-    let catalogue = Dictionary::shipped();
+    let dictionary = Dictionary::shipped();
     let examples = examples();
     assert_eq!(examples.len(), 10);
     for Example { title, event, format, template, data, sent } in examples {
-        let checked = compile(format, template, &catalogue, Some(&event), &TemplateLimits::default());
+        let checked = compile(format, template, &dictionary, Some(&event), &TemplateLimits::default());
         assert_eq!(checked.diagnostics, [], "{title}");
-        let about = About {
+        let about = EventProperties {
             event_type: "booking.confirmed",
             id: "evt-1",
             time: "2026-05-07T22:30:00Z",
             account: "acme",
-            ..About::default()
+            ..EventProperties::default()
         };
         let data = Data::with(Document::read(data.into()).expect("JSON"), about);
         let body = checked.compiled.expect("taken").render(&data).expect("within bounds");
@@ -101,7 +101,13 @@ fn every_helper_is_told_with_its_options() {
 fn the_examples_of_helpers_give_what_they_say() {
     let section = section("Helpers");
     let (data, _) = block(section, "json");
-    let about = About { event_type: "t", id: "i", time: "2026-05-07T22:30:00Z", account: "a", ..About::default() };
+    let about = EventProperties {
+        event_type: "t",
+        id: "i",
+        time: "2026-05-07T22:30:00Z",
+        account: "a",
+        ..EventProperties::default()
+    };
     let data = Data::with(Document::read(data.into()).expect("JSON"), about);
     let mut shown = BTreeSet::new();
     let mut failed = Vec::new();

@@ -5,12 +5,12 @@ use crate::model::event::EventPattern;
 use crate::model::template::Format;
 use crate::model::template::Format::{Form, Json, Text, Xml};
 use crate::templating::compile::diagnostic::CODES;
-use crate::templating::{Setting, Severity, TemplateLimits, compile, compile_in};
+use crate::templating::{CompileContext, Severity, TemplateLimits, compile, compile_in};
 
-/// The cure of a comma that is missing depends on what follows: another value of one member, or another member.
+/// The fix for a missing comma depends on what follows: another value of one member, or another member.
 #[test]
 fn a_second_value_is_told_from_a_second_member() {
-    for (body, cure) in [
+    for (body, fix) in [
         (
             r#"{"a": {{#if (eq a 1)}}"x"{{/if}}{{#if (eq a 2)}}"y"{{/if}} }"#,
             "make them one block: {{#if …}}…{{else if …}}…{{else}}null",
@@ -21,14 +21,14 @@ fn a_second_value_is_told_from_a_second_member() {
         ),
         (
             r#"{"a": {{#each xs}}"x"{{/each}} }"#,
-            "put [ before the list and ] behind it, and write {{#each xs separator=\",\"}}",
+            "put [ before the list and ] after it, and write {{#each xs separator=\",\"}}",
         ),
-        (r#"{"a": 1 {{#if x}}"b": 2{{/if}} }"#, "brings its comma with it"),
-        (r#"{"a": 1 {{#if x}}"{{lookup names "k"}}\"": 2{{/if}} }"#, "brings its comma with it"),
+        (r#"{"a": 1 {{#if x}}"b": 2{{/if}} }"#, "put the comma inside the conditional part"),
+        (r#"{"a": 1 {{#if x}}"{{lookup names "k"}}\"": 2{{/if}} }"#, "put the comma inside the conditional part"),
         (r#"{ {{#if a}}"a": 1{{/if}} {{#if b}}"b": 2{{/if}} }"#, "{{#parts separator=\",\"}}"),
     ] {
         let found = check(Json, body).diagnostics;
-        assert!(found.iter().any(|found| found.message.to_lowercase().contains(cure)), "{body}: {found:?}");
+        assert!(found.iter().any(|found| found.message.to_lowercase().contains(fix)), "{body}: {found:?}");
     }
 }
 
@@ -315,8 +315,7 @@ fn values_that_helpers_cannot_use_are_shown() {
             (
                 2,
                 2,
-                "date: \"03/04/2026\" is not a date that is recognized; say how it is written with from=\"%d/%m/%Y\"."
-                    .to_owned()
+                "date: \"03/04/2026\" is not a recognized date; give its pattern with from=\"%d/%m/%Y\".".to_owned()
             ),
             (2, 12, "upper: an object is not text.".to_owned()),
         ]
@@ -327,7 +326,7 @@ fn values_that_helpers_cannot_use_are_shown() {
     assert_eq!(told("{{divide n (subtract n 5)}}").len(), 1);
     assert_eq!(
         told("{{date \"2026-08-14\" tz=d}}")[0].2,
-        "date: \"03/04/2026\" is not a time zone that is known, like \"Europe/Rome\"."
+        "date: \"03/04/2026\" is not a known time zone, like \"Europe/Rome\"."
     );
 }
 
@@ -336,7 +335,7 @@ fn a_path_is_pointed_out_once_and_not_where_the_data_has_it() {
     let event = EventPattern::new("guest.created").expect("a pattern");
     let data = crate::json::Document::from(&serde_json::json!({"own": {"x": 1, "list": [1]}}));
     let found = |body: &str, data| {
-        let setting = Setting { event: Some(&event), data, ..Setting::of(&Small) };
+        let setting = CompileContext { event: Some(&event), data, ..CompileContext::of(&Small) };
         let diagnostics = compile_in(Text, body, &setting, &TemplateLimits::default()).diagnostics;
         diagnostics.into_iter().map(|found| (found.code, found.column)).collect::<Vec<_>>()
     };
@@ -348,7 +347,7 @@ fn a_path_is_pointed_out_once_and_not_where_the_data_has_it() {
 #[test]
 fn values_in_html_and_csv_are_escaped_for_it() {
     let found = |content_type: &str, body: &str| {
-        let setting = Setting { content_type: Some(content_type), ..Setting::of(&Small) };
+        let setting = CompileContext { content_type: Some(content_type), ..CompileContext::of(&Small) };
         let diagnostics = compile_in(Text, body, &setting, &TemplateLimits::default()).diagnostics;
         diagnostics.into_iter().map(|found| (found.code, found.column)).collect::<Vec<_>>()
     };

@@ -38,18 +38,18 @@ impl TagLookup for Small {
     }
 }
 
-fn check(format: Format, body: &str) -> Checked {
+fn check(format: Format, body: &str) -> CheckedTemplate {
     compile(format, body, &Small, None, &TemplateLimits::default())
 }
 
 fn data(value: Value) -> Data {
     let Value::Object(data) = value else { panic!("data are an object") };
-    let about = About {
+    let about = EventProperties {
         event_type: "guest.created",
         id: "e1",
         time: "2026-07-01T10:00:00Z",
         account: "acme",
-        ..About::default()
+        ..EventProperties::default()
     };
     Data::with(data, about)
 }
@@ -64,6 +64,6 @@ fn render(format: Format, body: &str, value: &Value) -> String {
 #[test]
 fn compiled_templates_and_data_are_shared() {
     fn shared<T: Send + Sync>() {}
-    shared::<Compiled>();
+    shared::<CompiledTemplate>();
     shared::<Data>();
 }

@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use super::{Small, check, render};
 use crate::model::template::Format::{self, Form, Json, Text, Xml};
 use crate::model::template::Template;
-use crate::templating::{Checked, Setting, TemplateLimits, compile_in};
+use crate::templating::{CheckedTemplate, CompileContext, TemplateLimits, compile_in};
 
 struct Report {
     name: String,
@@ -41,8 +41,8 @@ fn reports() -> Vec<Report> {
     paths.into_iter().map(read).collect()
 }
 
-fn checked(report: &Report) -> Checked {
-    let setting = Setting { content_type: report.content_type.as_deref(), ..Setting::of(&Small) };
+fn checked(report: &Report) -> CheckedTemplate {
+    let setting = CompileContext { content_type: report.content_type.as_deref(), ..CompileContext::of(&Small) };
     compile_in(report.format, &report.body, &setting, &TemplateLimits::default())
 }
 
@@ -154,7 +154,7 @@ fn what_is_refused_is_refused_with_words_that_help() {
         (Json, "{ \"a\":1,{{#if b}}\"b\":2{{/if}} }", (1, 8), &["{{#parts separator=\",\"}}"], &["each"]),
         (Json, "{\"a\":[{{#each xs separator=\",\"}}{{this}}{{/each}}],\n\"b\":[{{#each ys}}{{this}},{{/each}}]}", (2, 26), &["{{#each ys separator=\",\"}}"], &["xs"]),
         (Json, "{\"a\":[{{#each xs separator=\",\"}}{{this}}{{/each}}],\n\"b\":[{{#each ys}}{{#if this}}{{#unless @first}},{{/unless}}{{this}}{{/if}}{{/each}}]}", (2, 48), &["{{#each ys separator=\",\"}}"], &["xs"]),
-        (Json, "{ {{#parts}}\"a\":{{#if a}}1{{else}}2{{/if}}{{/parts}} }", (1, 3), &["each block directly inside is one"], &[]),
+        (Json, "{ {{#parts}}\"a\":{{#if a}}1{{else}}2{{/if}}{{/parts}} }", (1, 3), &["each block directly inside is a part"], &[]),
         (Json, "{{#parts separator=\"x\"}}{{#if a}}1{{/if}}{{#if b}}2{{/if}}{{/parts}}", (1, 1), &["separator"], &[]),
         (Text, "{{#parts a}}{{/parts}}", (1, 1), &["{{#parts separator=\",\"}}"], &[]),
         (Text, "{{#each xs separator=a}}{{/each}}", (1, 1), &["text in quotes"], &[]),

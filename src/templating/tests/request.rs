@@ -7,13 +7,13 @@ use serde_json::{Value, json};
 use super::{Small, data};
 use crate::model::target::Target;
 use crate::model::url::TriggerUrl;
-use crate::templating::{Expressions, Setting, TemplateLimits, Unsendable, is_error};
+use crate::templating::{CompileContext, Expressions, TemplateLimits, UnsendableReason, is_error};
 
-fn target(url: &str, headers: &[(&str, &str)], value: &Value) -> Result<Target, Unsendable> {
+fn target(url: &str, headers: &[(&str, &str)], value: &Value) -> Result<Target, UnsendableReason> {
     let headers: Vec<_> = headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
     let parsed = TriggerUrl::new(url).expect(url);
     let (expressions, found) =
-        Expressions::compile(&parsed, &headers, &Setting::of(&Small), &TemplateLimits::default());
+        Expressions::compile(&parsed, &headers, &CompileContext::of(&Small), &TemplateLimits::default());
     assert!(!found.iter().any(is_error), "{url}: {found:?}");
     let target = Target::of(parsed, &headers, Vec::new()).expect("headers");
     match expressions {
@@ -25,7 +25,8 @@ fn target(url: &str, headers: &[(&str, &str)], value: &Value) -> Result<Target, 
 fn refused(url: &str, headers: &[(&str, &str)]) -> Vec<(Option<String>, &'static str)> {
     let headers: Vec<_> = headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
     let url = TriggerUrl::new(url).expect(url);
-    let (expressions, found) = Expressions::compile(&url, &headers, &Setting::of(&Small), &TemplateLimits::default());
+    let (expressions, found) =
+        Expressions::compile(&url, &headers, &CompileContext::of(&Small), &TemplateLimits::default());
     assert!(expressions.is_none(), "{url:?}");
     found.into_iter().filter(is_error).map(|found| (found.header, found.diagnostic.code)).collect()
 }
@@ -54,10 +55,10 @@ fn values_stay_in_their_segment_and_in_the_query() {
         "https://h.example/a/{{dots}}/b", "https://h.example/{{dot}}", "https://h.example/{{dot}}{{dot}}", "https://h.example/.{{dot}}", "https://h.example/{{empty}}/b",
         "https://h.example/%2e{{dot}}", "https://h.example/{{missing}}", "https://h.example/{{#if no}}a{{/if}}", "https://h.example/a/{{empty}}?x=1", "https://h.example/.{{empty}}",
     ] {
-        assert_eq!(target(url, &[], &data).map(|target| target.url), Err(Unsendable::Url), "{url}");
+        assert_eq!(target(url, &[], &data).map(|target| target.url), Err(UnsendableReason::Url), "{url}");
     }
     let long = json!({"x": "é".repeat(2_000)});
-    assert_eq!(target("https://h.example/?x={{x}}", &[], &long).map(|target| target.url), Err(Unsendable::Url));
+    assert_eq!(target("https://h.example/?x={{x}}", &[], &long).map(|target| target.url), Err(UnsendableReason::Url));
 }
 
 #[test]
@@ -88,7 +89,7 @@ fn header_values_hold_no_control_characters_and_are_bounded() {
         let target = target("https://h.example/", &[("x-first", "1"), ("x-token", text), ("x-last", "2")], &data)?;
         let names: Vec<_> = target.headers.iter().map(|(name, _)| name.as_str()).collect();
         assert_eq!(names, ["x-first", "x-token", "x-last"]);
-        Ok::<_, Unsendable>(String::from_utf8(target.headers[1].1.as_bytes().to_vec()).expect("UTF-8"))
+        Ok::<_, UnsendableReason>(String::from_utf8(target.headers[1].1.as_bytes().to_vec()).expect("UTF-8"))
     };
     for (text, sent) in [
         ("Bearer {{a}}", "Bearer x"),
@@ -103,7 +104,7 @@ fn header_values_hold_no_control_characters_and_are_bounded() {
         assert_eq!(value(text).as_deref(), Ok(sent), "{text}");
     }
     for text in ["{{lines}}", "a{{nul}}", "{{long}}"] {
-        assert_eq!(value(text), Err(Unsendable::Header), "{text}");
+        assert_eq!(value(text), Err(UnsendableReason::Header), "{text}");
     }
 }
 

@@ -122,15 +122,15 @@ fn settings_that_can_not_be_right_are_told_with_the_cure_and_without_a_wait() {
         (format!("redis+cluster://127.0.0.1:{web}"), "what listens there is not Redis but a web server; correct"),
         (
             format!("rediss://127.0.0.1:{plain}"),
-            "it speaks no TLS on this port; write `redis://` in place of `rediss://`",
+            "it does not use TLS on this port; write `redis://` in place of `rediss://`",
         ),
         (
             format!("rediss+cluster://127.0.0.1:{plain}"),
-            "it speaks no TLS on this port; write `redis+cluster://` in place of `rediss+cluster://`",
+            "it does not use TLS on this port; write `redis+cluster://` in place of `rediss+cluster://`",
         ),
         (
             format!("redis://u:hunter2@{tls_place}"),
-            "it speaks TLS on this port; write `rediss://` in place of `redis://`",
+            "it uses TLS on this port; write `rediss://` in place of `redis://`",
         ),
         (tls.clone(), "its certificate is not accepted (UnknownIssuer); name its authority in store.ca_file"),
         (

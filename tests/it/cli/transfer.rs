@@ -42,7 +42,7 @@ fn a_round_trip_keeps_everything() {
     // An existing file that everyone can read is replaced by one that only its owner can read.
     let (code, stdout, stderr) = run(&home, &["export", "--all-accounts", "--output", "all.json"], FROM);
     assert_eq!(code, 0);
-    assert!(stderr.lines().count() == 1 && stderr.contains("the store was there already"), "{stderr}");
+    assert!(stderr.lines().count() == 1 && stderr.contains("the existing store was opened"), "{stderr}");
     assert!(stdout.starts_with("exported 3 templates and 2 triggers of 2 accounts to all.json"), "{stdout}");
     assert_eq!(fs::metadata(&file).expect("a file").permissions().mode() & 0o777, 0o600);
     let written: Value = serde_json::from_slice(&fs::read(&file).expect("a file")).expect("JSON");
@@ -64,7 +64,7 @@ fn a_round_trip_keeps_everything() {
     assert!(stdout.contains("2 templates (0 created, 2 replaced)"), "{stdout}");
     let (code, stdout, stderr) = run(&home, &["export"], FROM);
     assert_eq!(code, 0);
-    assert!(stdout.contains("\"default\"") && stderr.contains("accounts that hold something: acme, zeta"), "{stderr}");
+    assert!(stdout.contains("\"default\"") && stderr.contains("accounts with records: acme, zeta"), "{stderr}");
 }
 
 #[test]

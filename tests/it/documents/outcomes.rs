@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Debug;
 
-use posthaste::model::outcome::{Dropped, Outcome};
+use posthaste::model::outcome::{DropReason, Outcome};
 
 use super::{agrees, cell, read};
 
@@ -33,5 +33,5 @@ fn table<T: Copy + Debug>(kind: &str, all: &[T], word: impl Fn(T) -> &'static st
 #[test]
 fn every_outcome_and_reason_is_in_the_document() {
     agrees("docs/operating/metrics.md", "outcomes", &table("outcome", &Outcome::ALL, Outcome::as_str));
-    agrees("docs/operating/metrics.md", "reasons", &table("reason", &Dropped::ALL, Dropped::as_str));
+    agrees("docs/operating/metrics.md", "reasons", &table("reason", &DropReason::ALL, DropReason::as_str));
 }

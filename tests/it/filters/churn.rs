@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use posthaste::json::Document;
-use posthaste::matching::index::{Bucket, Filing, Listener, Search, SearchEnd};
+use posthaste::matching::index::{Bucket, Listener, ListenerWitnesses, Search, SearchEnd};
 use posthaste::matching::{FilterLimits, Pattern, Subject};
 
 use super::generate::{self, Random};
@@ -13,14 +13,14 @@ use super::{cases, matches, random};
 struct Waiting {
     number: usize,
     pattern: Option<Pattern>,
-    filing: Filing,
+    filing: ListenerWitnesses,
 }
 
 impl Listener for Waiting {
     fn pattern(&self) -> Option<&Pattern> {
         self.pattern.as_ref()
     }
-    fn filing(&self) -> &Filing {
+    fn filing(&self) -> &ListenerWitnesses {
         &self.filing
     }
 }
@@ -34,7 +34,7 @@ fn listener(random: &mut Random, number: usize) -> Arc<Waiting> {
             }
         },
     };
-    Arc::new(Waiting { number, pattern, filing: Filing::default() })
+    Arc::new(Waiting { number, pattern, filing: ListenerWitnesses::default() })
 }
 
 /// The listeners that are found, with a pause after every few.

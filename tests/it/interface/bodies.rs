@@ -140,7 +140,7 @@ async fn one_bad_element_of_an_array_costs_that_element() {
     assert_eq!(receiver.received().len(), 6);
 }
 
-/// The cure is named wherever JSON is read.
+/// The fix is named wherever JSON is read.
 #[actix_rt::test]
 async fn other_encodings_and_look_alikes_are_named() {
     let node = Node::start(&[]).await;

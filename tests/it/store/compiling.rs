@@ -9,7 +9,7 @@ use posthaste::config::Config;
 use posthaste::dictionary::Dictionary;
 use posthaste::flow::messages::{LiveTarget, LiveTemplate};
 use posthaste::model::id::AccountId;
-use posthaste::model::outcome::Dropped;
+use posthaste::model::outcome::DropReason;
 use posthaste::model::template::Template;
 use posthaste::model::trigger::Trigger;
 use posthaste::store::{Change, ChangeSink, Precondition, Snapshot, Store};
@@ -74,9 +74,9 @@ impl ChangeSink for Compiler {
         compile(template)
     }
 
-    fn target(&self, _: &AccountId, trigger: &Trigger) -> Result<Arc<LiveTarget>, Dropped> {
+    fn target(&self, _: &AccountId, trigger: &Trigger) -> Result<Arc<LiveTarget>, DropReason> {
         self.compiled.lock().expect("a lock").push(trigger.id.to_string());
-        Err(Dropped::UrlRefused)
+        Err(DropReason::UrlRefused)
     }
 
     fn apply(&self, changes: Vec<Change>) {

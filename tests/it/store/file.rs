@@ -216,7 +216,7 @@ async fn a_new_store_is_its_owners_and_alone_in_its_folder() {
     let path = folder.path().join("a/b/store.redb");
     let (first, second) = futures_util::join!(open(&path), open(&path));
     // Both may have created one; one of them has it.
-    assert!(first.is_ok() != second.is_ok());
+    assert!(first.is_ok() != second.is_ok(), "{:?} {:?}", first.err(), second.err());
     let mode = fs::metadata(&path).expect("a file").permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
     let names = fs::read_dir(folder.path().join("a/b")).expect("a folder");

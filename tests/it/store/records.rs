@@ -6,7 +6,7 @@ use futures_util::future::join_all;
 use posthaste::model::key::Key;
 use posthaste::model::template::Template;
 use posthaste::model::trigger::Trigger;
-use posthaste::store::{Precondition, StoreError, Stored};
+use posthaste::store::{Precondition, StoreError, StoredRecord};
 
 use super::{Home, URL, account, get, ids, key, remove, save, template, trigger};
 
@@ -24,12 +24,12 @@ pub(super) async fn what_was_put_is_there_with_its_secrets(home: Home) {
             assert_eq!(written.expect("written").created, created, "{count}");
         }
     }
-    let found: Stored<Template> = get(&store, Some(&acme), "w").await.expect("there");
+    let found: StoredRecord<Template> = get(&store, Some(&acme), "w").await.expect("there");
     assert_eq!(found.value, template);
-    let found: Stored<Trigger> = get(&store, Some(&acme), "t").await.expect("there");
+    let found: StoredRecord<Trigger> = get(&store, Some(&acme), "t").await.expect("there");
     assert_eq!(found.value.to_stored_json(), trigger.to_stored_json());
     assert_eq!(found.value.secrets, trigger.secrets);
-    let found: Stored<Key> = get(&store, None, key.id.as_str()).await.expect("there");
+    let found: StoredRecord<Key> = get(&store, None, key.id.as_str()).await.expect("there");
     assert_eq!(found.value, key);
 
     for (account, id) in [("acme", "x"), ("acm", "w"), ("acme2", "w"), ("acme", "")] {
@@ -170,7 +170,7 @@ pub(super) async fn what_was_written_is_there_after_a_restart(home: Home) {
     let templates = told.iter().rposition(|line| line.starts_with("template"));
     let triggers = told.iter().position(|line| line.starts_with("trigger"));
     assert!(templates < triggers, "templates come first");
-    let found: Stored<Key> = get(&store, None, key.id.as_str()).await.expect("there");
+    let found: StoredRecord<Key> = get(&store, None, key.id.as_str()).await.expect("there");
     assert_eq!((found.value, found.revision), (key.clone(), last));
     let next = store.put(None, &key, Precondition::Is(vec![last])).await.expect("written");
     assert!(next.revision > last);

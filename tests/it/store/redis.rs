@@ -16,7 +16,7 @@ use posthaste::config::StoreSettings;
 use posthaste::flow::messages::{LiveTarget, LiveTemplate};
 use posthaste::model::id::AccountId;
 use posthaste::model::key::Key;
-use posthaste::model::outcome::Dropped;
+use posthaste::model::outcome::DropReason;
 use posthaste::model::template::Template;
 use posthaste::model::trigger::Trigger;
 use posthaste::store::{Change, ChangeSink, OpenError, Precondition, Record, Snapshot, Store, StoreError};
@@ -43,8 +43,8 @@ impl ChangeSink for Mirror {
         None
     }
 
-    fn target(&self, _: &AccountId, _: &Trigger) -> Result<Arc<LiveTarget>, Dropped> {
-        Err(Dropped::UrlRefused)
+    fn target(&self, _: &AccountId, _: &Trigger) -> Result<Arc<LiveTarget>, DropReason> {
+        Err(DropReason::UrlRefused)
     }
 
     fn apply(&self, changes: Vec<Change>) {

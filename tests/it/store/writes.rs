@@ -4,7 +4,7 @@ use futures_util::future::join_all;
 use posthaste::model::id::TemplateId;
 use posthaste::model::template::Template;
 use posthaste::model::trigger::Trigger;
-use posthaste::store::{Precondition, Revision, StoreError, Stored};
+use posthaste::store::{Precondition, Revision, StoreError, StoredRecord};
 
 use super::{Home, URL, account, get, key, remove, save, template, trigger};
 
@@ -139,7 +139,7 @@ pub(super) async fn the_sink_hears_all_in_order_before_the_answer(home: Home) {
         }
     });
     join_all(writers).await;
-    let found: Stored<Trigger> = get(&store, Some(&acme), "t").await.expect("there");
+    let found: StoredRecord<Trigger> = get(&store, Some(&acme), "t").await.expect("there");
     let kept = format!("trigger acme/t = {}", found.value.to_stored_json());
     let told = probe.take();
     assert_eq!((told.len(), told.last()), (50, Some(&kept)));
@@ -157,7 +157,7 @@ pub(super) async fn no_update_is_lost_between_writers(home: Home) {
     let writers = (0..WRITERS).map(|_| async {
         for _ in 0..TURNS {
             loop {
-                let found: Stored<Template> = get(&store, Some(&acme), "w").await.expect("there");
+                let found: StoredRecord<Template> = get(&store, Some(&acme), "w").await.expect("there");
                 let longer = Template { body: found.value.body + "x", ..record.clone() };
                 let unchanged = Precondition::Is(vec![found.revision]);
                 match store.put(Some(&acme), &longer, unchanged).await {
@@ -169,7 +169,7 @@ pub(super) async fn no_update_is_lost_between_writers(home: Home) {
         }
     });
     join_all(writers).await;
-    let found: Stored<Template> = get(&store, Some(&acme), "w").await.expect("there");
+    let found: StoredRecord<Template> = get(&store, Some(&acme), "w").await.expect("there");
     assert_eq!(found.value.body.len(), WRITERS * TURNS);
 }
 

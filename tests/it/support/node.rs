@@ -2,7 +2,7 @@
 
 use awc::http::Method;
 use posthaste::config::Config;
-use posthaste::node::{Node as RunningNode, StartError, Stopped};
+use posthaste::node::{Node as RunningNode, StartError, StopResult};
 use posthaste::store::OpenError;
 use serde_json::{Value, json};
 
@@ -155,7 +155,7 @@ impl Node {
         }
     }
 
-    pub(crate) async fn stop(self) -> Stopped {
+    pub(crate) async fn stop(self) -> StopResult {
         self.running.stop().await
     }
 }

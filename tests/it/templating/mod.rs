@@ -15,7 +15,7 @@ mod xml;
 
 use posthaste::model::event::EventPattern;
 use posthaste::model::template::Format;
-use posthaste::templating::{About, Compiled, Data, TagLookup, TemplateLimits, compile};
+use posthaste::templating::{CompiledTemplate, Data, EventProperties, TagLookup, TemplateLimits, compile};
 use proptest::test_runner::{Config, RngSeed};
 use serde_json::{Map, Value};
 
@@ -49,17 +49,23 @@ fn config() -> Config {
     }
 }
 
-fn compiled(format: Format, body: &str) -> Result<Compiled, String> {
+fn compiled(format: Format, body: &str) -> Result<CompiledTemplate, String> {
     let checked = compile(format, body, &Members, None, &TemplateLimits::default());
     checked.compiled.ok_or_else(|| format!("{body:?}: {:?}", checked.diagnostics))
 }
 
 fn data_of(members: &Map<String, Value>) -> Data {
-    let about = About { event_type: "t", id: "i", time: "2026-01-01T00:00:00Z", account: "a", ..About::default() };
+    let about = EventProperties {
+        event_type: "t",
+        id: "i",
+        time: "2026-01-01T00:00:00Z",
+        account: "a",
+        ..EventProperties::default()
+    };
     Data::with(members.clone(), about)
 }
 
 /// The body for this data; `None` if a bound stopped it.
-fn body(compiled: &Compiled, members: &Map<String, Value>) -> Option<Vec<u8>> {
+fn body(compiled: &CompiledTemplate, members: &Map<String, Value>) -> Option<Vec<u8>> {
     compiled.render(&data_of(members)).ok().map(|body| body.to_vec())
 }

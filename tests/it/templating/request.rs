@@ -3,7 +3,7 @@
 
 use posthaste::model::target::Target;
 use posthaste::model::url::TriggerUrl;
-use posthaste::templating::{Expressions, Setting, TemplateLimits, is_error};
+use posthaste::templating::{CompileContext, Expressions, TemplateLimits, is_error};
 use proptest::prelude::*;
 use serde_json::{Map, Value};
 
@@ -33,7 +33,8 @@ pub(crate) fn judge(text: &str, members: &Map<String, Value>) -> Result<(), Stri
     let headers: Vec<_> = [("x-fixed", "1"), ("x-own", if plain { text } else { "" })]
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .into();
-    let (expressions, found) = Expressions::compile(&url, &headers, &Setting::of(&Members), &TemplateLimits::default());
+    let (expressions, found) =
+        Expressions::compile(&url, &headers, &CompileContext::of(&Members), &TemplateLimits::default());
     let Some(expressions) = expressions.filter(|_| !found.iter().any(is_error)) else { return Ok(()) };
     let target = Target::of(url, &headers, Vec::new()).map_err(|error| error.to_string())?;
     let mut first: Option<Shape> = None;

@@ -84,9 +84,16 @@ fn a_text_as_an_error_is_found() {
 #[test]
 fn a_name_of_two_types_is_found() {
     let one = || Source::new("src/a.rs", "pub struct Name<T>(T);\n");
-    let inner = Source::new("src/b.rs", "pub(super) struct Name;\nstruct Other;\n// pub enum Name {\n");
-    assert_eq!(count(&text::shared_names(&[one(), inner])), 0);
-    for code in ["pub(crate) enum Name {\n", "    pub type Name = u8;\n"] {
+    let other = Source::new("src/b.rs", "struct Other;\n// pub enum Name {\nimpl Other {\n    type Name = u8;\n}\n");
+    let tests = Source::new("src/c.rs", "#[cfg(test)]\nmod tests {\n    struct Name;\n}\n");
+    assert_eq!(count(&text::shared_names(&[one(), other, tests])), 0);
+    for code in [
+        "pub(crate) enum Name {\n",
+        "pub(in crate::a) trait Name {\n",
+        "struct Name;\n",
+        "type Name = u8;\n",
+        "    pub type Name = u8;\n",
+    ] {
         assert_eq!(count(&text::shared_names(&[one(), Source::new("src/b.rs", code)])), 1, "{code}");
     }
 }

@@ -105,11 +105,12 @@ fn last_argument(arguments: &str) -> Option<&str> {
     None
 }
 
-/// One name means one thing: no two types that other folders can see share a name.
+/// One name means one thing: no two types share a name, wherever they are visible. A reader who knows a type in one
+/// file can rely on its name in the next, and a search for the name finds one definition.
 pub(super) fn shared_names(sources: &[Source]) -> Vec<String> {
     let mut homes: BTreeMap<String, Vec<&str>> = BTreeMap::new();
     for source in sources.iter().filter(|source| !source.is_test()) {
-        for name in source.code().lines().filter_map(public_type) {
+        for name in source.code().lines().filter_map(defined_type) {
             homes.entry(name.to_owned()).or_default().push(&source.path);
         }
     }
@@ -117,12 +118,17 @@ pub(super) fn shared_names(sources: &[Source]) -> Vec<String> {
     shared.map(|(name, files)| format!("{name} is a type in {}; rename one", files.join(" and "))).collect()
 }
 
-/// The type that this line makes visible outside its folder.
-fn public_type(line: &str) -> Option<&str> {
+/// The type that this line defines. A `type` inside an `impl` or a trait is a part of that, and its name is the trait's.
+fn defined_type(line: &str) -> Option<&str> {
     let begin = line.trim_start();
-    let rest = begin.strip_prefix("pub ").or_else(|| begin.strip_prefix("pub(crate) "))?;
-    let kinds = ["struct ", "enum ", "trait ", "type "];
-    let name = kinds.iter().find_map(|kind| rest.strip_prefix(kind))?;
+    let public = begin.strip_prefix("pub").and_then(|rest| match rest.strip_prefix('(') {
+        Some(limited) => Some(limited.split_once(") ")?.1),
+        None => rest.strip_prefix(' '),
+    });
+    let is_associated = public.is_none() && begin.len() < line.len() && begin.starts_with("type ");
+    let rest = public.unwrap_or(begin);
+    let kinds = ["struct ", "enum ", "union ", "trait ", "type "];
+    let name = kinds.iter().find_map(|kind| rest.strip_prefix(kind)).filter(|_| !is_associated)?;
     // A macro's `$name` is no name yet.
     name.split(|c: char| !(c.is_alphanumeric() || c == '_')).next().filter(|name| !name.is_empty())
 }

@@ -1,11 +1,11 @@
 //! Where the body of a response ends (RFC 9112, sections 6 and 7). Its bytes are counted and dropped.
 
 use super::NoResponse;
-use super::head::{Head, Transfer};
+use super::head::{ResponseHead, Transfer};
 
 /// The state of a body after some bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Skipped {
+pub(super) enum BodyProgress {
     /// More follows.
     More,
     /// It is complete.
@@ -16,23 +16,23 @@ pub(super) enum Skipped {
 
 /// A body that is read and discarded.
 #[derive(Debug)]
-pub(super) struct Body {
-    framing: Framing,
+pub(super) struct DiscardedBody {
+    framing: BodyFraming,
     /// How many more bytes may be read.
     left: usize,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Framing {
+enum BodyFraming {
     /// This many bytes more.
     Length(u64),
-    Chunked(Chunk),
+    Chunked(ChunkPosition),
     UntilClose,
 }
 
 /// What comes next in a chunked body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Chunk {
+enum ChunkPosition {
     /// Digits of a chunk's size.
     Size { size: u64, digits: u8 },
     /// The chunk extension, to the end of the line.
@@ -45,56 +45,56 @@ enum Chunk {
     Trailer { is_empty: bool },
 }
 
-const SIZE: Chunk = Chunk::Size { size: 0, digits: 0 };
+const SIZE: ChunkPosition = ChunkPosition::Size { size: 0, digits: 0 };
 
-impl Body {
+impl DiscardedBody {
     /// The body after the head of a final response to a POST. An error: its length can't be determined.
-    pub(super) fn of(head: &Head, bytes_max: usize) -> Result<Self, NoResponse> {
+    pub(super) fn of(head: &ResponseHead, bytes_max: usize) -> Result<Self, NoResponse> {
         let framing = match (head.status(), head.transfer, head.content_length) {
-            (204 | 304, ..) => Framing::Length(0),
-            _ if head.is_misframed() => Framing::UntilClose,
-            (_, Some(Transfer::Chunked), _) => Framing::Chunked(SIZE),
-            (_, Some(Transfer::Other), _) => Framing::UntilClose,
-            (_, None, Some(length)) => Framing::Length(length),
-            (_, None, None) => Framing::UntilClose,
+            (204 | 304, ..) => BodyFraming::Length(0),
+            _ if head.is_misframed() => BodyFraming::UntilClose,
+            (_, Some(Transfer::Chunked), _) => BodyFraming::Chunked(SIZE),
+            (_, Some(Transfer::Other), _) => BodyFraming::UntilClose,
+            (_, None, Some(length)) => BodyFraming::Length(length),
+            (_, None, None) => BodyFraming::UntilClose,
         };
         Ok(Self { framing, left: bytes_max })
     }
 
     pub(super) fn ends_with_connection(&self) -> bool {
-        self.framing == Framing::UntilClose
+        self.framing == BodyFraming::UntilClose
     }
 
     /// Skips what belongs to the body.
-    pub(super) fn skip(&mut self, rest: &mut &[u8]) -> Skipped {
+    pub(super) fn skip(&mut self, rest: &mut &[u8]) -> BodyProgress {
         // A body whose announced length exceeds the bound is not read.
-        if matches!(self.framing, Framing::Length(length) if length > self.left as u64) {
-            return Skipped::Unusable;
+        if matches!(self.framing, BodyFraming::Length(length) if length > self.left as u64) {
+            return BodyProgress::Unusable;
         }
         loop {
-            if self.framing == Framing::Length(0) {
-                return Skipped::End;
+            if self.framing == BodyFraming::Length(0) {
+                return BodyProgress::End;
             }
             if rest.is_empty() {
-                return Skipped::More;
+                return BodyProgress::More;
             }
             if self.left == 0 {
-                return Skipped::Unusable;
+                return BodyProgress::Unusable;
             }
             let taken = match &mut self.framing {
-                Framing::Length(length) => {
+                BodyFraming::Length(length) => {
                     let taken = fitting(rest, *length);
                     *length -= taken as u64;
                     taken
                 }
-                Framing::UntilClose => rest.len(),
-                Framing::Chunked(chunk) => match chunk.step(rest) {
+                BodyFraming::UntilClose => rest.len(),
+                BodyFraming::Chunked(chunk) => match chunk.step(rest) {
                     Ok(Some(taken)) => taken,
                     Ok(None) => {
                         *rest = &rest[1..];
-                        return Skipped::End;
+                        return BodyProgress::End;
                     }
-                    Err(NoResponse) => return Skipped::Unusable,
+                    Err(NoResponse) => return BodyProgress::Unusable,
                 },
             };
             let taken = taken.min(self.left);
@@ -108,7 +108,7 @@ fn fitting(rest: &[u8], bytes: u64) -> usize {
     usize::try_from(bytes).map_or(rest.len(), |bytes| bytes.min(rest.len()))
 }
 
-impl Chunk {
+impl ChunkPosition {
     /// Reads on in bytes that are not empty and returns how many it used; `None`: the body ends before the first one.
     fn step(&mut self, rest: &[u8]) -> Result<Option<usize>, NoResponse> {
         let byte = rest[0];

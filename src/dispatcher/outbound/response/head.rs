@@ -7,14 +7,14 @@ use super::{HEAD_BYTES_MAX, NoResponse, Reuse};
 
 /// Splits bytes into lines. A line that arrives in one piece is not copied.
 #[derive(Debug, Default)]
-pub(super) struct Lines {
+pub(super) struct LineSplitter {
     /// The start of a line whose end has not arrived.
     begun: Vec<u8>,
     is_whole: bool,
     bytes: usize,
 }
 
-impl Lines {
+impl LineSplitter {
     pub(super) fn reset(&mut self) {
         self.begun.clear();
         (self.is_whole, self.bytes) = (false, 0);
@@ -74,7 +74,7 @@ pub(in crate::dispatcher::outbound) struct AllowedOrigin {
 
 /// Fields that are kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Field {
+enum HeadField {
     Connection,
     ContentLength,
     KeepAlive,
@@ -83,7 +83,7 @@ enum Field {
     AllowedRate,
 }
 
-impl Field {
+impl HeadField {
     fn named(name: &[u8]) -> Option<Self> {
         let is = |own: &[u8]| name.eq_ignore_ascii_case(own);
         match name.len() {
@@ -100,12 +100,12 @@ impl Field {
 
 /// What is known of the head so far.
 #[derive(Debug, Default)]
-pub(super) struct Head {
+pub(super) struct ResponseHead {
     status: Option<u16>,
     is_1_0: bool,
     has_field: bool,
     /// The field whose line the next line may continue.
-    open: Option<Field>,
+    open: Option<HeadField>,
     value: Vec<u8>,
     pub(super) content_length: Option<u64>,
     pub(super) transfer: Option<Transfer>,
@@ -116,7 +116,7 @@ pub(super) struct Head {
     pub(super) allowed: AllowedOrigin,
 }
 
-impl Head {
+impl ResponseHead {
     pub(super) fn reset(&mut self) {
         let mut value = std::mem::take(&mut self.value);
         value.clear();
@@ -165,11 +165,11 @@ impl Head {
         let colon = memchr::memchr(b':', line).ok_or(NoResponse)?;
         // White space before the colon is removed from responses (RFC 9112, section 5.1).
         let (name, value) = (line[..colon].trim_ascii_end(), &line[colon + 1..]);
-        if name.is_empty() || !name.iter().all(|byte| is_token(*byte)) || !is_text(value) {
+        if name.is_empty() || !name.iter().all(|byte| TOKEN[usize::from(*byte)]) || !is_text(value) {
             return Err(NoResponse);
         }
         self.has_field = true;
-        self.open = Field::named(name);
+        self.open = HeadField::named(name);
         if self.open.is_some() {
             self.value.extend_from_slice(value);
         }
@@ -196,15 +196,15 @@ impl Head {
         read
     }
 
-    fn read(&mut self, field: Field, value: &[u8]) -> Result<(), NoResponse> {
+    fn read(&mut self, field: HeadField, value: &[u8]) -> Result<(), NoResponse> {
         match field {
-            Field::Connection => {
+            HeadField::Connection => {
                 for option in list(value) {
                     self.closes |= option.eq_ignore_ascii_case(b"close");
                     self.keeps |= option.eq_ignore_ascii_case(b"keep-alive");
                 }
             }
-            Field::ContentLength => {
+            HeadField::ContentLength => {
                 // If the same length is repeated, it is that length (RFC 9112, section 6.3).
                 for length in value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii) {
                     let length = number(length).ok_or(NoResponse)?;
@@ -213,16 +213,16 @@ impl Head {
                     }
                 }
             }
-            Field::KeepAlive => self.keep_alive(value),
-            Field::TransferEncoding => {
+            HeadField::KeepAlive => self.keep_alive(value),
+            HeadField::TransferEncoding => {
                 // `identity` is the name for no coding in earlier versions of HTTP.
                 for coding in list(value).filter(|coding| !coding.eq_ignore_ascii_case(b"identity")) {
                     let is_chunked = coding.eq_ignore_ascii_case(b"chunked");
                     self.transfer = Some(if is_chunked { Transfer::Chunked } else { Transfer::Other });
                 }
             }
-            Field::AllowedOrigin => self.allowed.origin = text(value),
-            Field::AllowedRate => self.allowed.rate = text(value),
+            HeadField::AllowedOrigin => self.allowed.origin = text(value),
+            HeadField::AllowedRate => self.allowed.rate = text(value),
         }
         Ok(())
     }
@@ -277,11 +277,24 @@ fn text(value: &[u8]) -> Option<String> {
     std::str::from_utf8(value).ok().map(str::to_owned)
 }
 
-fn is_token(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
-}
+/// Which bytes may be in the name of a field.
+const TOKEN: [bool; 256] = {
+    let (mut token, others) = ([false; 256], b"!#$%&'*+-.^_`|~");
+    let mut byte = 0;
+    while byte < 256 {
+        token[byte] = (byte as u8).is_ascii_alphanumeric();
+        byte += 1;
+    }
+    let mut other = 0;
+    while other < others.len() {
+        token[others[other] as usize] = true;
+        other += 1;
+    }
+    token
+};
 
 /// No control characters except tabs: other parsers may treat a bare CR or a NUL differently.
 fn is_text(value: &[u8]) -> bool {
-    value.iter().all(|byte| !matches!(byte, 0..=8 | 10..=31 | 127))
+    // Without an early end, so that many bytes are looked at together.
+    !value.iter().fold(false, |is_other, byte| is_other | matches!(byte, 0..=8 | 10..=31 | 127))
 }

@@ -9,8 +9,8 @@ mod tests;
 
 use std::time::Duration;
 
-use body::{Body, Skipped};
-use head::{Head, Lines};
+use body::{BodyProgress, DiscardedBody};
+use head::{LineSplitter, ResponseHead};
 
 pub(super) use head::AllowedOrigin;
 
@@ -25,7 +25,7 @@ pub(super) struct NoResponse;
 
 /// The state of a response after some bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Fed {
+pub(super) enum ResponseProgress {
     /// More follows.
     More,
     /// It is complete.
@@ -42,18 +42,18 @@ pub(super) enum Reuse {
 }
 
 #[derive(Debug)]
-enum Stage {
+enum ResponseStage {
     Head,
-    Body(Body),
+    Body(DiscardedBody),
     Over,
 }
 
 /// The state of the response to one request.
 #[derive(Debug)]
 pub(super) struct Response {
-    stage: Stage,
-    lines: Lines,
-    head: Head,
+    stage: ResponseStage,
+    lines: LineSplitter,
+    head: ResponseHead,
     interim: usize,
     status: Option<u16>,
     reuse: Reuse,
@@ -65,9 +65,9 @@ impl Response {
     /// used again.
     pub(super) fn new(body_bytes_max: usize) -> Self {
         Self {
-            stage: Stage::Head,
-            lines: Lines::default(),
-            head: Head::default(),
+            stage: ResponseStage::Head,
+            lines: LineSplitter::default(),
+            head: ResponseHead::default(),
             interim: 0,
             status: None,
             reuse: Reuse::No,
@@ -77,7 +77,7 @@ impl Response {
 
     /// Prepares for the next response.
     pub(super) fn reset(&mut self) {
-        self.stage = Stage::Head;
+        self.stage = ResponseStage::Head;
         self.lines.reset();
         self.head.reset();
         (self.interim, self.status, self.reuse) = (0, None, Reuse::No);
@@ -89,13 +89,13 @@ impl Response {
     }
 
     pub(super) fn is_over(&self) -> bool {
-        matches!(self.stage, Stage::Over)
+        matches!(self.stage, ResponseStage::Over)
     }
 
     /// Whether the response is complete enough, although more bytes could follow. A response without a length ends with
     /// its connection, but a receiver that does not announce a close may never close it.
     pub(super) fn may_end_here(&self) -> bool {
-        matches!(&self.stage, Stage::Body(body) if body.ends_with_connection()) && !self.head.ends_connection()
+        matches!(&self.stage, ResponseStage::Body(body) if body.ends_with_connection()) && !self.head.ends_connection()
     }
 
     /// What the response says about the connection, once it is complete.
@@ -109,12 +109,12 @@ impl Response {
     }
 
     /// Reads bytes as they arrive.
-    pub(super) fn feed(&mut self, bytes: &[u8]) -> Result<Fed, NoResponse> {
+    pub(super) fn feed(&mut self, bytes: &[u8]) -> Result<ResponseProgress, NoResponse> {
         let mut rest = bytes;
         loop {
             match &mut self.stage {
-                Stage::Head => match self.lines.next(&mut rest)? {
-                    None => return Ok(Fed::More),
+                ResponseStage::Head => match self.lines.next(&mut rest)? {
+                    None => return Ok(ResponseProgress::More),
                     Some(line) => {
                         if self.head.line(line)? {
                             self.end_head()?;
@@ -122,17 +122,17 @@ impl Response {
                         self.lines.consumed();
                     }
                 },
-                Stage::Body(body) => match body.skip(&mut rest) {
-                    Skipped::More => return Ok(Fed::More),
-                    Skipped::End => self.stage = Stage::Over,
-                    Skipped::Unusable => self.give_up(),
+                ResponseStage::Body(body) => match body.skip(&mut rest) {
+                    BodyProgress::More => return Ok(ResponseProgress::More),
+                    BodyProgress::End => self.stage = ResponseStage::Over,
+                    BodyProgress::Unusable => self.give_up(),
                 },
-                Stage::Over => {
+                ResponseStage::Over => {
                     if !rest.is_empty() {
                         // These bytes were not requested.
                         self.reuse = Reuse::No;
                     }
-                    return Ok(Fed::Over);
+                    return Ok(ResponseProgress::Over);
                 }
             }
         }
@@ -146,7 +146,7 @@ impl Response {
 
     fn give_up(&mut self) {
         self.reuse = Reuse::No;
-        self.stage = Stage::Over;
+        self.stage = ResponseStage::Over;
     }
 
     fn end_head(&mut self) -> Result<(), NoResponse> {
@@ -162,9 +162,9 @@ impl Response {
             return Ok(());
         }
         self.status = Some(status);
-        let body = Body::of(&self.head, self.body_bytes_max)?;
+        let body = DiscardedBody::of(&self.head, self.body_bytes_max)?;
         self.reuse = if body.ends_with_connection() { Reuse::No } else { self.head.reuse() };
-        self.stage = Stage::Body(body);
+        self.stage = ResponseStage::Body(body);
         Ok(())
     }
 }

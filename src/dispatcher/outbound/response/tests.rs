@@ -24,11 +24,11 @@ fn read(text: &[u8], sizes: &[usize]) -> End {
         let piece = sizes.next().unwrap_or(rest.len()).min(rest.len());
         match response.feed(&rest[..piece]) {
             Err(NoResponse) => return End::None,
-            Ok(Fed::More) => {}
+            Ok(ResponseProgress::More) => {}
             // The rest of the text stays on the connection.
-            Ok(Fed::Over) => {
+            Ok(ResponseProgress::Over) => {
                 let leftover = response.feed(&rest[piece..]);
-                assert_eq!(leftover, Ok(Fed::Over));
+                assert_eq!(leftover, Ok(ResponseProgress::Over));
                 break;
             }
         }
@@ -170,7 +170,7 @@ fn an_end_of_the_connection_ends_what_has_a_status() {
         ("HTTP/1.1 200 X\r\ncontent-length: 9\r\n\r\nx", true),
     ] {
         let mut response = Response::new(CAP);
-        assert_eq!(response.feed(text.as_bytes()), Ok(Fed::More));
+        assert_eq!(response.feed(text.as_bytes()), Ok(ResponseProgress::More));
         assert_eq!((response.end(), response.reuse()), (counts, Reuse::No), "{text:?}");
     }
 }
@@ -179,7 +179,7 @@ fn an_end_of_the_connection_ends_what_has_a_status() {
 fn consent_is_read() {
     let text = b"HTTP/1.1 200 X\r\nWebHook-Allowed-Origin: a.example\r\nwebhook-allowed-rate: 120\r\ncontent-length: 0\r\n\r\n";
     let mut response = Response::new(CAP);
-    assert_eq!(response.feed(text), Ok(Fed::Over));
+    assert_eq!(response.feed(text), Ok(ResponseProgress::Over));
     let expected = AllowedOrigin { origin: Some("a.example".into()), rate: Some("120".into()) };
     assert_eq!(response.allowed_origin(), &expected);
     response.reset();

@@ -5,10 +5,10 @@ use proptest::prelude::*;
 use super::*;
 
 /// Each of this many members takes one unit after the other, in turn, until none gets more.
-fn filled(capacity: usize, weight: usize, members: usize) -> (Pool<usize>, Vec<Vec<Taken>>) {
+fn filled(capacity: usize, weight: usize, members: usize) -> (Pool<usize>, Vec<Vec<TakenUnits>>) {
     let pool = Pool::new(capacity, weight);
     let shares: Vec<Share> = (0..members).map(|member| pool.share(&member)).collect();
-    let mut held: Vec<Vec<Taken>> = shares.iter().map(|_| Vec::new()).collect();
+    let mut held: Vec<Vec<TakenUnits>> = shares.iter().map(|_| Vec::new()).collect();
     loop {
         let mut any = false;
         for (share, held) in shares.iter().zip(&mut held) {
@@ -83,7 +83,7 @@ fn a_ceiling_counts_as_the_capacity() {
 #[test]
 fn members_that_hold_nothing_are_forgotten() {
     let pool = Pool::new(1_000_000, 8);
-    let held: Vec<Taken> = (0..10).map(|member| pool.share(&member).take(1).expect("room")).collect();
+    let held: Vec<TakenUnits> = (0..10).map(|member| pool.share(&member).take(1).expect("room")).collect();
     for member in 0..10 * MEMBERS_SWEPT_AT {
         drop(pool.share(&member).take(1));
     }
@@ -126,9 +126,9 @@ proptest! {
         capacity in 0_usize..1_000, weight in 1_usize..10, acts in proptest::collection::vec(act(), 0..200)
     ) {
         let pool = Pool::new(capacity, weight);
-        let mut held: Vec<(usize, Taken)> = Vec::new();
+        let mut held: Vec<(usize, TakenUnits)> = Vec::new();
         for act in acts {
-            let of = |held: &[(usize, Taken)], member| {
+            let of = |held: &[(usize, TakenUnits)], member| {
                 held.iter().filter(|(own, _)| *own == member).map(|(_, taken)| taken.units()).sum::<usize>()
             };
             let all: usize = held.iter().map(|(_, taken)| taken.units()).sum();

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::super::format::Level;
+use super::super::format::Durability;
 use super::checks::{check, check_kill};
 use super::disk_model::DiskModel;
 use super::world::{BOOT, OTHER_BOOT, Step, World};
@@ -48,7 +48,7 @@ fn histories() -> Vec<Vec<Step>> {
 /// The first and shortest histories are torn at every byte of every write, the others at some.
 const EVERY_BYTE: usize = 4;
 
-fn played(level: Level, disk: DiskModel, steps: &[Step]) -> World {
+fn played(level: Durability, disk: DiskModel, steps: &[Step]) -> World {
     let mut world = World::start(disk, level, BOOT).expect("a journal");
     world.play(steps);
     world
@@ -58,7 +58,7 @@ fn played(level: Level, disk: DiskModel, steps: &[Step]) -> World {
 fn a_kill_at_any_operation_and_byte_loses_nothing_and_sends_nothing_twice() {
     let mut states = 0;
     for (history, steps) in histories().iter().enumerate() {
-        for level in [Level::Process, Level::Power] {
+        for level in [Durability::Process, Durability::Power] {
             let world = played(level, DiskModel::default(), steps);
             for operation in 0..=world.disk.operations() {
                 let length = world.disk.write_length(operation).unwrap_or(1);
@@ -96,13 +96,13 @@ fn subsets(at_risk: &[usize], seed: u64) -> Vec<BTreeSet<usize>> {
 fn with_power_a_power_cut_loses_nothing_and_sends_nothing_twice() {
     let mut states = 0;
     for (history, steps) in histories().iter().enumerate() {
-        let world = played(Level::Power, DiskModel::default(), steps);
+        let world = played(Durability::Power, DiskModel::default(), steps);
         // Nothing is promised before the start has prepared the folder.
         for operation in 0..=world.disk.operations() {
             let at_risk = world.disk.at_risk(operation);
             for undone in subsets(&at_risk, operation as u64) {
                 let left = DiskModel::with(world.disk.after_power_cut(operation, &undone, None));
-                let after = World::start(left, Level::Power, OTHER_BOOT).expect("a journal");
+                let after = World::start(left, Durability::Power, OTHER_BOOT).expect("a journal");
                 check(&world, &after, operation, &format!("{history} {operation} without {undone:?}"));
                 states += 1;
             }
@@ -112,7 +112,7 @@ fn with_power_a_power_cut_loses_nothing_and_sends_nothing_twice() {
                 let step = if length < 200 { 3 } else { 29 };
                 for torn in (operation % step..length).step_by(step) {
                     let left = world.disk.after_power_cut(operation, &BTreeSet::new(), Some((at, torn)));
-                    let after = World::start(DiskModel::with(left), Level::Power, OTHER_BOOT).expect("a journal");
+                    let after = World::start(DiskModel::with(left), Durability::Power, OTHER_BOOT).expect("a journal");
                     check(&world, &after, operation, &format!("{history} {operation}, {at} torn at {torn}"));
                     states += 1;
                 }
@@ -128,7 +128,7 @@ fn with_power_a_power_cut_loses_nothing_and_sends_nothing_twice() {
 fn with_power_a_write_torn_at_every_byte_loses_nothing_and_sends_nothing_twice() {
     let mut states = 0;
     for (history, steps) in histories().iter().take(EVERY_BYTE).enumerate() {
-        let world = played(Level::Power, DiskModel::default(), steps);
+        let world = played(Durability::Power, DiskModel::default(), steps);
         for operation in 0..=world.disk.operations() {
             let at_risk: BTreeSet<usize> = world.disk.at_risk(operation).into_iter().collect();
             for (at, length) in at_risk.iter().filter_map(|at| Some((*at, world.disk.write_length(*at)?))) {
@@ -136,7 +136,7 @@ fn with_power_a_write_torn_at_every_byte_loses_nothing_and_sends_nothing_twice()
                 let lost = if others.is_empty() { vec![others] } else { vec![BTreeSet::new(), others] };
                 for (undone, torn) in lost.iter().flat_map(|undone| (0..length).map(move |torn| (undone, torn))) {
                     let left = world.disk.after_power_cut(operation, undone, Some((at, torn)));
-                    let after = World::start(DiskModel::with(left), Level::Power, OTHER_BOOT).expect("a journal");
+                    let after = World::start(DiskModel::with(left), Durability::Power, OTHER_BOOT).expect("a journal");
                     let case = format!("{history} {operation} without {undone:?}, {at} torn at {torn}");
                     check(&world, &after, operation, &case);
                     states += 1;
@@ -150,12 +150,12 @@ fn with_power_a_write_torn_at_every_byte_loses_nothing_and_sends_nothing_twice()
 #[test]
 fn with_process_a_power_cut_sends_nothing_twice_and_counts_drops() {
     for (history, steps) in histories().iter().enumerate() {
-        let world = played(Level::Process, DiskModel::default(), steps);
+        let world = played(Durability::Process, DiskModel::default(), steps);
         for operation in 0..=world.disk.operations() {
             for undone in subsets(&world.disk.at_risk(operation), operation as u64) {
                 let left = DiskModel::with(world.disk.after_power_cut(operation, &undone, None));
                 // Also if the level was raised since.
-                let level = if operation % 2 == 0 { Level::Process } else { Level::Power };
+                let level = if operation % 2 == 0 { Durability::Process } else { Durability::Power };
                 let after = World::start(left, level, OTHER_BOOT).expect("a journal");
                 assert_eq!(after.found().len(), 0, "{history} {operation} {undone:?}");
                 if undone.is_empty() {
@@ -175,11 +175,11 @@ fn a_second_crash_loses_nothing_and_sends_nothing_twice() {
         [Begin(0, 2), Sync, Accept(0, 2, 1), Round, Sync, BeginNewest(1, 1), Sync, Round, Begin(0, 1), Sync, Round];
     for (history, steps) in histories().iter().enumerate() {
         for (first, level, cut) in [
-            (Level::Process, Level::Process, false),
-            (Level::Power, Level::Power, true),
-            (Level::Power, Level::Process, false),
-            (Level::Power, Level::Process, true),
-            (Level::Process, Level::Power, true),
+            (Durability::Process, Durability::Process, false),
+            (Durability::Power, Durability::Power, true),
+            (Durability::Power, Durability::Process, false),
+            (Durability::Power, Durability::Process, true),
+            (Durability::Process, Durability::Power, true),
         ] {
             let world = played(first, DiskModel::default(), steps);
             for operation in (0..=world.disk.operations()).rev().step_by(7) {
@@ -197,10 +197,10 @@ fn a_second_crash_loses_nothing_and_sends_nothing_twice() {
                     }
                     for undone in subsets(&again.disk.at_risk(operation), operation as u64).into_iter().take(8) {
                         let left = DiskModel::with(again.disk.after_power_cut(operation, &undone, None));
-                        let after = World::start(left, Level::Power, OTHER_BOOT).expect("a journal");
+                        let after = World::start(left, Durability::Power, OTHER_BOOT).expect("a journal");
                         let case = format!("{case} without {undone:?}");
                         match (first, level) {
-                            (Level::Power, Level::Power) => check(&again, &after, operation, &case),
+                            (Durability::Power, Durability::Power) => check(&again, &after, operation, &case),
                             // After a power cut nothing is known of a run that does not sync.
                             _ => none_twice(&again, &after, operation, &case),
                         }

@@ -5,9 +5,9 @@ use std::io::ErrorKind;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use super::super::format::{BootId, Level};
+use super::super::format::{BootId, Durability};
 use super::super::ledger::Segment;
-use super::super::registry::Settings;
+use super::super::registry::RegistrySettings;
 use super::super::scan::Damage;
 use super::checks::check;
 use super::disk_model::{DiskModel, Fault, ModelFile, Operation, Point};
@@ -15,7 +15,7 @@ use super::world::{BOOT, OTHER_BOOT, SEGMENT_BYTES, Step, World};
 
 use Step::*;
 
-fn world(level: Level) -> World {
+fn world(level: Durability) -> World {
     World::start(DiskModel::default(), level, BOOT).expect("a journal")
 }
 
@@ -23,14 +23,14 @@ fn world(level: Level) -> World {
 fn a_full_disk_in_the_middle_of_a_record_refuses_that_request_only_and_heals() {
     // Three records, of which this many bytes are written. The write after it is shorter.
     for written in (0..3 * 128).step_by(5) {
-        let mut world = world(Level::Process);
+        let mut world = world(Durability::Process);
         world.play(&[Accept(0, 2, 1), Begin(0, 1)]);
         world.disk.fail(Fault { at: Point::Write(written), after: 0, error: ErrorKind::StorageFull });
         assert!(!world.accept(0, 3, 1, false), "{written}");
         world.play(&[Begin(0, 1), Round]);
         assert!(world.fates.values().filter(|fate| fate.sent.is_some()).count() == 1, "no attempt without its record");
         let at = world.disk.operations();
-        let full = World::start(DiskModel::with(world.disk.files()), Level::Process, BOOT).expect("a journal");
+        let full = World::start(DiskModel::with(world.disk.files()), Durability::Process, BOOT).expect("a journal");
         check(&world, &full, at, &format!("full after {written}"));
 
         world.disk.heal();
@@ -38,7 +38,7 @@ fn a_full_disk_in_the_middle_of_a_record_refuses_that_request_only_and_heals() {
         world.play(&[Begin(0, 1), Round]);
         for operation in at..=world.disk.operations() {
             let left = DiskModel::with(world.disk.after_kill(operation, 0));
-            let after = World::start(left, Level::Process, BOOT).expect("a journal");
+            let after = World::start(left, Durability::Process, BOOT).expect("a journal");
             check(&world, &after, operation, &format!("healed after {written}, then {operation}"));
         }
     }
@@ -46,7 +46,7 @@ fn a_full_disk_in_the_middle_of_a_record_refuses_that_request_only_and_heals() {
 
 #[test]
 fn without_a_new_segment_nothing_is_accepted_and_nothing_is_forgotten() {
-    let mut world = world(Level::Process);
+    let mut world = world(Durability::Process);
     world.play(&[Accept(0, 3, 1)]);
     world.disk.fail(Fault { at: Point::Create, after: 0, error: ErrorKind::StorageFull });
     let mut accepted = 0;
@@ -56,7 +56,7 @@ fn without_a_new_segment_nothing_is_accepted_and_nothing_is_forgotten() {
     assert!((1..20).contains(&accepted), "{accepted} fitted into the open segment");
     assert!(world.keeper.round(0).is_err());
     let left = DiskModel::with(world.disk.after_kill(world.disk.operations(), 0));
-    let after = World::start(left, Level::Process, BOOT).expect("a journal");
+    let after = World::start(left, Durability::Process, BOOT).expect("a journal");
     check(&world, &after, world.disk.operations(), "full");
     world.disk.heal();
     assert!(world.accept(0, 1, 1, false));
@@ -64,7 +64,7 @@ fn without_a_new_segment_nothing_is_accepted_and_nothing_is_forgotten() {
 
 #[test]
 fn a_failed_write_of_another_kind_ends_its_segment() {
-    let mut world = world(Level::Process);
+    let mut world = world(Durability::Process);
     world.play(&[Accept(0, 1, 1)]);
     world.disk.fail(Fault { at: Point::Write(5), after: 0, error: ErrorKind::Other });
     assert!(!world.accept(0, 1, 1, false));
@@ -72,7 +72,7 @@ fn a_failed_write_of_another_kind_ends_its_segment() {
     world.play(&[Accept(0, 1, 1)]);
     let segments = world.disk.files().keys().filter(|name| name.ends_with("accepted")).count();
     assert_eq!(segments, 2);
-    let after = World::start(DiskModel::with(world.disk.files()), Level::Process, BOOT).expect("a journal");
+    let after = World::start(DiskModel::with(world.disk.files()), Durability::Process, BOOT).expect("a journal");
     check(&world, &after, world.disk.operations(), "after the error");
 }
 
@@ -82,7 +82,7 @@ fn a_failed_write_of_another_kind_ends_its_segment() {
 fn a_failed_sync_is_final_for_its_segment() {
     let steps = [Accept(0, 2, 1), Sync, Accept(0, 1, 1), Begin(0, 1)];
     for after in 0..4 {
-        let mut world = world(Level::Power);
+        let mut world = world(Durability::Power);
         world.play(&steps);
         world.disk.fail(Fault { at: Point::SyncFile, after, error: ErrorKind::Other });
         world.step(Sync);
@@ -103,7 +103,7 @@ fn a_failed_sync_is_final_for_its_segment() {
             let at_risk = world.disk.at_risk(operation);
             for lost in [at_risk.iter().copied().collect(), Default::default()] {
                 let left = DiskModel::with(world.disk.after_power_cut(operation, &lost, None));
-                let found = World::start(left, Level::Power, OTHER_BOOT).expect("a journal");
+                let found = World::start(left, Durability::Power, OTHER_BOOT).expect("a journal");
                 check(&world, &found, operation, &format!("{after} {operation} without {lost:?}"));
             }
         }
@@ -113,7 +113,7 @@ fn a_failed_sync_is_final_for_its_segment() {
 /// A lane may be writing to the segment: what it has just written is not among the segment's entries yet.
 #[test]
 fn a_segment_whose_sync_failed_stays_until_its_lane_has_closed_it() {
-    let mut world = world(Level::Power);
+    let mut world = world(Durability::Power);
     world.play(&[Accept(0, 1, 1), SyncFails, Sync, Heal]);
     let failed = |s: &Arc<Segment<ModelFile>>| s.is_accepted() && s.failed.load(Ordering::SeqCst);
     let segment = world.journal.all().into_iter().find(failed).expect("a failed segment");
@@ -127,7 +127,7 @@ fn a_segment_whose_sync_failed_stays_until_its_lane_has_closed_it() {
 /// What is written while a sync is under way may not be on the disk when it ends.
 #[test]
 fn a_sync_covers_what_was_written_before_it_began() {
-    let mut world = world(Level::Power);
+    let mut world = world(Durability::Power);
     world.play(&[Accept(0, 1, 1)]);
     let segment = world.journal.all().into_iter().find(|segment| segment.is_accepted() && segment.is_used());
     let segment = segment.expect("the open segment");
@@ -142,7 +142,7 @@ fn a_sync_covers_what_was_written_before_it_began() {
 #[test]
 fn requests_of_one_failed_write_are_all_refused() {
     for written in 0..6 * 128 {
-        let mut world = world(Level::Process);
+        let mut world = world(Durability::Process);
         world.play(&[Accept(0, 1, 1)]);
         let before = world.disk.operations();
         world.play(&[Full(written), AcceptTogether(0, 3, 1)]);
@@ -152,18 +152,18 @@ fn requests_of_one_failed_write_are_all_refused() {
         }
         for operation in before..=world.disk.operations() {
             let left = DiskModel::with(world.disk.after_kill(operation, 0));
-            let after = World::start(left, Level::Process, BOOT).expect("a journal");
+            let after = World::start(left, Durability::Process, BOOT).expect("a journal");
             assert_eq!(after.report.damage, [], "{written} {operation}");
             assert!(after.found().contains(&world.queued[0].0), "{written} {operation}");
         }
-        let after = World::start(DiskModel::with(world.disk.files()), Level::Process, BOOT).expect("a journal");
+        let after = World::start(DiskModel::with(world.disk.files()), Durability::Process, BOOT).expect("a journal");
         check(&world, &after, world.disk.operations(), &format!("full after {written}"));
     }
 }
 
 #[test]
 fn attempts_whose_record_fails_are_tried_again() {
-    let mut world = world(Level::Process);
+    let mut world = world(Durability::Process);
     world.play(&[Accept(0, 2, 1), Full(0), Begin(0, 2)]);
     assert_eq!(world.queued.len(), 2);
     world.play(&[Heal, Begin(0, 2)]);
@@ -172,19 +172,19 @@ fn attempts_whose_record_fails_are_tried_again() {
 
 #[test]
 fn a_dropped_firing_whose_record_fails_is_settled_by_a_later_round() {
-    let mut world = world(Level::Process);
+    let mut world = world(Durability::Process);
     world.play(&[Accept(0, 1, 1), Full(0), Drop, Round]);
     assert!(world.journal.unsettled.bytes() > 0, "it is not settled without its record");
     world.play(&[Heal, Round]);
     assert_eq!(world.journal.unsettled.bytes(), 0);
-    let after = World::start(DiskModel::with(world.disk.files()), Level::Process, BOOT).expect("a journal");
+    let after = World::start(DiskModel::with(world.disk.files()), Durability::Process, BOOT).expect("a journal");
     assert_eq!(after.found().len(), 0);
 }
 
 /// What a stop drops from the queues is sent after the next start.
 #[test]
 fn a_dropped_firing_is_settled_unless_the_journal_is_closed() {
-    let mut world = world(Level::Process);
+    let mut world = world(Durability::Process);
     world.play(&[Accept(0, 2, 1)]);
     let (_, (entry, index)) = world.queued.remove(0);
     entry.dropped(index);
@@ -193,15 +193,15 @@ fn a_dropped_firing_is_settled_unless_the_journal_is_closed() {
     let (name, (entry, index)) = world.queued.remove(0);
     entry.dropped(index);
     world.step(Round);
-    let after = World::start(DiskModel::with(world.disk.files()), Level::Process, BOOT).expect("a journal");
+    let after = World::start(DiskModel::with(world.disk.files()), Durability::Process, BOOT).expect("a journal");
     assert_eq!(after.found(), [name].into());
 }
 
 #[test]
 fn what_a_start_finds_is_in_the_order_of_acceptance() {
-    let mut world = world(Level::Process);
+    let mut world = world(Durability::Process);
     world.play(&[Accept(1, 1, 1), Accept(0, 1, 1), Accept(1, 1, 1), Accept(0, 1, 1)]);
-    let after = World::start(DiskModel::with(world.disk.files()), Level::Process, BOOT).expect("a journal");
+    let after = World::start(DiskModel::with(world.disk.files()), Durability::Process, BOOT).expect("a journal");
     let names = |world: &World| world.queued.iter().map(|(name, _)| name.clone()).collect::<Vec<_>>();
     assert_eq!(names(&after), names(&world));
 }
@@ -209,7 +209,7 @@ fn what_a_start_finds_is_in_the_order_of_acceptance() {
 /// A request that comes in parts, of which one can't be written.
 #[test]
 fn what_was_refused_keeps_no_segment_alive() {
-    let mut world = world(Level::Process);
+    let mut world = world(Durability::Process);
     world.disk.fail(Fault { at: Point::Write(40), after: 3, error: ErrorKind::StorageFull });
     assert!(!world.accept(0, 1, 4, true));
     world.disk.heal();
@@ -218,19 +218,20 @@ fn what_was_refused_keeps_no_segment_alive() {
 
 #[test]
 fn damage_of_what_was_synced_is_told_also_after_a_power_cut() {
-    let mut world = world(Level::Power);
+    let mut world = world(Durability::Power);
     world.play(&[Accept(0, 1, 1), Sync, Accept(0, 1, 1), Sync, Accept(0, 1, 1), Sync]);
     let (name, at, bytes) = records(&world, "accepted")[1].clone();
     let mut files = world.disk.files();
     files.get_mut(&name).expect("the segment")[at + 30] ^= 1;
-    let after = World::start(DiskModel::with(files), Level::Power, OTHER_BOOT).expect("a journal");
+    let after = World::start(DiskModel::with(files), Durability::Power, OTHER_BOOT).expect("a journal");
     assert_eq!((after.report.damage, after.queued.len()), (vec![(name, Damage { offset: at, bytes })], 2));
 }
 
 /// Where the system tells no boot id, each start may be one after a power cut.
 #[test]
 fn where_no_boot_id_is_told_process_sends_nothing_again() {
-    let settings = Settings { level: Level::Process, boot: BootId::default(), segment_bytes: SEGMENT_BYTES };
+    let settings =
+        RegistrySettings { level: Durability::Process, boot: BootId::default(), segment_bytes: SEGMENT_BYTES };
     let mut world = World::start_with(DiskModel::default(), settings).expect("a journal");
     world.play(&[Accept(0, 3, 1), Begin(0, 1)]);
     let after = World::start_with(DiskModel::with(world.disk.files()), settings).expect("a journal");
@@ -255,13 +256,13 @@ fn records(world: &World, kind: &str) -> Vec<(String, usize, usize)> {
 
 #[test]
 fn damage_is_reported_with_its_position_and_costs_one_record() {
-    let mut world = world(Level::Process);
+    let mut world = world(Durability::Process);
     world.play(&[Accept(0, 1, 1), Accept(0, 1, 2), Accept(0, 1, 1)]);
     let (name, at, bytes) = records(&world, "accepted")[1].clone();
     for byte in at..at + bytes {
         let mut files = world.disk.files();
         files.get_mut(&name).expect("the segment")[byte] ^= 0x24;
-        let after = World::start(DiskModel::with(files), Level::Process, BOOT).expect("a journal");
+        let after = World::start(DiskModel::with(files), Durability::Process, BOOT).expect("a journal");
         let padding = after.report.damage.is_empty();
         assert!(!padding || byte + 8 > at + bytes, "{byte}");
         if !padding {
@@ -273,18 +274,18 @@ fn damage_is_reported_with_its_position_and_costs_one_record() {
 
 #[test]
 fn after_a_damaged_begun_record_nothing_is_sent_that_it_may_have_named() {
-    let mut world = world(Level::Process);
+    let mut world = world(Durability::Process);
     world.play(&[Accept(0, 4, 1), Begin(0, 1), Begin(0, 1)]);
     let (name, at, _) = records(&world, "begun")[0].clone();
     let mut files = world.disk.files();
     files.get_mut(&name).expect("the segment")[at + 30] ^= 1;
-    let after = World::start(DiskModel::with(files), Level::Process, BOOT).expect("a journal");
+    let after = World::start(DiskModel::with(files), Durability::Process, BOOT).expect("a journal");
     assert_eq!((after.found().len(), after.report.doubtful, after.report.damage.len()), (0, 3, 1));
 }
 
 #[test]
 fn a_segment_of_a_later_version_is_refused_and_left_alone() {
-    let mut world = world(Level::Process);
+    let mut world = world(Durability::Process);
     world.play(&[Accept(0, 1, 1)]);
     let mut files = world.disk.files();
     let (name, content) = files.iter_mut().find(|(name, _)| name.ends_with("accepted")).expect("a segment");
@@ -293,7 +294,7 @@ fn a_segment_of_a_later_version_is_refused_and_left_alone() {
     let check = xxhash_rust::xxh3::xxh3_64_with_seed(&content[..56], number);
     content[56..64].copy_from_slice(&check.to_le_bytes());
     let disk = DiskModel::with(files.clone());
-    let error = World::start(disk.clone(), Level::Process, BOOT).err().expect("refused");
+    let error = World::start(disk.clone(), Durability::Process, BOOT).err().expect("refused");
     assert!(error.to_string().contains("format 2"), "{error}");
     assert_eq!(disk.files(), files);
 }

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use super::super::format::Level;
+use super::super::format::Durability;
 use super::checks::{check, check_kill};
 use super::disk_model::DiskModel;
 use super::world::{BOOT, OTHER_BOOT, Step, World};
@@ -54,39 +54,39 @@ fn histories() -> u64 {
 }
 
 /// What crashes at an operation of a world may leave.
-fn crashes(world: &World, level: Level, operation: usize, random: &mut Random) -> Vec<(DiskModel, Level)> {
+fn crashes(world: &World, level: Durability, operation: usize, random: &mut Random) -> Vec<(DiskModel, Durability)> {
     let length = world.disk.write_length(operation).unwrap_or(1);
     let mut left: Vec<_> =
         [0, length / 2, length - 1].into_iter().map(|torn| world.disk.after_kill(operation, torn)).collect();
     let is_cut = left.len();
-    if level == Level::Power {
+    if level == Durability::Power {
         let at_risk = world.disk.at_risk(operation);
         let some: BTreeSet<usize> = at_risk.iter().copied().filter(|_| random.below(2) == 0).collect();
         for undone in [BTreeSet::new(), some, at_risk.into_iter().collect()] {
             left.push(world.disk.after_power_cut(operation, &undone, None));
         }
     }
-    let boot = |number: usize| if number < is_cut { Level::Process } else { Level::Power };
+    let boot = |number: usize| if number < is_cut { Durability::Process } else { Durability::Power };
     left.into_iter().enumerate().map(|(number, files)| (DiskModel::with(files), boot(number))).collect()
 }
 
 /// `lost`: whether the power was cut.
-fn start(disk: DiskModel, level: Level, lost: Level) -> World {
-    let boot = if lost == Level::Power { OTHER_BOOT } else { BOOT };
+fn start(disk: DiskModel, level: Durability, lost: Durability) -> World {
+    let boot = if lost == Durability::Power { OTHER_BOOT } else { BOOT };
     World::start(disk, level, boot).expect("a journal")
 }
 
-fn look(before: &World, after: &World, operation: usize, lost: Level, case: &str) {
+fn look(before: &World, after: &World, operation: usize, lost: Durability, case: &str) {
     match lost {
-        Level::Process => check_kill(before, after, operation, case),
-        Level::Power => check(before, after, operation, case),
+        Durability::Process => check_kill(before, after, operation, case),
+        Durability::Power => check(before, after, operation, case),
     }
 }
 
 #[test]
 fn after_any_crash_of_any_history_nothing_is_lost_and_nothing_sent_twice() {
     for seed in 0..histories() {
-        for level in [Level::Process, Level::Power] {
+        for level in [Durability::Process, Durability::Power] {
             let mut random = Random(seed << 32);
             let steps = random.history(24);
             let mut world = World::start(DiskModel::default(), level, BOOT).expect("a journal");

@@ -1,6 +1,6 @@
 //! The folder stays small: settled records are removed, and long unsettled ones keep no others alive.
 
-use super::super::format::Level;
+use super::super::format::Durability;
 use super::disk_model::DiskModel;
 use super::world::{BOOT, SEGMENT_BYTES, Step, World};
 
@@ -10,7 +10,7 @@ use Step::*;
 const OPEN: usize = 8;
 
 fn world() -> World {
-    World::start(DiskModel::default(), Level::Process, BOOT).expect("a journal")
+    World::start(DiskModel::default(), Durability::Process, BOOT).expect("a journal")
 }
 
 #[test]
@@ -40,7 +40,7 @@ fn a_firing_that_waits_for_ever_keeps_no_other_record() {
         let bound = 3 * world.journal.unsettled.bytes() as usize + (OPEN + 6) * SEGMENT_BYTES;
         assert!(world.disk.bytes() <= bound, "{} of {bound} with {waiting} waiting", world.disk.bytes());
     }
-    let after = World::start(DiskModel::with(world.disk.files()), Level::Process, BOOT).expect("a journal");
+    let after = World::start(DiskModel::with(world.disk.files()), Durability::Process, BOOT).expect("a journal");
     assert_eq!(after.found(), world.found());
     assert_eq!(after.found().len(), 200);
 }
@@ -56,7 +56,7 @@ fn a_backlog_does_not_keep_the_records_of_sent_firings() {
         assert!(world.disk.bytes() <= bound, "{} of {bound}", world.disk.bytes());
     }
     assert_eq!(world.queued.len(), 20);
-    let after = World::start(DiskModel::with(world.disk.files()), Level::Process, BOOT).expect("a journal");
+    let after = World::start(DiskModel::with(world.disk.files()), Durability::Process, BOOT).expect("a journal");
     assert_eq!(after.found(), world.found());
 }
 
@@ -66,7 +66,7 @@ fn a_backlog_survives_many_starts_in_few_segments() {
     let mut world = world();
     world.play(&[Accept(0, 5, 1), Begin(0, 2)]);
     for _ in 0..20 {
-        let mut next = World::start(DiskModel::with(world.disk.files()), Level::Process, BOOT).expect("a journal");
+        let mut next = World::start(DiskModel::with(world.disk.files()), Durability::Process, BOOT).expect("a journal");
         assert_eq!(next.found(), world.found());
         next.play(&[Accept(0, 2, 1), BeginNewest(0, 2), Round, Round]);
         world = next;

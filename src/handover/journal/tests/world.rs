@@ -6,14 +6,14 @@ use std::io::ErrorKind;
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::super::accept::{Accepted, Acceptor, Part, RecordsEnd, Request};
-use super::super::begin::{Beginner, Begun};
-use super::super::body::{EventFields, Listing};
-use super::super::format::{BootId, Level};
+use super::super::accept::{AcceptedPart, AcceptedRequests, Acceptor, PartialRequest, RecordsEnd};
+use super::super::begin::{Beginner, BegunGroup};
+use super::super::body::{EventFields, FiringFields};
+use super::super::format::{BootId, Durability};
 use super::super::keeper::{Keeper, join};
-use super::super::ledger::{Firing, Listed};
-use super::super::recovery::{self, RecoveryError, Report};
-use super::super::registry::{Journal, Settings};
+use super::super::ledger::{EntryFiring, ListedFirings};
+use super::super::recovery::{self, RecoveryError, RecoveryReport};
+use super::super::registry::{RegistrySettings, SegmentRegistry};
 use super::disk_model::{DiskModel, Fault, ModelFile, Point};
 
 /// Identifies a firing: its event's id and its trigger's id.
@@ -99,32 +99,32 @@ fn listed(triggers: &[String]) -> Vec<(u64, &str)> {
 
 pub(crate) struct World {
     pub(crate) disk: DiskModel,
-    pub(crate) journal: Arc<Journal<DiskModel>>,
+    pub(crate) journal: Arc<SegmentRegistry<DiskModel>>,
     acceptors: Vec<Acceptor<DiskModel>>,
     beginners: Vec<Beginner<DiskModel>>,
     pub(crate) keeper: Keeper<DiskModel>,
-    pub(crate) report: Report,
+    pub(crate) report: RecoveryReport,
     pub(crate) fates: BTreeMap<Name, Fate>,
     /// Unsettled firings, as the queues of the dispatchers hold them.
-    pub(crate) queued: Vec<(Name, Firing<ModelFile>)>,
+    pub(crate) queued: Vec<(Name, EntryFiring<ModelFile>)>,
     /// With `power`: requests that wait for a sync.
     unanswered: Vec<(Vec<RecordsEnd<ModelFile>>, Vec<Name>)>,
-    unsent: Vec<(Begun<ModelFile>, Vec<Name>)>,
+    unsent: Vec<(BegunGroup<ModelFile>, Vec<Name>)>,
     /// The firings of each request.
     pub(crate) requests: Vec<Vec<Name>>,
     /// What was dropped and waits for a round.
     dropped: Vec<Name>,
-    level: Level,
+    level: Durability,
     events: usize,
     pub(crate) now_ms: u64,
 }
 
 impl World {
-    pub(crate) fn start(disk: DiskModel, level: Level, boot: BootId) -> Result<Self, RecoveryError> {
-        Self::start_with(disk, Settings { level, boot, segment_bytes: SEGMENT_BYTES })
+    pub(crate) fn start(disk: DiskModel, level: Durability, boot: BootId) -> Result<Self, RecoveryError> {
+        Self::start_with(disk, RegistrySettings { level, boot, segment_bytes: SEGMENT_BYTES })
     }
 
-    pub(crate) fn start_with(disk: DiskModel, settings: Settings) -> Result<Self, RecoveryError> {
+    pub(crate) fn start_with(disk: DiskModel, settings: RegistrySettings) -> Result<Self, RecoveryError> {
         let opened = recovery::open(disk.clone(), settings, 1_000)?;
         let journal = opened.journal;
         let mut queued = Vec::new();
@@ -139,7 +139,8 @@ impl World {
             let (accepted, listings) = join(found.entry.id, &places, &records).expect("sound records");
             let mut seen = BTreeSet::new();
             assert_eq!(&*found.account, "acme");
-            for Listing { index, trigger, .. } in listings.into_iter().filter(|listing| unsettled.has(listing.index)) {
+            let left = listings.into_iter().filter(|listing| unsettled.has(listing.index));
+            for FiringFields { index, trigger, .. } in left {
                 assert!(seen.insert(index), "a firing is listed twice");
                 let name = (accepted.event.id.to_owned(), trigger.to_owned());
                 let data = accepted.event.data.to_owned();
@@ -238,13 +239,13 @@ impl World {
         let listed = listed(&triggers);
         let drawn: Vec<Vec<Drawn>> = (0..requests).map(|_| self.draw(events)).collect();
         let parts = drawn.iter().map(|events| {
-            events.iter().map(|event| Part { event: event.fields(now_ms), triggers: &listed, is_more: false })
+            events.iter().map(|event| AcceptedPart { event: event.fields(now_ms), triggers: &listed, is_more: false })
         });
         let written = self.acceptors[thread].whole(parts, Vec::new(), now_ms);
         let mut taken = 0;
         for events in &drawn {
             let names = self.know(events, &triggers, written.is_err());
-            if let Ok(Accepted { listed, end }) = &written {
+            if let Ok(AcceptedRequests { listed, end }) = &written {
                 let own = &listed[taken..][..events.len()];
                 taken += events.len();
                 self.answer_later(names, own, vec![end.clone()]);
@@ -258,14 +259,14 @@ impl World {
         let (now_ms, triggers) = (self.now_ms, names(triggers));
         let listed = listed(&triggers);
         let drawn = self.draw(events);
-        let (mut request, mut firings, mut done) = (Request::default(), Vec::new(), Ok(()));
+        let (mut request, mut firings, mut done) = (PartialRequest::default(), Vec::new(), Ok(()));
         for (n, number, trigger) in
             (0..events).flat_map(|n| listed.iter().enumerate().map(move |(number, trigger)| (n, number, trigger)))
         {
             if n > 0 && number == 0 {
                 let _ = self.keeper.round(now_ms);
             }
-            let part = Part { event: drawn[n].fields(now_ms), triggers: &[*trigger], is_more: number > 0 };
+            let part = AcceptedPart { event: drawn[n].fields(now_ms), triggers: &[*trigger], is_more: number > 0 };
             match self.acceptors[thread].add(&mut request, &[part], Vec::new(), now_ms) {
                 Ok(more) => firings.extend(more),
                 Err(error) => done = done.and(Err(error)),
@@ -301,20 +302,25 @@ impl World {
         names
     }
 
-    fn answer_later(&mut self, names: Vec<Name>, firings: &[Listed<ModelFile>], ends: Vec<RecordsEnd<ModelFile>>) {
-        let each = |(entry, firings): &Listed<ModelFile>| {
+    fn answer_later(
+        &mut self,
+        names: Vec<Name>,
+        firings: &[ListedFirings<ModelFile>],
+        ends: Vec<RecordsEnd<ModelFile>>,
+    ) {
+        let each = |(entry, firings): &ListedFirings<ModelFile>| {
             let entry = Arc::clone(entry);
             firings.clone().map(move |index| (Arc::clone(&entry), index))
         };
         self.queued.extend(names.iter().cloned().zip(firings.iter().flat_map(each)));
         self.requests.push(names.clone());
         self.unanswered.push((ends, names));
-        if self.level == Level::Process {
+        if self.level == Durability::Process {
             self.answer();
         }
     }
 
-    fn begin(&mut self, thread: usize, firings: Vec<(Name, Firing<ModelFile>)>) {
+    fn begin(&mut self, thread: usize, firings: Vec<(Name, EntryFiring<ModelFile>)>) {
         if firings.is_empty() {
             return;
         }
@@ -326,14 +332,14 @@ impl World {
                     self.fates.entry(name.clone()).or_default().named.get_or_insert(operations);
                 }
                 self.unsent.push((begun, names));
-                if self.level == Level::Process {
+                if self.level == Durability::Process {
                     self.send();
                 }
             }
             // They wait and are tried again.
             Err(failed) => {
                 // A power cut may undo that the failed record was erased.
-                let end = if self.level == Level::Power { usize::MAX } else { self.disk.operations() };
+                let end = if self.level == Durability::Power { usize::MAX } else { self.disk.operations() };
                 for name in &names {
                     self.fates.entry(name.clone()).or_default().tried.push(operations..end);
                 }
@@ -343,7 +349,7 @@ impl World {
     }
 
     fn sync(&mut self) {
-        if self.level == Level::Power {
+        if self.level == Durability::Power {
             for segment in self.journal.all() {
                 let _ = self.journal.sync(&segment);
             }
@@ -356,7 +362,7 @@ impl World {
     fn answer(&mut self) {
         let (level, operations) = (self.level, self.disk.operations());
         let is_safe = |(segment, end): &RecordsEnd<ModelFile>| {
-            level == Level::Process || segment.synced.load(std::sync::atomic::Ordering::SeqCst) >= *end
+            level == Durability::Process || segment.synced.load(std::sync::atomic::Ordering::SeqCst) >= *end
         };
         for (ends, names) in std::mem::take(&mut self.unanswered) {
             // Records of a failed sync are safe once they are rewritten and the segment holds nothing else.
@@ -374,7 +380,7 @@ impl World {
     fn send(&mut self) {
         for (begun, names) in std::mem::take(&mut self.unsent) {
             let synced = begun.segment.synced.load(std::sync::atomic::Ordering::SeqCst) >= begun.end;
-            if self.level == Level::Process || synced {
+            if self.level == Durability::Process || synced {
                 begun.mark();
                 let operations = self.disk.operations();
                 for name in names {

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-impl Entry for (u32, i64) {
+impl TreeEntry for (u32, i64) {
     type Key = u32;
     type Top = i64;
     type Low = u32;
@@ -68,10 +68,10 @@ fn removing_leaves_no_narrow_rows_of_nodes() {
     (0..10_000).for_each(|key| tree.insert((key, 0)));
     (0..10_000).filter(|key| key % 50 != 0).for_each(|key| assert!(tree.remove(key).is_some()));
     let mut leaves = 0;
-    fn count(node: &Node<(u32, i64)>, leaves: &mut usize) {
+    fn count(node: &TreeNode<(u32, i64)>, leaves: &mut usize) {
         match node {
-            Node::Leaf(_) => *leaves += 1,
-            Node::Inner(inner) => inner.children.iter().for_each(|child| count(&child.node, leaves)),
+            TreeNode::Leaf(_) => *leaves += 1,
+            TreeNode::Inner(inner) => inner.children.iter().for_each(|child| count(&child.node, leaves)),
         }
     }
     count(tree.root.as_ref().expect("entries"), &mut leaves);
@@ -79,6 +79,6 @@ fn removing_leaves_no_narrow_rows_of_nodes() {
     for key in 0..9_900 {
         few.remove(key);
     }
-    assert!(few.len() == 2 && matches!(few.root, Some(Node::Leaf(_))), "a root with one child is replaced by it");
+    assert!(few.len() == 2 && matches!(few.root, Some(TreeNode::Leaf(_))), "a root with one child is replaced by it");
     assert!(tree.len() == 200 && leaves <= 60, "{leaves}");
 }

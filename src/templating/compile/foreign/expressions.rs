@@ -94,12 +94,12 @@ fn go(block: &str, value: &str) -> Option<String> {
         },
         _ => "{{guest.name}}".to_owned(),
     };
-    Some(format!("A dot before a name is how Go writes templates. Here it is left out: {here}."))
+    Some(format!("A dot before a name belongs to Go. Leave it out: {here}."))
 }
 
 /// `a == b`, `a + b`, `!a`, `a ? b : c`.
 fn operator(block: &str, value: &str) -> Option<String> {
-    const SAYS: &str = "Operators are helpers here, which stand before their values";
+    const SAYS: &str = "Operators are helpers here, and are written before their values";
     let words: Vec<_> = value.split_whitespace().collect();
     let helper = |sign: &str| {
         Some(match sign {
@@ -127,7 +127,7 @@ fn operator(block: &str, value: &str) -> Option<String> {
         && is_value(a)
         && is_value(b)
     {
-        let texts = if name == "add" { "; texts stand side by side: {{a}}{{b}}" } else { "" };
+        let texts = if name == "add" { "; texts are written one after the other: {{a}}{{b}}" } else { "" };
         return Some(format!("{SAYS}: {}{texts}.", call(format!("{name} {a} {b}"))));
     }
     if let Some(negated) = value.strip_prefix('!').map(str::trim).filter(|negated| is_value(negated)) {
@@ -135,8 +135,7 @@ fn operator(block: &str, value: &str) -> Option<String> {
     }
     if words.iter().any(|word| matches!(*word, "?" | "??" | "?:")) {
         return Some(
-            "A choice is written {{#if a}}…{{else}}…{{/if}}, and a value for where there is none {{default a \"none\"}}."
-                .to_owned(),
+            "A choice is written {{#if a}}…{{else}}…{{/if}}, and a default value {{default a \"none\"}}.".to_owned(),
         );
     }
     let is_operation = words.iter().any(|word| helper(word).is_some())
@@ -155,7 +154,7 @@ fn method(block: &str, value: &str) -> Option<String> {
         Some(helper) => format!("{{{{{block} ({helper} {path})}}}}"),
         None => "{{upper guest.name}}".to_owned(),
     };
-    Some(format!("Values have no methods here. A helper stands before its value: {here}."))
+    Some(format!("Values have no methods here. A helper is written before its value: {here}."))
 }
 
 /// `items[0].name`.
@@ -165,5 +164,5 @@ fn index(block: &str, value: &str) -> Option<String> {
     }
     let path = plain_path(value)?;
     let here = written(block, &path);
-    Some(format!("A path's parts stand between dots, also the number of an element: {here}."))
+    Some(format!("Dots separate the parts of a path, including the index of an element: {here}."))
 }

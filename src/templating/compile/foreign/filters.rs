@@ -1,10 +1,10 @@
-//! Filters behind a value, `{{x | upcase}}`, as Liquid and Jinja have them.
+//! Filters after a value, `{{x | upcase}}`, as in Liquid and Jinja.
 
 use super::{REPEATED_BYTES_MAX, is_value, names};
 use crate::templating::render::helpers;
 
 const BELONGS: &str = "Filters after | belong to Liquid and Jinja.";
-const GENERAL: &str = "Here a helper stands before its value: {{upper guest.name}}.";
+const GENERAL: &str = "Here a helper is written before its value: {{upper guest.name}}.";
 
 /// What to write for an expression with filters.
 pub(super) fn explain(block: &str, text: &str) -> String {
@@ -18,7 +18,8 @@ pub(super) fn explain(block: &str, text: &str) -> String {
             }
             name if names::helper(name).unwrap_or(name) == "json" => {
                 return format!(
-                    "{BELONGS} Here {{{{{value}}}}} alone is written as JSON where a JSON value stands; in text, write {{{{json {value}}}}}."
+                    "{BELONGS} Here {{{{{value}}}}} alone is written as JSON at the position of a JSON value; in text, \
+                    write {{{{json {value}}}}}."
                 );
             }
             _ => {}
@@ -26,14 +27,14 @@ pub(super) fn explain(block: &str, text: &str) -> String {
     }
     match translated(value, &filters).filter(|text| text.len() <= REPEATED_BYTES_MAX) {
         Some(call) if block.is_empty() => {
-            format!("{BELONGS} Here a helper stands before its value: {{{{{call}}}}}.")
+            format!("{BELONGS} Here a helper is written before its value: {{{{{call}}}}}.")
         }
-        Some(call) => format!("{BELONGS} Here a helper stands before its value: {{{{{block} ({call})}}}}."),
+        Some(call) => format!("{BELONGS} Here a helper is written before its value: {{{{{block} ({call})}}}}."),
         None => format!("{BELONGS} {GENERAL}"),
     }
 }
 
-/// The filters as helpers in one another, without the outermost parentheses.
+/// The filters as nested helpers, without the outermost parentheses.
 fn translated(value: &str, filters: &[Filter<'_>]) -> Option<String> {
     let mut inner = is_value(value).then(|| value.to_owned())?;
     for (i, filter) in filters.iter().enumerate() {
@@ -65,7 +66,7 @@ impl<'t> Filter<'t> {
 
     fn call(&self, value: &str) -> Option<String> {
         let name = match self.name {
-            // Without what takes its place, it is removed.
+            // Without a replacement, the text is removed.
             "remove" if self.arguments.len() == 1 => {
                 return is_value(self.arguments[0]).then(|| format!("replace {value} {} \"\"", self.arguments[0]));
             }
@@ -87,7 +88,7 @@ impl<'t> Filter<'t> {
     }
 }
 
-/// The parts of a text between separators that don't stand in quotes.
+/// The parts of a text between separators that are outside quotes.
 fn split(text: &str, separator: char) -> Vec<&str> {
     let mut quote = None;
     text.split(|c: char| match quote {

@@ -10,11 +10,11 @@ const MARK_BYTES_MAX: usize = 200;
 pub(crate) fn find(text: &str) -> Vec<(usize, String)> {
     let mut found = Vec::new();
     for (at, inside) in between(text, "{%", "%}") {
-        found.push((at, format!("{{% … %}} belongs to Liquid and Jinja, and is sent as it stands. {}", tag(inside))));
+        found.push((at, format!("{{% … %}} belongs to Liquid and Jinja, and is sent unchanged. {}", tag(inside))));
     }
     for (at, inside) in between(text, "${", "}") {
         if inside.starts_with(|c: char| c.is_alphabetic() || c == '_') {
-            found.push((at, format!("${{…}} is sent as it stands. A value is written {}.", value(inside))));
+            found.push((at, format!("${{…}} is sent unchanged. A value is written {}.", value(inside))));
         }
     }
     for (at, inside) in between(text, "<$", ">") {
@@ -23,7 +23,7 @@ pub(crate) fn find(text: &str) -> Vec<(usize, String)> {
             found.push((
                 at,
                 format!(
-                    "<$.…> belongs to EventBridge, and is sent as it stands. Paths here begin in the event's data: {}.",
+                    "<$.…> belongs to EventBridge, and is sent unchanged. Paths here begin in the event's data: {}.",
                     value(path)
                 ),
             ));
@@ -33,7 +33,7 @@ pub(crate) fn find(text: &str) -> Vec<(usize, String)> {
         found.push((
             at,
             format!(
-                "<%= … %> belongs to other languages, and is sent as it stands. A value is written {}.",
+                "<%= … %> belongs to other languages, and is sent unchanged. A value is written {}.",
                 value(inside)
             ),
         ));
@@ -74,7 +74,7 @@ fn tag(inside: &str) -> String {
             format!("A list is repeated with {{{{#each {list} as |{name}|}}}}…{{{{/each}}}}.")
         }
         ("assign" | "capture" | "set", _) => {
-            "Values can't be kept under a name; write the expression where it stands.".to_owned()
+            "Values can't be assigned to a name; write the expression where it is used.".to_owned()
         }
         _ => "Conditions are written {{#if (eq a \"x\")}}…{{else}}…{{/if}}, lists {{#each xs}}…{{/each}}.".to_owned(),
     }

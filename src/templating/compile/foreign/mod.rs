@@ -1,5 +1,5 @@
-//! Habits of other template languages, and how the same is written here. It only writes messages: what is refused
-//! decides who asks.
+//! Syntax of other template languages, and its equivalent here. It only writes messages: the caller decides what is
+//! refused.
 
 mod expressions;
 mod filters;

@@ -3,7 +3,7 @@
 use crate::model::event::EventPattern;
 use crate::model::template::Format::Text;
 use crate::templating::compile::tag_lookup::TagLookup;
-use crate::templating::{Setting, TemplateLimits, compile_in};
+use crate::templating::{CompileContext, TemplateLimits, compile_in};
 
 struct Nothing;
 
@@ -20,7 +20,7 @@ impl TagLookup for Nothing {
 }
 
 fn advice(body: &str) -> Vec<String> {
-    let checked = compile_in(Text, body, &Setting::of(&Nothing), &TemplateLimits::default());
+    let checked = compile_in(Text, body, &CompileContext::of(&Nothing), &TemplateLimits::default());
     let about = checked.diagnostics.into_iter().filter(|found| found.code == "foreign_syntax");
     about.map(|found| found.message).collect()
 }
@@ -70,7 +70,7 @@ fn what_is_advised_can_be_written() {
             Some(name) if !expected.contains("{{/") => format!("{expected}{{{{/{name}}}}}"),
             _ => (*expected).to_owned(),
         };
-        let checked = compile_in(Text, &body, &Setting::of(&Nothing), &TemplateLimits::default());
+        let checked = compile_in(Text, &body, &CompileContext::of(&Nothing), &TemplateLimits::default());
         assert!(checked.compiled.is_some(), "{body}: {:?}", checked.diagnostics);
     }
 }

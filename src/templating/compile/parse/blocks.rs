@@ -3,10 +3,10 @@
 use handlebars::template::{BlockParam, HelperTemplate, Parameter, Template};
 use serde_json::Value;
 
-use super::scopes::Scope;
-use super::{Parsing, refused};
+use super::scopes::BlockScope;
+use super::{ParserState, refused};
 use crate::templating::compile::origin::Origin;
-use crate::templating::program::{Each, Expression, If, Nodes, Parts, TemplateNode, Text, With};
+use crate::templating::program::{EachNode, Expression, IfNode, Nodes, PartsNode, TemplateNode, TextNode, WithNode};
 
 /// The longest separator, in bytes.
 const SEPARATOR_BYTES_MAX: usize = 100;
@@ -17,7 +17,7 @@ const PARTS: &str = "{{#parts}} takes nothing but its separator, and has no {{el
 #[derive(Default)]
 struct Options {
     include_zero: bool,
-    separator: Option<Text>,
+    separator: Option<TextNode>,
 }
 
 fn example(block: &str) -> &'static str {
@@ -37,13 +37,14 @@ fn unknown(name: &str) -> String {
     let plain = name.to_ascii_lowercase().replace(['_', '-'], "");
     let instead = match plain.as_str() {
         "ifequals" | "ifeq" | "equals" | "equal" | "eq" | "is" | "ifcond" | "compare" | "ifcompare" | "ifis" => {
-            "Comparisons stand in parentheses in {{#if}}: {{#if (eq a b)}}…{{/if}}; others are ne, lt, lte, gt, gte"
+            "Comparisons are written in parentheses in {{#if}}: {{#if (eq a b)}}…{{/if}}; others are ne, lt, lte, gt, \
+            gte"
         }
         "ifnotequals" | "ifnoteq" | "unlesseq" | "unlessequals" | "ne" | "neq" | "isnt" | "not" => {
-            "Comparisons stand in parentheses in {{#if}}: {{#if (ne a b)}}…{{/if}}"
+            "Comparisons are written in parentheses in {{#if}}: {{#if (ne a b)}}…{{/if}}"
         }
         "gt" | "gte" | "lt" | "lte" | "ifgt" | "ifgte" | "iflt" | "iflte" => {
-            "Comparisons stand in parentheses in {{#if}}: {{#if (gt a b)}}…{{/if}}; others are gte, lt, lte"
+            "Comparisons are written in parentheses in {{#if}}: {{#if (gt a b)}}…{{/if}}; others are gte, lt, lte"
         }
         "and" | "ifand" | "or" | "ifor" => {
             "Conditions are joined in parentheses in {{#if}}: {{#if (and a b)}}…{{/if}}, {{#if (or a b)}}…{{/if}}"
@@ -59,7 +60,7 @@ fn unknown(name: &str) -> String {
     )
 }
 
-impl Parsing<'_, '_, '_, '_> {
+impl ParserState<'_, '_, '_, '_> {
     pub(super) fn block(&mut self, block: &HelperTemplate, at: usize) -> Nodes {
         let name = block.name.as_name().unwrap_or("").to_owned();
         match name.as_str() {
@@ -93,7 +94,7 @@ impl Parsing<'_, '_, '_, '_> {
                 let otherwise = self.part(block.inverse.as_ref());
                 let negated = name == "unless";
                 let include_zero = options.include_zero;
-                TemplateNode::If(Box::new(If { condition: value, negated, include_zero, then, otherwise, at }))
+                TemplateNode::If(Box::new(IfNode { condition: value, negated, include_zero, then, otherwise, at }))
             }
         };
         vec![node]
@@ -119,12 +120,12 @@ impl Parsing<'_, '_, '_, '_> {
         parts.push(between);
         let is_blank = |node: &TemplateNode| matches!(node, TemplateNode::Text(text) if text.content.trim().is_empty());
         parts.retain(|part| !part.iter().all(is_blank));
-        TemplateNode::Parts(Box::new(Parts { parts, separator, at }))
+        TemplateNode::Parts(Box::new(PartsNode { parts, separator, at }))
     }
 
-    fn separator(&mut self, text: &str, at: usize) -> Text {
+    fn separator(&mut self, text: &str, at: usize) -> TextNode {
         let id = self.origins.add(Origin::Straight(at.cast_signed()));
-        Text { content: text.into(), id }
+        TextNode { content: text.into(), id }
     }
 
     fn each(
@@ -132,7 +133,7 @@ impl Parsing<'_, '_, '_, '_> {
         block: &HelperTemplate,
         list: Expression,
         (value_name, place_name): (Option<String>, Option<String>),
-        separator: Option<Text>,
+        separator: Option<TextNode>,
         at: usize,
     ) -> TemplateNode {
         if self.scopes.loops() >= self.each_depth_max {
@@ -142,10 +143,10 @@ impl Parsing<'_, '_, '_, '_> {
                 format!("{{{{#each}}}} may stand {} deep in one another.", self.each_depth_max),
             );
         }
-        let scope = Scope { is_loop: true, path: None, value_name, place_name };
+        let scope = BlockScope { is_loop: true, path: None, value_name, place_name };
         let body = self.inside(scope, block.template.as_ref());
         let otherwise = self.part(block.inverse.as_ref());
-        TemplateNode::Each(Box::new(Each { list, body, otherwise, separator, at }))
+        TemplateNode::Each(Box::new(EachNode { list, body, otherwise, separator, at }))
     }
 
     fn with(
@@ -159,13 +160,13 @@ impl Parsing<'_, '_, '_, '_> {
         if place_name.is_some() {
             self.findings.error("block_values", at, "{{#with … as |name|}} gives one name.");
         }
-        let scope = Scope { is_loop: false, path, value_name, place_name: None };
+        let scope = BlockScope { is_loop: false, path, value_name, place_name: None };
         let body = self.inside(scope, block.template.as_ref());
         let otherwise = self.part(block.inverse.as_ref());
-        TemplateNode::With(Box::new(With { value, body, otherwise, at }))
+        TemplateNode::With(Box::new(WithNode { value, body, otherwise, at }))
     }
 
-    fn inside(&mut self, scope: Scope, template: Option<&Template>) -> Nodes {
+    fn inside(&mut self, scope: BlockScope, template: Option<&Template>) -> Nodes {
         self.scopes.push(scope);
         let nodes = self.part(template);
         self.scopes.pop();
@@ -192,7 +193,8 @@ impl Parsing<'_, '_, '_, '_> {
                 ("separator", _) if matches!(name, "each" | "parts") => self.findings.error(
                     "block_values",
                     at,
-                    "A separator is a text in quotes, of 100 characters at most: {{#each rental.tags separator=\", \"}}.",
+                    "A separator is a text in quotes of at most 100 characters: {{#each rental.tags separator=\", \
+                    \"}}.",
                 ),
                 _ => self.findings.error(
                     "block_values",

@@ -8,12 +8,12 @@ use serde_json::Value;
 use super::super::diagnostic::Severity;
 use super::super::foreign;
 use super::super::tags;
-use super::{Parsing, refused};
+use super::{ParserState, refused};
 use crate::templating::nearest::likely;
 use crate::templating::program::{Expression, HelperCall};
 use crate::templating::render::helpers;
 
-impl Parsing<'_, '_, '_, '_> {
+impl ParserState<'_, '_, '_, '_> {
     /// A value that a block or helper is given.
     pub(super) fn parameter(&mut self, parameter: &Parameter, at: usize) -> Expression {
         match parameter {
@@ -81,7 +81,7 @@ impl Parsing<'_, '_, '_, '_> {
                 "A tag takes no values: write it alone, or as a value of a helper, as in {{upper *|GUEST:NAME|*}}."
                     .to_owned()
             }
-            "" => "A helper's name must stand first, as in {{upper guest.name}}.".to_owned(),
+            "" => "A helper's name must come first, as in {{upper guest.name}}.".to_owned(),
             "log" => "log is not accepted: a template can't write to the engine's log.".to_owned(),
             "elif" | "elsif" | "elseif" => "Another condition is written {{else if …}}.".to_owned(),
             "if" | "unless" | "each" | "with" | "parts" => {

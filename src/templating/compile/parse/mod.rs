@@ -1,6 +1,6 @@
 //! From the parser's tree to a program: names become paths, helpers and blocks, tags become
 //! paths, and what may not be in a template is refused. The only place that knows the parser,
-//! handlebars. It never judges what stands round an expression; [`super::place`] does.
+//! handlebars. It never checks the text around an expression; [`super::place`] does.
 
 mod blocks;
 mod calls;
@@ -14,15 +14,15 @@ use handlebars::template::{HelperTemplate, Parameter, Template, TemplateElement}
 use self::pieces::Pieces;
 use self::scopes::Scopes;
 use super::diagnostic::Positions;
-use super::findings::Findings;
+use super::findings::DiagnosticList;
 use super::foreign;
 use super::known::KnownPaths;
 use super::origin::{Origin, Origins};
-use super::scan::{Role, Scanned};
+use super::scan::{Role, ScannedBody};
 use super::tags;
 use crate::json::Document;
 use crate::templating::limits::TemplateLimits;
-use crate::templating::program::{EscapeContext, Expression, Nodes, TemplateNode, Text, ValueNode};
+use crate::templating::program::{EscapeContext, Expression, Nodes, TemplateNode, TextNode, ValueNode};
 use crate::templating::render::helpers;
 
 /// A template without the parser's tree.
@@ -34,20 +34,20 @@ pub(crate) struct ParsedTemplate<'s> {
 }
 
 /// The parser's tree of a template.
-pub(crate) struct Tree(Pieces);
+pub(crate) struct ParseTree(Pieces);
 
 /// Converts a template to a program. Errors are among the findings only.
 pub(crate) fn parse<'s>(
-    tree: &'s Tree,
-    scanned: &'s Scanned,
+    tree: &'s ParseTree,
+    scanned: &'s ScannedBody,
     escaping: bool,
     known: &KnownPaths<'_>,
     limits: &TemplateLimits,
-    findings: &mut Findings<'_>,
+    findings: &mut DiagnosticList<'_>,
 ) -> ParsedTemplate<'s> {
     let chains: Vec<_> =
         scanned.expressions.iter().filter(|braces| braces.role == Role::ElseIf).map(|braces| braces.start).collect();
-    let mut parsing = Parsing {
+    let mut parsing = ParserState {
         escaping,
         known,
         each_depth_max: limits.each_depth_max,
@@ -64,11 +64,11 @@ pub(crate) fn parse<'s>(
     ParsedTemplate { nodes, origins: parsing.origins, writes: parsing.writes }
 }
 
-/// The parser's tree. Expressions that the parser refuses are reported and hushed; `None` where it refuses the template
+/// The parser's tree. Expressions that the parser refuses are reported and replaced by placeholders; `None` where it refuses the template
 /// even so.
-pub(crate) fn tree(scanned: &mut Scanned, findings: &mut Findings<'_>) -> Option<Tree> {
+pub(crate) fn tree(scanned: &mut ScannedBody, findings: &mut DiagnosticList<'_>) -> Option<ParseTree> {
     if let Some(pieces) = pieces::parse(scanned, pieces::EXPRESSIONS) {
-        return Some(Tree(pieces));
+        return Some(ParseTree(pieces));
     }
     let positions = Positions::of(&scanned.text);
     let mut refused = Vec::new();
@@ -94,8 +94,8 @@ pub(crate) fn tree(scanned: &mut Scanned, findings: &mut Findings<'_>) -> Option
         findings.error("syntax", at, UNREADABLE);
         return None;
     }
-    scanned.hush(&refused)?;
-    pieces::parse(scanned, pieces::EXPRESSIONS).map(Tree)
+    scanned.replace(&refused)?;
+    pieces::parse(scanned, pieces::EXPRESSIONS).map(ParseTree)
 }
 
 const UNREADABLE: &str = "This can't be read as an expression or a block. Expressions look like {{guest.name}} or {{upper guest.name}}, blocks like {{#if guest.email}}…{{else}}…{{/if}} or, to compare, {{#if (eq guest.country \"IT\")}}…{{/if}}.";
@@ -109,12 +109,12 @@ fn compile(text: &str) -> Result<Template, (usize, usize)> {
     }
 }
 
-struct Parsing<'s, 'k, 'f, 'p> {
+struct ParserState<'s, 'k, 'f, 'p> {
     /// Whether the format escapes values, so that writing one as it is would be a hole.
     escaping: bool,
     known: &'k KnownPaths<'k>,
     each_depth_max: usize,
-    findings: &'f mut Findings<'p>,
+    findings: &'f mut DiagnosticList<'p>,
     origins: Origins<'s>,
     chains: std::vec::IntoIter<usize>,
     pieces: &'s Pieces,
@@ -125,7 +125,7 @@ struct Parsing<'s, 'k, 'f, 'p> {
     writes: usize,
 }
 
-impl Parsing<'_, '_, '_, '_> {
+impl ParserState<'_, '_, '_, '_> {
     fn nodes(&mut self, template: &Template) -> Nodes {
         let mut nodes = Nodes::new();
         self.append(template, &mut nodes);
@@ -139,7 +139,7 @@ impl Parsing<'_, '_, '_, '_> {
                     let offset = self.positions[self.piece].offset(place.0, place.1);
                     self.pieces.in_template(self.piece, offset)
                 }
-                // The parser keeps no place for `{{else if …}}`; the scan did.
+                // The parser keeps no position for `{{else if …}}`; the scan did.
                 None => self.chains.next().unwrap_or(0),
             };
             self.element(element, at, nodes);
@@ -158,7 +158,7 @@ impl Parsing<'_, '_, '_, '_> {
             }
             TemplateElement::HelperBlock(block) => nodes.extend(self.block(block, at)),
             TemplateElement::Comment(_) => {}
-            // The scan refuses these; should it ever miss one, it stays refused.
+            // The scan refuses these. If it misses one, it is refused here.
             _ => self.findings.error("syntax", at, "Partials and decorators are not accepted."),
         }
     }
@@ -203,7 +203,7 @@ impl Parsing<'_, '_, '_, '_> {
             }
             _ => {
                 let id = self.origins.add(origin);
-                nodes.push(TemplateNode::Text(Text { content: text.into(), id }));
+                nodes.push(TemplateNode::Text(TextNode { content: text.into(), id }));
             }
         }
     }
@@ -222,7 +222,14 @@ impl Parsing<'_, '_, '_, '_> {
             name if bare => {
                 let name = name.as_name().unwrap_or("");
                 if helpers::find(name).is_some() {
-                    self.findings.warning("helper_name", at, format!("{name} is a helper too. Without values it is taken for the field {name} of the data; write {{{{this.{name}}}}} to say so."));
+                    self.findings.warning(
+                        "helper_name",
+                        at,
+                        format!(
+                            "{name} is a helper too. Without values it means \
+                        the field {name} of the data; write {{{{this.{name}}}}} to make that clear."
+                        ),
+                    );
                 }
                 self.path(name, at)
             }
@@ -232,7 +239,7 @@ impl Parsing<'_, '_, '_, '_> {
     }
 }
 
-/// What stands for an expression that was refused: the template won't be used.
+/// Replaces an expression that was refused. The template is not used then.
 fn refused() -> Expression {
     Expression::Literal(Document::default())
 }

@@ -9,12 +9,12 @@ use handlebars::template::Template;
 
 use super::compile;
 use crate::templating::compile::diagnostic::Positions;
-use crate::templating::compile::scan::{Role, Scanned};
+use crate::templating::compile::scan::{Role, ScannedBody};
 
 /// The number of expressions from which a piece is cut off.
 pub(super) const EXPRESSIONS: usize = 32;
 
-/// The characters that stand for pieces in the text around them, from the first. Private characters of Unicode.
+/// The first of the characters that replace pieces in the text around them. Private characters of Unicode.
 const MARKS: Range<u32> = 0xF_0000..0xF_1000;
 
 /// A template in pieces; the first is the whole with marks for others.
@@ -30,7 +30,7 @@ struct Piece {
 }
 
 /// Parses a template in pieces of at least `size` expressions. `None` if the parser refuses one.
-pub(super) fn parse(scanned: &Scanned, size: usize) -> Option<Pieces> {
+pub(super) fn parse(scanned: &ScannedBody, size: usize) -> Option<Pieces> {
     let mut cuts = Vec::new();
     let ranges = ranges(scanned, size);
     cut(&scanned.text, 0..scanned.text.len(), &mut ranges.into_iter().peekable(), &mut cuts);
@@ -60,7 +60,7 @@ impl Pieces {
         outer + (offset - own)
     }
 
-    /// The first mark in a text: where it is, how long it is, and the piece that it stands for.
+    /// The first mark in a text: its position, its length, and the piece that it replaces.
     pub(super) fn find_mark(&self, text: &str) -> Option<(usize, usize, usize)> {
         // An author's own private characters are no marks: such a template is not cut.
         if self.0.len() == 1 { None } else { find_mark(text) }
@@ -78,13 +78,13 @@ fn find_mark(text: &str) -> Option<(usize, usize, usize)> {
 }
 
 /// The pieces' places in the template, from the begin of the text, an outer one before those in it.
-fn ranges(scanned: &Scanned, size: usize) -> Vec<Range<usize>> {
+fn ranges(scanned: &ScannedBody, size: usize) -> Vec<Range<usize>> {
     let text = &scanned.text;
     if scanned.expressions.len() < size || find_mark(text).is_some() {
         return Vec::new();
     }
     let mut ranges = Vec::new();
-    let mut levels = vec![Level::default()];
+    let mut levels = vec![BlockLevel::default()];
     let mut from = 0;
     for braces in &scanned.expressions {
         let Some(level) = levels.last_mut() else { break };
@@ -92,7 +92,7 @@ fn ranges(scanned: &Scanned, size: usize) -> Vec<Range<usize>> {
         level.loose += 1;
         match braces.role {
             Role::Value => {}
-            Role::Begin => levels.push(Level::default()),
+            Role::Begin => levels.push(BlockLevel::default()),
             Role::Else | Role::ElseIf => level.forget(),
             Role::End => {
                 let inner = levels.pop().unwrap_or_default();
@@ -113,7 +113,7 @@ fn ranges(scanned: &Scanned, size: usize) -> Vec<Range<usize>> {
 
 /// The inside of a block.
 #[derive(Default)]
-struct Level {
+struct BlockLevel {
     /// Where the next piece may begin.
     from: Option<usize>,
     /// The expressions since then that are in no piece.
@@ -122,7 +122,7 @@ struct Level {
     earlier: usize,
 }
 
-impl Level {
+impl BlockLevel {
     /// Begins or ends a piece in a text that is directly in the block.
     fn text(&mut self, text: &str, at: usize, size: usize, ranges: &mut Vec<Range<usize>>) {
         if self.from.is_some() && self.loose < size {
@@ -162,13 +162,13 @@ fn place(text: &str) -> Option<usize> {
 
 /// A piece's text before it is parsed.
 #[derive(Default)]
-struct Cut {
+struct PieceText {
     text: String,
     parts: Vec<(usize, usize)>,
     end: usize,
 }
 
-impl Cut {
+impl PieceText {
     fn keep(&mut self, text: &str, range: Range<usize>) {
         self.parts.push((self.text.len(), range.start));
         self.text.push_str(&text[range]);
@@ -180,11 +180,11 @@ fn cut(
     text: &str,
     range: Range<usize>,
     ranges: &mut Peekable<std::vec::IntoIter<Range<usize>>>,
-    cuts: &mut Vec<Cut>,
+    cuts: &mut Vec<PieceText>,
 ) -> usize {
     let number = cuts.len();
-    cuts.push(Cut::default());
-    let mut own = Cut { end: range.end, ..Cut::default() };
+    cuts.push(PieceText::default());
+    let mut own = PieceText { end: range.end, ..PieceText::default() };
     let mut from = range.start;
     while let Some(inner) = ranges.next_if(|inner| inner.start < range.end) {
         own.keep(text, from..inner.start);
@@ -201,10 +201,10 @@ fn cut(
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::{ParsedTemplate, Tree};
+    use super::super::{ParseTree, ParsedTemplate};
     use super::*;
     use crate::model::event::EventPattern;
-    use crate::templating::compile::findings::Findings;
+    use crate::templating::compile::findings::DiagnosticList;
     use crate::templating::compile::known::KnownPaths;
     use crate::templating::compile::scan::scan;
     use crate::templating::compile::tag_lookup::TagLookup;
@@ -236,9 +236,9 @@ mod tests {
     /// Parses a body in pieces of this size. `None` if it can't be parsed.
     fn parsed(body: &str, size: usize) -> Option<Parsed> {
         let limits = TemplateLimits::default();
-        let mut findings = Findings::of(body);
+        let mut findings = DiagnosticList::of(body);
         let scanned = scan(body, &limits, &mut findings)?;
-        let tree = Tree(parse(&scanned, size)?);
+        let tree = ParseTree(parse(&scanned, size)?);
         let mut findings = findings.in_text(&scanned.text);
         let known = KnownPaths::new(&OneTag, None, None);
         let ParsedTemplate { mut nodes, origins, .. } =

@@ -1,15 +1,15 @@
-//! The blocks that are open where an expression stands, and what names mean in them.
+//! The blocks that are open at an expression, and the meaning of names in them.
 
 use super::super::foreign;
 use super::super::paths;
-use super::super::scan::HUSHED;
+use super::super::scan::PLACEHOLDER;
 use super::super::tags::{self, TAG_CLOSE, TAG_OPEN};
-use super::{Parsing, refused};
+use super::{ParserState, refused};
 use crate::templating::program::{DataPath, Expression, Local, LocalName};
 
 /// One block that changes what `this` is.
 #[derive(Debug, Default)]
-pub(super) struct Scope {
+pub(super) struct BlockScope {
     pub(super) is_loop: bool,
     /// The path of `this` from the root, where it is one.
     pub(super) path: Option<Vec<String>>,
@@ -20,16 +20,16 @@ pub(super) struct Scope {
 
 /// The root and the blocks in it, from the outside.
 #[derive(Debug)]
-pub(super) struct Scopes(Vec<Scope>);
+pub(super) struct Scopes(Vec<BlockScope>);
 
 impl Default for Scopes {
     fn default() -> Self {
-        Self(vec![Scope { path: Some(Vec::new()), ..Scope::default() }])
+        Self(vec![BlockScope { path: Some(Vec::new()), ..BlockScope::default() }])
     }
 }
 
 impl Scopes {
-    pub(super) fn push(&mut self, scope: Scope) {
+    pub(super) fn push(&mut self, scope: BlockScope) {
         self.0.push(scope);
     }
 
@@ -61,8 +61,8 @@ impl Scopes {
     }
 }
 
-impl Parsing<'_, '_, '_, '_> {
-    /// The value for which a tag stands, from the root wherever the tag is.
+impl ParserState<'_, '_, '_, '_> {
+    /// The value of a tag, by its path from the root.
     pub(super) fn tag(&mut self, tag: &str, at: usize) -> Expression {
         match self.known.tag(tag, at, self.findings) {
             Some(names) => path_of(0, &names),
@@ -70,12 +70,12 @@ impl Parsing<'_, '_, '_, '_> {
         }
     }
 
-    /// A path as it stands in an expression.
+    /// A path as written in an expression.
     pub(super) fn path(&mut self, text: &str, at: usize) -> Expression {
         self.path_from_root(text, at).0
     }
 
-    /// A path as it stands in an expression, and the same path from the root, where there is one.
+    /// A path as written in an expression, and the same path from the root, if there is one.
     pub(super) fn path_from_root(&mut self, text: &str, at: usize) -> (Expression, Option<Vec<String>>) {
         if let Some(tag) = tags::of_name(text) {
             return match self.known.tag(tag, at, self.findings) {
@@ -84,10 +84,10 @@ impl Parsing<'_, '_, '_, '_> {
             };
         }
         if text.contains([TAG_OPEN, TAG_CLOSE]) {
-            self.findings.error("syntax", at, "A tag stands alone: nothing can be put before or behind it in a path.");
+            self.findings.error("syntax", at, "A tag is a whole path: nothing can precede or follow it in a path.");
             return (refused(), None);
         }
-        if text.starts_with(HUSHED) {
+        if text.starts_with(PLACEHOLDER) {
             return (refused(), None);
         }
         let foreign = foreign::n8n(text);
@@ -115,7 +115,15 @@ impl Parsing<'_, '_, '_, '_> {
             None => match self.scopes.innermost().checked_sub(written.ups) {
                 Some(scope) => scope,
                 None => {
-                    self.findings.error("above_root", at, format!("{text} leads out of the data: each ../ leaves one {{{{#each}}}} or {{{{#with}}}}, and there are {} here.", self.scopes.innermost()));
+                    self.findings.error(
+                        "above_root",
+                        at,
+                        format!(
+                            "{text} leads outside the data: each ../ leaves one \
+                        {{{{#each}}}} or {{{{#with}}}}, and there are {} here.",
+                            self.scopes.innermost()
+                        ),
+                    );
                     return (refused(), None);
                 }
             },
@@ -143,7 +151,7 @@ impl Parsing<'_, '_, '_, '_> {
             self.findings.error(
                 "unknown_local",
                 at,
-                "After @ there may stand: first, last, index, key (in an {{#each}}), and root.",
+                "@ must be followed by first, last, index or key (in an {{#each}}), or by root.",
             );
             return refused();
         };
@@ -155,7 +163,7 @@ impl Parsing<'_, '_, '_, '_> {
                 self.findings.error(
                     "unknown_local",
                     at,
-                    "@first, @last, @index and @key are known only inside an {{#each}}.",
+                    "@first, @last, @index and @key exist only inside an {{#each}}.",
                 );
                 refused()
             }

@@ -1,11 +1,11 @@
-//! The cure for a mistake with a comma. It differs in a loop, beside an optional part, and in plain text. Messages name
+//! The advice for a mistake with a comma. It differs in a loop, beside an optional part, and in plain text. Messages name
 //! only what is in the template.
 
 use crate::templating::compile::tags::{TAG_CLOSE, TAG_OPEN};
 
 /// The surroundings of a mistake.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Context<'c> {
+pub(super) struct MistakeContext<'c> {
     pub(super) source: &'c str,
     /// Where it was detected.
     pub(super) here: Surroundings,
@@ -25,10 +25,10 @@ pub(super) struct Surroundings {
     pub(super) branch: Option<usize>,
 }
 
-const PARTS: &str = "put all parts in {{#parts separator=\",\"}}…{{/parts}} and leave the commas between them out";
+const PARTS: &str = "put all parts into {{#parts separator=\",\"}}…{{/parts}}, without commas between them";
 
 /// The message for a mistake with a comma.
-pub(super) fn comma(code: &str, context: &Context<'_>) -> Option<String> {
+pub(super) fn comma(code: &str, context: &MistakeContext<'_>) -> Option<String> {
     match code {
         "json_missing_comma" => Some(missing(context)),
         "json_trailing_comma" => Some(trailing(context)),
@@ -37,40 +37,47 @@ pub(super) fn comma(code: &str, context: &Context<'_>) -> Option<String> {
     }
 }
 
-fn missing(context: &Context<'_>) -> String {
-    let Context { here, mark, .. } = context;
+fn missing(context: &MistakeContext<'_>) -> String {
+    let MistakeContext { here, mark, .. } = context;
     // What precedes it on the path follows it in the text: the end of one element meets the begin of the next.
     let next_element = mark.at >= here.at;
     match (here.each, mark.branch, here.branch) {
         (Some(each), ..) if next_element => {
             format!(
-                "Between the elements of this list a comma is missing. Write {}: it then stands between all parts that are not blank.",
+                "A comma is missing between the elements of this list. Write {}: it puts a comma between all parts \
+                that are not blank.",
                 separated(context.source, each)
             )
         }
         (Some(each), ..) if mark.each != here.each && is_second_value(context) => format!(
-            "Each element of this list writes a value here, where one value stands. Put [ before the list and ] behind it, and write {}.",
+            "Each element of this list writes a value here, where only one value is allowed. Put [ before the list and \
+            ] after it, and write {}.",
             separated(context.source, each)
         ),
-        (.., Some(_)) if is_second_value(context) => "Two values stand here where both blocks are written. Make them one block: {{#if …}}…{{else if …}}…{{else}}null{{/if}}.".to_owned(),
+        (.., Some(_)) if is_second_value(context) => {
+            "If both blocks are written, there are two values here. Make them \
+            one block: {{#if …}}…{{else if …}}…{{else}}null{{/if}}."
+                .to_owned()
+        }
         (_, Some(before), Some(own)) if before != own => format!(
-            "Before this a comma is missing where the block before it is written, too. If only one of the two is ever written, make them one block: {{{{#if …}}}}…{{{{else if …}}}}…{{{{/if}}}}. If both may be, {PARTS}."
+            "If the block before this is also written, a comma is missing between them. If only one of the two is ever \
+            written, make them one block: {{{{#if …}}}}…{{{{else if …}}}}…{{{{/if}}}}. If both may be written, {PARTS}."
         ),
-        (_, Some(_), _) | (_, _, Some(_)) => format!(
-            "Before this a comma is missing. A part that a condition may leave out brings its comma with it; or {PARTS}."
-        ),
-        _ => "Before this a comma is missing: write one between the two.".to_owned(),
+        (_, Some(_), _) | (_, _, Some(_)) => {
+            format!("A comma is missing before this. Put the comma inside the conditional part; or {PARTS}.")
+        }
+        _ => "A comma is missing before this: write one between the two.".to_owned(),
     }
 }
 
 /// Whether the text at the mistake is a second value of a member, and not the key of the next member.
-fn is_second_value(context: &Context<'_>) -> bool {
-    let Context { source, here, mark, .. } = context;
+fn is_second_value(context: &MistakeContext<'_>) -> bool {
+    let MistakeContext { source, here, mark, .. } = context;
     let behind_colon = source.as_bytes().get(mark.at) == Some(&b':');
     behind_colon && !source.get(here.at..).is_some_and(begins_with_key)
 }
 
-/// Whether a text begins with a JSON string, in which expressions may stand, and a colon.
+/// Whether a text begins with a JSON string, which may contain expressions, and a colon.
 fn begins_with_key(text: &str) -> bool {
     let Some(mut rest) = text.strip_prefix('"') else { return false };
     while let Some(c) = rest.chars().next() {
@@ -84,35 +91,36 @@ fn begins_with_key(text: &str) -> bool {
     false
 }
 
-fn trailing(context: &Context<'_>) -> String {
-    let Context { here, mark, passed, .. } = context;
+fn trailing(context: &MistakeContext<'_>) -> String {
+    let MistakeContext { here, mark, passed, .. } = context;
     match mark.each {
         Some(each) if mark.each != here.each => format!(
-            "Nothing follows this comma after the last element. Remove it, and write {}: a comma then stands between all parts that are not blank.",
+            "Nothing follows this comma after the last element. Remove it, and write {}: it puts a comma between all \
+            parts that are not blank.",
             separated(context.source, each)
         ),
-        _ if *passed || mark.branch != here.branch => format!(
-            "There are data for which nothing follows this comma. Put it inside the part that may be left out; or {PARTS}."
-        ),
+        _ if *passed || mark.branch != here.branch => {
+            format!("For some data nothing follows this comma. Put it inside the conditional part; or {PARTS}.")
+        }
         _ => "Remove this comma: nothing follows it.".to_owned(),
     }
 }
 
-fn surplus(context: &Context<'_>) -> String {
-    let Context { here, passed, .. } = context;
+fn surplus(context: &MistakeContext<'_>) -> String {
+    let MistakeContext { here, passed, .. } = context;
     match here.each {
         Some(each) => {
             let separated = separated(context.source, each);
             format!(
-                "There are data for which nothing stands before this comma, as not every element writes a part. Remove it and write {separated}: a comma then stands between all parts that are not blank. Or filter the list first: {{{{#each (where list \"field\" value) separator=\",\"}}}}."
+                "For some data nothing precedes this comma, because not every element writes a part. Remove it and \
+                write {separated}: it puts a comma between all parts that are not blank. Or filter the list first: \
+                {{{{#each (where list \"field\" value) separator=\",\"}}}}."
             )
         }
         None if *passed => {
-            format!(
-                "There are data for which nothing stands before this comma. Put it inside the part that may be left out; or {PARTS}."
-            )
+            format!("For some data nothing precedes this comma. Put it inside the conditional part; or {PARTS}.")
         }
-        None => "There is a comma too many: remove it.".to_owned(),
+        None => "This comma is superfluous: remove it.".to_owned(),
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::fmt::Write as _;
 
-use crate::templating::program::{Expression, If, Nodes, TemplateNode};
+use crate::templating::program::{Expression, IfNode, Nodes, TemplateNode};
 use crate::templating::render::helpers;
 
 /// The most conditions that are distinguished.
@@ -11,12 +11,12 @@ const CONDITIONS_MAX: usize = 64;
 
 /// The results of conditions on the current path, by their numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub(super) struct Decided {
+pub(super) struct KnownConditions {
     known: u64,
     holds: u64,
 }
 
-impl Decided {
+impl KnownConditions {
     pub(super) fn get(self, id: usize) -> Option<bool> {
         (self.known >> id & 1 == 1).then_some(self.holds >> id & 1 == 1)
     }
@@ -43,9 +43,9 @@ pub(super) struct Conditions {
 
 impl Conditions {
     pub(super) fn of(nodes: &Nodes) -> Self {
-        let mut asked = Asked::new();
-        collect(nodes, &mut asked);
-        let mut repeated: Vec<_> = asked.into_iter().filter(|(_, (times, ..))| *times > 1).collect();
+        let mut uses = ConditionUses::new();
+        collect(nodes, &mut uses);
+        let mut repeated: Vec<_> = uses.into_iter().filter(|(_, (times, ..))| *times > 1).collect();
         repeated.sort_by_key(|(_, (_, last, _))| *last);
         repeated.truncate(CONDITIONS_MAX);
         let mut conditions = Self::default();
@@ -67,26 +67,32 @@ impl Conditions {
     }
 
     /// The known results after this one: the condition itself, and what follows from it.
-    pub(super) fn assume(&self, decided: Decided, condition: &Expression, include_zero: bool, holds: bool) -> Decided {
+    pub(super) fn assume(
+        &self,
+        decided: KnownConditions,
+        condition: &Expression,
+        include_zero: bool,
+        holds: bool,
+    ) -> KnownConditions {
         let decided = match self.find(condition, include_zero) {
             Some(id) => decided.with(id, holds),
             None => decided,
         };
         let Some((junction, parts)) = junction(condition) else { return decided };
         match junction {
-            Junction::Not => self.assume_all(decided, parts, !holds),
-            Junction::And if holds => self.assume_all(decided, parts, true),
-            Junction::Or if !holds => self.assume_all(decided, parts, false),
-            Junction::And | Junction::Or => self.assume_last(decided, parts, holds),
+            ConditionOperator::Not => self.assume_all(decided, parts, !holds),
+            ConditionOperator::And if holds => self.assume_all(decided, parts, true),
+            ConditionOperator::Or if !holds => self.assume_all(decided, parts, false),
+            ConditionOperator::And | ConditionOperator::Or => self.assume_last(decided, parts, holds),
         }
     }
 
-    fn assume_all(&self, decided: Decided, parts: &[Expression], holds: bool) -> Decided {
+    fn assume_all(&self, decided: KnownConditions, parts: &[Expression], holds: bool) -> KnownConditions {
         parts.iter().fold(decided, |decided, part| self.assume(decided, part, false, holds))
     }
 
     /// If all parts but one are known to have the other result, that one determined the result.
-    fn assume_last(&self, decided: Decided, parts: &[Expression], holds: bool) -> Decided {
+    fn assume_last(&self, decided: KnownConditions, parts: &[Expression], holds: bool) -> KnownConditions {
         let known = |part: &&Expression| self.find(part, false).and_then(|id| decided.get(id)) == Some(!holds);
         let mut others = parts.iter().filter(|part| !known(part));
         match (others.next(), others.next()) {
@@ -96,17 +102,17 @@ impl Conditions {
     }
 
     /// The results that are still needed after an `if`.
-    pub(super) fn behind(&self, decided: Decided, chosen: &If) -> Decided {
+    pub(super) fn behind(&self, decided: KnownConditions, chosen: &IfNode) -> KnownConditions {
         self.without(decided, |id| self.last[id] <= chosen.at)
     }
 
     /// The results that stay valid when a block with another `this` begins or ends.
-    pub(super) fn outside(&self, decided: Decided, scope: usize) -> Decided {
+    pub(super) fn outside(&self, decided: KnownConditions, scope: usize) -> KnownConditions {
         self.without(decided, |id| self.scopes[id] >= scope)
     }
 
-    fn without(&self, decided: Decided, gone: impl Fn(usize) -> bool) -> Decided {
-        if decided == Decided::default() {
+    fn without(&self, decided: KnownConditions, gone: impl Fn(usize) -> bool) -> KnownConditions {
+        if decided == KnownConditions::default() {
             return decided;
         }
         let ids = (0..self.last.len()).filter(|id| gone(*id)).fold(0, |ids, id| ids | 1 << id);
@@ -114,45 +120,45 @@ impl Conditions {
     }
 }
 
-enum Junction {
+enum ConditionOperator {
     Not,
     And,
     Or,
 }
 
 /// The conditions that a condition consists of.
-fn junction(condition: &Expression) -> Option<(Junction, &[Expression])> {
+fn junction(condition: &Expression) -> Option<(ConditionOperator, &[Expression])> {
     let Expression::Call(call) = condition else { return None };
     let junction = match helpers::get(call.helper).name {
-        "not" => Junction::Not,
-        "and" => Junction::And,
-        "or" => Junction::Or,
+        "not" => ConditionOperator::Not,
+        "and" => ConditionOperator::And,
+        "or" => ConditionOperator::Or,
         _ => return None,
     };
     Some((junction, &call.arguments))
 }
 
 /// How often each condition is evaluated, where it is evaluated last, and the innermost block that it reads.
-type Asked = HashMap<String, (usize, usize, usize)>;
+type ConditionUses = HashMap<String, (usize, usize, usize)>;
 
-fn collect(nodes: &Nodes, asked: &mut Asked) {
+fn collect(nodes: &Nodes, uses: &mut ConditionUses) {
     for node in nodes {
         if let TemplateNode::If(chosen) = node {
-            ask(&chosen.condition, chosen.include_zero, chosen.at, asked);
+            ask(&chosen.condition, chosen.include_zero, chosen.at, uses);
         }
         for inner in node.inner() {
-            collect(inner, asked);
+            collect(inner, uses);
         }
     }
 }
 
-fn ask(condition: &Expression, include_zero: bool, at: usize, asked: &mut Asked) {
+fn ask(condition: &Expression, include_zero: bool, at: usize, uses: &mut ConditionUses) {
     let scope = scope(condition);
-    let (times, last, _) = asked.entry(key(condition, include_zero)).or_insert((0, at, scope));
+    let (times, last, _) = uses.entry(key(condition, include_zero)).or_insert((0, at, scope));
     *times += 1;
     *last = at.max(*last);
     for part in junction(condition).map_or(&[][..], |(_, parts)| parts) {
-        ask(part, false, at, asked);
+        ask(part, false, at, uses);
     }
 }
 

@@ -5,12 +5,12 @@
 use std::collections::HashSet;
 
 use super::Machine;
-use super::conditions::{Conditions, Decided};
-use super::ends::{Ends, Position};
-use super::json::{JsonMachine, State};
-use crate::templating::compile::findings::Findings;
+use super::conditions::{Conditions, KnownConditions};
+use super::ends::{Ends, LoopPosition};
+use super::json::{JsonMachine, JsonState};
+use crate::templating::compile::findings::DiagnosticList;
 use crate::templating::compile::origin::Origins;
-use crate::templating::program::{Each, If, Nodes, TemplateNode, Text};
+use crate::templating::program::{EachNode, IfNode, Nodes, TemplateNode, TextNode};
 
 /// The most characters and keys to read. Beyond it, there is no warning.
 const WORK_MAX: usize = 2_000_000;
@@ -18,29 +18,29 @@ const WORK_MAX: usize = 2_000_000;
 /// The state of the reading.
 #[derive(Clone)]
 struct KeyReader {
-    state: State,
+    state: JsonState,
     /// The constant keys of each open bracket, the outermost first.
     keys: Vec<HashSet<String>>,
     /// The current key: where it begins, and its text unless it contains a value.
     key: Option<(usize, Option<String>)>,
 }
 
-struct Walk<'w, 'p> {
+struct DuplicateKeyWalk<'w, 'p> {
     origins: &'w Origins<'w>,
-    findings: &'w mut Findings<'p>,
+    findings: &'w mut DiagnosticList<'p>,
     ends: Ends,
     work: usize,
 }
 
 /// Warns of keys that one object has twice.
-pub(super) fn warn(nodes: &Nodes, origins: &Origins<'_>, findings: &mut Findings<'_>) {
-    let mut walk = Walk { origins, findings, ends: Ends::default(), work: 0 };
+pub(super) fn warn(nodes: &Nodes, origins: &Origins<'_>, findings: &mut DiagnosticList<'_>) {
+    let mut walk = DuplicateKeyWalk { origins, findings, ends: Ends::default(), work: 0 };
     let mut reader = KeyReader { state: JsonMachine.start(), keys: Vec::new(), key: None };
     // Where the path ends, there are no further warnings.
     let _: Option<()> = walk.nodes(nodes, &mut reader);
 }
 
-impl Walk<'_, '_> {
+impl DuplicateKeyWalk<'_, '_> {
     fn nodes(&mut self, nodes: &Nodes, reader: &mut KeyReader) -> Option<()> {
         for node in nodes {
             match node {
@@ -72,8 +72,8 @@ impl Walk<'_, '_> {
         (self.work <= WORK_MAX).then_some(())
     }
 
-    fn chosen(&mut self, chosen: &If, reader: &mut KeyReader) -> Option<()> {
-        match self.ends.taken(chosen, &Conditions::default(), Decided::default()) {
+    fn chosen(&mut self, chosen: &IfNode, reader: &mut KeyReader) -> Option<()> {
+        match self.ends.taken(chosen, &Conditions::default(), KnownConditions::default()) {
             Some(true) => self.nodes(&chosen.then, reader),
             Some(false) => self.nodes(&chosen.otherwise, reader),
             None => self.either(&chosen.then, &chosen.otherwise, false, reader),
@@ -99,9 +99,9 @@ impl Walk<'_, '_> {
         Some(())
     }
 
-    fn each(&mut self, each: &Each, reader: &mut KeyReader) -> Option<()> {
-        let first = Position { from: 0, to: Some(1), last: false };
-        let last = Position { from: 1, to: None, last: true };
+    fn each(&mut self, each: &EachNode, reader: &mut KeyReader) -> Option<()> {
+        let first = LoopPosition { from: 0, to: Some(1), last: false };
+        let last = LoopPosition { from: 1, to: None, last: true };
         for position in [first, last] {
             if let (Some(separator), true) = (&each.separator, position.last) {
                 self.text(separator, reader)?;
@@ -114,7 +114,7 @@ impl Walk<'_, '_> {
         Some(())
     }
 
-    fn text(&mut self, text: &Text, reader: &mut KeyReader) -> Option<()> {
+    fn text(&mut self, text: &TextNode, reader: &mut KeyReader) -> Option<()> {
         self.spend(text.content.len())?;
         for (byte, c) in text.content.char_indices() {
             let before = reader.state;

@@ -1,19 +1,19 @@
 //! Conditions whose result is known without data: those on a loop's first and last element and on its `@index`, and
 //! those that are decided on the current path.
 
-use super::conditions::{Conditions, Decided};
-use crate::templating::program::{Expression, HelperCall, If, LocalName, Nodes, TemplateNode};
+use super::conditions::{Conditions, KnownConditions};
+use crate::templating::program::{Expression, HelperCall, IfNode, LocalName, Nodes, TemplateNode};
 use crate::templating::render::helpers;
 
 /// A comparison of an index with a number.
-type Compare = fn(&usize, &usize) -> bool;
+type IndexComparison = fn(&usize, &usize) -> bool;
 
 /// The most classes into which a loop's indexes are divided by comparisons of `@index`.
 const BOUNDARIES_MAX: usize = 8;
 
 /// The position of an element in its loop.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Position {
+pub(super) struct LoopPosition {
     /// The smallest index.
     pub(super) from: usize,
     /// The index after the largest; `None` without a largest.
@@ -24,7 +24,7 @@ pub(super) struct Position {
 
 /// The open `each` and `with` blocks, the outermost first, with the root before them.
 #[derive(Debug, Clone)]
-pub(super) struct Ends(Vec<Option<Position>>);
+pub(super) struct Ends(Vec<Option<LoopPosition>>);
 
 impl Default for Ends {
     fn default() -> Self {
@@ -33,7 +33,7 @@ impl Default for Ends {
 }
 
 impl Ends {
-    pub(super) fn enter(&mut self, position: Option<Position>) {
+    pub(super) fn enter(&mut self, position: Option<LoopPosition>) {
         self.0.push(position);
     }
 
@@ -47,7 +47,7 @@ impl Ends {
     }
 
     /// Whether an `if` takes its first part, if that is known.
-    pub(super) fn taken(&self, chosen: &If, conditions: &Conditions, decided: Decided) -> Option<bool> {
+    pub(super) fn taken(&self, chosen: &IfNode, conditions: &Conditions, decided: KnownConditions) -> Option<bool> {
         let holds = self.holds(&chosen.condition, chosen.include_zero, conditions, decided)?;
         Some(holds != chosen.negated)
     }
@@ -57,7 +57,7 @@ impl Ends {
         condition: &Expression,
         include_zero: bool,
         conditions: &Conditions,
-        decided: Decided,
+        decided: KnownConditions,
     ) -> Option<bool> {
         if let Some(holds) = conditions.find(condition, include_zero).and_then(|id| decided.get(id)) {
             return Some(holds);
@@ -90,9 +90,9 @@ impl Ends {
     }
 }
 
-impl Position {
+impl LoopPosition {
     /// The result of a comparison of the index, if it is the same for the whole class.
-    fn compare(self, number: usize, holds: Compare) -> Option<bool> {
+    fn compare(self, number: usize, holds: IndexComparison) -> Option<bool> {
         let first = holds(&self.from, &number);
         // A comparison's result changes only at the number and after it, which are boundaries of classes.
         let inside = self.from < number && self.to.is_none_or(|to| to > number)
@@ -102,14 +102,14 @@ impl Position {
 }
 
 /// `@index` compared with a whole number: the loop, the comparison, the number.
-fn comparison(call: &HelperCall) -> Option<(usize, Compare, usize)> {
+fn comparison(call: &HelperCall) -> Option<(usize, IndexComparison, usize)> {
     let index = |place: usize| match call.arguments.get(place)? {
         Expression::Local(local) if local.what == LocalName::Index => Some(local.scope),
         _ => None,
     };
     let number = |place: usize| call.constant_number(place)?.parse::<usize>().ok();
     let name = helpers::get(call.helper).name;
-    let straight: Compare = match name {
+    let straight: IndexComparison = match name {
         "lt" => usize::lt,
         "lte" => usize::le,
         "gt" => usize::gt,
@@ -121,7 +121,7 @@ fn comparison(call: &HelperCall) -> Option<(usize, Compare, usize)> {
     if let (Some(scope), Some(number)) = (index(0), number(1)) {
         return Some((scope, straight, number));
     }
-    let mirrored: Compare = match name {
+    let mirrored: IndexComparison = match name {
         "lt" => usize::gt,
         "lte" => usize::ge,
         "gt" => usize::lt,

@@ -1,14 +1,14 @@
 //! Reads a form (`application/x-www-form-urlencoded`): pairs of key and value. Any text is a form. This proves that values
 //! can't add or remove pairs.
 
-use super::{Blame, Fault, Machine, Misplaced};
+use super::{ErrorLocation, Machine, MisplacedValue, PlacementError};
 use crate::templating::program::EscapeContext;
 
 /// The state machine. It keeps nothing outside its states.
 pub(super) struct FormMachine;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) enum State {
+pub(super) enum FormState {
     /// At the beginning of a pair.
     Begin,
     /// In a key that contains the author's text.
@@ -20,42 +20,42 @@ pub(super) enum State {
 }
 
 impl Machine for FormMachine {
-    type State = State;
+    type State = FormState;
 
-    fn start(&self) -> State {
-        State::Begin
+    fn start(&self) -> FormState {
+        FormState::Begin
     }
 
-    fn step(&mut self, state: State, c: char) -> Result<(State, bool), Fault> {
+    fn step(&mut self, state: FormState, c: char) -> Result<(FormState, bool), PlacementError> {
         let next = match (state, c) {
-            (State::KeyOfValues, '&') => return Err(lone_key()),
-            (_, '&') => State::Begin,
-            (State::Value, _) | (_, '=') => State::Value,
-            _ => State::Key,
+            (FormState::KeyOfValues, '&') => return Err(lone_key()),
+            (_, '&') => FormState::Begin,
+            (FormState::Value, _) | (_, '=') => FormState::Value,
+            _ => FormState::Key,
         };
         Ok((next, false))
     }
 
-    fn value(&mut self, state: State) -> Result<(EscapeContext, State), Misplaced<State>> {
+    fn value(&mut self, state: FormState) -> Result<(EscapeContext, FormState), MisplacedValue<FormState>> {
         let next = match state {
-            State::Begin => State::KeyOfValues,
+            FormState::Begin => FormState::KeyOfValues,
             same => same,
         };
         Ok((EscapeContext::Form, next))
     }
 
-    fn end(&self, state: State) -> Result<(), Fault> {
+    fn end(&self, state: FormState) -> Result<(), PlacementError> {
         match state {
-            State::KeyOfValues => Err(lone_key()),
+            FormState::KeyOfValues => Err(lone_key()),
             _ => Ok(()),
         }
     }
 }
 
-fn lone_key() -> Fault {
-    Fault::here(
+fn lone_key() -> PlacementError {
+    PlacementError::here(
         "form_lone_key",
-        "A pair made of an expression alone is lost when its value is empty. Write name={{…}}.",
+        "A pair that is only an expression is lost if its value is empty. Write name={{…}}.",
     )
-    .at(Blame::Mark)
+    .at(ErrorLocation::Mark)
 }

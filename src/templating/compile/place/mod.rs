@@ -15,7 +15,7 @@ mod xml;
 use std::borrow::Cow;
 use std::hash::Hash;
 
-use super::findings::Findings;
+use super::findings::DiagnosticList;
 use super::origin::Origins;
 use super::shape::TemplateShape;
 use crate::model::template::Format;
@@ -31,31 +31,31 @@ trait Machine {
 
     /// Reads the beginning of a text at once, if the format has a construct that must be read as a whole. Returns how
     /// many bytes it read.
-    fn prefix(&mut self, _state: Self::State, _text: &str) -> Result<Option<(usize, Self::State)>, Fault> {
+    fn prefix(&mut self, _state: Self::State, _text: &str) -> Result<Option<(usize, Self::State)>, PlacementError> {
         Ok(None)
     }
 
     /// Reads one character of the template. Also returns whether later mistakes are best reported at this character.
-    fn step(&mut self, state: Self::State, c: char) -> Result<(Self::State, bool), Fault>;
+    fn step(&mut self, state: Self::State, c: char) -> Result<(Self::State, bool), PlacementError>;
 
     /// Reads any value.
-    fn value(&mut self, state: Self::State) -> Result<(EscapeContext, Self::State), Misplaced<Self::State>>;
+    fn value(&mut self, state: Self::State) -> Result<(EscapeContext, Self::State), MisplacedValue<Self::State>>;
 
     /// Whether the document may end here.
-    fn end(&self, state: Self::State) -> Result<(), Fault>;
+    fn end(&self, state: Self::State) -> Result<(), PlacementError>;
 }
 
 /// Why a text or a value is not allowed at its position.
 #[derive(Debug)]
-struct Fault {
+struct PlacementError {
     code: &'static str,
     message: Cow<'static, str>,
-    blame: Blame,
+    blame: ErrorLocation,
 }
 
 /// Where a mistake is reported.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Blame {
+enum ErrorLocation {
     /// Where it was detected.
     Here,
     /// At the last character that the machine marked.
@@ -64,26 +64,26 @@ enum Blame {
     Block,
 }
 
-impl Fault {
+impl PlacementError {
     fn here(code: &'static str, message: impl Into<Cow<'static, str>>) -> Self {
-        Self { code, message: message.into(), blame: Blame::Here }
+        Self { code, message: message.into(), blame: ErrorLocation::Here }
     }
 
-    fn at(self, blame: Blame) -> Self {
+    fn at(self, blame: ErrorLocation) -> Self {
         Self { blame, ..self }
     }
 }
 
 /// A value where none is allowed and, if possible, the state to continue with as if it were.
 #[derive(Debug)]
-struct Misplaced<S> {
-    fault: Fault,
+struct MisplacedValue<S> {
+    fault: PlacementError,
     onward: Option<S>,
 }
 
-impl<S> Misplaced<S> {
+impl<S> MisplacedValue<S> {
     fn new(code: &'static str, message: &'static str, onward: Option<S>) -> Self {
-        Self { fault: Fault::here(code, message), onward }
+        Self { fault: PlacementError::here(code, message), onward }
     }
 }
 
@@ -94,7 +94,7 @@ pub(crate) fn place(
     nodes: &mut Nodes,
     writes: usize,
     origins: &Origins<'_>,
-    findings: &mut Findings<'_>,
+    findings: &mut DiagnosticList<'_>,
 ) {
     let places = match shape {
         TemplateShape::Body(Format::Json) => walk::walk(json::JsonMachine, nodes, writes, origins, findings),

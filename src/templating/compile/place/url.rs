@@ -1,8 +1,8 @@
 //! Reads the path and the query of a URL (RFC 3986). Values are percent-encoded, so none can end a segment. This proves
 //! that each value is in the path or in the query, and that the path has the same segments for all data.
 
-use super::{Fault, Machine, Misplaced};
-use crate::templating::compile::findings::Findings;
+use super::{Machine, MisplacedValue, PlacementError};
+use crate::templating::compile::findings::DiagnosticList;
 use crate::templating::compile::origin::Origins;
 use crate::templating::program::{EscapeContext, Nodes, TemplateNode};
 
@@ -10,41 +10,41 @@ use crate::templating::program::{EscapeContext, Nodes, TemplateNode};
 pub(super) struct UrlMachine;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) enum State {
+pub(super) enum UrlState {
     /// In a segment of the path.
     Segment {
         values: bool,
-        text: Dots,
+        text: SegmentText,
     },
     Query,
 }
 
 /// The text of a segment so far.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) enum Dots {
+pub(super) enum SegmentText {
     None,
     One,
     Two,
     Other,
 }
 
-const BEGIN: State = State::Segment { values: false, text: Dots::None };
+const BEGIN: UrlState = UrlState::Segment { values: false, text: SegmentText::None };
 
 impl Machine for UrlMachine {
-    type State = State;
+    type State = UrlState;
 
-    fn start(&self) -> State {
+    fn start(&self) -> UrlState {
         BEGIN
     }
 
-    fn step(&mut self, state: State, c: char) -> Result<(State, bool), Fault> {
+    fn step(&mut self, state: UrlState, c: char) -> Result<(UrlState, bool), PlacementError> {
         if c == '#' {
-            return Err(Fault::here(
+            return Err(PlacementError::here(
                 "url_syntax",
                 "A fragment (#…) is not part of a request: leave it out. For the character # write %23.",
             ));
         }
-        let State::Segment { values, text } = state else { return Ok((state, false)) };
+        let UrlState::Segment { values, text } = state else { return Ok((state, false)) };
         let next = match c {
             '/' => {
                 self.end(state)?;
@@ -52,41 +52,43 @@ impl Machine for UrlMachine {
             }
             '?' => {
                 self.end(state)?;
-                State::Query
+                UrlState::Query
             }
             '.' => {
                 let text = match text {
-                    Dots::None => Dots::One,
-                    Dots::One => Dots::Two,
-                    Dots::Two | Dots::Other => Dots::Other,
+                    SegmentText::None => SegmentText::One,
+                    SegmentText::One => SegmentText::Two,
+                    SegmentText::Two | SegmentText::Other => SegmentText::Other,
                 };
-                State::Segment { values, text }
+                UrlState::Segment { values, text }
             }
-            _ => State::Segment { values, text: Dots::Other },
+            _ => UrlState::Segment { values, text: SegmentText::Other },
         };
         Ok((next, false))
     }
 
-    fn value(&mut self, state: State) -> Result<(EscapeContext, State), Misplaced<State>> {
+    fn value(&mut self, state: UrlState) -> Result<(EscapeContext, UrlState), MisplacedValue<UrlState>> {
         Ok(match state {
-            State::Segment { text, .. } => (EscapeContext::UrlPath, State::Segment { values: true, text }),
-            State::Query => (EscapeContext::UrlQuery, State::Query),
+            UrlState::Segment { text, .. } => (EscapeContext::UrlPath, UrlState::Segment { values: true, text }),
+            UrlState::Query => (EscapeContext::UrlQuery, UrlState::Query),
         })
     }
 
-    fn end(&self, state: State) -> Result<(), Fault> {
+    fn end(&self, state: UrlState) -> Result<(), PlacementError> {
         match state {
-            State::Segment { values: false, text: Dots::One | Dots::Two } => Err(Fault::here(
-                "url_segment",
-                "A part of the path can't be . or ..: write the path as it is meant to arrive.",
-            )),
+            UrlState::Segment { values: false, text: SegmentText::One | SegmentText::Two } => {
+                Err(PlacementError::here(
+                    "url_segment",
+                    "A segment of the path can't be . or ..: write the path without it.",
+                ))
+            }
             _ => Ok(()),
         }
     }
 }
 
 /// Refuses blocks in the path that contain a `/` or a `?`: the number of segments would depend on the data.
-pub(super) fn check_blocks(nodes: &Nodes, origins: &Origins<'_>, findings: &mut Findings<'_>) {
+pub(super) fn check_blocks(nodes: &Nodes, origins: &Origins<'_>, findings: &mut DiagnosticList<'_>) {
     for node in nodes {
         if let TemplateNode::Text(text) = node
             && text.content.contains('?')
@@ -99,12 +101,17 @@ pub(super) fn check_blocks(nodes: &Nodes, origins: &Origins<'_>, findings: &mut 
     }
 }
 
-fn check_inside(nodes: &Nodes, origins: &Origins<'_>, findings: &mut Findings<'_>) {
+fn check_inside(nodes: &Nodes, origins: &Origins<'_>, findings: &mut DiagnosticList<'_>) {
     for node in nodes {
         if let TemplateNode::Text(text) = node
             && let Some(byte) = text.content.find(['/', '?'])
         {
-            findings.error("url_shape", origins.offset(text.id, byte), "The path has the same parts whatever the data holds: a block can't hold a / or a ?. Put a block inside one part, or into the query.");
+            findings.error(
+                "url_shape",
+                origins.offset(text.id, byte),
+                "The path must have the same segments for all \
+                data: a block can't contain a / or a ?. Put a block inside one segment, or into the query.",
+            );
         }
         for inner in node.inner() {
             check_inside(inner, origins, findings);

@@ -8,18 +8,18 @@ use crate::json::LookAlike;
 const CHAINED_MAX: usize = 100;
 
 /// A block that has begun.
-pub(super) struct Open<'b> {
+pub(super) struct OpenBlock<'b> {
     pub(super) name: &'b str,
     pub(super) at: usize,
     /// `else if`s so far: the parser nests each in the one before.
     chained: usize,
     /// An `{{else}}` was there.
     closed_by_else: bool,
-    /// What stands in it like an end, as other languages write it: `{{endif}}`.
+    /// An end in the syntax of another language that was found in it, such as `{{endif}}`.
     foreign_end: Option<&'b str>,
 }
 
-impl Open<'_> {
+impl OpenBlock<'_> {
     pub(super) fn never_closed(&self) -> String {
         let instead = self.foreign_end.map(|end| format!(", in place of {{{{{end}}}}}")).unwrap_or_default();
         format!("The block {{{{#{0}}}}} is never closed: write {{{{/{0}}}}} where it ends{instead}.", self.name)
@@ -55,7 +55,7 @@ impl<'b> Scanner<'b, '_, '_> {
 
     fn else_in_one_word(&mut self, at: usize, name: &str) {
         let message = if matches!(name, "elseif" | "else_if" | "else-if" | "elseIf") {
-            "The word is written in two: {{else if …}}.".to_owned()
+            "It is written as two words: {{else if …}}.".to_owned()
         } else {
             format!("The parser reads {{{{{name}}}}} as an {{{{else}}}}. Write {{{{this.{name}}}}}.")
         };
@@ -85,7 +85,7 @@ impl<'b> Scanner<'b, '_, '_> {
             return self.too_deep(at);
         }
         let name = name_of(after.trim_start_matches(['>', '*', ' ']));
-        self.open.push(Open { name, at, chained: 0, closed_by_else: false, foreign_end: None });
+        self.open.push(OpenBlock { name, at, chained: 0, closed_by_else: false, foreign_end: None });
         Some(())
     }
 
@@ -110,7 +110,7 @@ impl<'b> Scanner<'b, '_, '_> {
         }
         block.closed_by_else = !chained;
         if chained {
-            // Flat to its author, a chain is nested for the parser.
+            // A chain looks flat, but the parser nests each part in the one before.
             block.chained += 1;
             self.chained += 1;
             if self.chained > CHAINED_MAX {
@@ -144,7 +144,7 @@ impl<'b> Scanner<'b, '_, '_> {
     }
 }
 
-const PARTIAL: &str = "Partials ({{> …}}) are not accepted: a template stands alone.";
+const PARTIAL: &str = "Partials ({{> …}}) are not accepted: a template can't include another one.";
 
 fn is_name_letter(c: char) -> bool {
     c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '$' | ':') || (c >= '\u{80}' && LookAlike::of(c).is_none())

@@ -3,30 +3,30 @@
 //! not contain. It also refuses text that the parser could read differently. It does not interpret the body.
 
 mod blocks;
-mod hushed;
+mod placeholder;
 mod scanned;
 
-use self::blocks::Open;
+use self::blocks::OpenBlock;
 use self::scanned::Braces;
-use super::findings::Findings;
+use super::findings::DiagnosticList;
 use super::foreign;
 use super::tags::{self, TAG_CLOSE, TAG_OPEN};
 use crate::json::LookAlike;
 use crate::templating::limits::TemplateLimits;
 
-pub(crate) use self::hushed::HUSHED;
-pub(crate) use self::scanned::{Role, Scanned};
+pub(crate) use self::placeholder::PLACEHOLDER;
+pub(crate) use self::scanned::{Role, ScannedBody};
 
 /// The most expressions in one body: the work of later steps grows with them.
 const EXPRESSIONS_MAX: usize = 1_000;
 
 /// Scans a body. `None` if the parser must not read it; the findings give the reasons.
-pub(crate) fn scan(body: &str, limits: &TemplateLimits, findings: &mut Findings<'_>) -> Option<Scanned> {
+pub(crate) fn scan(body: &str, limits: &TemplateLimits, findings: &mut DiagnosticList<'_>) -> Option<ScannedBody> {
     if body.len() > limits.body_bytes_max {
         findings.error(
             "too_long",
             0,
-            format!("The body has {} bytes; {} are the most.", body.len(), limits.body_bytes_max),
+            format!("The body has {} bytes; the maximum is {}.", body.len(), limits.body_bytes_max),
         );
         return None;
     }
@@ -43,14 +43,14 @@ pub(crate) fn scan(body: &str, limits: &TemplateLimits, findings: &mut Findings<
         broken: false,
     };
     scanner.run()?;
-    (!scanner.broken).then_some(Scanned { text: scanner.text, expressions: scanner.expressions })
+    (!scanner.broken).then_some(ScannedBody { text: scanner.text, expressions: scanner.expressions })
 }
 
 struct Scanner<'b, 'f, 'p> {
     body: &'b str,
     nesting_max: usize,
-    findings: &'f mut Findings<'p>,
-    open: Vec<Open<'b>>,
+    findings: &'f mut DiagnosticList<'p>,
+    open: Vec<OpenBlock<'b>>,
     /// The number of open blocks.
     depth: usize,
     /// The number of their `{{else if …}}` so far.
@@ -169,7 +169,7 @@ impl<'b> Scanner<'b, '_, '_> {
             self.findings.error(
                 "raw_block",
                 at,
-                "Raw blocks are not accepted. Where a brace of the body stands before an expression, put a space between them.",
+                "Raw blocks are not accepted. If a brace of the body precedes an expression, put a space between them.",
             );
             self.broken = true;
             return Some(at + 4);
@@ -187,16 +187,16 @@ impl<'b> Scanner<'b, '_, '_> {
         };
         let role = self.meaning(at, inside)?;
         if !read || inside.trim_start_matches(is_space_or_tilde).starts_with('>') {
-            self.hush(start, at, end);
+            self.replace(start, at, end);
         }
         self.expressions.push(Braces { start, end: self.text.len(), role });
         Some(end)
     }
 
     /// Replaces an expression that has a mistake with a placeholder.
-    fn hush(&mut self, start: usize, at: usize, end: usize) {
+    fn replace(&mut self, start: usize, at: usize, end: usize) {
         self.text.truncate(start);
-        match hushed::hushed(&self.body[at..end]) {
+        match placeholder::with_placeholder(&self.body[at..end]) {
             Some(text) => self.text.push_str(&text),
             None => self.broken = true,
         }
@@ -235,8 +235,8 @@ impl<'b> Scanner<'b, '_, '_> {
                     i += self.tag(at, start, i)?;
                     continue;
                 }
-                TAG_OPEN | TAG_CLOSE | HUSHED => {
-                    return self.misread(at, "syntax", i, "This character can't stand in an expression.");
+                TAG_OPEN | TAG_CLOSE | PLACEHOLDER => {
+                    return self.misread(at, "syntax", i, "This character is not allowed in an expression.");
                 }
                 '(' => {
                     parentheses += 1;
@@ -249,7 +249,7 @@ impl<'b> Scanner<'b, '_, '_> {
                     parentheses = parentheses.saturating_sub(1);
                     1
                 }
-                // The names after `as` stand between two of them.
+                // The names after `as` are between two of them.
                 '|' if names || body[start..i].trim_end().ends_with(" as") => {
                     names = !names;
                     1
@@ -344,19 +344,20 @@ impl<'b> Scanner<'b, '_, '_> {
                 expression,
                 "syntax",
                 at,
-                "In an expression, [ begins a name with blanks, as in {{guest.[first name]}}; lists can't be written.",
+                "In an expression, [ begins a name with spaces, as in {{guest.[first name]}}; lists can't be written.",
             ),
         }
     }
 
     fn too_deep<T>(&mut self, at: usize) -> Option<T> {
-        let message = format!("Blocks and parentheses stand more than {} deep in one another.", self.nesting_max);
+        let message = format!("Blocks and parentheses are nested more than {} deep.", self.nesting_max);
         self.refuse("too_deep", at, message)
     }
 }
 
-const TRIPLE: &str = "This begins with {{{ but doesn't end with }}}. Where the first { is a brace of the body, put a space behind it: { {{#if …}}.";
-const SINGLE: &str = "A single } can't stand inside an expression, which ends with }}.";
+const TRIPLE: &str = "This begins with {{{ but doesn't end with }}}. If the first { is a brace of the body, put a \
+    space after it: { {{#if …}}.";
+const SINGLE: &str = "A single } is not allowed inside an expression, which ends with }}.";
 
 /// The length of an expression's closing braces, if the text begins with them.
 fn closing(rest: &str, triple: bool) -> Option<usize> {

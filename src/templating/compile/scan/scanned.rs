@@ -1,12 +1,12 @@
 //! The input of the parser: the text, and where its expressions are.
 
-use super::hushed::hushed;
+use super::placeholder::with_placeholder;
 
 /// A body that the parser may see.
 #[derive(Debug)]
-pub(crate) struct Scanned {
+pub(crate) struct ScannedBody {
     /// The body, character for character, except that a tag's `*|` and `|*` inside an expression are one private
-    /// character and a `_`, which the parser takes for letters, and that expressions with a mistake are hushed.
+    /// character and a `_`, which the parser takes for letters, and that expressions with a mistake are replaced by a placeholder.
     pub(crate) text: String,
     /// All expressions in it but comments, in order.
     pub(crate) expressions: Vec<Braces>,
@@ -30,7 +30,7 @@ pub(crate) enum Role {
     End,
 }
 
-impl Scanned {
+impl ScannedBody {
     /// What is between the braces of an expression.
     pub(crate) fn inside(&self, i: usize) -> &str {
         let Braces { start, end, .. } = self.expressions[i];
@@ -54,7 +54,7 @@ impl Scanned {
     }
 
     /// Replaces these expressions with placeholders. `None` if one has no room for it.
-    pub(crate) fn hush(&mut self, which: &[usize]) -> Option<()> {
+    pub(crate) fn replace(&mut self, which: &[usize]) -> Option<()> {
         let mut text = String::with_capacity(self.text.len());
         let mut from = 0;
         let mut which = which.iter().peekable();
@@ -64,7 +64,7 @@ impl Scanned {
             from = braces.end;
             braces.start = text.len();
             if which.next_if_eq(&&i).is_some() {
-                text.push_str(&hushed(expression)?);
+                text.push_str(&with_placeholder(expression)?);
             } else {
                 text.push_str(expression);
             }

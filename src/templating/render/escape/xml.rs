@@ -2,12 +2,12 @@
 
 /// The context of a text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum In {
+pub(crate) enum XmlContext {
     Text,
     Attribute,
 }
 
-/// Whether XML 1.0 lets a character stand in a document at all (its production `Char`).
+/// Whether XML 1.0 allows a character in a document (its production `Char`).
 pub(crate) fn is_allowed(c: char) -> bool {
     matches!(c, '\t' | '\n' | '\r' | '\u{20}'..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..)
 }
@@ -35,9 +35,9 @@ const fn special() -> [bool; 256] {
 /// The text, escaped so that a parser reads it back as it is, without the characters that XML
 /// forbids. A carriage return, and in an attribute all white space but the blank, is written as a
 /// reference: parsers change it otherwise.
-pub(crate) fn escaped(out: &mut Vec<u8>, text: &str, place: In) {
+pub(crate) fn escaped(out: &mut Vec<u8>, text: &str, place: XmlContext) {
     let bytes = text.as_bytes();
-    let attribute = place == In::Attribute;
+    let attribute = place == XmlContext::Attribute;
     let mut from = 0;
     for (i, &byte) in bytes.iter().enumerate() {
         if !SPECIAL[usize::from(byte)] {
@@ -68,7 +68,7 @@ pub(crate) fn escaped(out: &mut Vec<u8>, text: &str, place: In) {
 mod tests {
     use super::*;
 
-    fn escape(text: &str, place: In) -> String {
+    fn escape(text: &str, place: XmlContext) -> String {
         let mut out = Vec::new();
         escaped(&mut out, text, place);
         String::from_utf8(out).expect("UTF-8")
@@ -84,15 +84,15 @@ mod tests {
             ("\u{fffd}\u{fffe}\u{ffff}\u{10000}ï", "\u{fffd}\u{10000}ï", "\u{fffd}\u{10000}ï"),
             ("]]>", "]]&gt;", "]]&gt;"),
         ] {
-            assert_eq!(escape(text, In::Text), in_text);
-            assert_eq!(escape(text, In::Attribute), in_attribute);
+            assert_eq!(escape(text, XmlContext::Text), in_text);
+            assert_eq!(escape(text, XmlContext::Attribute), in_attribute);
         }
     }
 
     #[test]
     fn exactly_the_forbidden_characters_are_left_out() {
         for c in '\0'..=char::MAX {
-            let left = !escape(&c.to_string(), In::Text).is_empty();
+            let left = !escape(&c.to_string(), XmlContext::Text).is_empty();
             assert_eq!(left, is_allowed(c), "{c:?}");
         }
     }

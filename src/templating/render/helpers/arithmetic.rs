@@ -1,13 +1,13 @@
 //! `add`, `subtract`, `multiply`, `divide`, `modulo`, `round`, `floor`, `ceil`, `abs`, `min`, `max`:
-//! exact decimals. A number may come as text.
+//! exact decimal arithmetic. A number may be given as text.
 
 use super::super::args::{Args, HelperResult};
 use super::super::decimal::{Decimal, Rounding};
-use super::super::stop::Stop;
-use super::{Gives, Helper};
+use super::super::stop::HelperFailure;
+use super::{Helper, ResultKind};
 use crate::templating::program::HelperCall;
 
-/// The most decimals that `round` keeps.
+/// The maximum number of decimals of `round`.
 const DECIMALS_MAX: i64 = 100;
 
 const fn number(
@@ -16,7 +16,7 @@ const fn number(
     example: &'static str,
     run: for<'a> fn(&mut Args<'_, 'a>) -> HelperResult<'a>,
 ) -> Helper {
-    Helper::new(name, values, Gives::Number, example, run)
+    Helper::new(name, values, ResultKind::Number, example, run)
 }
 
 pub(super) static HELPERS: &[Helper] = &[
@@ -34,13 +34,13 @@ pub(super) static HELPERS: &[Helper] = &[
 ];
 
 const TOO_LONG: &str = "small enough: the result would have more than 400 digits";
-const ZERO: &str = "usable as a divisor: nothing can be divided by zero";
+const ZERO: &str = "usable as a divisor: division by zero is not possible";
 
 fn fold<'a>(args: &mut Args<'_, 'a>, apply: fn(&Decimal, &Decimal) -> Option<Decimal>) -> HelperResult<'a> {
     let mut result = args.number(0)?;
     for place in 1..args.count() {
         let next = args.number(place)?;
-        result = apply(&result, &next).ok_or(Stop::argument(place, TOO_LONG))?;
+        result = apply(&result, &next).ok_or(HelperFailure::argument(place, TOO_LONG))?;
     }
     Ok(Args::made_number(&result))
 }
@@ -48,24 +48,24 @@ fn fold<'a>(args: &mut Args<'_, 'a>, apply: fn(&Decimal, &Decimal) -> Option<Dec
 fn divide<'a>(args: &mut Args<'_, 'a>) -> HelperResult<'a> {
     let (a, b) = (args.number(0)?, args.number(1)?);
     let expected = if b.is_zero() { ZERO } else { TOO_LONG };
-    a.divide(&b).map(|quotient| Args::made_number(&quotient)).ok_or(Stop::argument(1, expected))
+    a.divide(&b).map(|quotient| Args::made_number(&quotient)).ok_or(HelperFailure::argument(1, expected))
 }
 
 fn modulo<'a>(args: &mut Args<'_, 'a>) -> HelperResult<'a> {
     let (a, b) = (args.number(0)?, args.number(1)?);
-    a.remainder(&b).map(|remainder| Args::made_number(&remainder)).ok_or(Stop::argument(1, ZERO))
+    a.remainder(&b).map(|remainder| Args::made_number(&remainder)).ok_or(HelperFailure::argument(1, ZERO))
 }
 
 fn check_divisor(call: &HelperCall) -> Option<&'static str> {
     let zero = call.constant_number(1).is_some_and(|digits| Decimal::read(digits).is_some_and(|n| n.is_zero()));
-    zero.then_some("Nothing can be divided by zero.")
+    zero.then_some("Division by zero is not possible.")
 }
 
 fn round<'a>(args: &mut Args<'_, 'a>) -> HelperResult<'a> {
     let number = args.number(0)?;
     let decimals = if args.count() > 1 { args.whole(1)? } else { 0 };
     let usable = usize::try_from(decimals).ok().filter(|_| decimals <= DECIMALS_MAX);
-    let decimals = usable.ok_or(Stop::argument(1, "a count of decimals from 0 to 100"))?;
+    let decimals = usable.ok_or(HelperFailure::argument(1, "a number of decimals from 0 to 100"))?;
     Ok(Args::made_number(&number.rounded(decimals, Rounding::Nearest)))
 }
 
@@ -73,7 +73,7 @@ fn cut<'a>(args: &mut Args<'_, 'a>, rounding: Rounding) -> HelperResult<'a> {
     Ok(Args::made_number(&args.number(0)?.rounded(0, rounding)))
 }
 
-/// The smallest or largest of the values, or of a list's elements.
+/// The smallest or largest of the values, or of the elements of a list.
 fn extreme<'a>(args: &mut Args<'_, 'a>, better: fn(&Decimal, &Decimal) -> bool) -> HelperResult<'a> {
     let mut best: Option<Decimal> = None;
     let mut consider = |number: Decimal| {
@@ -85,7 +85,7 @@ fn extreme<'a>(args: &mut Args<'_, 'a>, better: fn(&Decimal, &Decimal) -> bool) 
     match args.elements(&first)? {
         Some(elements) if args.count() == 1 => {
             for element in elements {
-                consider(Decimal::of(&element).ok_or(Stop::argument(0, "a list of numbers"))?);
+                consider(Decimal::of(&element).ok_or(HelperFailure::argument(0, "a list of numbers"))?);
             }
         }
         _ => {
@@ -94,5 +94,5 @@ fn extreme<'a>(args: &mut Args<'_, 'a>, better: fn(&Decimal, &Decimal) -> bool) 
             }
         }
     }
-    best.map(|best| Args::made_number(&best)).ok_or(Stop::argument(0, "a list with numbers in it"))
+    best.map(|best| Args::made_number(&best)).ok_or(HelperFailure::argument(0, "a list that contains numbers"))
 }

@@ -1,5 +1,5 @@
-//! Compares values: numbers by size, also where one of them comes as text; texts by their letters,
-//! which is right for dates like 2026-07-01.
+//! Compares values. Numbers are compared by value, even if one of them is a text. Texts are compared character by
+//! character, which also orders dates like 2026-07-01.
 
 use std::cmp::Ordering;
 
@@ -7,27 +7,27 @@ use super::super::decimal::Decimal;
 use super::super::value::Datum;
 use crate::json::Json;
 
-/// Whether two values are the same. Null and a missing value are; lists and objects never are.
+/// Whether two values are equal. Null equals a missing value; lists and objects are never equal.
 pub(crate) fn equal(a: &Datum<'_>, b: &Datum<'_>) -> bool {
     match (kind(a), kind(b)) {
-        (Kind::Nothing, Kind::Nothing) => true,
-        (Kind::Truth(a), Kind::Truth(b)) => a == b,
+        (ValueKind::Nothing, ValueKind::Nothing) => true,
+        (ValueKind::Truth(a), ValueKind::Truth(b)) => a == b,
         _ => order(a, b) == Some(Ordering::Equal),
     }
 }
 
-/// How two values are ordered, where they can be: two numbers or two texts.
+/// The order of two numbers or two texts; `None` for other values.
 pub(crate) fn order(a: &Datum<'_>, b: &Datum<'_>) -> Option<Ordering> {
     match (kind(a), kind(b)) {
-        (Kind::Text, Kind::Text) => Some(a.as_text()?.cmp(b.as_text()?)),
-        (Kind::Number, Kind::Number | Kind::Text) | (Kind::Text, Kind::Number) => {
+        (ValueKind::Text, ValueKind::Text) => Some(a.as_text()?.cmp(b.as_text()?)),
+        (ValueKind::Number, ValueKind::Number | ValueKind::Text) | (ValueKind::Text, ValueKind::Number) => {
             Some(Decimal::of(a)?.cmp(&Decimal::of(b)?))
         }
         _ => None,
     }
 }
 
-/// What a value is sorted by. Numbers come first, what is missing last; composites keep their order.
+/// The sort key of a value. Numbers come first, missing values last; lists and objects keep their order.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum SortKey<'k> {
     Number(Decimal),
@@ -39,16 +39,16 @@ pub(crate) enum SortKey<'k> {
 
 pub(crate) fn sort_key<'k>(value: &'k Datum<'_>) -> SortKey<'k> {
     match kind(value) {
-        // A number with more digits than are reckoned with has no size.
-        Kind::Number => Decimal::of(value).map_or(SortKey::Composite, SortKey::Number),
-        Kind::Text => SortKey::Text(value.as_text().unwrap_or("")),
-        Kind::Truth(truth) => SortKey::Truth(truth),
-        Kind::Composite => SortKey::Composite,
-        Kind::Nothing => SortKey::Nothing,
+        // A number with too many digits can't be compared.
+        ValueKind::Number => Decimal::of(value).map_or(SortKey::Composite, SortKey::Number),
+        ValueKind::Text => SortKey::Text(value.as_text().unwrap_or("")),
+        ValueKind::Truth(truth) => SortKey::Truth(truth),
+        ValueKind::Composite => SortKey::Composite,
+        ValueKind::Nothing => SortKey::Nothing,
     }
 }
 
-enum Kind {
+enum ValueKind {
     Nothing,
     Truth(bool),
     Number,
@@ -56,18 +56,18 @@ enum Kind {
     Composite,
 }
 
-fn kind(value: &Datum<'_>) -> Kind {
+fn kind(value: &Datum<'_>) -> ValueKind {
     match value {
-        Datum::Missing | Datum::Data(Json::Null) => Kind::Nothing,
-        Datum::Truth(truth) => Kind::Truth(*truth),
-        Datum::Data(Json::Bool(truth)) => Kind::Truth(*truth),
-        Datum::Index(_) | Datum::Number(_) | Datum::Data(Json::Number(_)) => Kind::Number,
-        Datum::Text(_) | Datum::Data(Json::String(_)) => Kind::Text,
+        Datum::Missing | Datum::Data(Json::Null) => ValueKind::Nothing,
+        Datum::Truth(truth) => ValueKind::Truth(*truth),
+        Datum::Data(Json::Bool(truth)) => ValueKind::Truth(*truth),
+        Datum::Index(_) | Datum::Number(_) | Datum::Data(Json::Number(_)) => ValueKind::Number,
+        Datum::Text(_) | Datum::Data(Json::String(_)) => ValueKind::Text,
         Datum::Data(Json::Array(_) | Json::Object(_))
         | Datum::List(_)
         | Datum::Json(_)
         | Datum::JsonText(_)
-        | Datum::JsonList(_) => Kind::Composite,
+        | Datum::JsonList(_) => ValueKind::Composite,
     }
 }
 

@@ -1,22 +1,22 @@
-//! `default`, `lookup`, `json`, and conversions between kinds: `to_number`, `to_string`, `to_boolean`.
+//! `default`, `lookup`, `json`, and type conversions: `to_number`, `to_string`, `to_boolean`.
 
 use super::super::args::{Args, HelperResult};
 use super::super::decimal::Decimal;
-use super::super::stop::Stop;
+use super::super::stop::HelperFailure;
 use super::super::value::Datum;
-use super::{Gives, Helper};
+use super::{Helper, ResultKind};
 use crate::json::Json;
 
 pub(super) static HELPERS: &[Helper] = &[
-    Helper::new("default", (2, 8), Gives::Value, r#"{{default guest.phone "none"}}"#, default),
-    Helper::new("lookup", (2, 2), Gives::Value, "{{lookup rental.names guest.language}}", lookup),
-    Helper::new("json", (1, 1), Gives::Value, "{{json guest}}", json),
-    Helper::new("to_number", (1, 1), Gives::Number, "{{to_number invoice.amount}}", to_number),
-    Helper::new("to_string", (1, 1), Gives::Text, "{{to_string inquiry.id}}", to_string),
-    Helper::new("to_boolean", (1, 1), Gives::Boolean, "{{to_boolean guest.newsletter}}", to_boolean),
+    Helper::new("default", (2, 8), ResultKind::Value, r#"{{default guest.phone "none"}}"#, default),
+    Helper::new("lookup", (2, 2), ResultKind::Value, "{{lookup rental.names guest.language}}", lookup),
+    Helper::new("json", (1, 1), ResultKind::Value, "{{json guest}}", json),
+    Helper::new("to_number", (1, 1), ResultKind::Number, "{{to_number invoice.amount}}", to_number),
+    Helper::new("to_string", (1, 1), ResultKind::Text, "{{to_string inquiry.id}}", to_string),
+    Helper::new("to_boolean", (1, 1), ResultKind::Boolean, "{{to_boolean guest.newsletter}}", to_boolean),
 ];
 
-/// The first value that is there, or the last.
+/// The first value that is not blank, or the last value if all are blank.
 fn default<'a>(args: &mut Args<'_, 'a>) -> HelperResult<'a> {
     let mut value = Datum::Missing;
     for place in 0..args.count() {
@@ -28,14 +28,14 @@ fn default<'a>(args: &mut Args<'_, 'a>) -> HelperResult<'a> {
     Ok(value)
 }
 
-/// A member of an object by its name, or an element of a list by its place.
+/// A member of an object by its name, or an element of a list by its index.
 fn lookup<'a>(args: &mut Args<'_, 'a>) -> HelperResult<'a> {
     let within = args.value(0)?;
     let name = args.value(1)?;
     Ok(name.into_text().map_or(Datum::Missing, |name| within.member(&name)))
 }
 
-/// The value as JSON, wherever it is written.
+/// The value as JSON text, whatever the format of the template.
 fn json<'a>(args: &mut Args<'_, 'a>) -> HelperResult<'a> {
     Ok(match args.value(0)? {
         Datum::Data(data) => Datum::Json(data),
@@ -45,11 +45,11 @@ fn json<'a>(args: &mut Args<'_, 'a>) -> HelperResult<'a> {
     })
 }
 
-/// The digits stay as they are written, where JSON can write them so.
+/// The digits stay as written if they are a valid JSON number.
 fn to_number<'a>(args: &mut Args<'_, 'a>) -> HelperResult<'a> {
     let value = args.value(0)?;
-    let number = Decimal::of(&value).ok_or(Stop::argument(0, "a number"))?;
-    let text = value.into_text().ok_or(Stop::argument(0, "a number"))?;
+    let number = Decimal::of(&value).ok_or(HelperFailure::argument(0, "a number"))?;
+    let text = value.into_text().ok_or(HelperFailure::argument(0, "a number"))?;
     let text = text.trim();
     let as_written = serde_json::from_str::<serde_json::Number>(text).is_ok();
     Ok(Datum::Number(if as_written { text.to_owned().into() } else { number.to_string().into() }))
@@ -69,6 +69,6 @@ fn to_boolean<'a>(args: &mut Args<'_, 'a>) -> HelperResult<'a> {
     match text.trim().to_ascii_lowercase().as_str() {
         "true" | "yes" | "on" | "1" => Ok(Datum::Truth(true)),
         "false" | "no" | "off" | "0" => Ok(Datum::Truth(false)),
-        _ => Err(Stop::argument(0, "true, yes, on or 1, nor false, no, off or 0")),
+        _ => Err(HelperFailure::argument(0, "true, yes, on or 1, nor false, no, off or 0")),
     }
 }

@@ -1,5 +1,5 @@
-//! Other encodings inside a body: `url_encode`, `html`, `csv`, `base64`, `hex`, `sha256`, `md5`. All
-//! read a text as its UTF-8 bytes.
+//! Encodings and hashes: `url_encode`, `html`, `csv`, `base64`, `hex`, `sha256`, `md5`. All read the UTF-8 bytes of a
+//! text.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -8,11 +8,11 @@ use sha2::{Digest, Sha256};
 
 use super::super::args::{Args, HelperResult};
 use super::super::escape::percent;
-use super::{Gives, Helper};
+use super::{Helper, ResultKind};
 
 const fn encoding(
     name: &'static str,
-    gives: Gives,
+    gives: ResultKind,
     example: &'static str,
     run: for<'a> fn(&mut Args<'_, 'a>) -> HelperResult<'a>,
 ) -> Helper {
@@ -20,18 +20,18 @@ const fn encoding(
 }
 
 pub(super) static HELPERS: &[Helper] = &[
-    encoding("url_encode", Gives::Text, "{{url_encode guest.email}}", |args| map(args, percent::encoded)),
-    encoding("html", Gives::Html, "{{html message.text}}", |args| map(args, html)),
-    encoding("csv", Gives::Csv, "{{csv guest.name}}", |args| map(args, csv)),
-    encoding("base64", Gives::Text, "{{base64 guest.email}}", |args| map(args, |text| BASE64.encode(text))),
-    encoding("hex", Gives::Text, "{{hex guest.id}}", |args| map(args, |text| hex(text.as_bytes()))),
-    encoding("sha256", Gives::Text, "{{sha256 (lower guest.email)}}", |args| {
+    encoding("url_encode", ResultKind::Text, "{{url_encode guest.email}}", |args| map(args, percent::encoded)),
+    encoding("html", ResultKind::Html, "{{html message.text}}", |args| map(args, html)),
+    encoding("csv", ResultKind::Csv, "{{csv guest.name}}", |args| map(args, csv)),
+    encoding("base64", ResultKind::Text, "{{base64 guest.email}}", |args| map(args, |text| BASE64.encode(text))),
+    encoding("hex", ResultKind::Text, "{{hex guest.id}}", |args| map(args, |text| hex(text.as_bytes()))),
+    encoding("sha256", ResultKind::Text, "{{sha256 (lower guest.email)}}", |args| {
         map(args, |text| hex(&Sha256::digest(text)))
     }),
-    encoding("md5", Gives::Text, "{{md5 (lower guest.email)}}", |args| map(args, |text| hex(&Md5::digest(text)))),
+    encoding("md5", ResultKind::Text, "{{md5 (lower guest.email)}}", |args| map(args, |text| hex(&Md5::digest(text)))),
 ];
 
-/// Applies an encoding that makes at most six bytes of one.
+/// Applies an encoding that writes at most six bytes for each byte.
 fn map<'a>(args: &mut Args<'_, 'a>, make: fn(&str) -> String) -> HelperResult<'a> {
     let text = args.text(0)?;
     args.spend_bytes(text.len())?;
@@ -53,8 +53,8 @@ fn html(text: &str) -> String {
     out
 }
 
-/// A field of a row as RFC 4180 writes it. Quotes are put, too, where a semicolon or a tab is the
-/// separator in some programs, and where white space at an end could be lost.
+/// A field of a CSV row (RFC 4180). A field is also quoted if it has a semicolon or a tab, which some programs use as
+/// separators, or white space at an end, which could be lost.
 fn csv(text: &str) -> String {
     let special = |c: char| matches!(c, '"' | ',' | ';' | '\t' | '\r' | '\n');
     if text.contains(special) || text.trim().len() != text.len() {

@@ -1,16 +1,15 @@
-//! Helpers on lists. They read lists of the data and lists that other helpers made; a field of an
-//! element may be a path with dots.
+//! Helpers for lists: lists in the data, and results of other helpers. A field of an element may be a path with dots.
 
 use std::borrow::Cow;
 use std::collections::HashSet;
 
 use super::super::args::{Args, HelperResult};
 use super::super::decimal::Decimal;
-use super::super::stop::Stop;
+use super::super::stop::HelperFailure;
 use super::super::value::Datum;
 use super::compare::{equal, sort_key};
 use super::texts::range;
-use super::{Gives, Helper};
+use super::{Helper, ResultKind};
 use crate::json::Json;
 
 const fn list(
@@ -19,15 +18,15 @@ const fn list(
     example: &'static str,
     run: for<'a> fn(&mut Args<'_, 'a>) -> HelperResult<'a>,
 ) -> Helper {
-    Helper::new(name, values, Gives::List, example, run)
+    Helper::new(name, values, ResultKind::List, example, run)
 }
 
 pub(super) static HELPERS: &[Helper] = &[
-    Helper::new("length", (1, 1), Gives::Number, "{{length rental.tags}}", length),
-    Helper::new("first", (1, 1), Gives::Value, "{{first rental.tags}}", |args| {
+    Helper::new("length", (1, 1), ResultKind::Number, "{{length rental.tags}}", length),
+    Helper::new("first", (1, 1), ResultKind::Value, "{{first rental.tags}}", |args| {
         Ok(args.list(0)?.into_iter().next().unwrap_or(Datum::Missing))
     }),
-    Helper::new("last", (1, 1), Gives::Value, "{{last rental.tags}}", |args| {
+    Helper::new("last", (1, 1), ResultKind::Value, "{{last rental.tags}}", |args| {
         Ok(args.list(0)?.pop().unwrap_or(Datum::Missing))
     }),
     list("slice", (2, 3), "{{#each (slice rental.tags 0 3)}}{{this}} {{/each}}", slice),
@@ -38,13 +37,13 @@ pub(super) static HELPERS: &[Helper] = &[
     list("unique", (1, 2), r#"{{join (unique rental.tags) ", "}}"#, unique),
     list("pluck", (2, 2), r#"{{join (pluck guests "name") ", "}}"#, pluck),
     list("where", (2, 3), r#"{{#each (where rooms "free" true)}}{{name}} {{/each}}"#, matching),
-    Helper::new("sum", (1, 2), Gives::Number, r#"{{sum invoice.items "amount"}}"#, sum),
-    Helper::new("contains", (2, 2), Gives::Boolean, r#"{{#if (contains rental.tags "beach")}}"#, contains),
-    Helper::new("join", (1, 2), Gives::Text, r#"{{join rental.tags ", "}}"#, join),
+    Helper::new("sum", (1, 2), ResultKind::Number, r#"{{sum invoice.items "amount"}}"#, sum),
+    Helper::new("contains", (2, 2), ResultKind::Boolean, r#"{{#if (contains rental.tags "beach")}}"#, contains),
+    Helper::new("join", (1, 2), ResultKind::Text, r#"{{join rental.tags ", "}}"#, join),
     list("split", (2, 2), r#"{{first (split guest.name " ")}}"#, split),
 ];
 
-/// A part of an element, by a path with dots.
+/// The value at a path of names in an element, separated by dots.
 fn field<'a>(element: &Datum<'a>, path: &str) -> Datum<'a> {
     path.split('.').fold(element.clone(), |value, name| value.member(name))
 }
@@ -54,7 +53,7 @@ fn length<'a>(args: &mut Args<'_, 'a>) -> HelperResult<'a> {
         Datum::Data(Json::Array(list)) => list.len(),
         Datum::Data(Json::Object(members)) => members.len(),
         Datum::List(list) => list.len(),
-        other => other.into_text().ok_or(Stop::argument(0, "a list, an object or text"))?.chars().count(),
+        other => other.into_text().ok_or(HelperFailure::argument(0, "a list, an object or text"))?.chars().count(),
     };
     Ok(Datum::Index(length))
 }
@@ -65,8 +64,8 @@ fn slice<'a>(args: &mut Args<'_, 'a>) -> HelperResult<'a> {
     Ok(Args::made_list(list.into_iter().skip(skip).take(take).collect()))
 }
 
-/// The elements with the values that identify or order them: themselves, or a field.
-fn keyed<'a>(args: &mut Args<'_, 'a>) -> Result<Vec<(Datum<'a>, Datum<'a>)>, Stop> {
+/// The elements, each with its comparison value: the element itself, or one of its fields.
+fn keyed<'a>(args: &mut Args<'_, 'a>) -> Result<Vec<(Datum<'a>, Datum<'a>)>, HelperFailure> {
     let list = args.list(0)?;
     let path = if args.count() > 1 { Some(args.text(1)?) } else { None };
     let mut keyed = Vec::with_capacity(list.len());
@@ -78,10 +77,10 @@ fn keyed<'a>(args: &mut Args<'_, 'a>) -> Result<Vec<(Datum<'a>, Datum<'a>)>, Sto
     Ok(keyed)
 }
 
-/// Numbers by size, then texts by their letters, then the rest in its order, missing values last.
+/// Sorts numbers first, then texts, then all other values in their original order, then missing values.
 fn sort<'a>(args: &mut Args<'_, 'a>) -> HelperResult<'a> {
     let list = keyed(args)?;
-    // A comparison for each element and each halving.
+    // Sorting makes about n log n comparisons.
     let rounds = usize::try_from(list.len().max(1).ilog2()).unwrap_or(0);
     args.spend_elements(list.len() * rounds)?;
     let mut list: Vec<_> = list.iter().map(|(key, element)| (sort_key(key), element)).collect();
@@ -90,7 +89,7 @@ fn sort<'a>(args: &mut Args<'_, 'a>) -> HelperResult<'a> {
     Ok(Args::made_list(sorted.collect()))
 }
 
-/// Numbers are equal by size, all other values by their JSON.
+/// Numbers are equal if they have the same value, all other values if they have the same JSON.
 fn unique<'a>(args: &mut Args<'_, 'a>) -> HelperResult<'a> {
     let mut seen = HashSet::new();
     let mut kept = Vec::new();
@@ -112,7 +111,7 @@ fn pluck<'a>(args: &mut Args<'_, 'a>) -> HelperResult<'a> {
     Ok(Args::made_list(keyed(args)?.into_iter().map(|(key, _)| key).collect()))
 }
 
-/// The elements whose field has the value; without a value, whose field holds as a condition.
+/// The elements whose field equals the value. Without a value: those whose field is true as a condition.
 fn matching<'a>(args: &mut Args<'_, 'a>) -> HelperResult<'a> {
     args.text(1)?;
     let wanted = if args.count() > 2 { Some(args.value(2)?) } else { None };
@@ -132,8 +131,8 @@ fn sum<'a>(args: &mut Args<'_, 'a>) -> HelperResult<'a> {
         if key.is_blank() {
             continue;
         }
-        let number = Decimal::of(&key).ok_or(Stop::argument(0, "a list of numbers"))?;
-        total = total.add(&number).ok_or(Stop::argument(0, "a list whose sum has at most 400 digits"))?;
+        let number = Decimal::of(&key).ok_or(HelperFailure::argument(0, "a list of numbers"))?;
+        total = total.add(&number).ok_or(HelperFailure::argument(0, "a list whose sum has at most 400 digits"))?;
     }
     Ok(Args::made_number(&total))
 }
@@ -144,8 +143,8 @@ fn contains<'a>(args: &mut Args<'_, 'a>) -> HelperResult<'a> {
     if let Some(elements) = args.elements(&within)? {
         return Ok(Datum::Truth(elements.iter().any(|element| equal(element, &wanted))));
     }
-    let text = within.into_text().ok_or(Stop::argument(0, "a list or text"))?;
-    let wanted = wanted.into_text().ok_or(Stop::argument(1, "text"))?;
+    let text = within.into_text().ok_or(HelperFailure::argument(0, "a list or text"))?;
+    let wanted = wanted.into_text().ok_or(HelperFailure::argument(1, "text"))?;
     Ok(Datum::Truth(text.contains(&*wanted)))
 }
 
@@ -153,7 +152,7 @@ fn join<'a>(args: &mut Args<'_, 'a>) -> HelperResult<'a> {
     let value = args.value(0)?;
     let separator = if args.count() > 1 { args.text(1)? } else { Cow::Borrowed(", ") };
     let Some(elements) = args.elements(&value)? else {
-        return value.into_text().map(Datum::Text).ok_or(Stop::argument(0, "a list"));
+        return value.into_text().map(Datum::Text).ok_or(HelperFailure::argument(0, "a list"));
     };
     let mut out = String::new();
     for (i, element) in elements.iter().enumerate() {

@@ -1,11 +1,11 @@
-//! `eq`, `ne`, `lt`, `lte`, `gt`, `gte`, `and`, `or`, `not`: what conditions are made of.
+//! `eq`, `ne`, `lt`, `lte`, `gt`, `gte`, `and`, `or`, `not`: comparisons and logic for conditions.
 
 use std::cmp::Ordering;
 
 use super::super::args::{Args, HelperResult};
 use super::super::value::Datum;
 use super::compare::{equal, order};
-use super::{Gives, Helper};
+use super::{Helper, ResultKind};
 
 const fn condition(
     name: &'static str,
@@ -13,7 +13,7 @@ const fn condition(
     example: &'static str,
     run: for<'a> fn(&mut Args<'_, 'a>) -> HelperResult<'a>,
 ) -> Helper {
-    Helper::new(name, values, Gives::Boolean, example, run)
+    Helper::new(name, values, ResultKind::Boolean, example, run)
 }
 
 pub(super) static HELPERS: &[Helper] = &[
@@ -32,12 +32,12 @@ pub(super) static HELPERS: &[Helper] = &[
     condition("not", (1, 1), "{{#if (not guest.email)}}", |args| Ok(Datum::Truth(!args.holds(0)?))),
 ];
 
-/// Values that have no order don't compare: the result is false.
+/// If the values can't be ordered, the result is false.
 fn compared<'a>(args: &mut Args<'_, 'a>, holds: fn(Ordering) -> bool) -> HelperResult<'a> {
     Ok(Datum::Truth(order(&args.value(0)?, &args.value(1)?).is_some_and(holds)))
 }
 
-/// `and`, `or`: settled by the first value that is `settles`.
+/// `and`, `or`: the first value that is `settles` determines the result.
 fn junction<'a>(args: &mut Args<'_, 'a>, settles: bool) -> HelperResult<'a> {
     for place in 0..args.count() {
         if args.holds(place)? == settles {

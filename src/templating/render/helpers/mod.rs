@@ -1,7 +1,6 @@
-//! The helpers that a template may call. Each file has one group: what its helpers are called with,
-//! and what they do, each a pure function of its values. None reads the clock, the environment or a
-//! file. To add a helper, write its row and its function in the file of its group, and its row in
-//! `docs/templates.md`.
+//! The helpers that a template may call. Each file has one group: its table of helpers with their arguments, and their
+//! functions. A helper is a pure function of its values: it never reads the clock, the environment or a file. To add a
+//! helper, write its row and its function in the file of its group, and its row in `docs/templates.md`.
 
 mod arithmetic;
 pub(super) mod compare;
@@ -17,33 +16,33 @@ mod texts;
 use super::args::{Args, HelperResult};
 use crate::templating::program::{HelperCall, HelperId};
 
-/// A helper: how it is called, and what it does.
+/// A helper: its arguments and its function.
 #[derive(Debug)]
 pub(crate) struct Helper {
     pub(crate) name: &'static str,
-    /// The fewest and the most values.
+    /// The minimum and the maximum number of values.
     pub(crate) values: (usize, usize),
-    /// The options that may be given by name.
+    /// The names of its options.
     pub(crate) options: &'static [&'static str],
-    /// The kind of its results.
-    pub(crate) gives: Gives,
-    /// A call, for messages.
+    /// The type of its results.
+    pub(crate) gives: ResultKind,
+    /// An example call, for messages.
     pub(crate) example: &'static str,
-    /// What is wrong with the constants of a call, if anything.
+    /// Finds a mistake in the constant arguments of a call.
     pub(crate) check: fn(&HelperCall) -> Option<&'static str>,
     run: for<'a> fn(&mut Args<'_, 'a>) -> HelperResult<'a>,
 }
 
-/// The kind of a helper's results.
+/// The type of a helper's results.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Gives {
+pub(crate) enum ResultKind {
     Text,
     Number,
     Boolean,
     List,
-    /// One of its values, or a part of one.
+    /// One of the arguments, or a part of one.
     Value,
-    /// Text of digits and the signs that a locale adds: nothing in it needs an escape.
+    /// Digits with a locale's separators and symbols. No format needs to escape it.
     Figures,
     /// Text that is safe in HTML.
     Html,
@@ -55,7 +54,7 @@ impl Helper {
     const fn new(
         name: &'static str,
         values: (usize, usize),
-        gives: Gives,
+        gives: ResultKind,
         example: &'static str,
         run: for<'a> fn(&mut Args<'_, 'a>) -> HelperResult<'a>,
     ) -> Self {
@@ -76,7 +75,7 @@ impl Helper {
     }
 }
 
-/// All helpers. None works without a value, so `{{date}}` can only be a field of the data.
+/// All helpers. Each needs at least one value, so `{{date}}` is always a field of the data.
 static GROUPS: [&[Helper]; 9] = [
     dates::HELPERS,
     moments::HELPERS,
@@ -94,7 +93,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Helper> {
     GROUPS.iter().flat_map(|group| group.iter())
 }
 
-/// The helper of this name.
+/// The helper with this name.
 pub(crate) fn find(name: &str) -> Option<(HelperId, &'static Helper)> {
     GROUPS.iter().enumerate().find_map(|(group, helpers)| {
         let place = helpers.iter().position(|helper| helper.name == name)?;
@@ -102,7 +101,7 @@ pub(crate) fn find(name: &str) -> Option<(HelperId, &'static Helper)> {
     })
 }
 
-/// The helper that a call names.
+/// The helper of a call.
 pub(crate) fn get(id: HelperId) -> &'static Helper {
     &GROUPS[id.group][id.place]
 }

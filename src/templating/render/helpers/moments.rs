@@ -1,5 +1,5 @@
-//! `date_add`, `date_diff`, `unix`: calculations with dates and times. Days, weeks, months and years follow the
-//! calendar, in the zone that `tz` names.
+//! `date_add`, `date_diff`, `unix`: calculations with dates and times. Days, weeks, months and years are calendar
+//! units in the time zone `tz`.
 
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
@@ -8,12 +8,12 @@ use jiff::{Span, Unit, ZonedDateTime};
 use super::super::args::{Args, HelperResult};
 use super::super::decimal::Decimal;
 use super::super::moment::{TimeValue, Unit as Counted};
-use super::super::stop::Stop;
-use super::dates::{check_reading, told, zone};
-use super::{Gives, Helper};
+use super::super::stop::HelperFailure;
+use super::dates::{check_reading, time_argument, zone};
+use super::{Helper, ResultKind};
 use crate::templating::program::HelperCall;
 
-/// The spans that can be added, and their order in `SHIFTS`: those from here on are less than a day.
+/// The options that add a duration. Those from the index [`HOURS`] on are shorter than a day.
 const SHIFTS: [&str; 7] = ["years", "months", "weeks", "days", "hours", "minutes", "seconds"];
 const HOURS: usize = 4;
 
@@ -28,19 +28,25 @@ const UNITS: [(&str, Unit); 7] = [
 ];
 
 pub(super) static HELPERS: &[Helper] = &[
-    Helper::new("date_add", (1, 1), Gives::Text, r#"{{date_add inquiry.arrive days=-2 tz="Europe/Rome"}}"#, date_add)
-        .options(&["days", "from", "hours", "minutes", "months", "seconds", "tz", "weeks", "years"])
-        .check(check_reading),
+    Helper::new(
+        "date_add",
+        (1, 1),
+        ResultKind::Text,
+        r#"{{date_add inquiry.arrive days=-2 tz="Europe/Rome"}}"#,
+        date_add,
+    )
+    .options(&["days", "from", "hours", "minutes", "months", "seconds", "tz", "weeks", "years"])
+    .check(check_reading),
     Helper::new(
         "date_diff",
         (2, 2),
-        Gives::Number,
+        ResultKind::Number,
         r#"{{date_diff inquiry.arrive inquiry.depart unit="days"}}"#,
         date_diff,
     )
     .options(&["from", "tz", "unit"])
     .check(check_diff),
-    Helper::new("unix", (1, 1), Gives::Number, r#"{{unix event.time unit="ms"}}"#, unix)
+    Helper::new("unix", (1, 1), ResultKind::Number, r#"{{unix event.time unit="ms"}}"#, unix)
         .options(&["from", "tz", "unit"])
         .check(check_unix),
 ];
@@ -60,35 +66,35 @@ fn find_unit(name: &str) -> Option<Unit> {
     UNITS.iter().find(|(own, _)| *own == name).map(|(_, unit)| *unit)
 }
 
-/// Adds the spans of the options to a date. The result has the form of the input: a day stays a day unless hours are
-/// added, a moment is RFC 3339.
+/// Adds the durations in the options to a date. The result has the type of the input: a day stays a day unless hours
+/// or smaller units are added; a moment is written as RFC 3339.
 fn date_add<'a>(args: &mut Args<'_, 'a>) -> HelperResult<'a> {
-    let told = told(args, 0, None)?;
+    let time = time_argument(args, 0, None)?;
     let (spans, within_day) = spans(args)?;
     let zone = zone(args)?;
-    let added = match (&told, zone) {
+    let added = match (&time, zone) {
         (TimeValue::Day(day), _) if !within_day => {
             let day = spans.into_iter().try_fold(*day, |day, span| day.checked_add(span));
             day.map(|day| day.to_string())
         }
         (TimeValue::Day(_) | TimeValue::Local(_), None) => {
-            let local = spans.into_iter().try_fold(told.local(), |local, span| local.checked_add(span));
+            let local = spans.into_iter().try_fold(time.local(), |local, span| local.checked_add(span));
             local.map(local_text)
         }
         (_, zone) => {
-            let start = told.zoned(zone).ok_or(Stop::argument(0, TOO_FAR))?;
+            let start = time.zoned(zone).ok_or(HelperFailure::argument(0, TOO_FAR))?;
             let zoned = spans.into_iter().try_fold(start, |zoned, span| zoned.checked_add(span));
             zoned.map(|zoned| moment_text(&zoned))
         }
     };
-    args.made(added.map_err(|_| Stop::argument(0, TOO_FAR))?)
+    args.made(added.map_err(|_| HelperFailure::argument(0, TOO_FAR))?)
 }
 
-const TOO_FAR: &str = "a date within the years -9999 to 9999 once the time is added";
+const TOO_FAR: &str = "small enough: the result would be outside the years -9999 to 9999";
 
-/// The spans that the options name, the largest first, and whether one is shorter than a day. They are added one by one,
-/// as each has its own sign.
-fn spans(args: &mut Args<'_, '_>) -> Result<(Vec<Span>, bool), Stop> {
+/// The durations in the options, the largest unit first, and whether one is shorter than a day. They are added one by
+/// one, because each has its own sign.
+fn spans(args: &mut Args<'_, '_>) -> Result<(Vec<Span>, bool), HelperFailure> {
     let mut spans = Vec::new();
     let mut within_day = false;
     for (i, name) in SHIFTS.into_iter().enumerate() {
@@ -103,7 +109,7 @@ fn spans(args: &mut Args<'_, '_>) -> Result<(Vec<Span>, bool), Stop> {
             "minutes" => Span::new().try_minutes(count),
             _ => Span::new().try_seconds(count),
         };
-        spans.push(span.map_err(|_| Stop::option(name, "a count within 10000 years"))?);
+        spans.push(span.map_err(|_| HelperFailure::option(name, "a number within 10000 years"))?);
     }
     Ok((spans, within_day))
 }
@@ -119,28 +125,28 @@ fn moment_text(zoned: &ZonedDateTime) -> String {
     zoned.strftime(pattern).to_string()
 }
 
-/// The second date minus the first, in whole units, towards zero.
+/// The second date minus the first, in whole units, rounded towards zero.
 fn date_diff<'a>(args: &mut Args<'_, 'a>) -> HelperResult<'a> {
     let unit = args.option_text("unit")?;
-    let expected = Stop::option("unit", "years, months, weeks, days, hours, minutes or seconds");
+    let expected = HelperFailure::option("unit", "years, months, weeks, days, hours, minutes or seconds");
     let unit = unit.map_or(Some(Unit::Day), |name| find_unit(&name)).ok_or(expected)?;
-    let (a, b) = (told(args, 0, None)?, told(args, 1, None)?);
+    let (a, b) = (time_argument(args, 0, None)?, time_argument(args, 1, None)?);
     let zone = zone(args)?;
     let any_moment = matches!(a, TimeValue::Moment(..)) || matches!(b, TimeValue::Moment(..));
     let span = if any_moment || zone.is_some() {
-        let own = |told: &TimeValue| match told {
+        let own = |time: &TimeValue| match time {
             TimeValue::Moment(_, zone) => Some(zone.clone()),
             _ => None,
         };
         let zone = zone.or_else(|| own(&a)).or_else(|| own(&b));
-        let no_moment = |place| Stop::argument(place, "a moment");
+        let no_moment = |place| HelperFailure::argument(place, "a moment");
         let from = a.zoned(zone.clone()).ok_or(no_moment(0))?;
         let to = b.zoned(zone).ok_or(no_moment(1))?;
         from.until((unit, &to))
     } else {
         a.local().until((unit, b.local()))
     };
-    let span = span.map_err(|_| Stop::argument(1, "a date near enough to count from the first"))?;
+    let span = span.map_err(|_| HelperFailure::argument(1, "a date within range of the first"))?;
     let count = match unit {
         Unit::Year => i64::from(span.get_years()),
         Unit::Month => i64::from(span.get_months()),
@@ -155,13 +161,13 @@ fn date_diff<'a>(args: &mut Args<'_, 'a>) -> HelperResult<'a> {
 
 /// Whole seconds, or milliseconds, since 1970.
 fn unix<'a>(args: &mut Args<'_, 'a>) -> HelperResult<'a> {
-    const NEEDS_ZONE: &str = "a moment; say where the day or the time is told with tz=\"Europe/Rome\"";
+    const NEEDS_ZONE: &str = "a moment; give the time zone with tz=\"Europe/Rome\"";
     let unit = args.option_text("unit")?;
     let unit = unit.map_or(Some(Counted::Seconds), |name| Counted::find(&name));
-    let unit = unit.ok_or(Stop::option("unit", "s or ms"))?;
-    let told = told(args, 0, None)?;
+    let unit = unit.ok_or(HelperFailure::option("unit", "s or ms"))?;
+    let time = time_argument(args, 0, None)?;
     let zone = zone(args)?;
-    let moment = told.zoned(zone).ok_or(Stop::argument(0, NEEDS_ZONE))?.timestamp();
+    let moment = time.zoned(zone).ok_or(HelperFailure::argument(0, NEEDS_ZONE))?.timestamp();
     let count = match unit {
         Counted::Seconds => moment.as_second() - i64::from(moment.subsec_nanosecond() < 0),
         Counted::Milliseconds => moment.as_millisecond() - i64::from(moment.subsec_nanosecond() % 1_000_000 < 0),

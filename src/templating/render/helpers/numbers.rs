@@ -1,5 +1,5 @@
-//! `number` and `money`: a number with grouped thousands and a fixed count of decimals, as people of a
-//! locale write it. Both give text.
+//! `number` and `money`: a number with grouped thousands and a fixed number of decimals, in the format of a locale.
+//! Both return text.
 
 use std::borrow::Cow;
 
@@ -8,32 +8,32 @@ use iso_currency::Currency as Iso;
 use super::super::args::{Args, HelperResult};
 use super::super::figures::{Separators, is_negative, unsigned};
 use super::super::locale::{Currency, Locale};
-use super::super::stop::Stop;
+use super::super::stop::HelperFailure;
 use super::super::value::Datum;
-use super::{Gives, Helper};
+use super::{Helper, ResultKind};
 use crate::templating::program::HelperCall;
 
-/// The most decimals that can be asked for.
+/// The maximum of the option `decimals`.
 const DECIMALS_MAX: i64 = 20;
-/// Prevents a line break.
+/// A space at which a line is not broken.
 const NO_BREAK_SPACE: &str = "\u{a0}";
 
 pub(super) static HELPERS: &[Helper] = &[
     Helper::new(
         "number",
         (1, 1),
-        Gives::Figures,
+        ResultKind::Figures,
         r#"{{number inquiry.cost decimals=2 group="," point="." locale="de"}}"#,
         number,
     )
     .options(&["decimals", "group", "locale", "point"])
     .check(check),
-    Helper::new("money", (1, 2), Gives::Figures, r#"{{money inquiry.cost "EUR" locale="de"}}"#, money)
+    Helper::new("money", (1, 2), ResultKind::Figures, r#"{{money inquiry.cost "EUR" locale="de"}}"#, money)
         .options(&["decimals", "group", "locale", "point", "symbol"])
         .check(check),
 ];
 
-/// What is wrong with the constants of a call.
+/// The mistake in the constant arguments of a call, if there is one.
 fn check(call: &HelperCall) -> Option<&'static str> {
     let decimals = call.option("decimals").is_some()
         && !call
@@ -54,30 +54,30 @@ fn check(call: &HelperCall) -> Option<&'static str> {
     check_locale(call)
 }
 
-/// What is wrong with the `locale` of a call, where it is written in the template.
+/// The mistake in the `locale` of a call, if it is a constant.
 pub(super) fn check_locale(call: &HelperCall) -> Option<&'static str> {
     let unknown = call.constant_option("locale").is_some_and(|name| Locale::find(name).is_none());
     unknown.then_some("There is no such locale. A locale is a language, or a language and a region: \"de\", \"de-AT\".")
 }
 
-/// The locale that a call names.
-pub(super) fn locale(args: &mut Args<'_, '_>) -> Result<Option<Locale>, Stop> {
-    const EXPECTED: &str = "a locale that is known, like \"de\" or \"de-AT\"";
+/// The value of the option `locale`.
+pub(super) fn locale(args: &mut Args<'_, '_>) -> Result<Option<Locale>, HelperFailure> {
+    const EXPECTED: &str = "a known locale, like \"de\" or \"de-AT\"";
     let Some(name) = args.option_text("locale")? else { return Ok(None) };
-    Locale::find(&name).map(Some).ok_or(Stop::option("locale", EXPECTED))
+    Locale::find(&name).map(Some).ok_or(HelperFailure::option("locale", EXPECTED))
 }
 
-/// The separators of a call: its own, else its locale's.
-struct Chosen<'s> {
+/// The separators of a call: from its options, or else from its locale.
+struct ChosenSeparators<'s> {
     group: Cow<'s, str>,
     point: Cow<'s, str>,
     sizes: (usize, usize),
 }
 
-impl<'s> Chosen<'s> {
-    fn of(args: &mut Args<'_, 's>, locale: Option<Separators<'static>>) -> Result<Self, Stop> {
+impl<'s> ChosenSeparators<'s> {
+    fn of(args: &mut Args<'_, 's>, locale: Option<Separators<'static>>) -> Result<Self, HelperFailure> {
         let default = locale.unwrap_or(Separators { group: ",", sizes: (3, 3), point: "." });
-        // An empty text is a choice here: no separator at all.
+        // An empty text is valid here: no separator.
         let own = |option: Option<Datum<'s>>| option.and_then(Datum::into_text);
         Ok(Self {
             group: own(args.option("group")?).unwrap_or(default.group.into()),
@@ -91,7 +91,7 @@ impl<'s> Chosen<'s> {
     }
 }
 
-fn decimals(args: &mut Args<'_, '_>) -> Result<Option<usize>, Stop> {
+fn decimals(args: &mut Args<'_, '_>) -> Result<Option<usize>, HelperFailure> {
     Ok(args.option_whole("decimals")?.and_then(|decimals| usize::try_from(decimals).ok()))
 }
 
@@ -99,13 +99,13 @@ fn number<'a>(args: &mut Args<'_, 'a>) -> HelperResult<'a> {
     let number = args.number(0)?;
     let locale = locale(args)?.map(Locale::separators);
     let decimals = decimals(args)?;
-    let chosen = Chosen::of(args, locale)?;
+    let chosen = ChosenSeparators::of(args, locale)?;
     let sign = if is_negative(&number, decimals) { "-" } else { "" };
     args.made(format!("{sign}{}", unsigned(&number, decimals, chosen.separators())))
 }
 
-/// An amount with the decimals of its currency, and the currency's code after it, or its sign where the
-/// locale puts it.
+/// An amount with the decimals of its currency, followed by the currency's code, or with the currency's symbol at the
+/// locale's position.
 fn money<'a>(args: &mut Args<'_, 'a>) -> HelperResult<'a> {
     let number = args.number(0)?;
     let code = if args.count() > 1 { args.value(1)?.into_text() } else { None };
@@ -116,7 +116,7 @@ fn money<'a>(args: &mut Args<'_, 'a>) -> HelperResult<'a> {
         Some(decimals) => decimals,
         None => known.and_then(|currency| currency.exponent()).map_or(2, usize::from),
     };
-    let chosen = Chosen::of(args, locale.map(|locale| locale.separators))?;
+    let chosen = ChosenSeparators::of(args, locale.map(|locale| locale.separators))?;
     let sign = if is_negative(&number, Some(decimals)) { "-" } else { "" };
     let amount = unsigned(&number, Some(decimals), chosen.separators());
     let symbol = args.option("symbol")?.is_some_and(|symbol| symbol.holds(false));
@@ -128,11 +128,12 @@ fn money<'a>(args: &mut Args<'_, 'a>) -> HelperResult<'a> {
     })
 }
 
-/// The sign of a currency: the locale's own name for its own one; a code that has no sign stays.
+/// The symbol of a currency. A locale has its own symbol for its own currency. A currency without a symbol keeps its
+/// code.
 fn symbol_of<'s>(code: &'s str, known: Option<Iso>, locale: Option<Currency>) -> Cow<'s, str> {
     match (locale, known) {
         (Some(locale), _) if locale.own.0 == code => Cow::Borrowed(locale.own.1),
-        // The franc has no sign in common use.
+        // The franc has no common symbol.
         (_, Some(Iso::CHF)) | (_, None) => Cow::Borrowed(code),
         (_, Some(known)) => match known.symbol().to_string() {
             none if none == "¤" => Cow::Borrowed(code),
@@ -143,7 +144,7 @@ fn symbol_of<'s>(code: &'s str, known: Option<Iso>, locale: Option<Currency>) ->
 
 fn with_symbol(sign: &str, amount: &str, symbol: Cow<'_, str>, locale: Option<Currency>) -> String {
     let (first, space) = locale.map_or((true, false), |locale| (locale.first, locale.space));
-    // Letters need a space before digits.
+    // A symbol of letters is separated from the digits by a space.
     let letters = symbol.chars().all(char::is_alphabetic) && symbol.chars().count() > 1;
     let space = if space || letters { NO_BREAK_SPACE } else { "" };
     if first { format!("{sign}{symbol}{space}{amount}") } else { format!("{sign}{amount}{space}{symbol}") }

@@ -1,14 +1,14 @@
-//! Helpers on text. What they count is characters (Unicode scalar values).
+//! Helpers for text. Lengths and positions count characters (Unicode scalar values).
 
 use std::borrow::Cow;
 
 use super::super::args::{Args, HelperResult};
-use super::super::stop::Stop;
+use super::super::stop::HelperFailure;
 use super::super::value::Datum;
-use super::{Gives, Helper};
+use super::{Helper, ResultKind};
 use crate::templating::program::HelperCall;
 
-/// The longest text that `truncate` leaves, and the most that `pad_start` and `pad_end` fill up to.
+/// The maximum length of `truncate`, and the maximum width of `pad_start` and `pad_end`.
 const CHARACTERS_MAX: i64 = 1_000_000;
 const WIDTH_MAX: i64 = 10_000;
 
@@ -18,7 +18,7 @@ const fn text(
     example: &'static str,
     run: for<'a> fn(&mut Args<'_, 'a>) -> HelperResult<'a>,
 ) -> Helper {
-    Helper::new(name, values, Gives::Text, example, run)
+    Helper::new(name, values, ResultKind::Text, example, run)
 }
 
 const fn condition(
@@ -26,7 +26,7 @@ const fn condition(
     example: &'static str,
     run: for<'a> fn(&mut Args<'_, 'a>) -> HelperResult<'a>,
 ) -> Helper {
-    Helper::new(name, (2, 2), Gives::Boolean, example, run)
+    Helper::new(name, (2, 2), ResultKind::Boolean, example, run)
 }
 
 pub(super) static HELPERS: &[Helper] = &[
@@ -53,25 +53,26 @@ fn map<'a>(args: &mut Args<'_, 'a>, make: fn(&str) -> String) -> HelperResult<'a
     args.made(make(&text))
 }
 
-/// The first letter a capital, the others small.
+/// Makes the first letter uppercase and the others lowercase.
 fn capitalized(text: &str) -> String {
     let mut letters = text.chars();
     let first = letters.next().map(|first| first.to_uppercase().to_string()).unwrap_or_default();
     first + &letters.as_str().to_lowercase()
 }
 
-/// The first letter of each word a capital, the others small. Words are parted by white space and hyphens.
+/// Makes the first letter of each word uppercase and the others lowercase. White space and hyphens separate words.
 fn titled(text: &str) -> String {
     let parts = text.split_inclusive(|c: char| c.is_whitespace() || c == '-');
     parts.map(capitalized).collect()
 }
 
-/// At most this many characters. A shortened text ends with `end`, which counts.
+/// Shortens a text to this many characters. A shortened text ends with `end`, which is included in the length.
 fn truncate<'a>(args: &mut Args<'_, 'a>) -> HelperResult<'a> {
     let text = args.text(0)?;
-    let characters = usize::try_from(args.whole(1)?).map_err(|_| Stop::argument(1, "a count of characters"))?;
+    let characters =
+        usize::try_from(args.whole(1)?).map_err(|_| HelperFailure::argument(1, "a number of characters"))?;
     let end = match args.option("end")? {
-        Some(end) => end.into_text().ok_or(Stop::option("end", "text"))?,
+        Some(end) => end.into_text().ok_or(HelperFailure::option("end", "text"))?,
         None => Cow::Borrowed("…"),
     };
     if text.chars().nth(characters).is_none() {
@@ -97,12 +98,12 @@ fn substring<'a>(args: &mut Args<'_, 'a>) -> HelperResult<'a> {
     args.made(text.chars().skip(skip).take(take).collect())
 }
 
-/// The range that `from count` name: from 0, a negative `from` counts from the end; without a count, all
-/// that follows.
-pub(super) fn range(args: &mut Args<'_, '_>, length: impl FnOnce() -> usize) -> Result<(usize, usize), Stop> {
+/// The range that `from` and `count` name. `from` begins at 0; a negative one counts from the end. Without `count` the
+/// range ends with the text.
+pub(super) fn range(args: &mut Args<'_, '_>, length: impl FnOnce() -> usize) -> Result<(usize, usize), HelperFailure> {
     let from = args.whole(1)?;
     let count = if args.count() > 2 { args.whole(2)? } else { i64::MAX };
-    let count = usize::try_from(count).map_err(|_| Stop::argument(2, "a count from 0"))?;
+    let count = usize::try_from(count).map_err(|_| HelperFailure::argument(2, "a number from 0"))?;
     let distance = usize::try_from(from.unsigned_abs()).unwrap_or(usize::MAX);
     Ok((if from < 0 { length().saturating_sub(distance) } else { distance }, count))
 }
@@ -110,7 +111,7 @@ pub(super) fn range(args: &mut Args<'_, '_>, length: impl FnOnce() -> usize) -> 
 fn replace<'a>(args: &mut Args<'_, 'a>) -> HelperResult<'a> {
     let (text, from, to) = (args.text(0)?, args.text(1)?, args.text(2)?);
     if from.is_empty() {
-        return Err(Stop::argument(1, "a text to look for: it is empty"));
+        return Err(HelperFailure::argument(1, "a text to search for: it is empty"));
     }
     let found = text.matches(&*from).count();
     args.fits((text.len() - found * from.len()).saturating_add(found.saturating_mul(to.len())))?;
@@ -121,7 +122,7 @@ fn pad<'a>(args: &mut Args<'_, 'a>, start: bool) -> HelperResult<'a> {
     let text = args.text(0)?;
     let width = args.whole(1)?;
     let width = usize::try_from(width).ok().filter(|_| width <= WIDTH_MAX);
-    let width = width.ok_or(Stop::argument(1, "a width from 0 to 10000"))?;
+    let width = width.ok_or(HelperFailure::argument(1, "a width from 0 to 10000"))?;
     let with = if args.count() > 2 { args.text(2)? } else { Cow::Borrowed(" ") };
     let missing = width.saturating_sub(text.chars().count());
     args.fits(text.len() + missing * 4)?;

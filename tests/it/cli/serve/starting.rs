@@ -136,7 +136,7 @@ fn a_key_is_kept_as_a_hash_only() {
 fn the_first_lines_of_the_log_name_the_store_and_whether_it_was_made() {
     let home = home();
     let file = home.path().canonicalize().expect("a folder").join("data/posthaste.redb").display().to_string();
-    for made in ["there was no store at this path; a new one was made", "the store was there already"] {
+    for made in ["there was no store at this path; a new one was made", "the existing store was opened"] {
         let (node, _) = serve(&home, &[("POSTHASTE_STORE_ULR", "memory:")]);
         node.signal("TERM");
         let (code, _, log) = node.end();

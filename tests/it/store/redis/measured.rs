@@ -10,7 +10,7 @@ use posthaste::dictionary::Dictionary;
 use posthaste::flow::messages::{LiveTarget, LiveTemplate};
 use posthaste::live::Live;
 use posthaste::model::id::AccountId;
-use posthaste::model::outcome::Dropped;
+use posthaste::model::outcome::DropReason;
 use posthaste::model::template::Template;
 use posthaste::model::trigger::Trigger;
 use posthaste::store::{Change, ChangeSink, Precondition, Snapshot, Store};
@@ -32,7 +32,7 @@ impl ChangeSink for Clock {
         self.live.compile(account, template)
     }
 
-    fn target(&self, account: &AccountId, trigger: &Trigger) -> Result<Arc<LiveTarget>, Dropped> {
+    fn target(&self, account: &AccountId, trigger: &Trigger) -> Result<Arc<LiveTarget>, DropReason> {
         self.live.target(account, trigger)
     }
 

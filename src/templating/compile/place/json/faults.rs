@@ -1,27 +1,33 @@
 //! Messages for mistakes that are detected in more than one state.
 
-use crate::templating::compile::place::{Blame, Fault};
+use crate::templating::compile::place::{ErrorLocation, PlacementError};
 
-pub(super) fn value_missing() -> Fault {
-    Fault::here("json_value_missing", "There are data for which no value stands here. Write one, such as null, in an {{else}} where it depends on a condition.").at(Blame::Block)
+pub(super) fn value_missing() -> PlacementError {
+    PlacementError::here(
+        "json_value_missing",
+        "For some data a value is missing here. Write one, such as null, in an {{else}} \
+        if it depends on a condition.",
+    )
+    .at(ErrorLocation::Block)
 }
 
-/// The cure for a comma depends on the surrounding blocks: see `place/advice.rs`.
-pub(super) fn trailing_comma() -> Fault {
-    Fault::here("json_trailing_comma", "There are data for which nothing follows this comma.").at(Blame::Mark)
+/// The fix for a comma depends on the surrounding blocks: see `place/advice.rs`.
+pub(super) fn trailing_comma() -> PlacementError {
+    PlacementError::here("json_trailing_comma", "For some data nothing follows this comma.").at(ErrorLocation::Mark)
 }
 
-pub(super) fn comma_missing() -> Fault {
-    Fault::here("json_missing_comma", "Between this and what stands before it a comma is missing.")
+pub(super) fn comma_missing() -> PlacementError {
+    PlacementError::here("json_missing_comma", "A comma is missing before this.")
 }
 
-pub(super) fn bracket() -> Fault {
-    Fault::here("json_bracket", "This bracket doesn't close the one that is open here.").at(Blame::Here)
+pub(super) fn bracket() -> PlacementError {
+    PlacementError::here("json_bracket", "This bracket doesn't match the open bracket.").at(ErrorLocation::Here)
 }
 
-pub(super) fn word_fault() -> Fault {
-    Fault::here(
+pub(super) fn word_fault() -> PlacementError {
+    PlacementError::here(
         "json_token",
-        "No such thing stands in JSON. Text stands in double quotes; without quotes there are numbers (like -1.5), true, false and null.",
+        "This is not valid JSON. Text must be in double quotes; only numbers (like -1.5), true, false and null are \
+        written without quotes.",
     )
 }

@@ -4,8 +4,8 @@ mod faults;
 mod tokens;
 
 use self::faults::{bracket, comma_missing, trailing_comma, value_missing, word_fault};
-use self::tokens::{InNumber, InString, is_whole, number, string};
-use super::{Blame, Fault, Machine, Misplaced};
+use self::tokens::{NumberState, StringState, is_whole, number, string};
+use super::{ErrorLocation, Machine, MisplacedValue, PlacementError};
 use crate::json::LookAlike;
 use crate::templating::program::EscapeContext;
 
@@ -17,17 +17,17 @@ pub(super) struct JsonMachine;
 
 /// The open brackets, and the position among them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) struct State {
+pub(super) struct JsonState {
     /// One bit for each open bracket, the innermost lowest: set for `{`.
     objects: u64,
     depth: u8,
-    mode: Mode,
+    mode: JsonMode,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-enum Mode {
+enum JsonMode {
     /// A value is required.
-    Value(After),
+    Value(ValuePosition),
     /// Right after `[`: a value or `]`.
     First,
     /// Right after `{`: a key or `}`.
@@ -38,30 +38,30 @@ enum Mode {
     Colon,
     /// After a value.
     Done,
-    String(Kind, InString),
-    Number(InNumber),
+    String(StringRole, StringState),
+    Number(NumberState),
     /// In `true`, `false` or `null`: the remaining letters.
     Word(&'static str),
 }
 
 /// What precedes a required value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-enum After {
+enum ValuePosition {
     Nothing,
     Colon,
     Comma,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-enum Kind {
+enum StringRole {
     Key,
     Value,
 }
 
-type Stepped = Result<(State, bool), Fault>;
+type JsonStep = Result<(JsonState, bool), PlacementError>;
 
-impl State {
-    fn to(self, mode: Mode) -> Self {
+impl JsonState {
+    fn to(self, mode: JsonMode) -> Self {
         Self { mode, ..self }
     }
 
@@ -72,7 +72,7 @@ impl State {
 
     /// Whether this is inside a key's quotes, or right after the first of them.
     pub(super) fn in_key(self) -> bool {
-        matches!(self.mode, Mode::String(Kind::Key, _))
+        matches!(self.mode, JsonMode::String(StringRole::Key, _))
     }
 
     fn in_object(self) -> bool {
@@ -81,156 +81,174 @@ impl State {
 
     /// The mode after a value.
     fn done(self) -> Self {
-        self.to(Mode::Done)
+        self.to(JsonMode::Done)
     }
 
-    fn opened(self, object: bool) -> Result<Self, Fault> {
+    fn opened(self, object: bool) -> Result<Self, PlacementError> {
         if self.depth >= DEPTH_MAX {
-            return Err(Fault::here("json_too_deep", "Brackets stand too deep in one another: 64 are the most."));
+            return Err(PlacementError::here("json_too_deep", "Brackets are nested too deeply: the maximum is 64."));
         }
         Ok(Self {
             objects: self.objects << 1 | u64::from(object),
             depth: self.depth + 1,
-            mode: if object { Mode::FirstKey } else { Mode::First },
+            mode: if object { JsonMode::FirstKey } else { JsonMode::First },
         })
     }
 
     fn closed(self) -> Self {
-        Self { objects: self.objects >> 1, depth: self.depth - 1, mode: Mode::Done }
+        Self { objects: self.objects >> 1, depth: self.depth - 1, mode: JsonMode::Done }
     }
 }
 
 impl Machine for JsonMachine {
-    type State = State;
+    type State = JsonState;
 
-    fn start(&self) -> State {
-        State { objects: 0, depth: 0, mode: Mode::Value(After::Nothing) }
+    fn start(&self) -> JsonState {
+        JsonState { objects: 0, depth: 0, mode: JsonMode::Value(ValuePosition::Nothing) }
     }
 
-    fn step(&mut self, state: State, c: char) -> Stepped {
+    fn step(&mut self, state: JsonState, c: char) -> JsonStep {
         match state.mode {
-            Mode::String(kind, at) => match string(at, c)? {
-                Some(at) => Ok((state.to(Mode::String(kind, at)), false)),
-                None if kind == Kind::Key => Ok((state.to(Mode::Colon), false)),
+            JsonMode::String(kind, at) => match string(at, c)? {
+                Some(at) => Ok((state.to(JsonMode::String(kind, at)), false)),
+                None if kind == StringRole::Key => Ok((state.to(JsonMode::Colon), false)),
                 None => Ok((state.done(), false)),
             },
-            Mode::Number(at) => match number(at, c)? {
-                Some(at) => Ok((state.to(Mode::Number(at)), false)),
+            JsonMode::Number(at) => match number(at, c)? {
+                Some(at) => Ok((state.to(JsonMode::Number(at)), false)),
                 None => between(state.done(), c),
             },
-            Mode::Word(rest) => match rest.strip_prefix(c) {
+            JsonMode::Word(rest) => match rest.strip_prefix(c) {
                 Some("") => Ok((state.done(), false)),
-                Some(rest) => Ok((state.to(Mode::Word(rest)), false)),
+                Some(rest) => Ok((state.to(JsonMode::Word(rest)), false)),
                 None => Err(word_fault()),
             },
             _ => between(state, c),
         }
     }
 
-    fn value(&mut self, state: State) -> Result<(EscapeContext, State), Misplaced<State>> {
-        let inside = |message, onward| Err(Misplaced::new("expression_in_token", message, onward));
+    fn value(&mut self, state: JsonState) -> Result<(EscapeContext, JsonState), MisplacedValue<JsonState>> {
+        let inside = |message, onward| Err(MisplacedValue::new("expression_in_token", message, onward));
         match state.mode {
-            Mode::String(_, InString::Plain) => Ok((EscapeContext::JsonString, state)),
-            Mode::Value(_) | Mode::First => Ok((EscapeContext::JsonValue { depth: state.depth }, state.done())),
-            Mode::FirstKey | Mode::Key => Err(Misplaced::new(
+            JsonMode::String(_, StringState::Plain) => Ok((EscapeContext::JsonString, state)),
+            JsonMode::Value(_) | JsonMode::First => Ok((EscapeContext::JsonValue { depth: state.depth }, state.done())),
+            JsonMode::FirstKey | JsonMode::Key => Err(MisplacedValue::new(
                 "json_key_unquoted",
-                "A key stands in quotes: write \"{{…}}\": before its value.",
-                Some(state.to(Mode::Colon)),
+                "A key must be in quotes: write \"{{…}}\": before its value.",
+                Some(state.to(JsonMode::Colon)),
             )),
-            Mode::Colon => Err(Misplaced::new(
+            JsonMode::Colon => Err(MisplacedValue::new(
                 "json_colon",
-                "Between a key and its value there is a colon: write : before this expression.",
+                "A colon must follow a key: write : before this expression.",
                 Some(state.done()),
             )),
-            Mode::Done if state.depth == 0 => Err(Misplaced::new(
+            JsonMode::Done if state.depth == 0 => Err(MisplacedValue::new(
                 "json_after_end",
-                "The body is one JSON value, and it has ended before this expression. Put both in a list or an object.",
+                "A JSON body is one value, and it ends before this expression. Put both in a list or an object.",
                 Some(state),
             )),
-            Mode::Done => Err(Misplaced { fault: comma_missing(), onward: Some(state) }),
-            Mode::String(..) => inside(
-                "A value can't stand inside an escape like \\n or \\u00e9: finish the escape first. For a backslash before an expression write three.",
+            JsonMode::Done => Err(MisplacedValue { fault: comma_missing(), onward: Some(state) }),
+            JsonMode::String(..) => inside(
+                "An expression is not allowed inside an escape like \\n or \\u00e9: finish the escape first. For a \
+                backslash before an expression, write three.",
                 None,
             ),
-            Mode::Number(_) => inside(
+            JsonMode::Number(_) => inside(
                 "A value can't be a part of a number. Put both in quotes, or write the number with the expression alone.",
                 Some(state.done()),
             ),
-            Mode::Word(_) => inside("A value can't stand inside true, false or null.", Some(state.done())),
+            JsonMode::Word(_) => inside("An expression is not allowed inside true, false or null.", Some(state.done())),
         }
     }
 
-    fn end(&self, state: State) -> Result<(), Fault> {
+    fn end(&self, state: JsonState) -> Result<(), PlacementError> {
         let mode = match state.mode {
-            Mode::Number(at) if is_whole(at) => Mode::Done,
+            JsonMode::Number(at) if is_whole(at) => JsonMode::Done,
             mode => mode,
         };
         match mode {
-            Mode::Done if state.depth == 0 => Ok(()),
-            Mode::Value(After::Nothing) => Err(Fault::here(
+            JsonMode::Done if state.depth == 0 => Ok(()),
+            JsonMode::Value(ValuePosition::Nothing) => Err(PlacementError::here(
                 "json_value_missing",
-                "There are data for which the body is empty. A JSON body is one value: write null at least, in an {{else}} where it depends on a condition.",
+                "For some data the body is empty. A JSON body is one value: write at least null, in an {{else}} if it \
+                depends on a condition.",
             )
-            .at(Blame::Block)),
-            Mode::Value(_) => Err(value_missing()),
-            Mode::String(..) => Err(Fault::here("json_unfinished", "The body ends inside a string: write \" where the string ends.")),
-            Mode::Number(_) | Mode::Word(_) => Err(word_fault()),
-            _ if state.in_object() => Err(Fault::here("json_unfinished", "The body ends inside an object: write } where the object ends.")),
-            _ => Err(Fault::here("json_unfinished", "The body ends inside a list: write ] where the list ends.")),
+            .at(ErrorLocation::Block)),
+            JsonMode::Value(_) => Err(value_missing()),
+            JsonMode::String(..) => Err(PlacementError::here(
+                "json_unfinished",
+                "The body ends inside a string: write \" where the string ends.",
+            )),
+            JsonMode::Number(_) | JsonMode::Word(_) => Err(word_fault()),
+            _ if state.in_object() => Err(PlacementError::here(
+                "json_unfinished",
+                "The body ends inside an object: write } where the object ends.",
+            )),
+            _ => Err(PlacementError::here(
+                "json_unfinished",
+                "The body ends inside a list: write ] where the list ends.",
+            )),
         }
     }
 }
 
 /// A character outside strings, numbers and words.
-fn between(state: State, c: char) -> Stepped {
+fn between(state: JsonState, c: char) -> JsonStep {
     if matches!(c, ' ' | '\t' | '\r' | '\n') {
         return Ok((state, false));
     }
     if let Some(found) = LookAlike::of(c) {
-        return Err(Fault::here("look_alike", format!("This is {found}.")));
+        return Err(PlacementError::here("look_alike", format!("This is {found}.")));
     }
     let marked = |state| Ok((state, true));
     match (state.mode, c) {
-        (Mode::FirstKey, '}') | (Mode::First, ']') => Ok((state.closed(), false)),
-        (Mode::Value(_) | Mode::First, _) => value(state, c),
-        (Mode::FirstKey | Mode::Key, '"') => marked(state.to(Mode::String(Kind::Key, InString::Plain))),
-        (Mode::Key, '}') => Err(trailing_comma()),
-        (Mode::FirstKey | Mode::Key, ',') => {
-            Err(Fault::here("json_comma", "A key must stand before this comma; there is a comma too many."))
+        (JsonMode::FirstKey, '}') | (JsonMode::First, ']') => Ok((state.closed(), false)),
+        (JsonMode::Value(_) | JsonMode::First, _) => value(state, c),
+        (JsonMode::FirstKey | JsonMode::Key, '"') => {
+            marked(state.to(JsonMode::String(StringRole::Key, StringState::Plain)))
         }
-        (Mode::FirstKey | Mode::Key, _) => {
-            Err(Fault::here("json_key", "A key in quotes must come here, like \"name\": …"))
+        (JsonMode::Key, '}') => Err(trailing_comma()),
+        (JsonMode::FirstKey | JsonMode::Key, ',') => Err(PlacementError::here(
+            "json_comma",
+            "A key is missing before this comma, or there is one comma too many.",
+        )),
+        (JsonMode::FirstKey | JsonMode::Key, _) => {
+            Err(PlacementError::here("json_key", "A key in quotes is required here, like \"name\": …"))
         }
-        (Mode::Colon, ':') => marked(state.to(Mode::Value(After::Colon))),
-        (Mode::Colon, _) => Err(Fault::here("json_colon", "Between a key and its value there is a colon.")),
-        (Mode::Done, _) if state.depth == 0 => {
-            Err(Fault::here("json_after_end", "The body is one JSON value, and it has ended before this character."))
+        (JsonMode::Colon, ':') => marked(state.to(JsonMode::Value(ValuePosition::Colon))),
+        (JsonMode::Colon, _) => Err(PlacementError::here("json_colon", "A colon must follow a key.")),
+        (JsonMode::Done, _) if state.depth == 0 => {
+            Err(PlacementError::here("json_after_end", "A JSON body is one value, and it ends before this character."))
         }
-        (Mode::Done, ',') if state.in_object() => marked(state.to(Mode::Key)),
-        (Mode::Done, ',') => marked(state.to(Mode::Value(After::Comma))),
-        (Mode::Done, '}') if state.in_object() => Ok((state.closed(), false)),
-        (Mode::Done, ']') if !state.in_object() => Ok((state.closed(), false)),
-        (Mode::Done, '}' | ']') => Err(bracket()),
-        (Mode::Done, '"' | '{' | '[' | '-' | '0'..='9' | 't' | 'f' | 'n') => Err(comma_missing()),
-        (Mode::Done, _) => Err(word_fault()),
-        (Mode::String(..) | Mode::Number(_) | Mode::Word(_), _) => unreachable!("read by step"),
+        (JsonMode::Done, ',') if state.in_object() => marked(state.to(JsonMode::Key)),
+        (JsonMode::Done, ',') => marked(state.to(JsonMode::Value(ValuePosition::Comma))),
+        (JsonMode::Done, '}') if state.in_object() => Ok((state.closed(), false)),
+        (JsonMode::Done, ']') if !state.in_object() => Ok((state.closed(), false)),
+        (JsonMode::Done, '}' | ']') => Err(bracket()),
+        (JsonMode::Done, '"' | '{' | '[' | '-' | '0'..='9' | 't' | 'f' | 'n') => Err(comma_missing()),
+        (JsonMode::Done, _) => Err(word_fault()),
+        (JsonMode::String(..) | JsonMode::Number(_) | JsonMode::Word(_), _) => unreachable!("read by step"),
     }
 }
 
 /// The first character of a value.
-fn value(state: State, c: char) -> Stepped {
+fn value(state: JsonState, c: char) -> JsonStep {
     let mode = match c {
-        '"' => Mode::String(Kind::Value, InString::Plain),
+        '"' => JsonMode::String(StringRole::Value, StringState::Plain),
         '{' | '[' => return Ok((state.opened(c == '{')?, true)),
-        '-' => Mode::Number(InNumber::Minus),
-        '0' => Mode::Number(InNumber::Zero),
-        '1'..='9' => Mode::Number(InNumber::Whole),
-        't' => Mode::Word("rue"),
-        'f' => Mode::Word("alse"),
-        'n' => Mode::Word("ull"),
-        ']' if state.mode == Mode::Value(After::Comma) => return Err(trailing_comma()),
-        ',' if matches!(state.mode, Mode::First | Mode::Value(After::Comma)) => {
-            return Err(Fault::here("json_comma", "A value must stand before this comma; there is a comma too many."));
+        '-' => JsonMode::Number(NumberState::Minus),
+        '0' => JsonMode::Number(NumberState::Zero),
+        '1'..='9' => JsonMode::Number(NumberState::Whole),
+        't' => JsonMode::Word("rue"),
+        'f' => JsonMode::Word("alse"),
+        'n' => JsonMode::Word("ull"),
+        ']' if state.mode == JsonMode::Value(ValuePosition::Comma) => return Err(trailing_comma()),
+        ',' if matches!(state.mode, JsonMode::First | JsonMode::Value(ValuePosition::Comma)) => {
+            return Err(PlacementError::here(
+                "json_comma",
+                "A value is missing before this comma, or there is one comma too \
+                many.",
+            ));
         }
         ',' | '}' | ']' => return Err(value_missing()),
         _ => return Err(word_fault()),

@@ -1,10 +1,10 @@
 //! Strings and numbers, character by character.
 
 use super::faults::word_fault;
-use crate::templating::compile::place::Fault;
+use crate::templating::compile::place::PlacementError;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) enum InString {
+pub(super) enum StringState {
     Plain,
     /// After a backslash.
     Escape,
@@ -21,7 +21,7 @@ pub(super) enum InString {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) enum InNumber {
+pub(super) enum NumberState {
     Minus,
     Zero,
     Whole,
@@ -33,54 +33,58 @@ pub(super) enum InNumber {
 }
 
 /// The state of a string after a character; `None` if the character ends it.
-pub(super) fn string(at: InString, c: char) -> Result<Option<InString>, Fault> {
-    let escape = |message| Err(Fault::here("json_escape", message));
+pub(super) fn string(at: StringState, c: char) -> Result<Option<StringState>, PlacementError> {
+    let escape = |message| Err(PlacementError::here("json_escape", message));
     let next = match (at, c) {
-        (InString::Plain, '"') => return Ok(None),
-        (InString::Plain, '\\') => InString::Escape,
-        (InString::Plain, '\n' | '\r') => {
-            return Err(Fault::here(
+        (StringState::Plain, '"') => return Ok(None),
+        (StringState::Plain, '\\') => StringState::Escape,
+        (StringState::Plain, '\n' | '\r') => {
+            return Err(PlacementError::here(
                 "json_control",
-                "A string can't go on in the next line: write \\n where a line break shall be, or close the string.",
+                "A string can't contain a line break: write \\n for a line break, or close the string.",
             ));
         }
-        (InString::Plain, c) if c < ' ' => {
-            return Err(Fault::here(
+        (StringState::Plain, c) if c < ' ' => {
+            return Err(PlacementError::here(
                 "json_control",
-                "A control character can't stand in a string: write \\t for a tab.",
+                "A string can't contain a control character: write \\t for a tab.",
             ));
         }
-        (InString::Plain, _) => InString::Plain,
-        (InString::Escape, '"' | '\\' | '/' | 'b' | 'f' | 'n' | 'r' | 't') => InString::Plain,
-        (InString::Escape, 'u') => InString::Digits { count: 0, value: 0, low: false },
-        (InString::Escape, _) => {
-            return escape("After a backslash only \" \\ / b f n r t u may stand. For a backslash itself write two.");
+        (StringState::Plain, _) => StringState::Plain,
+        (StringState::Escape, '"' | '\\' | '/' | 'b' | 'f' | 'n' | 'r' | 't') => StringState::Plain,
+        (StringState::Escape, 'u') => StringState::Digits { count: 0, value: 0, low: false },
+        (StringState::Escape, _) => {
+            return escape(
+                "A backslash must be followed by one of \" \\ / b f n r t u. For a literal backslash, write \
+                two.",
+            );
         }
-        (InString::Digits { count, value, low }, c) => {
+        (StringState::Digits { count, value, low }, c) => {
             let Some(digit) = c.to_digit(16) else {
-                return escape("After \\u four hexadecimal digits must stand.");
+                return escape("\\u must be followed by four hexadecimal digits.");
             };
             let value = value << 4 | u16::try_from(digit).expect("a hexadecimal digit");
             match (count, value, low) {
-                (0..3, _, _) => InString::Digits { count: count + 1, value, low },
-                (_, 0xdc00..=0xdfff, true) => InString::Plain,
-                (_, 0xd800..=0xdbff, false) => InString::HighEnd,
+                (0..3, _, _) => StringState::Digits { count: count + 1, value, low },
+                (_, 0xdc00..=0xdfff, true) => StringState::Plain,
+                (_, 0xd800..=0xdbff, false) => StringState::HighEnd,
                 (_, 0xdc00..=0xdfff, false) | (_, _, true) => return escape(HALF),
-                _ => InString::Plain,
+                _ => StringState::Plain,
             }
         }
-        (InString::HighEnd, '\\') => InString::LowBegin,
-        (InString::LowBegin, 'u') => InString::Digits { count: 0, value: 0, low: true },
-        (InString::HighEnd | InString::LowBegin, _) => return escape(HALF),
+        (StringState::HighEnd, '\\') => StringState::LowBegin,
+        (StringState::LowBegin, 'u') => StringState::Digits { count: 0, value: 0, low: true },
+        (StringState::HighEnd | StringState::LowBegin, _) => return escape(HALF),
     };
     Ok(Some(next))
 }
 
-const HALF: &str = "This \\u names half a character. Write both halves, like \\ud83d\\ude00, or the character itself.";
+const HALF: &str = "This \\u is one half of a surrogate pair. Write both halves, like \\ud83d\\ude00, or the character \
+    itself.";
 
 /// The state of a number after a character; `None` if the character is not part of it.
-pub(super) fn number(at: InNumber, c: char) -> Result<Option<InNumber>, Fault> {
-    use InNumber::{Exponent, ExponentDigits, Fraction, Minus, Point, Sign, Whole, Zero};
+pub(super) fn number(at: NumberState, c: char) -> Result<Option<NumberState>, PlacementError> {
+    use NumberState::{Exponent, ExponentDigits, Fraction, Minus, Point, Sign, Whole, Zero};
     Ok(Some(match (at, c) {
         (Minus, '0') => Zero,
         (Minus, '1'..='9') | (Whole, '0'..='9') => Whole,
@@ -95,7 +99,7 @@ pub(super) fn number(at: InNumber, c: char) -> Result<Option<InNumber>, Fault> {
 }
 
 /// Whether a number may end here.
-pub(super) fn is_whole(at: InNumber) -> bool {
-    use InNumber::{ExponentDigits, Fraction, Whole, Zero};
+pub(super) fn is_whole(at: NumberState) -> bool {
+    use NumberState::{ExponentDigits, Fraction, Whole, Zero};
     matches!(at, Zero | Whole | Fraction | ExponentDigits)
 }

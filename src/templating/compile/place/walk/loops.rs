@@ -1,17 +1,17 @@
 //! Walks the blocks that change `this`, and those that put separators between parts.
 
-use super::{Live, Machine, States, Stopped, Walk, add};
+use super::{Machine, PathState, PlacementWalk, States, WalkStopped, add};
 use crate::templating::compile::place::conditions::Conditions;
-use crate::templating::compile::place::ends::{Position, classes};
-use crate::templating::program::{Each, Nodes, Parts, Text, With};
+use crate::templating::compile::place::ends::{LoopPosition, classes};
+use crate::templating::program::{EachNode, Nodes, PartsNode, TextNode, WithNode};
 
 /// The most rounds through a loop until the states must repeat.
 const ROUNDS_MAX: usize = 16;
-/// The most separators in one another: one bit of a word for each.
+/// The deepest nesting of separators: each needs one bit of a word.
 const LEVELS_MAX: usize = 60;
 
-impl<M: Machine> Walk<'_, '_, M> {
-    pub(super) fn with(&mut self, with: &With, states: States<M::State>) -> Result<States<M::State>, Stopped> {
+impl<M: Machine> PlacementWalk<'_, '_, M> {
+    pub(super) fn with(&mut self, with: &WithNode, states: States<M::State>) -> Result<States<M::State>, WalkStopped> {
         let body = self.scoped(None, states.clone(), |walk, states| walk.part(&with.body, with.at, states));
         let mut after = body?;
         for live in self.part(&with.otherwise, with.at, states)? {
@@ -23,15 +23,15 @@ impl<M: Machine> Walk<'_, '_, M> {
     /// Reads a part with another `this`. Decided conditions on its values hold only inside.
     fn scoped(
         &mut self,
-        position: Option<Position>,
+        position: Option<LoopPosition>,
         states: States<M::State>,
-        read: impl FnOnce(&mut Self, States<M::State>) -> Result<States<M::State>, Stopped>,
-    ) -> Result<States<M::State>, Stopped> {
+        read: impl FnOnce(&mut Self, States<M::State>) -> Result<States<M::State>, WalkStopped>,
+    ) -> Result<States<M::State>, WalkStopped> {
         let scope = self.ends.depth();
         let outside = |conditions: &Conditions, states: States<M::State>| {
             let mut outside = Vec::with_capacity(states.len());
             for live in states {
-                add(&mut outside, Live { decided: conditions.outside(live.decided, scope), ..live });
+                add(&mut outside, PathState { decided: conditions.outside(live.decided, scope), ..live });
             }
             outside
         };
@@ -41,7 +41,7 @@ impl<M: Machine> Walk<'_, '_, M> {
         Ok(outside(self.conditions, after?))
     }
 
-    pub(super) fn each(&mut self, each: &Each, states: States<M::State>) -> Result<States<M::State>, Stopped> {
+    pub(super) fn each(&mut self, each: &EachNode, states: States<M::State>) -> Result<States<M::State>, WalkStopped> {
         let mut after = self.part(&each.otherwise, each.at, states.clone())?;
         self.around.push((each.at, true));
         let looped = match each.separator {
@@ -56,11 +56,11 @@ impl<M: Machine> Walk<'_, '_, M> {
     }
 
     /// One element or more.
-    fn elements(&mut self, each: &Each, states: States<M::State>) -> Result<States<M::State>, Stopped> {
+    fn elements(&mut self, each: &EachNode, states: States<M::State>) -> Result<States<M::State>, WalkStopped> {
         let mut after = Vec::new();
         let mut entry = states;
         for (from, to) in classes(&each.body, self.ends.depth()) {
-            let position = |last| Position { from, to, last };
+            let position = |last| LoopPosition { from, to, last };
             let several = to != Some(from + 1);
             let mut between = self.element(each, position(false), entry.clone())?;
             let mut fresh = if several { between.clone() } else { Vec::new() };
@@ -68,8 +68,13 @@ impl<M: Machine> Walk<'_, '_, M> {
             while !fresh.is_empty() {
                 rounds += 1;
                 if rounds > ROUNDS_MAX {
-                    self.findings.error("each_unbalanced", each.at, "Each element opens something that it doesn't close, or closes what it didn't open. Let the part inside {{#each}} be whole.");
-                    return Err(Stopped);
+                    self.findings.error(
+                        "each_unbalanced",
+                        each.at,
+                        "Each element opens something that it doesn't \
+                        close, or closes what it didn't open. Balance them inside {{#each}}.",
+                    );
+                    return Err(WalkStopped);
                 }
                 let grown = self.element(each, position(false), fresh)?;
                 fresh = Vec::new();
@@ -94,17 +99,21 @@ impl<M: Machine> Walk<'_, '_, M> {
 
     fn element(
         &mut self,
-        each: &Each,
-        position: Position,
+        each: &EachNode,
+        position: LoopPosition,
         states: States<M::State>,
-    ) -> Result<States<M::State>, Stopped> {
+    ) -> Result<States<M::State>, WalkStopped> {
         self.scoped(Some(position), states, |walk, states| match &each.separator {
             Some(separator) => walk.separate(separator, &each.body, states),
             None => walk.nodes(&each.body, states),
         })
     }
 
-    pub(super) fn parts(&mut self, parts: &Parts, states: States<M::State>) -> Result<States<M::State>, Stopped> {
+    pub(super) fn parts(
+        &mut self,
+        parts: &PartsNode,
+        states: States<M::State>,
+    ) -> Result<States<M::State>, WalkStopped> {
         self.separated(parts.at, states, |walk, mut states| {
             for part in &parts.parts {
                 states = walk.separate(&parts.separator, part, states)?;
@@ -118,8 +127,8 @@ impl<M: Machine> Walk<'_, '_, M> {
         &mut self,
         at: usize,
         states: States<M::State>,
-        read: impl FnOnce(&mut Self, States<M::State>) -> Result<States<M::State>, Stopped>,
-    ) -> Result<States<M::State>, Stopped> {
+        read: impl FnOnce(&mut Self, States<M::State>) -> Result<States<M::State>, WalkStopped>,
+    ) -> Result<States<M::State>, WalkStopped> {
         if self.level == LEVELS_MAX {
             return self.intricate(at);
         }
@@ -129,7 +138,7 @@ impl<M: Machine> Walk<'_, '_, M> {
         let levels = self.levels();
         let mut outside = Vec::new();
         for live in after? {
-            add(&mut outside, Live { filled: live.filled & levels, earlier: live.earlier & levels, ..live });
+            add(&mut outside, PathState { filled: live.filled & levels, earlier: live.earlier & levels, ..live });
         }
         Ok(outside)
     }
@@ -137,14 +146,14 @@ impl<M: Machine> Walk<'_, '_, M> {
     /// Reads one part, with the separator before it if there is an earlier part. A blank part writes nothing.
     fn separate(
         &mut self,
-        separator: &Text,
+        separator: &TextNode,
         part: &Nodes,
         states: States<M::State>,
-    ) -> Result<States<M::State>, Stopped> {
+    ) -> Result<States<M::State>, WalkStopped> {
         let level = 1 << (self.level - 1);
         let mut after = Vec::new();
         for entry in states {
-            let mut begin = vec![Live { filled: entry.filled & !level, ..entry }];
+            let mut begin = vec![PathState { filled: entry.filled & !level, ..entry }];
             if entry.earlier & level != 0 {
                 let outer = std::mem::replace(&mut self.separating, true);
                 let read = self.text(separator, begin);
@@ -156,7 +165,7 @@ impl<M: Machine> Walk<'_, '_, M> {
             }
             for live in self.nodes(part, begin)? {
                 let blank = live.filled & level == 0;
-                add(&mut after, if blank { entry } else { Live { earlier: live.earlier | level, ..live } });
+                add(&mut after, if blank { entry } else { PathState { earlier: live.earlier | level, ..live } });
             }
         }
         Ok(after)

@@ -6,13 +6,13 @@ mod loops;
 
 use std::collections::HashMap;
 
-use super::advice::{Context, Surroundings, comma};
-use super::conditions::{Conditions, Decided};
+use super::advice::{MistakeContext, Surroundings, comma};
+use super::conditions::{Conditions, KnownConditions};
 use super::ends::Ends;
-use super::{Blame, Fault, Machine};
-use crate::templating::compile::findings::Findings;
+use super::{ErrorLocation, Machine, PlacementError};
+use crate::templating::compile::findings::DiagnosticList;
 use crate::templating::compile::origin::Origins;
-use crate::templating::program::{EscapeContext, If, Nodes, TemplateNode, Text, ValueNode};
+use crate::templating::program::{EscapeContext, IfNode, Nodes, TemplateNode, TextNode, ValueNode};
 
 /// The most states at one point. Most templates have two or three; a tag with eight attributes, each optional on its
 /// own condition, reaches this number.
@@ -22,32 +22,32 @@ const WORK_MAX: usize = 4_000_000;
 
 /// A state, and what is reported if it can't continue.
 #[derive(Debug, Clone, Copy)]
-struct Live<S> {
+struct PathState<S> {
     state: S,
     /// One bit for each open separator, the innermost highest: whether its current part has more than white space.
     filled: u64,
     /// One bit for each open separator: whether an earlier part had more than white space.
     earlier: u64,
     /// The results of conditions on this path.
-    decided: Decided,
+    decided: KnownConditions,
     /// The last character that the machine marked.
     mark: Surroundings,
     /// The last block that was skipped.
     passed: Option<usize>,
 }
 
-type States<S> = Vec<Live<S>>;
+type States<S> = Vec<PathState<S>>;
 
 /// The state after a text, and the mark that it leaves.
-type Read<S> = (S, Option<usize>);
+type TextEffect<S> = (S, Option<usize>);
 
 /// The walk can't continue; the findings say why.
-struct Stopped;
+struct WalkStopped;
 
-struct Walk<'w, 'p, M: Machine> {
+struct PlacementWalk<'w, 'p, M: Machine> {
     machine: &'w mut M,
     origins: &'w Origins<'w>,
-    findings: &'w mut Findings<'p>,
+    findings: &'w mut DiagnosticList<'p>,
     places: Vec<Option<EscapeContext>>,
     conditions: &'w Conditions,
     ends: Ends,
@@ -58,7 +58,7 @@ struct Walk<'w, 'p, M: Machine> {
     /// Whether the current text is a separator between parts.
     separating: bool,
     /// The state after each text, by the state before it.
-    read: HashMap<(usize, M::State), Read<M::State>>,
+    read: HashMap<(usize, M::State), TextEffect<M::State>>,
     work: usize,
 }
 
@@ -68,7 +68,7 @@ pub(super) fn walk<M: Machine>(
     nodes: &Nodes,
     writes: usize,
     origins: &Origins<'_>,
-    findings: &mut Findings<'_>,
+    findings: &mut DiagnosticList<'_>,
 ) -> Vec<Option<EscapeContext>> {
     let conditions = Conditions::of(nodes);
     let before = findings.count();
@@ -87,17 +87,17 @@ fn attempt<M: Machine>(
     nodes: &Nodes,
     writes: usize,
     origins: &Origins<'_>,
-    findings: &mut Findings<'_>,
+    findings: &mut DiagnosticList<'_>,
 ) -> Vec<Option<EscapeContext>> {
-    let start = Live {
+    let start = PathState {
         state: machine.start(),
         filled: 0,
         earlier: 0,
-        decided: Decided::default(),
+        decided: KnownConditions::default(),
         mark: Surroundings::default(),
         passed: None,
     };
-    let mut walk = Walk {
+    let mut walk = PlacementWalk {
         machine,
         origins,
         findings,
@@ -120,8 +120,8 @@ fn attempt<M: Machine>(
     walk.places
 }
 
-impl<M: Machine> Walk<'_, '_, M> {
-    fn nodes(&mut self, nodes: &Nodes, mut states: States<M::State>) -> Result<States<M::State>, Stopped> {
+impl<M: Machine> PlacementWalk<'_, '_, M> {
+    fn nodes(&mut self, nodes: &Nodes, mut states: States<M::State>) -> Result<States<M::State>, WalkStopped> {
         for node in nodes {
             states = match node {
                 TemplateNode::Text(text) => self.text(text, states)?,
@@ -136,7 +136,7 @@ impl<M: Machine> Walk<'_, '_, M> {
         Ok(states)
     }
 
-    fn spend(&mut self, work: usize, node: &TemplateNode) -> Result<(), Stopped> {
+    fn spend(&mut self, work: usize, node: &TemplateNode) -> Result<(), WalkStopped> {
         self.work += work;
         if self.work <= WORK_MAX && work <= STATES_MAX {
             return Ok(());
@@ -152,12 +152,17 @@ impl<M: Machine> Walk<'_, '_, M> {
         self.intricate(at)
     }
 
-    fn intricate<T>(&mut self, at: usize) -> Result<T, Stopped> {
-        self.findings.error("too_intricate", at, "The blocks up to here can make too many different bodies to check them all. Let each block hold whole elements, keys or values.");
-        Err(Stopped)
+    fn intricate<T>(&mut self, at: usize) -> Result<T, WalkStopped> {
+        self.findings.error(
+            "too_intricate",
+            at,
+            "The blocks up to here have too many combinations to check. Let each \
+            block contain whole elements, keys or values.",
+        );
+        Err(WalkStopped)
     }
 
-    fn text(&mut self, text: &Text, states: States<M::State>) -> Result<States<M::State>, Stopped> {
+    fn text(&mut self, text: &TextNode, states: States<M::State>) -> Result<States<M::State>, WalkStopped> {
         let filled = if is_blank(&text.content) { 0 } else { self.levels() };
         let mut after = Vec::with_capacity(states.len());
         for live in states {
@@ -170,9 +175,9 @@ impl<M: Machine> Walk<'_, '_, M> {
                     read
                 }
             };
-            let live = Live { state, filled: live.filled | filled, ..live };
+            let live = PathState { state, filled: live.filled | filled, ..live };
             let next = match mark {
-                Some(mark) => Live { mark: self.surroundings(mark), passed: None, ..live },
+                Some(mark) => PathState { mark: self.surroundings(mark), passed: None, ..live },
                 None => live,
             };
             add(&mut after, next);
@@ -180,7 +185,7 @@ impl<M: Machine> Walk<'_, '_, M> {
         Ok(after)
     }
 
-    fn characters(&mut self, text: &Text, live: &Live<M::State>) -> Result<Read<M::State>, Stopped> {
+    fn characters(&mut self, text: &TextNode, live: &PathState<M::State>) -> Result<TextEffect<M::State>, WalkStopped> {
         let mut live = *live;
         let mut mark = None;
         let at = |byte| self.origins.offset(text.id, byte);
@@ -207,7 +212,7 @@ impl<M: Machine> Walk<'_, '_, M> {
         Ok((live.state, mark))
     }
 
-    fn write(&mut self, write: &ValueNode, states: States<M::State>) -> Result<States<M::State>, Stopped> {
+    fn write(&mut self, write: &ValueNode, states: States<M::State>) -> Result<States<M::State>, WalkStopped> {
         let levels = self.levels();
         let mut after = Vec::with_capacity(states.len());
         for live in states {
@@ -220,11 +225,11 @@ impl<M: Machine> Walk<'_, '_, M> {
                 }
                 Err(misplaced) => {
                     self.report(&misplaced.fault, write.at, &live);
-                    misplaced.onward.ok_or(Stopped)?
+                    misplaced.onward.ok_or(WalkStopped)?
                 }
             };
-            let live = Live { state, mark: self.surroundings(write.at), ..live };
-            add(&mut after, Live { filled: live.filled | levels, ..live });
+            let live = PathState { state, mark: self.surroundings(write.at), ..live };
+            add(&mut after, PathState { filled: live.filled | levels, ..live });
             if may_be_blank {
                 add(&mut after, live);
             }
@@ -240,21 +245,26 @@ impl<M: Machine> Walk<'_, '_, M> {
                 EscapeContext::JsonValue { depth: a.max(b) }
             }
             (Some(known), place) if known != place => {
-                self.findings.error("place_varies", write.at, "For some data this expression stands inside quotes and for others outside them (or in text and in a tag). Let each block hold the quotes on both sides.");
+                self.findings.error(
+                    "place_varies",
+                    write.at,
+                    "For some data this expression is inside quotes, and for \
+                    other data outside them (or in text and in a tag). Let each block contain both quotes.",
+                );
                 return;
             }
             _ => place,
         });
     }
 
-    fn chosen(&mut self, chosen: &If, states: States<M::State>) -> Result<States<M::State>, Stopped> {
+    fn chosen(&mut self, chosen: &IfNode, states: States<M::State>) -> Result<States<M::State>, WalkStopped> {
         let (mut first, mut second) = (Vec::new(), Vec::new());
         for live in states {
             let taken = self.ends.taken(chosen, self.conditions, live.decided);
             let decide = |first: bool| {
                 let holds = first != chosen.negated;
                 let decided = self.conditions.assume(live.decided, &chosen.condition, chosen.include_zero, holds);
-                Live { decided, ..live }
+                PathState { decided, ..live }
             };
             if taken != Some(false) {
                 first.push(decide(true));
@@ -269,18 +279,18 @@ impl<M: Machine> Walk<'_, '_, M> {
         self.around.pop();
         let mut ended = Vec::new();
         for live in after? {
-            add(&mut ended, Live { decided: self.conditions.behind(live.decided, chosen), ..live });
+            add(&mut ended, PathState { decided: self.conditions.behind(live.decided, chosen), ..live });
         }
         Ok(ended)
     }
 
     fn branches(
         &mut self,
-        chosen: &If,
+        chosen: &IfNode,
         first: States<M::State>,
         second: States<M::State>,
         known: bool,
-    ) -> Result<States<M::State>, Stopped> {
+    ) -> Result<States<M::State>, WalkStopped> {
         let mut after = Vec::new();
         for (part, states) in [(&chosen.then, first), (&chosen.otherwise, second)] {
             if states.is_empty() {
@@ -294,10 +304,10 @@ impl<M: Machine> Walk<'_, '_, M> {
         Ok(after)
     }
 
-    fn part(&mut self, nodes: &Nodes, at: usize, states: States<M::State>) -> Result<States<M::State>, Stopped> {
+    fn part(&mut self, nodes: &Nodes, at: usize, states: States<M::State>) -> Result<States<M::State>, WalkStopped> {
         if nodes.is_empty() {
             let passed = Some(at);
-            return Ok(states.into_iter().map(|live| Live { passed, ..live }).collect());
+            return Ok(states.into_iter().map(|live| PathState { passed, ..live }).collect());
         }
         self.nodes(nodes, states)
     }
@@ -312,22 +322,22 @@ impl<M: Machine> Walk<'_, '_, M> {
         Surroundings { at, each: innermost(true), branch: innermost(false) }
     }
 
-    fn stop<T>(&mut self, fault: &Fault, here: usize, live: &Live<M::State>) -> Result<T, Stopped> {
+    fn stop<T>(&mut self, fault: &PlacementError, here: usize, live: &PathState<M::State>) -> Result<T, WalkStopped> {
         self.report(fault, here, live);
-        Err(Stopped)
+        Err(WalkStopped)
     }
 
-    fn report(&mut self, fault: &Fault, here: usize, live: &Live<M::State>) {
+    fn report(&mut self, fault: &PlacementError, here: usize, live: &PathState<M::State>) {
         if self.separating {
             self.findings.error(fault.code, here, SEPARATED);
             return;
         }
         let at = match fault.blame {
-            Blame::Here => here,
-            Blame::Mark => live.mark.at,
-            Blame::Block => live.passed.unwrap_or(here),
+            ErrorLocation::Here => here,
+            ErrorLocation::Mark => live.mark.at,
+            ErrorLocation::Block => live.passed.unwrap_or(here),
         };
-        let context = Context {
+        let context = MistakeContext {
             source: self.origins.source(),
             here: self.surroundings(here),
             mark: live.mark,
@@ -338,7 +348,9 @@ impl<M: Machine> Walk<'_, '_, M> {
     }
 }
 
-const SEPARATED: &str = "The separator can't stand between two parts here. In {{#each}} each element is a part; in {{#parts}} each block directly inside is one, and so is the text between two blocks. Put what belongs together, such as a key and its value, into one part.";
+const SEPARATED: &str = "The separator is not allowed between two parts here. In {{#each}} each element is a part. In \
+    {{#parts}} each block directly inside is a part, and so is the text between two blocks. Put a key and its value \
+    into one part.";
 
 /// Whether a text is only white space, so that no separator is written for it.
 fn is_blank(text: &str) -> bool {
@@ -346,8 +358,8 @@ fn is_blank(text: &str) -> bool {
 }
 
 /// Adds a state unless it is in the set; returns whether it was added.
-fn add<S: Copy + Eq>(states: &mut States<S>, live: Live<S>) -> bool {
-    let same = |known: &Live<S>| {
+fn add<S: Copy + Eq>(states: &mut States<S>, live: PathState<S>) -> bool {
+    let same = |known: &PathState<S>| {
         (known.state, known.filled, known.earlier, known.decided)
             == (live.state, live.filled, live.earlier, live.decided)
     };

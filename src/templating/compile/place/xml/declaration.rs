@@ -1,20 +1,20 @@
-//! The declaration that may stand before an XML document: `<?xml version="1.0"
+//! The declaration that may precede an XML document: `<?xml version="1.0"
 //! encoding="UTF-8"?>`.
 
-use crate::templating::compile::place::Fault;
+use crate::templating::compile::place::PlacementError;
 
 /// Reads the declaration at the beginning of a text, and returns its length.
-pub(super) fn read(text: &str) -> Result<usize, Fault> {
+pub(super) fn read(text: &str) -> Result<usize, PlacementError> {
     let inside = text.strip_prefix("<?xml").unwrap_or(text);
     let Some((inside, _)) = inside.split_once("?>") else {
         return Err(fault(
-            "The XML declaration is written in one piece, with no expression in it: <?xml version=\"1.0\" encoding=\"UTF-8\"?>",
+            "The XML declaration can't contain an expression. Write <?xml version=\"1.0\" encoding=\"UTF-8\"?>",
         ));
     };
     let length = "<?xml".len() + inside.len() + "?>".len();
     let (version, rest) = attribute(inside, "version")?;
     if version != Some("1.0") {
-        return Err(fault("The XML declaration begins with version=\"1.0\"."));
+        return Err(fault("The XML declaration must begin with version=\"1.0\"."));
     }
     let (encoding, rest) = attribute(rest, "encoding")?;
     if !encoding.unwrap_or("utf-8").eq_ignore_ascii_case("utf-8") {
@@ -23,7 +23,7 @@ pub(super) fn read(text: &str) -> Result<usize, Fault> {
     let (standalone, rest) = attribute(rest, "standalone")?;
     if !matches!(standalone, None | Some("yes" | "no")) || !rest.trim_matches(BLANKS).is_empty() {
         return Err(fault(
-            "The XML declaration holds version, encoding and standalone=\"yes\" or \"no\", in this order, and nothing else.",
+            "The XML declaration can contain only version, encoding and standalone=\"yes\" or \"no\", in this order.",
         ));
     }
     Ok(length)
@@ -32,7 +32,7 @@ pub(super) fn read(text: &str) -> Result<usize, Fault> {
 const BLANKS: [char; 4] = [' ', '\t', '\r', '\n'];
 
 /// The value of the next attribute, if it is there, and the text after it.
-fn attribute<'t>(text: &'t str, name: &str) -> Result<(Option<&'t str>, &'t str), Fault> {
+fn attribute<'t>(text: &'t str, name: &str) -> Result<(Option<&'t str>, &'t str), PlacementError> {
     let trimmed = text.trim_start_matches(BLANKS);
     let Some(rest) = trimmed.strip_prefix(name) else {
         return Ok((None, text));
@@ -49,8 +49,8 @@ fn attribute<'t>(text: &'t str, name: &str) -> Result<(Option<&'t str>, &'t str)
     }
 }
 
-fn fault(message: &'static str) -> Fault {
-    Fault::here("xml_declaration", message)
+fn fault(message: &'static str) -> PlacementError {
+    PlacementError::here("xml_declaration", message)
 }
 
 #[cfg(test)]

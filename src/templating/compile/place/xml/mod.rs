@@ -9,8 +9,8 @@ mod tags;
 use std::borrow::Cow;
 
 use self::content::{around, bang, cdata, comment, content};
-use self::names::{Id, Lists};
-use super::{Blame, Fault, Machine, Misplaced};
+use self::names::{ListId, Lists};
+use super::{ErrorLocation, Machine, MisplacedValue, PlacementError};
 use crate::templating::program::EscapeContext;
 use crate::templating::render::escape::xml::is_allowed;
 
@@ -22,22 +22,22 @@ pub(super) struct XmlMachine {
 
 /// The position in the document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) struct State {
-    mode: Mode,
+pub(super) struct XmlState {
+    mode: XmlMode,
     /// The open elements: for each its name and its attributes.
-    stack: Id,
+    stack: ListId,
     /// The name in the current tag.
-    name: Id,
+    name: ListId,
     /// The attributes of that tag: their names, and the values of those that declare a namespace.
-    attributes: Id,
+    attributes: ListId,
     /// The name of the current attribute.
-    attribute: Id,
+    attribute: ListId,
     /// Its value if it declares a namespace; the text of a reference.
-    text: Id,
+    text: ListId,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-enum Mode {
+enum XmlMode {
     /// At the beginning.
     Start,
     /// Before the element.
@@ -78,17 +78,17 @@ enum Mode {
     Close,
 }
 
-type Stepped = Result<State, Fault>;
+type XmlStep = Result<XmlState, PlacementError>;
 
-impl State {
-    fn to(self, mode: Mode) -> Self {
+impl XmlState {
+    fn to(self, mode: XmlMode) -> Self {
         Self { mode, ..self }
     }
 
     /// Outside all tags.
-    fn outside(stack: Id) -> Self {
+    fn outside(stack: ListId) -> Self {
         Self {
-            mode: if stack == 0 { Mode::Behind } else { Mode::Content(0) },
+            mode: if stack == 0 { XmlMode::Behind } else { XmlMode::Content(0) },
             stack,
             name: 0,
             attributes: 0,
@@ -99,93 +99,95 @@ impl State {
 }
 
 impl Machine for XmlMachine {
-    type State = State;
+    type State = XmlState;
 
-    fn start(&self) -> State {
-        State::outside(0).to(Mode::Start)
+    fn start(&self) -> XmlState {
+        XmlState::outside(0).to(XmlMode::Start)
     }
 
-    fn prefix(&mut self, state: State, text: &str) -> Result<Option<(usize, State)>, Fault> {
-        let declared = state.mode == Mode::Start
+    fn prefix(&mut self, state: XmlState, text: &str) -> Result<Option<(usize, XmlState)>, PlacementError> {
+        let declared = state.mode == XmlMode::Start
             && text.starts_with("<?xml")
             && !text["<?xml".len()..].starts_with(names::continues_name);
         if !declared {
             return Ok(None);
         }
-        Ok(Some((declaration::read(text)?, state.to(Mode::Before))))
+        Ok(Some((declaration::read(text)?, state.to(XmlMode::Before))))
     }
 
-    fn step(&mut self, state: State, c: char) -> Result<(State, bool), Fault> {
+    fn step(&mut self, state: XmlState, c: char) -> Result<(XmlState, bool), PlacementError> {
         if !is_allowed(c) {
             return Err(fault("xml_character", "XML can't hold this control character."));
         }
         let next = match state.mode {
-            Mode::Start | Mode::Before | Mode::Behind => around(state, c),
-            Mode::Content(brackets) => content(state, brackets, c),
-            Mode::Open => self.opened(state, c),
-            Mode::Bang(rest) => bang(state, rest, c),
-            Mode::Comment(dashes) => comment(state, dashes, c),
-            Mode::Cdata(brackets) => Ok(cdata(state, brackets, c)),
-            Mode::Name => self.name(state, c),
-            Mode::InTag | Mode::AfterAttribute => self.in_tag(state, c),
-            Mode::Slash if c == '>' => self.tag_ends(state, true),
-            Mode::Slash => Err(fault("xml_syntax", "After this / only > may stand.")),
-            Mode::AttributeName | Mode::AfterAttributeName => self.attribute_name(state, c),
-            Mode::BeforeValue => self.before_value(state, c),
-            Mode::Value { quote, declares } => self.value_text(state, quote, declares, c),
-            Mode::Reference(quote) => self.reference(state, quote, c),
-            Mode::CloseName | Mode::Close => self.close(state, c),
+            XmlMode::Start | XmlMode::Before | XmlMode::Behind => around(state, c),
+            XmlMode::Content(brackets) => content(state, brackets, c),
+            XmlMode::Open => self.opened(state, c),
+            XmlMode::Bang(rest) => bang(state, rest, c),
+            XmlMode::Comment(dashes) => comment(state, dashes, c),
+            XmlMode::Cdata(brackets) => Ok(cdata(state, brackets, c)),
+            XmlMode::Name => self.name(state, c),
+            XmlMode::InTag | XmlMode::AfterAttribute => self.in_tag(state, c),
+            XmlMode::Slash if c == '>' => self.tag_ends(state, true),
+            XmlMode::Slash => Err(fault("xml_syntax", "This / must be followed by >.")),
+            XmlMode::AttributeName | XmlMode::AfterAttributeName => self.attribute_name(state, c),
+            XmlMode::BeforeValue => self.before_value(state, c),
+            XmlMode::Value { quote, declares } => self.value_text(state, quote, declares, c),
+            XmlMode::Reference(quote) => self.reference(state, quote, c),
+            XmlMode::CloseName | XmlMode::Close => self.close(state, c),
         };
         next.map(|next| (next, false))
     }
 
-    fn value(&mut self, state: State) -> Result<(EscapeContext, State), Misplaced<State>> {
+    fn value(&mut self, state: XmlState) -> Result<(EscapeContext, XmlState), MisplacedValue<XmlState>> {
         let (code, message, onward) = match state.mode {
             // The value may end with `]]`, and `]]>` is not allowed.
-            Mode::Content(_) => return Ok((EscapeContext::XmlText, state.to(Mode::Content(2)))),
-            Mode::Value { declares: false, .. } => return Ok((EscapeContext::XmlAttribute, state)),
-            Mode::Value { .. } => ("xml_namespace", "A namespace can't come from the data: write it out.", Some(state)),
-            Mode::Start | Mode::Before | Mode::Behind => (
-                "xml_outside_root",
-                "No value can stand outside the one element that the body is: write <element>{{…}}</element>.",
-                Some(state),
-            ),
-            Mode::BeforeValue => {
-                ("xml_unquoted_attribute", "An attribute's value stands in quotes: write name=\"{{…}}\".", None)
+            XmlMode::Content(_) => return Ok((EscapeContext::XmlText, state.to(XmlMode::Content(2)))),
+            XmlMode::Value { declares: false, .. } => return Ok((EscapeContext::XmlAttribute, state)),
+            XmlMode::Value { .. } => {
+                ("xml_namespace", "A namespace can't come from the data: write it literally.", Some(state))
             }
-            Mode::Comment(_) => (
+            XmlMode::Start | XmlMode::Before | XmlMode::Behind => (
+                "xml_outside_root",
+                "A value is not allowed outside the body's element: write <element>{{…}}</element>.",
+                Some(state),
+            ),
+            XmlMode::BeforeValue => {
+                ("xml_unquoted_attribute", "An attribute's value must be in quotes: write name=\"{{…}}\".", None)
+            }
+            XmlMode::Comment(_) => (
                 "xml_in_comment",
-                "No value can stand in a comment, which receivers skip anyway. Take the expression, or the comment, out.",
+                "A value is not allowed in a comment. Remove the expression or the comment.",
                 Some(state),
             ),
-            Mode::Cdata(_) => (
+            XmlMode::Cdata(_) => (
                 "xml_in_cdata",
-                "No value can stand in a CDATA section. Write the expression as plain text: it is escaped by itself.",
+                "A value is not allowed in a CDATA section. Write the expression as text: it is escaped automatically.",
                 Some(state),
             ),
-            Mode::Reference(_) => ("expression_in_token", "No value can stand in a reference like &amp;.", None),
+            XmlMode::Reference(_) => ("expression_in_token", "A value is not allowed in a reference like &amp;.", None),
             _ => (
                 "xml_in_tag",
-                "No value can stand in a tag, except in an attribute's quotes. Names of elements and attributes are written out.",
+                "A value is not allowed in a tag, except in the quotes of an attribute. Write the names of elements \
+                and attributes literally.",
                 None,
             ),
         };
-        Err(Misplaced::new(code, message, onward))
+        Err(MisplacedValue::new(code, message, onward))
     }
 
-    fn end(&self, state: State) -> Result<(), Fault> {
+    fn end(&self, state: XmlState) -> Result<(), PlacementError> {
         match state.mode {
-            Mode::Behind => Ok(()),
-            Mode::Start | Mode::Before => Err(fault(
-                "xml_no_element",
-                "There are data for which the body has no element. An XML body is one element.",
-            )
-            .at(Blame::Block)),
+            XmlMode::Behind => Ok(()),
+            XmlMode::Start | XmlMode::Before => {
+                Err(fault("xml_no_element", "For some data the body has no element. An XML body is one element.")
+                    .at(ErrorLocation::Block))
+            }
             _ => match self.lists.pop(state.stack) {
                 Some((_, (name, _))) => Err(fault(
                     "xml_unclosed",
                     format!(
-                        "There are data for which an element is never closed: write </{}> where it ends.",
+                        "For some data an element is never closed: write </{}> where it ends.",
                         self.lists.text(name)
                     ),
                 )),
@@ -195,8 +197,8 @@ impl Machine for XmlMachine {
     }
 }
 
-fn fault(code: &'static str, message: impl Into<Cow<'static, str>>) -> Fault {
-    Fault::here(code, message)
+fn fault(code: &'static str, message: impl Into<Cow<'static, str>>) -> PlacementError {
+    PlacementError::here(code, message)
 }
 
 fn is_blank(c: char) -> bool {

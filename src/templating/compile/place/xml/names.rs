@@ -4,57 +4,57 @@
 use std::collections::HashMap;
 
 /// A text or a list, as a number. The same number is the same text or list. 0 is the empty one.
-pub(super) type Id = u32;
+pub(super) type ListId = u32;
 
 /// All lists, each as a shorter list and its last item.
 #[derive(Debug)]
 pub(super) struct Lists {
-    ids: HashMap<(Id, (Id, Id)), Id>,
-    items: Vec<Item>,
+    ids: HashMap<(ListId, (ListId, ListId)), ListId>,
+    items: Vec<ListItem>,
 }
 
 #[derive(Debug, Clone, Copy)]
-struct Item {
-    before: Id,
-    last: (Id, Id),
+struct ListItem {
+    before: ListId,
+    last: (ListId, ListId),
     length: usize,
 }
 
 impl Default for Lists {
     fn default() -> Self {
-        let empty = Item { before: 0, last: (0, 0), length: 0 };
+        let empty = ListItem { before: 0, last: (0, 0), length: 0 };
         Self { ids: HashMap::new(), items: vec![empty] }
     }
 }
 
 impl Lists {
     /// The list with one more item, a pair of numbers.
-    pub(super) fn push(&mut self, list: Id, item: (Id, Id)) -> Id {
+    pub(super) fn push(&mut self, list: ListId, item: (ListId, ListId)) -> ListId {
         let length = self.length(list) + 1;
-        let next = Id::try_from(self.items.len()).expect("fewer lists than the walk's work bound");
+        let next = ListId::try_from(self.items.len()).expect("fewer lists than the walk's work bound");
         *self.ids.entry((list, item)).or_insert_with(|| {
-            self.items.push(Item { before: list, last: item, length });
+            self.items.push(ListItem { before: list, last: item, length });
             next
         })
     }
 
     /// The text with one more character.
-    pub(super) fn push_char(&mut self, text: Id, c: char) -> Id {
-        self.push(text, (u32::from(c), Id::MAX))
+    pub(super) fn push_char(&mut self, text: ListId, c: char) -> ListId {
+        self.push(text, (u32::from(c), ListId::MAX))
     }
 
     /// The list without its last item, and that item. The empty list has none.
-    pub(super) fn pop(&self, list: Id) -> Option<(Id, (Id, Id))> {
+    pub(super) fn pop(&self, list: ListId) -> Option<(ListId, (ListId, ListId))> {
         let item = self.items[list as usize];
         (list != 0).then_some((item.before, item.last))
     }
 
-    pub(super) fn length(&self, list: Id) -> usize {
+    pub(super) fn length(&self, list: ListId) -> usize {
         self.items[list as usize].length
     }
 
     /// The items from the last to the first.
-    pub(super) fn backwards(&self, list: Id) -> impl Iterator<Item = (Id, Id)> + '_ {
+    pub(super) fn backwards(&self, list: ListId) -> impl Iterator<Item = (ListId, ListId)> + '_ {
         let mut rest = list;
         std::iter::from_fn(move || {
             let (before, item) = self.pop(rest)?;
@@ -64,7 +64,7 @@ impl Lists {
     }
 
     /// A text that was made with [`Self::push_char`].
-    pub(super) fn text(&self, text: Id) -> String {
+    pub(super) fn text(&self, text: ListId) -> String {
         let mut letters: Vec<char> = self.backwards(text).filter_map(|(letter, _)| char::from_u32(letter)).collect();
         letters.reverse();
         letters.into_iter().collect()
@@ -100,13 +100,13 @@ pub(super) fn split(name: &str) -> Option<(Option<&str>, &str)> {
 /// What is wrong with the names in a tag.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(super) enum XmlNameError {
-    #[error("The prefix {0:?} is not declared: write xmlns:{0}=\"…\" in this tag or in one round it.")]
+    #[error("The prefix {0:?} is not declared: write xmlns:{0}=\"…\" in this tag or in an enclosing one.")]
     Undeclared(String),
-    #[error("In the name {0:?} a colon stands wrong: before it goes a prefix, after it the name.")]
+    #[error("The name {0:?} has a misplaced colon: a prefix precedes it, and a name follows it.")]
     Colon(String),
     #[error("A tag's prefix can't be xmlns.")]
     TagXmlns,
-    #[error("Two attributes named {0:?} are of the same namespace.")]
+    #[error("Two attributes named {0:?} are in the same namespace.")]
     Repeated(String),
     #[error("The prefixes xml and xmlns, and their namespaces, can't be declared.")]
     Reserved,
@@ -116,7 +116,7 @@ pub(super) enum XmlNameError {
 
 /// Checks the names in a tag: prefixes must be declared, on the tag or on one around it, and no two attributes may have
 /// the same name in the same namespace.
-pub(super) fn check(lists: &Lists, name: Id, attributes: Id, stack: Id) -> Result<(), XmlNameError> {
+pub(super) fn check(lists: &Lists, name: ListId, attributes: ListId, stack: ListId) -> Result<(), XmlNameError> {
     let own: Vec<(String, String)> =
         lists.backwards(attributes).map(|(name, value)| (lists.text(name), lists.text(value))).collect();
     let namespace = |prefix: &str| {

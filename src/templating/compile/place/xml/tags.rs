@@ -1,7 +1,7 @@
 //! Tags: names, attributes and their values, and that each element is closed by its own name.
 
-use super::names::{self, Id};
-use super::{Mode, State, Stepped, XmlMachine, fault, is_blank};
+use super::names::{self, ListId};
+use super::{XmlMachine, XmlMode, XmlState, XmlStep, fault, is_blank};
 
 /// The deepest nesting of elements.
 const DEPTH_MAX: usize = 100;
@@ -10,76 +10,77 @@ const ATTRIBUTES_MAX: usize = 200;
 
 impl XmlMachine {
     /// Whether an attribute of this name declares a namespace.
-    fn declares(&self, attribute: Id) -> bool {
+    fn declares(&self, attribute: ListId) -> bool {
         let name = self.lists.text(attribute);
         name == "xmlns" || name.starts_with("xmlns:")
     }
 
     /// The character after `<`.
-    pub(super) fn opened(&mut self, state: State, c: char) -> Stepped {
+    pub(super) fn opened(&mut self, state: XmlState, c: char) -> XmlStep {
         match c {
-            '/' if state.stack != 0 => Ok(state.to(Mode::CloseName)),
+            '/' if state.stack != 0 => Ok(state.to(XmlMode::CloseName)),
             '/' => Err(fault("xml_close", "There is no open element to close here.")),
-            '!' => Ok(state.to(Mode::Bang(""))),
+            '!' => Ok(state.to(XmlMode::Bang(""))),
             '?' => Err(fault(
                 "xml_declaration",
-                "<? begins only the declaration, which is the very first thing in the body: <?xml version=\"1.0\" encoding=\"UTF-8\"?>",
+                "<? can begin only the declaration, at the start of the body: <?xml version=\"1.0\" \
+                encoding=\"UTF-8\"?>",
             )),
             c if names::begins_name(c) && state.stack == 0 && state.text != 0 => Err(fault(
                 "xml_outside_root",
-                "An XML body is one element, and it has ended before this one. Put both in an element of their own.",
+                "An XML body is one element, and it ends before this one. Put both in one element.",
             )),
             c if names::begins_name(c) => {
                 let name = self.lists.push_char(0, c);
-                Ok(State { name, text: 0, ..state.to(Mode::Name) })
+                Ok(XmlState { name, text: 0, ..state.to(XmlMode::Name) })
             }
-            _ => Err(fault("xml_syntax", "After < an element's name must stand. For the sign itself write &lt;")),
+            _ => Err(fault("xml_syntax", "< must be followed by an element's name. For a literal < write &lt;")),
         }
     }
 
-    pub(super) fn name(&mut self, state: State, c: char) -> Stepped {
+    pub(super) fn name(&mut self, state: XmlState, c: char) -> XmlStep {
         match c {
             c if names::continues_name(c) => {
                 let name = self.lists.push_char(state.name, c);
-                Ok(State { name, ..state })
+                Ok(XmlState { name, ..state })
             }
-            _ => self.in_tag(state.to(Mode::Name), c),
+            _ => self.in_tag(state.to(XmlMode::Name), c),
         }
     }
 
     /// In a tag, between its parts.
-    pub(super) fn in_tag(&mut self, state: State, c: char) -> Stepped {
+    pub(super) fn in_tag(&mut self, state: XmlState, c: char) -> XmlStep {
         match c {
-            c if is_blank(c) => Ok(state.to(Mode::InTag)),
-            '/' => Ok(state.to(Mode::Slash)),
+            c if is_blank(c) => Ok(state.to(XmlMode::InTag)),
+            '/' => Ok(state.to(XmlMode::Slash)),
             '>' => self.tag_ends(state, false),
-            c if state.mode == Mode::InTag && names::begins_name(c) => {
+            c if state.mode == XmlMode::InTag && names::begins_name(c) => {
                 let attribute = self.lists.push_char(0, c);
-                Ok(State { attribute, ..state.to(Mode::AttributeName) })
+                Ok(XmlState { attribute, ..state.to(XmlMode::AttributeName) })
             }
-            c if names::begins_name(c) => Err(fault("xml_syntax", "Before an attribute a blank must stand.")),
-            _ => Err(fault("xml_syntax", "In a tag only attributes like name=\"…\" may stand here, or the tag's end.")),
+            c if names::begins_name(c) => Err(fault("xml_syntax", "A space must precede an attribute.")),
+            _ => Err(fault("xml_syntax", "Only an attribute like name=\"…\" or the end of the tag is allowed here.")),
         }
     }
 
-    pub(super) fn tag_ends(&mut self, state: State, empty: bool) -> Stepped {
+    pub(super) fn tag_ends(&mut self, state: XmlState, empty: bool) -> XmlStep {
         names::check(&self.lists, state.name, state.attributes, state.stack)
             .map_err(|error| fault("xml_namespace", error.to_string()))?;
         if empty {
-            return Ok(State::outside(state.stack));
+            return Ok(XmlState::outside(state.stack));
         }
         if self.lists.length(state.stack) >= DEPTH_MAX {
-            return Err(fault("xml_too_deep", "Elements stand too deep in one another: 100 are the most."));
+            return Err(fault("xml_too_deep", "Elements are nested too deeply: the maximum is 100."));
         }
         let declarations = self.declarations(state.attributes);
         let stack = self.lists.push(state.stack, (state.name, declarations));
-        Ok(State::outside(stack))
+        Ok(XmlState::outside(stack))
     }
 
     /// The attributes that the element's content depends on. Without the others, paths that differ only in them
     /// have the same state after the tag.
-    fn declarations(&mut self, attributes: Id) -> Id {
-        let all: Vec<(Id, Id)> = self.lists.backwards(attributes).collect();
+    fn declarations(&mut self, attributes: ListId) -> ListId {
+        let all: Vec<(ListId, ListId)> = self.lists.backwards(attributes).collect();
         all.into_iter().rev().fold(
             0,
             |kept, (name, value)| {
@@ -88,13 +89,13 @@ impl XmlMachine {
         )
     }
 
-    pub(super) fn attribute_name(&mut self, state: State, c: char) -> Stepped {
+    pub(super) fn attribute_name(&mut self, state: XmlState, c: char) -> XmlStep {
         match c {
-            c if state.mode == Mode::AttributeName && names::continues_name(c) => {
+            c if state.mode == XmlMode::AttributeName && names::continues_name(c) => {
                 let attribute = self.lists.push_char(state.attribute, c);
-                Ok(State { attribute, ..state })
+                Ok(XmlState { attribute, ..state })
             }
-            c if is_blank(c) => Ok(state.to(Mode::AfterAttributeName)),
+            c if is_blank(c) => Ok(state.to(XmlMode::AfterAttributeName)),
             '=' if self.lists.length(state.attributes) >= ATTRIBUTES_MAX => {
                 Err(fault("xml_too_deep", "A tag can't have more than 200 attributes."))
             }
@@ -104,67 +105,68 @@ impl XmlMachine {
                     let name = self.lists.text(state.attribute);
                     return Err(fault(
                         "xml_attribute_twice",
-                        format!("There are data for which this tag has the attribute {name} twice."),
+                        format!("For some data this tag has the attribute {name} twice."),
                     ));
                 }
-                Ok(state.to(Mode::BeforeValue))
+                Ok(state.to(XmlMode::BeforeValue))
             }
-            _ => Err(fault("xml_syntax", "After an attribute's name =\"…\" must stand.")),
+            _ => Err(fault("xml_syntax", "An attribute's name must be followed by =\"…\".")),
         }
     }
 
-    pub(super) fn before_value(&self, state: State, c: char) -> Stepped {
+    pub(super) fn before_value(&self, state: XmlState, c: char) -> XmlStep {
         match c {
             '"' | '\'' => {
                 let declares = self.declares(state.attribute);
-                Ok(State { text: 0, ..state.to(Mode::Value { quote: c, declares }) })
+                Ok(XmlState { text: 0, ..state.to(XmlMode::Value { quote: c, declares }) })
             }
             c if is_blank(c) => Ok(state),
-            _ => Err(fault("xml_unquoted_attribute", "An attribute's value stands in quotes.")),
+            _ => Err(fault("xml_unquoted_attribute", "An attribute's value must be in quotes.")),
         }
     }
 
-    pub(super) fn value_text(&mut self, state: State, quote: char, declares: bool, c: char) -> Stepped {
+    pub(super) fn value_text(&mut self, state: XmlState, quote: char, declares: bool, c: char) -> XmlStep {
         match c {
             c if c == quote => {
                 let attributes = self.lists.push(state.attributes, (state.attribute, state.text));
-                let state = State { attributes, attribute: 0, text: 0, ..state };
-                Ok(state.to(Mode::AfterAttribute))
+                let state = XmlState { attributes, attribute: 0, text: 0, ..state };
+                Ok(state.to(XmlMode::AfterAttribute))
             }
             '<' => Err(fault("xml_syntax", "In an attribute's value write &lt; for <")),
-            '&' if declares => Err(fault("xml_namespace", "In a namespace's name no & may stand.")),
-            '&' => Ok(State { text: 0, ..state.to(Mode::Reference(Some(quote))) }),
+            '&' if declares => Err(fault("xml_namespace", "A namespace's name can't contain &.")),
+            '&' => Ok(XmlState { text: 0, ..state.to(XmlMode::Reference(Some(quote))) }),
             c if declares => {
                 let text = self.lists.push_char(state.text, c);
-                Ok(State { text, ..state })
+                Ok(XmlState { text, ..state })
             }
             _ => Ok(state),
         }
     }
 
     /// After `</`.
-    pub(super) fn close(&mut self, state: State, c: char) -> Stepped {
-        let naming = state.mode == Mode::CloseName;
+    pub(super) fn close(&mut self, state: XmlState, c: char) -> XmlStep {
+        let naming = state.mode == XmlMode::CloseName;
         match c {
             c if naming && ((names::continues_name(c) && state.name != 0) || names::begins_name(c)) => {
                 let name = self.lists.push_char(state.name, c);
-                Ok(State { name, ..state })
+                Ok(XmlState { name, ..state })
             }
-            c if is_blank(c) && state.name != 0 => Ok(state.to(Mode::Close)),
+            c if is_blank(c) && state.name != 0 => Ok(state.to(XmlMode::Close)),
             '>' => {
                 let (stack, (name, _)) = self.lists.pop(state.stack).expect("an element is open: `opened` saw to it");
                 if name == state.name {
-                    return Ok(State::outside(stack));
+                    return Ok(XmlState::outside(stack));
                 }
                 let (open, close) = (self.lists.text(name), self.lists.text(state.name));
                 Err(fault(
                     "xml_close",
                     format!(
-                        "There are data for which the element open here is <{open}>, not <{close}>: write </{open}>, and let each block hold whole elements."
+                        "For some data the open element is <{open}>, not <{close}>: write </{open}>, and let each \
+                        block contain whole elements."
                     ),
                 ))
             }
-            _ => Err(fault("xml_syntax", "After </ the element's name and > must stand, as in </name>.")),
+            _ => Err(fault("xml_syntax", "</ must be followed by the element's name and >, as in </name>.")),
         }
     }
 }

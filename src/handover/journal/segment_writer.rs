@@ -6,32 +6,32 @@ use std::sync::atomic::Ordering;
 
 use super::folder::{Folder, SegmentFile as _, write_all};
 use super::format::{
-    BODY_BYTES_MAX, Level, RECORD_HEADER_BYTES, RecordHeader, RecordKind, SEGMENT_HEADER_BYTES, SegmentKind,
+    BODY_BYTES_MAX, Durability, RECORD_HEADER_BYTES, RecordHeader, RecordKind, SEGMENT_HEADER_BYTES, SegmentKind,
 };
 use super::ledger::{RecordPosition, Segment};
-use super::registry::Journal;
+use super::registry::SegmentRegistry;
 use super::segment::small;
 
 /// Writes one segment after the other. Belongs to one thread.
 #[derive(Debug)]
-pub(super) struct Lane<D: Folder> {
-    journal: Arc<Journal<D>>,
+pub(super) struct SegmentWriter<D: Folder> {
+    journal: Arc<SegmentRegistry<D>>,
     kind: SegmentKind,
-    open: Option<Open<D>>,
+    open: Option<OpenSegment<D>>,
     /// The records of the next write, each with room for its header and padded.
     buffer: Vec<u8>,
-    records: Vec<Pending>,
+    records: Vec<PendingRecord>,
 }
 
 #[derive(Debug)]
-struct Open<D: Folder> {
+struct OpenSegment<D: Folder> {
     segment: Arc<Segment<D::File>>,
     at: usize,
     epoch: u16,
 }
 
 #[derive(Debug, Clone, Copy)]
-struct Pending {
+struct PendingRecord {
     at: usize,
     kind: RecordKind,
     commits: bool,
@@ -43,7 +43,7 @@ const BUFFER_KEPT_BYTES: usize = 1 << 20;
 
 /// Records that were written together.
 #[derive(Debug)]
-pub(super) struct Written<F> {
+pub(super) struct WrittenRecords<F> {
     pub(super) segment: Arc<Segment<F>>,
     /// Where they end.
     pub(super) end: u32,
@@ -51,15 +51,15 @@ pub(super) struct Written<F> {
     pub(super) records: Vec<(u32, usize)>,
 }
 
-impl<F> Written<F> {
+impl<F> WrittenRecords<F> {
     pub(super) fn place(&self, record: usize) -> RecordPosition<F> {
         let (offset, bytes) = self.records[record];
         RecordPosition { segment: Arc::clone(&self.segment), offset, bytes }
     }
 }
 
-impl<D: Folder> Lane<D> {
-    pub(super) fn new(journal: Arc<Journal<D>>, kind: SegmentKind) -> Self {
+impl<D: Folder> SegmentWriter<D> {
+    pub(super) fn new(journal: Arc<SegmentRegistry<D>>, kind: SegmentKind) -> Self {
         Self { journal, kind, open: None, buffer: Vec::new(), records: Vec::new() }
     }
 
@@ -69,7 +69,7 @@ impl<D: Folder> Lane<D> {
         self.buffer.resize(at + RECORD_HEADER_BYTES, 0);
         write(&mut self.buffer);
         let length = self.buffer.len() - at - RECORD_HEADER_BYTES;
-        let pending = Pending { at, kind, commits, length };
+        let pending = PendingRecord { at, kind, commits, length };
         self.buffer.resize(at + pending.header(0, 0).stride(), 0);
         self.records.push(pending);
     }
@@ -87,13 +87,13 @@ impl<D: Folder> Lane<D> {
     }
 
     /// Writes all added records with one system call, or none of them.
-    pub(super) fn write(&mut self, now_ms: u64) -> io::Result<Written<D::File>> {
+    pub(super) fn write(&mut self, now_ms: u64) -> io::Result<WrittenRecords<D::File>> {
         let written = self.try_write(now_ms);
         self.discard();
         written
     }
 
-    fn try_write(&mut self, now_ms: u64) -> io::Result<Written<D::File>> {
+    fn try_write(&mut self, now_ms: u64) -> io::Result<WrittenRecords<D::File>> {
         if self.records.iter().any(|record| record.length > BODY_BYTES_MAX) {
             return Err(io::ErrorKind::FileTooLarge.into());
         }
@@ -113,9 +113,9 @@ impl<D: Folder> Lane<D> {
             // The epoch distinguishes a partly written record from those that follow.
             // A record whose missing bytes are zero, as those of the file are, would be valid: its checksum is erased. The
             // last one first, so that a crash in between leaves no gap.
-            let erase = |record: &Pending| segment.file.write_at(&[0; 8], (open.at + record.at) as u64);
+            let erase = |record: &PendingRecord| segment.file.write_at(&[0; 8], (open.at + record.at) as u64);
             self.records.iter().rev().for_each(|record| drop(erase(record)));
-            if self.journal.settings.level == Level::Power {
+            if self.journal.settings.level == Durability::Power {
                 // Its producers get no response before a power cut can't bring them back. A failure ends the segment.
                 let _ = self.journal.sync_all(&segment);
             }
@@ -127,7 +127,7 @@ impl<D: Folder> Lane<D> {
         }
         open.at += self.buffer.len();
         segment.end.store(small(open.at), Ordering::SeqCst);
-        Ok(Written { segment, end: small(open.at), records })
+        Ok(WrittenRecords { segment, end: small(open.at), records })
     }
 
     /// Makes sure that this many bytes of records fit into the open segment, and returns how many do. `spare`: a
@@ -140,7 +140,7 @@ impl<D: Folder> Lane<D> {
             Some(open) => open,
             none => {
                 let segment = self.journal.make_segment(self.kind, SEGMENT_HEADER_BYTES + bytes, now_ms, spare)?;
-                none.insert(Open { segment, at: SEGMENT_HEADER_BYTES, epoch: 0 })
+                none.insert(OpenSegment { segment, at: SEGMENT_HEADER_BYTES, epoch: 0 })
             }
         };
         Ok(open.segment.capacity - open.at)
@@ -148,7 +148,7 @@ impl<D: Folder> Lane<D> {
 
     /// Closes the segment if the journal asks for it or its sync failed. Called regularly, also if nothing is written.
     pub(super) fn roll_if_asked(&mut self) {
-        if self.open.as_ref().is_some_and(Open::must_roll) {
+        if self.open.as_ref().is_some_and(OpenSegment::must_roll) {
             self.close();
         }
     }
@@ -161,7 +161,7 @@ impl<D: Folder> Lane<D> {
     }
 }
 
-impl<D: Folder> Open<D> {
+impl<D: Folder> OpenSegment<D> {
     fn must_end(&self, bytes: usize) -> bool {
         self.at + bytes > self.segment.capacity || self.must_roll()
     }
@@ -171,13 +171,13 @@ impl<D: Folder> Open<D> {
     }
 }
 
-impl<D: Folder> Drop for Lane<D> {
+impl<D: Folder> Drop for SegmentWriter<D> {
     fn drop(&mut self) {
         self.close();
     }
 }
 
-impl Pending {
+impl PendingRecord {
     fn header(&self, epoch: u16, durable: u32) -> RecordHeader {
         RecordHeader { kind: self.kind, commits: self.commits, epoch, durable, length: self.length }
     }

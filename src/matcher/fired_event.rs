@@ -2,27 +2,27 @@
 
 use std::sync::Arc;
 
-use crate::flow::keep::{KeepEvent, KeptPart};
+use crate::flow::journal::{EventToJournal, JournaledFirings};
 use crate::flow::messages::EventData;
 use crate::live::LiveTrigger;
 
 /// An event that was matched, and what it fires.
 #[derive(Debug)]
-pub(super) struct Fired {
+pub(super) struct FiredEvent {
     pub(super) event: Arc<EventData>,
     pub(super) triggers: std::vec::IntoIter<Arc<LiveTrigger>>,
     /// What the journal needs, until it is written.
-    pub(super) keep: Option<KeepEvent>,
+    pub(super) keep: Option<EventToJournal>,
     /// The handles of its firings, once they are written.
-    pub(super) kept: Option<KeptPart>,
+    pub(super) kept: Option<JournaledFirings>,
 }
 
-impl Fired {
+impl FiredEvent {
     pub(super) fn event(&self) -> &EventData {
         &self.event
     }
 
-    pub(super) fn keep_event(&self) -> Option<&KeepEvent> {
+    pub(super) fn keep_event(&self) -> Option<&EventToJournal> {
         self.keep.as_ref()
     }
 

@@ -3,32 +3,32 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::fired::Fired;
+use super::fired_event::FiredEvent;
 use crate::flow::in_flight::Admission;
-use crate::flow::keep::{Keep, KeepEvent, KeepPart, KeepRequest, KeptPart};
+use crate::flow::journal::{AcceptJournal, EventToJournal, JournaledFirings, PartToJournal, RequestJournal};
 use crate::flow::refusal::Refusal;
-use crate::json::Source;
+use crate::json::OriginalText;
 use crate::model::event::Event;
 
 /// A request whose firings are not all found yet, shared by its cursors.
 #[derive(Debug, Clone)]
-pub(super) struct Unfinished(Arc<Mutex<State>>);
+pub(super) struct UnfinishedRequest(Arc<Mutex<UnfinishedState>>);
 
 #[derive(Debug)]
-struct State {
-    request: Box<dyn KeepRequest>,
+struct UnfinishedState {
+    request: Box<dyn RequestJournal>,
     /// Cursors that are not finished.
     cursors: usize,
     admission: Admission,
 }
 
 /// The event as the journal keeps it.
-pub(super) fn event_of(event: &Event) -> KeepEvent {
-    KeepEvent {
+pub(super) fn event_of(event: &Event) -> EventToJournal {
+    EventToJournal {
         event_type: event.event_type.clone(),
         time: Arc::clone(&event.time),
         // Only the data of a CloudEvent without data has no source text.
-        data: event.data.source().unwrap_or_else(|| Source::from_static("{}")),
+        data: event.data.source().unwrap_or_else(|| OriginalText::from_static("{}")),
         attributes: event.attributes.to_text(),
         id_given: event.id_given,
         hops: event.hops,
@@ -38,40 +38,40 @@ pub(super) fn event_of(event: &Event) -> KeepEvent {
 /// Writes the firings of a request that are found so far, before any of them is handed on. `cursors` of the request's
 /// cursors will find more. Returns what those need, and the handles of each event's firings, in order.
 pub(super) fn begin<'a>(
-    keep: &dyn Keep,
-    fired: impl Iterator<Item = &'a Fired>,
+    keep: &dyn AcceptJournal,
+    fired: impl Iterator<Item = &'a FiredEvent>,
     cursors: usize,
     admission: &Admission,
-) -> Result<(Unfinished, std::vec::IntoIter<KeptPart>), Refusal> {
+) -> Result<(UnfinishedRequest, std::vec::IntoIter<JournaledFirings>), Refusal> {
     let mut request = keep.request();
     let kept = add(request.as_mut(), fired)?;
-    let state = State { request, cursors, admission: Arc::clone(admission) };
-    Ok((Unfinished(Arc::new(Mutex::new(state))), kept))
+    let state = UnfinishedState { request, cursors, admission: Arc::clone(admission) };
+    Ok((UnfinishedRequest(Arc::new(Mutex::new(state))), kept))
 }
 
 fn add<'a>(
-    request: &mut dyn KeepRequest,
-    fired: impl Iterator<Item = &'a Fired>,
-) -> Result<std::vec::IntoIter<KeptPart>, Refusal> {
-    let fired: Vec<&Fired> = fired.collect();
+    request: &mut dyn RequestJournal,
+    fired: impl Iterator<Item = &'a FiredEvent>,
+) -> Result<std::vec::IntoIter<JournaledFirings>, Refusal> {
+    let fired: Vec<&FiredEvent> = fired.collect();
     let firings: Vec<(u64, &str)> = fired.iter().flat_map(|fired| fired.listed()).collect();
     let mut rest = firings.as_slice();
-    let parts: Vec<KeepPart<'_>> = fired.iter().filter_map(|fired| part(fired, &mut rest)).collect();
+    let parts: Vec<PartToJournal<'_>> = fired.iter().filter_map(|fired| part(fired, &mut rest)).collect();
     Ok(request.add(&parts)?.into_iter())
 }
 
 /// An event, with its firings, which are the first of `rest`.
-pub(super) fn part<'a>(fired: &'a Fired, rest: &mut &'a [(u64, &'a str)]) -> Option<KeepPart<'a>> {
+pub(super) fn part<'a>(fired: &'a FiredEvent, rest: &mut &'a [(u64, &'a str)]) -> Option<PartToJournal<'a>> {
     let (firings, after) = rest.split_at(fired.triggers.len());
     *rest = after;
     let (event, own) = (&fired.event().identity, fired.keep_event()?);
     let account = &event.account;
-    Some(KeepPart { event: own, account, id: &event.id, source: &event.source, firings, is_more: false })
+    Some(PartToJournal { event: own, account, id: &event.id, source: &event.source, firings, is_more: false })
 }
 
-impl Unfinished {
-    /// Writes one more event. On failure the producer's response says so, and nothing of the request is kept.
-    pub(super) fn add(&self, fired: &Fired) -> Result<Option<KeptPart>, Refusal> {
+impl UnfinishedRequest {
+    /// Writes one more event. On failure the producer's response says so, and no event of the request is kept.
+    pub(super) fn add(&self, fired: &FiredEvent) -> Result<Option<JournaledFirings>, Refusal> {
         let mut state = self.state();
         let added = add(state.request.as_mut(), std::iter::once(fired));
         let added = added.inspect_err(|refusal| state.admission.replace_response(Err(refusal.clone())));
@@ -92,7 +92,7 @@ impl Unfinished {
     }
 
     /// A poisoned lock is still valid: a request that is not committed is not kept.
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, UnfinishedState> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

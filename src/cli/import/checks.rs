@@ -1,8 +1,8 @@
-//! Judges what an export holds as the HTTP interface judges it when it is saved. What a node refuses to save under its
-//! settings, but keeps where it is saved already, is a warning here: a backup must come back onto a node whose settings
+//! Checks the records of an export with the rules of the HTTP interface. A record that breaks only the node's settings
+//! is a warning: such a record stays if it is saved already, and a backup must be restorable on a node whose settings
 //! became stricter.
 
-use super::document::{Document, Entry};
+use super::document::{ImportEntry, ImportFile};
 use super::mistake::Mistake;
 use crate::cli::error::CommandError;
 use crate::cli::print::{WARNING, report, visible_line};
@@ -10,28 +10,28 @@ use crate::config::Config;
 use crate::model::field::FieldError;
 use crate::model::template::Template;
 use crate::model::trigger::Trigger;
-use crate::templating::{self, Expressions, RequestFinding, Setting, Severity, TagLookup};
+use crate::templating::{self, CompileContext, Expressions, RequestFinding, Severity, TagLookup};
 
 /// What was found in the file.
 #[derive(Debug, Default)]
-pub(super) struct Findings {
+pub(super) struct ImportFindings {
     /// Nothing is written where there are any.
     pub(super) mistakes: Vec<Mistake>,
-    /// What is written and does not work on this node.
+    /// Records that are written but do not work on this node.
     pub(super) warnings: Vec<Mistake>,
 }
 
-impl Findings {
-    pub(super) fn judge(&mut self, document: &Document, dictionary: &dyn TagLookup, config: &Config) {
+impl ImportFindings {
+    pub(super) fn check(&mut self, document: &ImportFile, dictionary: &dyn TagLookup, config: &Config) {
         for entry in &document.templates {
-            self.judge_template(entry, dictionary, config);
+            self.check_template(entry, dictionary, config);
         }
         for entry in &document.triggers {
-            self.judge_trigger(entry, dictionary, config);
+            self.check_trigger(entry, dictionary, config);
         }
     }
 
-    fn judge_template(&mut self, entry: &Entry<Template>, dictionary: &dyn TagLookup, config: &Config) {
+    fn check_template(&mut self, entry: &ImportEntry<Template>, dictionary: &dyn TagLookup, config: &Config) {
         let template = &entry.value;
         let checked = templating::compile(template.format, &template.body, dictionary, None, &config.templates);
         let found = checked.diagnostics.into_iter().filter(|found| found.severity == Severity::Error);
@@ -42,9 +42,9 @@ impl Findings {
         self.warnings.extend(template.broken_rules().into_iter().filter_map(|error| entry.mistake(error)));
     }
 
-    fn judge_trigger(&mut self, entry: &Entry<Trigger>, dictionary: &dyn TagLookup, config: &Config) {
+    fn check_trigger(&mut self, entry: &ImportEntry<Trigger>, dictionary: &dyn TagLookup, config: &Config) {
         let trigger = &entry.value;
-        let setting = Setting { event: Some(&trigger.event), ..Setting::of(dictionary) };
+        let setting = CompileContext { event: Some(&trigger.event), ..CompileContext::of(dictionary) };
         let (_, found) = Expressions::compile(&trigger.url, &trigger.headers, &setting, &config.templates);
         let errors = found.iter().filter(|found| templating::is_error(found)).map(RequestFinding::mistake);
         self.mistakes.extend(errors.filter_map(|error| entry.mistake(error)));
@@ -62,9 +62,9 @@ impl Findings {
             report(&visible_line(&format!("{name}: {mistake}")));
         }
         for warning in &self.warnings {
-            let told = visible_line(&format!("{warning}"));
+            let message = visible_line(&format!("{warning}"));
             report(&format!(
-                "{}: {WARNING}warning{WARNING:#}: {told}; the HTTP interface refuses to save this",
+                "{}: {WARNING}warning{WARNING:#}: {message}; the HTTP interface refuses to save this",
                 visible_line(name)
             ));
         }

@@ -10,12 +10,12 @@ const TRIED_EVERY: Duration = Duration::from_millis(1);
 
 /// Wakes the tasks that wait for a share to become free.
 #[derive(Debug, Default)]
-pub(super) struct Freed {
+pub(super) struct ShareNotifier {
     waiting: AtomicUsize,
     notify: Notify,
 }
 
-impl Freed {
+impl ShareNotifier {
     /// Wakes all waiting tasks.
     pub(super) fn wake(&self) {
         if self.waiting.load(Ordering::SeqCst) > 0 {
@@ -25,7 +25,7 @@ impl Freed {
 
     /// Calls `is_done` until it is true. Between the calls it waits for a share to become free.
     pub(super) async fn until(&self, mut is_done: impl FnMut() -> bool) {
-        let _waiting = Waiting::new(self);
+        let _waiting = WaitingTask::new(self);
         loop {
             let freed = self.notify.notified();
             tokio::pin!(freed);
@@ -42,7 +42,7 @@ impl Freed {
 }
 
 #[cfg(test)]
-impl Freed {
+impl ShareNotifier {
     /// Whether a task waits.
     pub(super) fn is_awaited(&self) -> bool {
         self.waiting.load(Ordering::SeqCst) > 0
@@ -50,16 +50,16 @@ impl Freed {
 }
 
 /// Counts a waiting task.
-struct Waiting<'a>(&'a Freed);
+struct WaitingTask<'a>(&'a ShareNotifier);
 
-impl<'a> Waiting<'a> {
-    fn new(freed: &'a Freed) -> Self {
+impl<'a> WaitingTask<'a> {
+    fn new(freed: &'a ShareNotifier) -> Self {
         freed.waiting.fetch_add(1, Ordering::SeqCst);
         Self(freed)
     }
 }
 
-impl Drop for Waiting<'_> {
+impl Drop for WaitingTask<'_> {
     fn drop(&mut self) {
         self.0.waiting.fetch_sub(1, Ordering::SeqCst);
     }

@@ -1,5 +1,5 @@
-//! Accepts requests that are measured: the journal keeps them, if there is one, and their firings go on. Requests that
-//! are accepted at about the same moment are written together.
+//! Accepts requests that are measured: the journal keeps them, if there is one, and their firings are passed on.
+//! Requests that are accepted at about the same moment are written together.
 
 use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -10,13 +10,13 @@ use std::time::Instant;
 use actix::Recipient;
 
 use super::cursor::Cursor;
-use super::fired::Fired;
-use super::keeping;
+use super::fired_event::FiredEvent;
+use super::unfinished;
 use crate::flow::in_flight::Admission;
-use crate::flow::keep::{Keep, KeepPart};
+use crate::flow::journal::{AcceptJournal, PartToJournal};
 use crate::flow::messages::FiringsMatched;
 use crate::flow::refusal::Refusal;
-use crate::model::outcome::Dropped;
+use crate::model::outcome::DropReason;
 use crate::telemetry::metrics::Metrics;
 
 /// Events of requests that are written together: few enough for a short write.
@@ -24,7 +24,7 @@ const TOGETHER_MAX: usize = 256;
 
 /// A request whose deliveries are charged.
 #[derive(Debug)]
-pub(super) struct Measured {
+pub(super) struct MeasuredRequest {
     pub(super) cursors: Vec<Cursor>,
     pub(super) events: usize,
     pub(super) accepted_at: Instant,
@@ -33,24 +33,24 @@ pub(super) struct Measured {
 
 /// Accepts the requests of one thread.
 #[derive(Debug)]
-pub(super) struct Accepting {
+pub(super) struct RequestAcceptor {
     metrics: Arc<Metrics>,
-    keep: Option<Arc<dyn Keep>>,
+    keep: Option<Arc<dyn AcceptJournal>>,
     renderer: Recipient<FiringsMatched>,
     /// Requests that are written next.
-    together: RefCell<Vec<Measured>>,
+    together: RefCell<Vec<MeasuredRequest>>,
 }
 
-impl Accepting {
+impl RequestAcceptor {
     pub(super) fn new(
         metrics: Arc<Metrics>,
-        keep: Option<Arc<dyn Keep>>,
+        keep: Option<Arc<dyn AcceptJournal>>,
         renderer: Recipient<FiringsMatched>,
     ) -> Rc<Self> {
         Rc::new(Self { metrics, keep, renderer, together: RefCell::default() })
     }
 
-    pub(super) fn accept(self: &Rc<Self>, request: Measured) {
+    pub(super) fn accept(self: &Rc<Self>, request: MeasuredRequest) {
         if !self.renderer.connected() {
             return self.refuse(&request, Refusal::Stopping);
         }
@@ -62,9 +62,9 @@ impl Accepting {
         }
     }
 
-    fn accept_paced(&self, keep: &dyn Keep, mut request: Measured, unfinished: usize) {
+    fn accept_paced(&self, keep: &dyn AcceptJournal, mut request: MeasuredRequest, unfinished: usize) {
         let fired = request.cursors.iter().flat_map(Cursor::fired);
-        match keeping::begin(keep, fired, unfinished, &request.admission) {
+        match unfinished::begin(keep, fired, unfinished, &request.admission) {
             Ok((unfinished, mut kept)) => {
                 request.cursors.iter_mut().for_each(|cursor| cursor.kept(&mut kept, Some(&unfinished)));
                 self.pass_on(request);
@@ -73,7 +73,7 @@ impl Accepting {
         }
     }
 
-    fn accept_together(self: &Rc<Self>, request: Measured) {
+    fn accept_together(self: &Rc<Self>, request: MeasuredRequest) {
         let mut together = self.together.borrow_mut();
         together.push(request);
         let is_first = together.len() == 1;
@@ -111,13 +111,13 @@ impl Accepting {
                 }
             }
             Err(_) => together.iter().for_each(|request| {
-                self.metrics.deliveries.dropped.inc(Dropped::Panic);
+                self.metrics.deliveries.dropped.inc(DropReason::Panic);
                 request.admission.replace_response(Err(Refusal::Panic));
             }),
         }
     }
 
-    fn pass_on(&self, request: Measured) {
+    fn pass_on(&self, request: MeasuredRequest) {
         self.metrics.events.accepted.inc_by(request.events as u64);
         for cursor in request.cursors.into_iter().filter(|cursor| !cursor.is_empty()) {
             let sent = self.renderer.try_send(FiringsMatched {
@@ -128,30 +128,30 @@ impl Accepting {
             });
             // The Renderer is connected, and its mailbox has room for all events that may be in flight.
             if sent.is_err() {
-                self.metrics.deliveries.dropped.inc(Dropped::Panic);
+                self.metrics.deliveries.dropped.inc(DropReason::Panic);
             }
         }
     }
 
-    pub(super) fn refuse(&self, request: &Measured, refusal: Refusal) {
+    pub(super) fn refuse(&self, request: &MeasuredRequest, refusal: Refusal) {
         refusal.count(&self.metrics);
         request.admission.replace_response(Err(refusal));
     }
 }
 
 /// Writes whole requests together. Returns which of them are kept; each firing of those has its handle.
-fn keep_all(keep: &dyn Keep, requests: &mut [Measured]) -> Vec<Result<(), Refusal>> {
+fn keep_all(keep: &dyn AcceptJournal, requests: &mut [MeasuredRequest]) -> Vec<Result<(), Refusal>> {
     let all_fired = || requests.iter().flat_map(|request| &request.cursors).flat_map(Cursor::fired);
     let mut firings: Vec<(u64, &str)> = Vec::with_capacity(all_fired().map(|fired| fired.triggers.len()).sum());
-    firings.extend(all_fired().flat_map(Fired::listed));
+    firings.extend(all_fired().flat_map(FiredEvent::listed));
     let mut rest = firings.as_slice();
     let parts = requests.iter().map(|request| {
         let mut parts = Vec::with_capacity(request.events);
         let fired = request.cursors.iter().flat_map(Cursor::fired);
-        parts.extend(fired.filter_map(|fired| keeping::part(fired, &mut rest)));
+        parts.extend(fired.filter_map(|fired| unfinished::part(fired, &mut rest)));
         parts
     });
-    let parts: Vec<Vec<KeepPart<'_>>> = parts.collect();
+    let parts: Vec<Vec<PartToJournal<'_>>> = parts.collect();
     let admissions: Vec<Admission> = requests.iter().map(|request| Arc::clone(&request.admission)).collect();
     let kept = keep.whole(&parts, Box::new(admissions));
     let of_each = requests.iter_mut().zip(kept).map(|(request, kept)| {

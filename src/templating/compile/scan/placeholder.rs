@@ -4,12 +4,12 @@
 use super::blocks::name_of;
 use super::is_space_or_tilde;
 
-/// The name in a hushed expression. A private character, which the scan refuses in a customer's expressions.
-pub(crate) const HUSHED: char = '\u{e002}';
+/// The name in the placeholder of an expression. A private character, which the scan refuses in a customer's expressions.
+pub(crate) const PLACEHOLDER: char = '\u{e002}';
 
 /// A placeholder with the same number of characters and the same line breaks, so that what follows keeps its line and
 /// column. A block keeps its name. `None` if there is no room for it.
-pub(crate) fn hushed(expression: &str) -> Option<String> {
+pub(crate) fn with_placeholder(expression: &str) -> Option<String> {
     let inside = expression.strip_prefix("{{")?.strip_suffix("}}")?;
     let kept = kept(inside)?;
     let mut text = format!("{{{{{}", &inside[..kept]);
@@ -20,7 +20,7 @@ pub(crate) fn hushed(expression: &str) -> Option<String> {
             '\n' | '\r' => c,
             _ if spaced && !named => {
                 named = true;
-                HUSHED
+                PLACEHOLDER
             }
             _ => {
                 spaced = true;
@@ -63,7 +63,7 @@ mod tests {
             ("{{#*inline x}}", None),
             ("{{x", None),
         ] {
-            assert_eq!(hushed(expression).as_deref(), expected, "{expression}");
+            assert_eq!(with_placeholder(expression).as_deref(), expected, "{expression}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The journal's implementation of [`crate::flow::keep`].
+//! The journal's implementation of [`crate::flow::journal`].
 
 use std::any::Any;
 use std::cell::RefCell;
@@ -7,18 +7,19 @@ use std::rc::Rc;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use super::accept::{Accepted, Acceptor, Part, Request};
+use super::accept::{AcceptedPart, AcceptedRequests, Acceptor, PartialRequest};
 use super::begin::Beginner;
 use super::body::EventFields;
 use super::disk::Disk;
-use super::ledger::{Entry, Firing, lock};
-use super::threads::{JournalContext, Ready, now_ms};
+use super::ledger::{EntryFiring, LedgerEntry, lock};
+use super::threads::{BegunResult, JournalContext, now_ms};
 use crate::flow::drill;
-use crate::flow::fairness::{Pool, Taken};
-use crate::flow::keep::{
-    Begin, BeginGroup, Keep, KeepEvent, KeepPart, KeepRequest, Keeping, Kept, KeptEntry, KeptPart, KeptRequest, Turn,
+use crate::flow::fairness::{Pool, TakenUnits};
+use crate::flow::journal::{
+    AcceptJournal, AttemptGroup, AttemptJournal, AttemptStart, EventJournal, EventToJournal, JournaledEvent,
+    JournaledFiring, JournaledFirings, JournaledParts, PartToJournal, RequestJournal,
 };
-use crate::flow::refusal::{Full, Refusal};
+use crate::flow::refusal::{ReachedBound, Refusal};
 use crate::model::id::AccountId;
 
 /// Bytes of a record in addition to its fields: an estimate for an account's share.
@@ -30,51 +31,51 @@ const AGAIN_AFTER: Duration = Duration::from_millis(100);
 
 /// The journal, for the threads that use it.
 #[derive(Debug)]
-pub(super) struct Handle {
+pub(super) struct JournalHandle {
     pub(super) shared: Arc<JournalContext>,
     pub(super) accounts: Arc<Pool<AccountId>>,
     pub(super) age_max: Duration,
 }
 
-impl Keeping for Handle {
-    fn keep(&self) -> Arc<dyn Keep> {
+impl EventJournal for JournalHandle {
+    fn keep(&self) -> Arc<dyn AcceptJournal> {
         let acceptor = Arc::new(Mutex::new(Acceptor::new(Arc::clone(&self.shared.journal))));
         lock(&self.shared.acceptors).push(Arc::downgrade(&acceptor));
         let (shared, accounts) = (Arc::clone(&self.shared), Arc::clone(&self.accounts));
-        Arc::new(AcceptHandle(Arc::new(Accepting { acceptor, shared, accounts })))
+        Arc::new(AcceptHandle(Arc::new(ThreadAcceptor { acceptor, shared, accounts })))
     }
 
-    fn begin(&self) -> Rc<dyn Begin> {
+    fn begin(&self) -> Rc<dyn AttemptJournal> {
         let beginner = Arc::new(Mutex::new(Beginner::new(Arc::clone(&self.shared.journal))));
         lock(&self.shared.beginners).push(Arc::downgrade(&beginner));
         let (shared, next) = (Arc::clone(&self.shared), RefCell::default());
-        Rc::new(BeginHandle(Rc::new(Beginning { beginner, shared, next, age_max: self.age_max })))
+        Rc::new(BeginHandle(Rc::new(AttemptRecorder { beginner, shared, next, age_max: self.age_max })))
     }
 }
 
 /// Keeps what one thread accepts. Only that thread takes the lock, except for a request to close an old segment.
 #[derive(Debug)]
-struct Accepting {
+struct ThreadAcceptor {
     acceptor: Arc<Mutex<Acceptor<Disk>>>,
     shared: Arc<JournalContext>,
     accounts: Arc<Pool<AccountId>>,
 }
 
 #[derive(Debug)]
-struct AcceptHandle(Arc<Accepting>);
+struct AcceptHandle(Arc<ThreadAcceptor>);
 
-impl Keep for AcceptHandle {
-    fn whole(&self, requests: &[Vec<KeepPart<'_>>], admissions: Box<dyn Any + Send>) -> Vec<KeptRequest> {
+impl AcceptJournal for AcceptHandle {
+    fn whole(&self, requests: &[Vec<PartToJournal<'_>>], admissions: Box<dyn Any + Send>) -> Vec<JournaledParts> {
         self.0.whole(requests, admissions)
     }
 
-    fn request(&self) -> Box<dyn KeepRequest> {
-        Box::new(AcceptedRequest { lane: Arc::clone(&self.0), request: Request::default(), is_committed: false })
+    fn request(&self) -> Box<dyn RequestJournal> {
+        Box::new(PendingRequest { lane: Arc::clone(&self.0), request: PartialRequest::default(), is_committed: false })
     }
 }
 
-impl Accepting {
-    fn whole(&self, requests: &[Vec<KeepPart<'_>>], admissions: Box<dyn Any + Send>) -> Vec<KeptRequest> {
+impl ThreadAcceptor {
+    fn whole(&self, requests: &[Vec<PartToJournal<'_>>], admissions: Box<dyn Any + Send>) -> Vec<JournaledParts> {
         let (now_ms, mut shares) = (now_ms(), Vec::with_capacity(requests.iter().map(Vec::len).sum()));
         let charged: Vec<_> = requests.iter().map(|parts| self.charge(parts, &mut shares)).collect();
         let accepted = requests.iter().zip(&charged).filter(|(_, charged)| charged.is_ok());
@@ -83,7 +84,7 @@ impl Accepting {
         }
         let records = accepted.map(|(parts, _)| parts.iter().map(|part| record_of(part, now_ms)));
         let written = lock(&self.acceptor).whole(records, shares, now_ms);
-        let refused = written.map(|Accepted { listed, end }| {
+        let refused = written.map(|AcceptedRequests { listed, end }| {
             self.shared.report_bytes();
             self.shared.release(&[end], admissions);
             listed.into_iter()
@@ -92,20 +93,20 @@ impl Accepting {
         let of_each = requests.iter().zip(charged).map(|(parts, charged)| {
             charged?;
             let listed = listed.as_mut().map_err(|refusal| refusal.clone())?;
-            Ok(listed.take(parts.len()).map(|(entry, firings)| KeptPart::new(entry, firings)).collect())
+            Ok(listed.take(parts.len()).map(|(entry, firings)| JournaledFirings::new(entry, firings)).collect())
         });
         of_each.collect()
     }
 
     /// Charges the parts of a request to their accounts' shares of the journal, or refuses.
-    fn charge(&self, parts: &[KeepPart<'_>], shares: &mut Vec<Taken>) -> Result<(), Refusal> {
+    fn charge(&self, parts: &[PartToJournal<'_>], shares: &mut Vec<TakenUnits>) -> Result<(), Refusal> {
         let before = shares.len();
         for own in parts.chunk_by(|a, b| a.account == b.account) {
             let Some(first) = own.first() else { continue };
             let all = own.iter().map(bytes_of).sum();
             let Some(mut taken) = self.accounts.share(first.account).take(all) else {
                 shares.truncate(before);
-                return Err(Refusal::Full(Full::Journal));
+                return Err(Refusal::Full(ReachedBound::Journal));
             };
             shares.extend(own.iter().filter_map(|part| taken.split(bytes_of(part))));
         }
@@ -119,13 +120,13 @@ impl Accepting {
 }
 
 #[derive(Debug)]
-struct AcceptedRequest {
-    lane: Arc<Accepting>,
-    request: Request<File>,
+struct PendingRequest {
+    lane: Arc<ThreadAcceptor>,
+    request: PartialRequest<File>,
     is_committed: bool,
 }
 
-fn record_of<'a>(part: &'a KeepPart<'a>, accepted_ms: u64) -> Part<'a> {
+fn record_of<'a>(part: &'a PartToJournal<'a>, accepted_ms: u64) -> AcceptedPart<'a> {
     let event = EventFields {
         accepted_ms,
         hops: part.event.hops,
@@ -138,25 +139,25 @@ fn record_of<'a>(part: &'a KeepPart<'a>, accepted_ms: u64) -> Part<'a> {
         data: &part.event.data,
         attributes: &part.event.attributes,
     };
-    Part { event, triggers: part.firings, is_more: part.is_more }
+    AcceptedPart { event, triggers: part.firings, is_more: part.is_more }
 }
 
-fn bytes_of(part: &KeepPart<'_>) -> usize {
+fn bytes_of(part: &PartToJournal<'_>) -> usize {
     let firings: usize = part.firings.iter().map(|(_, trigger)| FIRING_BYTES + trigger.len()).sum();
-    let KeepEvent { data, attributes, .. } = part.event;
+    let EventToJournal { data, attributes, .. } = part.event;
     let event = if part.is_more { 0 } else { data.len() + attributes.len() + part.id.len() + part.source.len() };
     RECORD_BYTES + event + firings
 }
 
-impl KeepRequest for AcceptedRequest {
-    fn add(&mut self, parts: &[KeepPart<'_>]) -> Result<Vec<KeptPart>, Refusal> {
+impl RequestJournal for PendingRequest {
+    fn add(&mut self, parts: &[PartToJournal<'_>]) -> Result<Vec<JournaledFirings>, Refusal> {
         let (mut shares, now_ms) = (Vec::with_capacity(parts.len()), now_ms());
         self.lane.charge(parts, &mut shares)?;
-        let records: Vec<Part<'_>> = parts.iter().map(|part| record_of(part, now_ms)).collect();
+        let records: Vec<AcceptedPart<'_>> = parts.iter().map(|part| record_of(part, now_ms)).collect();
         let added = lock(&self.lane.acceptor).add(&mut self.request, &records, shares, now_ms);
         let listed = added.map_err(|error| self.failed(&error))?;
         self.lane.shared.report_bytes();
-        Ok(listed.into_iter().map(|(entry, firings)| KeptPart::new(entry, firings)).collect())
+        Ok(listed.into_iter().map(|(entry, firings)| JournaledFirings::new(entry, firings)).collect())
     }
 
     fn commit(&mut self, admission: Box<dyn Any + Send>) -> Result<(), Refusal> {
@@ -169,14 +170,14 @@ impl KeepRequest for AcceptedRequest {
     }
 }
 
-impl AcceptedRequest {
+impl PendingRequest {
     fn failed(&mut self, error: &std::io::Error) -> Refusal {
         self.request.abandon();
         self.lane.failed(error)
     }
 }
 
-impl Drop for AcceptedRequest {
+impl Drop for PendingRequest {
     fn drop(&mut self) {
         if !self.is_committed {
             self.request.abandon();
@@ -184,7 +185,7 @@ impl Drop for AcceptedRequest {
     }
 }
 
-impl KeptEntry for Entry<File> {
+impl JournaledEvent for LedgerEntry<File> {
     fn ended(self: Arc<Self>, index: u32) {
         self.dropped(index);
     }
@@ -196,7 +197,7 @@ impl KeptEntry for Entry<File> {
 
 /// Records the attempts that begin on one thread: those of about the same moment together.
 #[derive(Debug)]
-struct Beginning {
+struct AttemptRecorder {
     beginner: Arc<Mutex<Beginner<Disk>>>,
     shared: Arc<JournalContext>,
     next: RefCell<NextRecord>,
@@ -206,23 +207,23 @@ struct Beginning {
 /// What the next begun record will name. A group whose record failed waits for it beside newer ones.
 #[derive(Debug, Default)]
 struct NextRecord {
-    firings: Vec<Firing<File>>,
-    groups: Vec<Rc<BeginGroup>>,
+    firings: Vec<EntryFiring<File>>,
+    groups: Vec<Rc<AttemptGroup>>,
 }
 
 #[derive(Debug)]
-struct BeginHandle(Rc<Beginning>);
+struct BeginHandle(Rc<AttemptRecorder>);
 
-impl Begin for BeginHandle {
-    fn begin(&self, kept: Kept) -> Option<Rc<BeginGroup>> {
+impl AttemptJournal for BeginHandle {
+    fn begin(&self, kept: JournaledFiring) -> Option<Rc<AttemptGroup>> {
         let (entry, index) = kept.take()?;
-        let firing = (entry.downcast::<Entry<File>>().ok()?, index);
+        let firing = (entry.downcast::<LedgerEntry<File>>().ok()?, index);
         let mut next = self.0.next.borrow_mut();
         next.firings.push(firing);
         if let Some(group) = next.groups.last() {
             return Some(Rc::clone(group));
         }
-        let group = Rc::<BeginGroup>::default();
+        let group = Rc::<AttemptGroup>::default();
         next.groups.push(Rc::clone(&group));
         actix_rt::spawn(Rc::clone(&self.0).write());
         Some(group)
@@ -233,7 +234,7 @@ impl Begin for BeginHandle {
     }
 }
 
-impl Beginning {
+impl AttemptRecorder {
     /// Writes the next record once all other ready tasks of the thread have run, and lets its attempts begin.
     async fn write(self: Rc<Self>) {
         tokio::task::yield_now().await;
@@ -248,17 +249,17 @@ impl Beginning {
                 Ok(begun) => {
                     drill::end_process_at("POSTHASTE_DRILL_END_AFTER_BEGUN");
                     match self.shared.ready(begun).await {
-                        Ready::Begun => return groups.iter().for_each(|group| group.set(Turn::Now)),
+                        BegunResult::Begun => return groups.iter().for_each(|group| group.set(AttemptStart::Now)),
                         // The next record goes to another segment.
-                        Ready::NotSynced(again) => firings = again,
-                        Ready::Stopped => return,
+                        BegunResult::NotSynced(again) => firings = again,
+                        BegunResult::Stopped => return,
                     }
                 }
                 Err(failed) => {
                     // Without its record no attempt begins; they wait until the disk has room.
                     self.shared.failed(&failed.error);
                     firings = failed.firings;
-                    groups.iter().for_each(|group| group.set(Turn::Later));
+                    groups.iter().for_each(|group| group.set(AttemptStart::Later));
                     tokio::time::sleep(AGAIN_AFTER).await;
                 }
             }

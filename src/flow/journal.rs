@@ -1,5 +1,5 @@
 //! What the stages require of the journal: it keeps accepted events before the producer gets its response, and it
-//! records that an attempt begins before its first byte is sent. A node without a journal uses nothing of this.
+//! records that an attempt begins before its first byte is sent. A node without a journal does not use this file.
 
 use std::any::Any;
 use std::cell::{Cell, RefCell};
@@ -11,36 +11,37 @@ use std::sync::Arc;
 use std::task::{Poll, Waker};
 use std::time::Duration;
 
-use super::fairness::Taken;
+use super::fairness::TakenUnits;
+use super::permit::Permit;
 use super::refusal::Refusal;
 use crate::model::id::AccountId;
 
 /// The journal of a node, as its threads use it.
-pub trait Keeping: fmt::Debug + Send + Sync {
+pub trait EventJournal: fmt::Debug + Send + Sync {
     /// For a thread that accepts events.
-    fn keep(&self) -> Arc<dyn Keep>;
+    fn keep(&self) -> Arc<dyn AcceptJournal>;
 
     /// For a thread that sends. Must be called on that thread.
-    fn begin(&self) -> Rc<dyn Begin>;
+    fn begin(&self) -> Rc<dyn AttemptJournal>;
 }
 
 /// Keeps what one thread accepts.
-pub trait Keep: fmt::Debug + Send + Sync {
+pub trait AcceptJournal: fmt::Debug + Send + Sync {
     /// Keeps whole requests with one write. Returns for each the handles of its parts' firings, or why it is refused.
     /// `admissions`, and so the responses, are held until what was written is as safe as `store.survives` demands.
-    fn whole(&self, requests: &[Vec<KeepPart<'_>>], admissions: Box<dyn Any + Send>) -> Vec<KeptRequest>;
+    fn whole(&self, requests: &[Vec<PartToJournal<'_>>], admissions: Box<dyn Any + Send>) -> Vec<JournaledParts>;
 
     /// Starts to keep a request whose firings are not all known.
-    fn request(&self) -> Box<dyn KeepRequest>;
+    fn request(&self) -> Box<dyn RequestJournal>;
 }
 
 /// The handles of the firings of each part of a request, or why it is refused.
-pub type KeptRequest = Result<Vec<KeptPart>, Refusal>;
+pub type JournaledParts = Result<Vec<JournaledFirings>, Refusal>;
 
 /// A request that is kept in parts. If it is dropped before the commit, nothing of it is kept.
-pub trait KeepRequest: fmt::Debug + Send {
+pub trait RequestJournal: fmt::Debug + Send {
     /// Writes events and their firings: all of them or none. Returns the handles of each part's firings.
-    fn add(&mut self, parts: &[KeepPart<'_>]) -> Result<Vec<KeptPart>, Refusal>;
+    fn add(&mut self, parts: &[PartToJournal<'_>]) -> Result<Vec<JournaledFirings>, Refusal>;
 
     /// All parts are written. The admission, and so the response, is held until they are as safe as `store.survives`
     /// demands.
@@ -49,9 +50,9 @@ pub trait KeepRequest: fmt::Debug + Send {
 
 /// An event with some of its firings.
 #[derive(Debug, Clone, Copy)]
-pub struct KeepPart<'a> {
+pub struct PartToJournal<'a> {
     /// The event.
-    pub event: &'a KeepEvent,
+    pub event: &'a EventToJournal,
     /// The account whose triggers it fires.
     pub account: &'a AccountId,
     /// Its id.
@@ -66,13 +67,13 @@ pub struct KeepPart<'a> {
 
 /// What is kept of an event in addition to its id and source.
 #[derive(Debug, Clone)]
-pub struct KeepEvent {
+pub struct EventToJournal {
     /// Its type.
     pub event_type: crate::model::event::EventType,
     /// Its time.
     pub time: Arc<str>,
     /// Its data, as JSON.
-    pub data: crate::json::Source,
+    pub data: crate::json::OriginalText,
     /// What else a CloudEvent says of itself, as JSON; may be empty.
     pub attributes: String,
     /// Whether the producer chose its id.
@@ -84,15 +85,15 @@ pub struct KeepEvent {
 /// A firing in the journal. Dropping it before its attempt begins records that it ended without one, so that it is not
 /// sent after a restart. During a stop it is left in the journal instead.
 #[derive(Debug)]
-pub struct Kept {
-    entry: Option<Arc<dyn KeptEntry>>,
+pub struct JournaledFiring {
+    entry: Option<Arc<dyn JournaledEvent>>,
     index: u32,
     /// Released when the attempt begins, or with this.
-    held: Option<Taken>,
+    held: Option<TakenUnits>,
 }
 
 /// The journal's own representation of an event.
-pub trait KeptEntry: fmt::Debug + Any + Send + Sync {
+pub trait JournaledEvent: fmt::Debug + Any + Send + Sync {
     /// One of its firings has ended without an attempt.
     fn ended(self: Arc<Self>, index: u32);
 
@@ -100,14 +101,14 @@ pub trait KeptEntry: fmt::Debug + Any + Send + Sync {
     fn own(self: Arc<Self>) -> Arc<dyn Any + Send + Sync>;
 }
 
-impl Kept {
+impl JournaledFiring {
     /// A firing of an entry.
-    pub fn new(entry: Arc<dyn KeptEntry>, index: u32) -> Self {
+    pub fn new(entry: Arc<dyn JournaledEvent>, index: u32) -> Self {
         Self { entry: Some(entry), index, held: None }
     }
 
     /// Keeps these units until the attempt begins or the delivery ends without one.
-    pub fn holding(mut self, held: Option<Taken>) -> Self {
+    pub fn holding(mut self, held: Option<TakenUnits>) -> Self {
         self.held = held;
         self
     }
@@ -118,7 +119,7 @@ impl Kept {
     }
 }
 
-impl Drop for Kept {
+impl Drop for JournaledFiring {
     fn drop(&mut self) {
         if let Some(entry) = self.entry.take() {
             entry.ended(self.index);
@@ -129,29 +130,29 @@ impl Drop for Kept {
 /// The handles of the firings of one part, in order. Those that are left when it is dropped have ended without an
 /// attempt.
 #[derive(Debug)]
-pub struct KeptPart {
-    entry: Option<Arc<dyn KeptEntry>>,
+pub struct JournaledFirings {
+    entry: Option<Arc<dyn JournaledEvent>>,
     indexes: Range<u32>,
 }
 
-impl KeptPart {
+impl JournaledFirings {
     /// The firings of an entry with these indexes.
-    pub fn new(entry: Arc<dyn KeptEntry>, indexes: Range<u32>) -> Self {
+    pub fn new(entry: Arc<dyn JournaledEvent>, indexes: Range<u32>) -> Self {
         Self { entry: Some(entry), indexes }
     }
 }
 
-impl Iterator for KeptPart {
-    type Item = Kept;
+impl Iterator for JournaledFirings {
+    type Item = JournaledFiring;
 
-    fn next(&mut self) -> Option<Kept> {
+    fn next(&mut self) -> Option<JournaledFiring> {
         let index = self.indexes.next()?;
         let entry = if self.indexes.is_empty() { self.entry.take() } else { self.entry.clone() };
-        entry.map(|entry| Kept::new(entry, index))
+        entry.map(|entry| JournaledFiring::new(entry, index))
     }
 }
 
-impl Drop for KeptPart {
+impl Drop for JournaledFirings {
     fn drop(&mut self) {
         self.for_each(drop);
     }
@@ -159,7 +160,7 @@ impl Drop for KeptPart {
 
 /// Whether attempts may begin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Turn {
+pub enum AttemptStart {
     /// As soon as their record is written.
     #[default]
     Soon,
@@ -172,20 +173,28 @@ pub enum Turn {
 
 /// Attempts of one thread whose record is written together.
 #[derive(Debug, Default)]
-pub struct BeginGroup {
-    turn: Cell<Turn>,
+pub struct AttemptGroup {
+    turn: Cell<AttemptStart>,
     waiting: RefCell<Vec<Waker>>,
+    /// Released with the group.
+    permits: RefCell<Vec<Permit>>,
 }
 
-impl BeginGroup {
+impl AttemptGroup {
     /// Tells all attempts of the group.
-    pub fn set(&self, turn: Turn) {
+    pub fn set(&self, turn: AttemptStart) {
         self.turn.set(turn);
         self.waiting.take().into_iter().for_each(Waker::wake);
     }
 
+    /// Releases a permit when the last attempt of the group begins. Each response to a producer wakes a thread, but those
+    /// that are sent at the same moment wake it once.
+    pub fn release_last(self: Rc<Self>, permit: Option<Permit>) {
+        self.permits.borrow_mut().extend(permit);
+    }
+
     /// Waits until the turn is not `before` any more.
-    pub async fn after(&self, before: Turn) -> Turn {
+    pub async fn after(&self, before: AttemptStart) -> AttemptStart {
         poll_fn(|context| {
             let turn = self.turn.get();
             if turn != before {
@@ -199,9 +208,9 @@ impl BeginGroup {
 }
 
 /// Records the attempts that begin on one thread.
-pub trait Begin: fmt::Debug {
+pub trait AttemptJournal: fmt::Debug {
     /// Adds an attempt to the group whose record is written next; `None` if the firing is of another journal.
-    fn begin(&self, kept: Kept) -> Option<Rc<BeginGroup>>;
+    fn begin(&self, kept: JournaledFiring) -> Option<Rc<AttemptGroup>>;
 
     /// A delivery that has waited longer than this is dropped.
     fn age_max(&self) -> Duration;

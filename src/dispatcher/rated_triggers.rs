@@ -12,25 +12,25 @@ use crate::model::id::{AccountId, TriggerId};
 /// At this number of known triggers, those without waiting deliveries are forgotten.
 const TRIGGERS_SWEPT_AT: usize = 1_024;
 
-type Key = (AccountId, TriggerId);
+type TriggerKey = (AccountId, TriggerId);
 
 /// The rated triggers of one destination.
 #[derive(Debug, Default)]
-pub(super) struct Rated {
-    triggers: HashMap<Key, Trigger>,
+pub(super) struct RatedTriggers {
+    triggers: HashMap<TriggerKey, RatedTrigger>,
     /// When the first waiting delivery of each trigger is due.
-    due: BinaryHeap<Reverse<(Instant, Key)>>,
+    due: BinaryHeap<Reverse<(Instant, TriggerKey)>>,
     len: usize,
 }
 
 #[derive(Debug)]
-struct Trigger {
+struct RatedTrigger {
     rate: Rate,
     per_s: u32,
     waiting: VecDeque<InFlight>,
 }
 
-impl Rated {
+impl RatedTriggers {
     pub(super) fn len(&self) -> usize {
         self.len
     }
@@ -44,7 +44,7 @@ impl Rated {
             self.triggers.retain(|_, trigger| !trigger.waiting.is_empty());
         }
         let key = (queued.account.id.clone(), trigger);
-        let made = || Trigger { rate: Rate::new(per_s, now), per_s: per_s.get(), waiting: VecDeque::new() };
+        let made = || RatedTrigger { rate: Rate::new(per_s, now), per_s: per_s.get(), waiting: VecDeque::new() };
         let trigger = self.triggers.entry(key.clone()).or_insert_with(made);
         if trigger.per_s != per_s.get() {
             trigger.rate = Rate::new(per_s, now);
@@ -104,8 +104,8 @@ trait PopIfDue {
     fn pop_if_due(&mut self, now: Instant) -> Option<Self::Item>;
 }
 
-impl PopIfDue for BinaryHeap<Reverse<(Instant, Key)>> {
-    type Item = Reverse<(Instant, Key)>;
+impl PopIfDue for BinaryHeap<Reverse<(Instant, TriggerKey)>> {
+    type Item = Reverse<(Instant, TriggerKey)>;
 
     fn pop_if_due(&mut self, now: Instant) -> Option<Self::Item> {
         let is_due = self.peek().is_some_and(|Reverse((at, _))| *at <= now);

@@ -1,4 +1,4 @@
-//! How many entries each account has in the streams, as Redis last said. They count for the account's share of
+//! How many entries each account has in the streams, as Redis last reported. They count for the account's share of
 //! `cluster.backlog_max`, on every node that accepts events of it.
 
 use std::collections::HashMap;
@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::Streams;
-use crate::flow::account::Account;
+use crate::flow::account::AccountShares;
 use crate::flow::gate::Gate;
 use crate::model::id::AccountId;
 use crate::redis::{FromRedisValue as _, Value};
@@ -25,7 +25,7 @@ pub(super) struct AccountEntries {
 
 #[derive(Debug)]
 struct EntriesOf {
-    account: Arc<Account>,
+    account: Arc<AccountShares>,
     /// In each stream.
     entries: Vec<usize>,
 }
@@ -36,10 +36,10 @@ impl AccountEntries {
     }
 
     /// Sets how many entries accounts have in one stream: names and numbers in turn.
-    pub(super) fn set(&self, gate: &Gate, partition: usize, told: Vec<Value>) {
-        let mut told = told.into_iter();
+    pub(super) fn set(&self, gate: &Gate, partition: usize, reported: Vec<Value>) {
+        let mut reported = reported.into_iter();
         let mut accounts = self.accounts.lock().unwrap_or_else(PoisonError::into_inner);
-        while let (Some(name), Some(entries)) = (told.next(), told.next()) {
+        while let (Some(name), Some(entries)) = (reported.next(), reported.next()) {
             let name = String::from_redis_value(name).ok().and_then(|name| AccountId::new(&name).ok());
             let (Some(name), Ok(entries)) = (name, usize::from_redis_value(entries)) else { continue };
             let new = || EntriesOf { account: gate.account(&name), entries: vec![0; self.partitions] };

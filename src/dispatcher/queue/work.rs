@@ -1,0 +1,115 @@
+//! The workers of a destination: tasks that make one attempt after the other. A worker for which nothing is queued waits
+//! for the next delivery, since starting a task for each single delivery takes longer than queueing it.
+
+use std::cell::{Cell, RefCell};
+use std::future::poll_fn;
+use std::rc::Rc;
+use std::task::{Poll, Waker};
+use std::time::Instant;
+
+use super::Queue;
+use crate::dispatcher::waiting::AttemptInFlight;
+use crate::flow::in_flight::InFlight;
+
+/// How many workers of one destination wait at most: enough for what usually begins at the same moment.
+const IDLE_MAX: usize = 16;
+
+/// A delivery whose attempt is counted.
+type CountedDelivery = (InFlight, AttemptInFlight);
+
+/// The workers that wait.
+#[derive(Default)]
+pub(super) struct IdleWorkers {
+    waiting: RefCell<Vec<Rc<WorkerSlot>>>,
+    /// No worker waits any more.
+    closed: Cell<bool>,
+}
+
+/// Where a waiting worker gets its next delivery.
+#[derive(Default)]
+struct WorkerSlot {
+    job: Cell<Option<CountedDelivery>>,
+    waker: Cell<Option<Waker>>,
+}
+
+impl WorkerSlot {
+    fn wake(&self) {
+        if let Some(waker) = self.waker.take() {
+            waker.wake();
+        }
+    }
+}
+
+impl IdleWorkers {
+    /// Hands a delivery to a waiting worker, or returns it if there is none.
+    fn hand(&self, job: CountedDelivery) -> Option<CountedDelivery> {
+        let Some(slot) = self.waiting.borrow_mut().pop() else { return Some(job) };
+        slot.job.set(Some(job));
+        slot.wake();
+        None
+    }
+
+    /// The next delivery for a worker; `None` if it is to end.
+    async fn next(&self, slot: &Rc<WorkerSlot>) -> Option<CountedDelivery> {
+        if self.closed.get() || self.waiting.borrow().len() >= IDLE_MAX {
+            return None;
+        }
+        self.waiting.borrow_mut().push(Rc::clone(slot));
+        poll_fn(|context| match slot.job.take() {
+            Some(job) => Poll::Ready(Some(job)),
+            None if self.closed.get() => Poll::Ready(None),
+            None => {
+                slot.waker.set(Some(context.waker().clone()));
+                Poll::Pending
+            }
+        })
+        .await
+    }
+
+    fn close(&self) {
+        self.closed.set(true);
+        self.waiting.take().iter().for_each(|slot| slot.wake());
+    }
+}
+
+impl Queue {
+    /// Begins an attempt.
+    pub(super) fn start(self: &Rc<Self>, queued: InFlight) {
+        self.workers.set(self.workers.get() + 1);
+        let attempt = self.waiting.borrow_mut().begin(&queued);
+        if let Some(job) = self.idle.hand((queued, attempt)) {
+            actix_rt::spawn(Rc::clone(self).work(job));
+        }
+    }
+
+    /// Ends the workers that wait, which keep the queue and its connections. The others end after their attempts.
+    pub(in crate::dispatcher) fn dismiss_workers(&self) {
+        self.idle.close();
+    }
+
+    async fn work(self: Rc<Self>, first: CountedDelivery) {
+        let (slot, mut next) = (Rc::default(), Some(first));
+        while let Some(job) = next {
+            self.work_from(job).await;
+            next = self.idle.next(&slot).await;
+        }
+    }
+
+    /// Sends this delivery and then queued ones, until the queue is empty.
+    async fn work_from(self: &Rc<Self>, first: CountedDelivery) {
+        let mut next = Some(first);
+        while let Some((queued, attempt)) = next {
+            let took = self.send(queued).await;
+            self.waiting.borrow_mut().end(attempt);
+            let goes_on = self.connections.may_go_on(self.workers.get(), Instant::now());
+            next = if goes_on { self.next(took) } else { None }.map(|queued| {
+                let attempt = self.waiting.borrow_mut().begin(&queued);
+                (queued, attempt)
+            });
+            self.start_more();
+        }
+        self.stalled.set(false);
+        self.workers.set(self.workers.get() - 1);
+        self.fetch_parked();
+    }
+}
