@@ -10,12 +10,15 @@ mod outbound;
 mod overflow;
 mod pace;
 mod parked;
+mod polls;
 mod queue;
 mod rated_triggers;
+mod saturation;
 mod set;
 mod signature;
 mod tally;
 mod waiting;
+mod work_off;
 
 use std::cell::Cell;
 use std::rc::Rc;

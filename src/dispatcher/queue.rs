@@ -4,6 +4,7 @@
 mod expiring;
 mod fetching;
 mod leave;
+mod stalling;
 mod work;
 
 use std::cell::{Cell, RefCell};
@@ -33,10 +34,6 @@ use crate::model::id::AccountId;
 use crate::model::outcome::{DropReason, Outcome};
 use crate::telemetry::metrics::Metrics;
 
-/// A destination does not stall if its queue would be empty after this many checks of [`Queue::watch`]: then a delivery
-/// waits because the node is busy, and to park it would make the node busier.
-const CHECKS_WORKED_OFF_IN: u64 = 4;
-
 /// One destination's deliveries.
 pub(super) struct Queue {
     destination: Destination,
@@ -56,6 +53,8 @@ pub(super) struct Queue {
     idle: work::IdleWorkers,
     /// See [`Queue::watch`].
     stalled: Cell<bool>,
+    /// Whether the thread had no time to spare when the destination was checked last.
+    saturated: Cell<bool>,
     watched: Cell<bool>,
     /// See [`Queue::start_expiring`].
     expiring: Cell<bool>,
@@ -88,6 +87,7 @@ impl Queue {
             workers: Cell::new(0),
             idle: work::IdleWorkers::default(),
             stalled: Cell::new(false),
+            saturated: Cell::new(false),
             watched: Cell::new(false),
             expiring: Cell::new(false),
             ended: Cell::new(0),
@@ -188,9 +188,9 @@ impl Queue {
     fn next(self: &Rc<Self>, took: Duration) -> Option<InFlight> {
         self.fetch_parked();
         let (since, queued) = self.pop(self.workers.get() - 1)?;
-        // A destination that was stalled for a moment, and now empties its queue quickly, paces producers again.
+        // A destination that was stalled for a moment, and now empties its queue in time, paces producers again.
         // Otherwise they would keep the queue full, and most of their events would be dropped.
-        if self.stalled.get() && took < self.bounds.stalled_after && since.elapsed() < self.patience() / 2 {
+        if self.stalled.get() && took < self.bounds.stalled_after && since.elapsed() < self.worked_off_within() {
             self.stalled.set(false);
         }
         self.metrics.deliveries.dequeued(queued.delivery.body.len());
@@ -204,49 +204,6 @@ impl Queue {
             self.metrics.deliveries.dequeued(queued.delivery.body.len());
         }
         self.parked.end();
-    }
-
-    /// Runs while deliveries are queued and checks whether the destination is stalled: no attempt ends any more, or one
-    /// delivery has waited too long and those that wait would take longer still at the present rate. A stalled
-    /// destination releases the events' permits: until its queue is empty, or moves quickly again, it delays no
-    /// producer.
-    async fn watch(self: Rc<Self>) {
-        let (mut ended, mut unchanged, mut behind) = (self.ended.get(), 0, 0);
-        loop {
-            tokio::time::sleep(self.bounds.stalled_after / 2).await;
-            let (oldest, waiting) = (self.waiting.borrow().oldest(), self.waiting.borrow().len() as u64);
-            let Some(since) = oldest else { break };
-            let worked_off = self.ended.get() - std::mem::replace(&mut ended, self.ended.get());
-            // Counted twice: after a pause of this thread, the first check runs before ended attempts are noticed.
-            unchanged = if worked_off == 0 { unchanged + 1 } else { 0 };
-            let is_behind = since.elapsed() >= self.patience() && worked_off * CHECKS_WORKED_OFF_IN < waiting;
-            behind = if is_behind { behind + 1 } else { 0 };
-            if unchanged >= 2 || behind >= 2 {
-                self.become_stalled();
-                break;
-            }
-        }
-        self.watched.set(false);
-    }
-
-    /// Releases the permits of queued deliveries, and gives back most of those from streams: other nodes could send
-    /// them, and they cost memory here.
-    fn become_stalled(&self) {
-        self.stalled.set(true);
-        let mut waiting = self.waiting.borrow_mut();
-        // Either all deliveries come from streams or none.
-        let parked = if waiting.is_in_stream() { waiting.keep(self.bounds.kept_max) } else { Vec::new() };
-        waiting.release_permits();
-        drop(waiting);
-        for queued in parked {
-            self.metrics.deliveries.dequeued(queued.delivery.body.len());
-            self.turn_away(DropReason::QueueFull, queued);
-        }
-    }
-
-    /// How long a delivery may wait before its destination counts as stalled.
-    fn patience(&self) -> Duration {
-        if self.gate.is_half_full() { self.bounds.stalled_after } else { self.bounds.behind_after }
     }
 
     /// The next delivery that may begin beside this many attempts, if the destination's rates allow one.

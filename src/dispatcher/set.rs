@@ -2,6 +2,7 @@
 //! only address of each. So a Dispatcher that reports as many messages as were sent has none on its way, and can stop
 //! without a loss.
 
+mod arrivals;
 mod turns;
 
 use std::cell::Cell;
@@ -12,6 +13,7 @@ use std::time::{Duration, Instant};
 use actix::{Actor, Addr, ArbiterHandle, AsyncContext as _, Context, Handler, MessageResult};
 use foldhash::HashMap;
 
+use self::arrivals::Arrivals;
 use super::bounds::DestinationBounds;
 use super::connections::DestinationConnections;
 use super::outbound::{Outbound, Outlets, ResolverError, system_resolver};
@@ -100,6 +102,7 @@ pub struct Dispatchers {
     overflow: Overflow,
     /// Whether the next look at what waits is set up.
     looks: bool,
+    arrivals: Arrivals,
 }
 
 impl Dispatchers {
@@ -113,7 +116,8 @@ impl Dispatchers {
             let (children, live) = (HashMap::default(), HashMap::default());
             let outlets = settings.outbound.on_thread(Rc::new(resolver));
             let overflow = Overflow::new(OVERFLOW_MAX, settings.config.queue_per_destination);
-            Self { settings, outlets, begin, children, live, generations: 0, destinations_max, overflow, looks: false }
+            let (generations, looks, arrivals) = (0, false, Arrivals::new());
+            Self { settings, outlets, begin, children, live, generations, destinations_max, overflow, looks, arrivals }
         }))
     }
 
@@ -237,17 +241,7 @@ impl Handler<DeliveriesRendered> for Dispatchers {
     type Result = ();
 
     fn handle(&mut self, message: DeliveriesRendered, context: &mut Self::Context) {
-        let mut deliveries = message.0.into_iter().peekable();
-        // Consecutive deliveries in a message often have the same destination; they are passed on together.
-        while let Some(first) = deliveries.next() {
-            let target = Arc::clone(&first.delivery.target);
-            let destination = &target.destination;
-            let mut run = vec![first];
-            while let Some(next) = deliveries.next_if(|next| next.delivery.target.destination == *destination) {
-                run.push(next);
-            }
-            self.route(destination, run, context);
-        }
+        self.arrive(message.0, context);
     }
 }
 

@@ -19,7 +19,7 @@ use super::gate::Gate;
 
 /// With three such stages on a thread, a request waits at most for a slice and a unit of work of each, at each of the steps
 /// that it takes.
-const SLICE: Slice = Slice { length: Duration::from_micros(250), turn: Duration::from_micros(100) };
+pub const SLICE: Slice = Slice { length: Duration::from_micros(250), turn: Duration::from_micros(100) };
 /// How long a job that is done at once may take.
 const AT_ONCE: Duration = Duration::from_millis(1);
 
@@ -67,20 +67,26 @@ pub struct Turns<W: Worker> {
 /// How much time jobs used that were done at once. They may use half of the time that passes; what they do not use is
 /// not saved up.
 #[derive(Debug)]
-struct ImmediateBudget {
+pub struct ImmediateBudget {
     used: Cell<Duration>,
     since: Cell<Instant>,
 }
 
 impl ImmediateBudget {
+    /// Nothing was used before `now`.
+    pub fn new(now: Instant) -> Self {
+        Self { used: Cell::default(), since: Cell::new(now) }
+    }
+
     /// Whether a new job may begin.
-    fn may_begin(&self, now: Instant) -> bool {
+    pub fn may_begin(&self, now: Instant) -> bool {
         let passed = now.saturating_duration_since(self.since.replace(now));
         self.used.set(self.used.get().saturating_sub(passed / 2));
         self.used.get() < AT_ONCE
     }
 
-    fn used(&self, time: Duration) {
+    /// A job has used this much.
+    pub fn used(&self, time: Duration) {
         self.used.set(self.used.get() + time);
     }
 }
@@ -95,7 +101,7 @@ impl<W: Worker> Turns<W> {
             working: Cell::new(false),
             pushed: tokio::sync::Notify::new(),
             epoch: Instant::now(),
-            at_once: ImmediateBudget { used: Cell::default(), since: Cell::new(Instant::now()) },
+            at_once: ImmediateBudget::new(Instant::now()),
         })
     }
 

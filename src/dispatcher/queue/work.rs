@@ -8,6 +8,7 @@ use std::task::{Poll, Waker};
 use std::time::Instant;
 
 use super::Queue;
+use crate::dispatcher::polls::has_waited;
 use crate::dispatcher::waiting::AttemptInFlight;
 use crate::flow::in_flight::InFlight;
 
@@ -99,8 +100,12 @@ impl Queue {
     async fn work_from(self: &Rc<Self>, first: CountedDelivery) {
         let mut next = Some(first);
         while let Some((queued, attempt)) = next {
-            let took = self.send(queued).await;
+            let (took, has_waited) = has_waited(self.send(queued)).await;
             self.waiting.borrow_mut().end(attempt);
+            // A receiver that responds at once must not keep the thread for its own deliveries.
+            if !has_waited && !self.waiting.borrow().is_empty() {
+                tokio::task::yield_now().await;
+            }
             let goes_on = self.connections.may_go_on(self.workers.get(), Instant::now());
             next = if goes_on { self.next(took) } else { None }.map(|queued| {
                 let attempt = self.waiting.borrow_mut().begin(&queued);

@@ -1,0 +1,28 @@
+//! Whether a future had to wait.
+
+use std::future::poll_fn;
+use std::pin::pin;
+
+/// The output of a future, and whether the future was pending before.
+pub(super) async fn has_waited<F: Future>(future: F) -> (F::Output, bool) {
+    let mut future = pin!(future);
+    let mut has_waited = false;
+    let output = poll_fn(|context| {
+        let poll = future.as_mut().poll(context);
+        has_waited |= poll.is_pending();
+        poll
+    });
+    let output = output.await;
+    (output, has_waited)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[actix_rt::test]
+    async fn it_says_whether_a_future_was_pending() {
+        assert_eq!(has_waited(std::future::ready(1)).await, (1, false));
+        assert_eq!(has_waited(tokio::task::yield_now()).await, ((), true));
+    }
+}
