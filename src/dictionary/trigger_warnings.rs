@@ -7,7 +7,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{AttributeType, Dictionary};
-use crate::matching::{Condition, Scalar, conditions, excluding, scalar_of};
+use crate::matching::{Condition, TestedType, conditions, excluding, scalar_of};
 use crate::model::event::EventPattern;
 use crate::model::trigger::Trigger;
 use crate::templating::nearest::likely;
@@ -119,11 +119,11 @@ fn check(condition: &Condition<'_>, paths: &HashMap<&str, AttributeType>) -> Opt
 fn wrong_type(condition: &Condition<'_>, known: Option<AttributeType>, pointer: String) -> Option<TriggerWarning> {
     let (own, advice) = match known? {
         AttributeType::Number | AttributeType::Integer => {
-            (Scalar::Number, "a number: write it without quotes, or a range such as {\"numeric\": [\">\", 5]}")
+            (TestedType::Number, "a number: write it without quotes, or a range such as {\"numeric\": [\">\", 5]}")
         }
-        AttributeType::Boolean => (Scalar::Boolean, "true or false: write one of them without quotes"),
+        AttributeType::Boolean => (TestedType::Boolean, "true or false: write one of them without quotes"),
         AttributeType::Object | AttributeType::List => return None,
-        _ => (Scalar::Text, "a text: write it in quotes"),
+        _ => (TestedType::Text, "a text: write it in quotes"),
     };
     let wrong = |test: &serde_json::Value| scalar_of(test).is_some_and(|tested| tested != own);
     let all = condition.tests.iter().all(wrong);

@@ -20,7 +20,7 @@ pub struct Condition<'p> {
 
 /// The types of scalars that tests are about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Scalar {
+pub enum TestedType {
     /// A text.
     Text,
     /// A number.
@@ -30,14 +30,14 @@ pub enum Scalar {
 }
 
 /// The type of the values that a test can hold of; `None` if there are several, or it is null.
-pub fn scalar_of(test: &Value) -> Option<Scalar> {
+pub fn scalar_of(test: &Value) -> Option<TestedType> {
     match test {
-        Value::String(_) => Some(Scalar::Text),
-        Value::Number(_) => Some(Scalar::Number),
-        Value::Bool(_) => Some(Scalar::Boolean),
+        Value::String(_) => Some(TestedType::Text),
+        Value::Number(_) => Some(TestedType::Number),
+        Value::Bool(_) => Some(TestedType::Boolean),
         Value::Object(operator) => match operator.keys().next()?.as_str() {
-            "prefix" | "suffix" | "equals-ignore-case" | "wildcard" | "cidr" => Some(Scalar::Text),
-            "numeric" => Some(Scalar::Number),
+            "prefix" | "suffix" | "equals-ignore-case" | "wildcard" | "cidr" => Some(TestedType::Text),
+            "numeric" => Some(TestedType::Number),
             _ => None,
         },
         Value::Null | Value::Array(_) => None,

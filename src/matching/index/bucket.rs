@@ -116,6 +116,18 @@ impl<T: Listener> Bucket<T> {
     }
 }
 
+impl<T: Listener> ListenerRef<T> {
+    pub(super) fn new(listener: &Arc<T>) -> Self {
+        let operations = listener.pattern().map(|pattern| Arc::clone(&pattern.operations)).unwrap_or_default();
+        Self { listener: Arc::clone(listener), operations, in_several: in_several(listener.as_ref()) }
+    }
+}
+
+/// Whether a listener is filed under several witnesses.
+pub(super) fn in_several<T: Listener>(listener: &T) -> bool {
+    listener.filing().0.get().is_some_and(|filed| filed.places().len() > 1)
+}
+
 fn is_unselective<T: Listener>(listener: &T) -> bool {
     listener.pattern().is_some_and(|pattern| !pattern.is_selective())
 }

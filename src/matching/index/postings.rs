@@ -5,9 +5,9 @@
 
 use std::sync::Arc;
 
+use super::fetch;
 use super::paths::address;
 use super::tree::{Tree, TreeEntry};
-use super::{Listener, fetch};
 use crate::matching::program::Op;
 
 /// Bits of a hash that a branch tells apart.
@@ -238,18 +238,6 @@ impl<T> Listeners<T> {
             fetch::ahead(&*only.listener);
         }
     }
-}
-
-impl<T: Listener> ListenerRef<T> {
-    pub(super) fn new(listener: &Arc<T>) -> Self {
-        let operations = listener.pattern().map(|pattern| Arc::clone(&pattern.operations)).unwrap_or_default();
-        Self { listener: Arc::clone(listener), operations, in_several: in_several(listener.as_ref()) }
-    }
-}
-
-/// Whether a listener is filed under several witnesses.
-pub(super) fn in_several<T: Listener>(listener: &T) -> bool {
-    listener.filing().0.get().is_some_and(|filed| filed.places().len() > 1)
 }
 
 impl<T> PostingNode<T> {

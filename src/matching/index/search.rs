@@ -5,9 +5,8 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::Listener;
-use super::bucket::{Bucket, BucketContents};
+use super::bucket::{Bucket, BucketContents, in_several};
 use super::paths::address;
-use super::postings::in_several;
 use super::tree::TreeEntry;
 use super::walk::{CandidateSource, DataWalk};
 use crate::matching::evaluate::Subject;
