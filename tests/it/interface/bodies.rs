@@ -111,6 +111,54 @@ async fn a_client_that_asks_first_is_not_told_to_go_on_with_too_much() {
     assert_eq!(node.metric("posthaste_events_rejected_total{code=\"body_too_large\"}").await, 1.0);
 }
 
+/// The usual notation of the path is handled before the router, others by it. Requests that arrive together, in pieces or
+/// with their bodies later are all answered, in their order and alike.
+#[actix_rt::test]
+async fn requests_on_one_connection_are_answered_however_they_arrive() {
+    let (node, receiver) = (Node::start(&[]).await, Receiver::start());
+    node.set_up("t", &json_template(), json!({"event": "*", "url": receiver.url("/")})).await;
+    let address = node.running().address();
+    let body = json!({"type": "a", "data": {"text": "x".repeat(300)}}).to_string();
+    let request = |path: &str, end: &str| {
+        let length = body.len();
+        format!(
+            "POST {path} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n{end}\r\n{body}"
+        )
+    };
+    let (usual, other) = (request("/v1/events", ""), request("/v1/%65vents", ""));
+    let last = request("/v1/events?last", "connection: close\r\n");
+    let all = [usual.repeat(3), other.clone(), usual.clone(), other, usual, last].concat();
+    for piece in [all.len(), 700, 97, 1] {
+        let all = all.clone();
+        let answered = tokio::task::spawn_blocking(move || {
+            let mut stream = TcpStream::connect(address).expect("a node");
+            stream.set_read_timeout(Some(DEADLINE)).expect("a deadline");
+            stream.set_nodelay(true).expect("an option");
+            all.as_bytes().chunks(piece).for_each(|piece| stream.write_all(piece).expect("sent"));
+            let mut answered = String::new();
+            // It ends by itself.
+            stream.read_to_string(&mut answered).expect("the end");
+            answered
+        });
+        let answered = answered.await.expect("asked");
+        let heads: Vec<Vec<&str>> = answered
+            .split("HTTP/1.1 ")
+            .skip(1)
+            .map(|one| {
+                let head = one.split("\r\n\r\n").next().unwrap_or_default();
+                let mut lines: Vec<&str> = head.lines().filter(|line| !line.starts_with("date: ")).collect();
+                lines.sort_unstable();
+                lines
+            })
+            .collect();
+        assert_eq!(heads.len(), 8, "in pieces of {piece}: {answered}");
+        assert!(heads[..7].iter().all(|head| *head == heads[0] && head.contains(&"202 Accepted")), "{heads:?}");
+        assert!(heads[7].contains(&"202 Accepted") && heads[7].contains(&"connection: close"), "{heads:?}");
+    }
+    receiver.wait_for(32).await;
+    assert_eq!(node.stop().await.unsent, 0);
+}
+
 #[actix_rt::test]
 async fn one_bad_element_of_an_array_costs_that_element() {
     let (node, receiver) = (Node::start(&[]).await, Receiver::start());
