@@ -1,11 +1,15 @@
 //! The filter index at sizes up to a million triggers, as a node holds them: events per second of processor time (parsed
-//! before, and from JSON), bytes and building time per trigger, and the time of one change. Times are of the thread's
-//! own processor time, so that other work on the machine does not count.
+//! before, and from JSON), the time to build it, the time of one change, and the resident memory of a trigger: of all of
+//! it, and of what the index adds to a disabled one.
+//! Times are of the thread's own processor time, so that other work on the machine does not count. Each row is a process
+//! of its own, so that none uses memory that another gave back.
 //!
-//! The first argument is the greatest number of triggers (1,000,000), the second one kind of filters.
+//! The first argument is the greatest number of triggers (1,000,000), the second one kind of filters, the third one number
+//! of accounts.
 #![expect(clippy::print_stdout, reason = "a bench prints what it measured")]
 
 use std::hint::black_box;
+use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -102,16 +106,19 @@ fn account(number: usize) -> AccountId {
     AccountId::new(&format!("account{number}")).expect("a name")
 }
 
-fn change(live: &Live, kind: &Kind, number: usize, accounts: usize) -> Change {
+fn change(live: &Live, kind: &Kind, number: usize, accounts: usize, enabled: bool) -> Change {
     let (of, own) = (number % accounts, number / accounts);
     let document = json!({
         "id": format!("t{own}"), "event": "inquiry.created", "template": "w", "url": "https://example.com/hook",
-        "where": (kind.1)(own),
+        "where": (kind.1)(own), "enabled": enabled || own == 0,
     });
     let trigger = Trigger::from_json(document).expect("a trigger");
     let target = live.target(&account(of), &trigger);
     Change::Trigger(account(of), trigger.id.clone(), Some(SavedTrigger { trigger, target }))
 }
+
+/// With fewer triggers, their memory is lost among that of the process.
+const WEIGHED_MIN: usize = 100_000;
 
 /// Matches events until a second of processor time is over: events per second, and what one fires.
 fn rate(live: &Live, texts: Option<&[String]>, parsed: &[Document]) -> (f64, usize) {
@@ -137,44 +144,81 @@ fn rate(live: &Live, texts: Option<&[String]>, parsed: &[Document]) -> (f64, usi
     (events as f64 / (processor_time() - begun).as_secs_f64(), fired / events)
 }
 
-fn measure(kind: &Kind, triggers: usize, accounts: usize) {
+/// Triggers in accounts, the time that it took to add them, and the resident bytes of each.
+fn build(kind: &Kind, triggers: usize, accounts: usize, enabled: bool) -> (Live, Duration, usize) {
     let live = live();
     let (before, mut building) = (resident_bytes(), Duration::ZERO);
     let mut next = live.snapshot(triggers);
     for first in (0..triggers).step_by(CHANGES) {
-        let changes =
-            (first..triggers.min(first + CHANGES)).map(|number| change(&live, kind, number, accounts)).collect();
+        let numbers = first..triggers.min(first + CHANGES);
+        let changes = numbers.map(|number| change(&live, kind, number, accounts, enabled)).collect();
         let begun = processor_time();
         next.add(changes);
         building += processor_time() - begun;
     }
     next.finish();
     let bytes = resident_bytes().saturating_sub(before) / triggers;
+    (live, building, bytes)
+}
+
+fn measure(kind: &Kind, triggers: usize, accounts: usize) {
+    let (live, building, bytes) = build(kind, triggers, accounts, true);
     let texts = events(kind, triggers / accounts);
     let parsed: Vec<Document> = texts.iter().map(|text| Document::read(text.clone().into()).expect("JSON")).collect();
     let ((parsed_rate, fires), (json_rate, _)) = (rate(&live, None, &parsed), rate(&live, Some(&texts), &parsed));
-    let changes: Vec<Change> =
-        (0..triggers.min(500)).map(|n| change(&live, kind, n * (triggers / 500).max(1), accounts)).collect();
+    let number = |n| n * (triggers / 500).max(1);
+    let changes: Vec<Change> = (0..triggers.min(500)).map(|n| change(&live, kind, number(n), accounts, true)).collect();
     let (count, begun) = (changes.len(), processor_time());
     changes.into_iter().for_each(|change| live.apply(vec![change]));
     let one = (processor_time() - begun) / u32::try_from(count).unwrap_or(1);
+    let weighed = |bytes: usize| if triggers < WEIGHED_MIN { "-".to_owned() } else { bytes.to_string() };
+    let in_index = match triggers {
+        WEIGHED_MIN.. => bytes.saturating_sub(again(kind.0, triggers, accounts, DISABLED).trim().parse().unwrap_or(0)),
+        _ => 0,
+    };
     println!(
-        "{:<11} {triggers:>9} {accounts:>8} {parsed_rate:>11.0} {json_rate:>11.0} {fires:>5} {bytes:>9} {:>9.2} {:>10.1}",
+        "{:<11} {triggers:>9} {accounts:>8} {parsed_rate:>11.0} {json_rate:>11.0} {fires:>5} {:>9.2} {:>10.1} {:>9} {:>8}",
         kind.0,
         building.as_secs_f64(),
         one.as_secs_f64() * 1e6,
+        weighed(bytes),
+        weighed(in_index),
     );
+}
+
+const ROW: &str = "row";
+const DISABLED: &str = "disabled";
+
+/// What a process of its own prints.
+fn again(kind: &str, triggers: usize, accounts: usize, what: &str) -> String {
+    let own = std::env::current_exe().expect("this program");
+    let words = [what, kind, &triggers.to_string(), &accounts.to_string()];
+    let output = Command::new(own).args(words).output().expect("a process");
+    String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
 fn main() {
     let words: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with("--")).collect();
-    let most = words.first().and_then(|word| word.replace(',', "").parse().ok()).unwrap_or(1_000_000);
+    let number = |at: usize| words.get(at).and_then(|word| word.replace(',', "").parse().ok());
     let wanted = words.get(1).map(String::as_str);
-    println!("filters      triggers accounts    parsed/s      JSON/s fires bytes/each build (s) change (us)");
-    for kind in KINDS.iter().filter(|kind| wanted.is_none_or(|wanted| kind.0 == wanted)) {
+    let mut kinds = KINDS.iter().filter(|kind| wanted.is_none_or(|wanted| kind.0 == wanted));
+    match (words.first().map(String::as_str), number(2), number(3)) {
+        (Some(ROW), Some(triggers), Some(accounts)) => {
+            return kinds.for_each(|kind| measure(kind, triggers, accounts));
+        }
+        (Some(DISABLED), Some(triggers), Some(accounts)) => {
+            return kinds.for_each(|kind| println!("{}", build(kind, triggers, accounts, false).2));
+        }
+        _ => {}
+    }
+    let (most, only) = (number(0).unwrap_or(1_000_000), number(2));
+    println!("filters      triggers accounts    parsed/s      JSON/s fires build (s) change (us) bytes/all in index");
+    for kind in kinds.by_ref() {
         for triggers in SIZES.into_iter().filter(|triggers| *triggers <= most) {
-            for accounts in ACCOUNTS.into_iter().filter(|accounts| *accounts == 1 || *accounts * 10 <= triggers) {
-                measure(kind, triggers, accounts);
+            let fits = |accounts: &usize| *accounts == 1 || *accounts * 10 <= triggers;
+            let wanted = |accounts: &usize| only.is_none_or(|only| *accounts == only);
+            for accounts in ACCOUNTS.into_iter().filter(fits).filter(wanted) {
+                print!("{}", again(kind.0, triggers, accounts, ROW));
             }
         }
     }

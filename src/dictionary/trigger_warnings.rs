@@ -7,7 +7,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{AttributeType, Dictionary};
-use crate::matching::{Condition, conditions, excluding};
+use crate::matching::{Condition, TestedType, conditions, excluding, scalar_of};
 use crate::model::event::EventPattern;
 use crate::model::trigger::Trigger;
 use crate::templating::nearest::likely;
@@ -115,21 +115,20 @@ fn check(condition: &Condition<'_>, paths: &HashMap<&str, AttributeType>) -> Opt
     Some(TriggerWarning::new("unknown_path", pointer(), message, likely(&path, known)))
 }
 
-/// A number never equals a text.
+/// Every test of the condition is of a type that the field never has.
 fn wrong_type(condition: &Condition<'_>, known: Option<AttributeType>, pointer: String) -> Option<TriggerWarning> {
-    let is_number = match known? {
-        AttributeType::Number | AttributeType::Integer => true,
-        AttributeType::Object | AttributeType::List | AttributeType::Boolean => return None,
-        _ => false,
+    let (own, advice) = match known? {
+        AttributeType::Number | AttributeType::Integer => {
+            (TestedType::Number, "a number: write it without quotes, or a range such as {\"numeric\": [\">\", 5]}")
+        }
+        AttributeType::Boolean => (TestedType::Boolean, "true or false: write one of them without quotes"),
+        AttributeType::Object | AttributeType::List => return None,
+        _ => (TestedType::Text, "a text: write it in quotes"),
     };
-    let wrong = |test: &serde_json::Value| if is_number { test.is_string() } else { test.is_number() };
-    let message = if is_number {
-        "The field is a number, and a text in quotes never equals a number; leave the quotes out."
-    } else {
-        "The field is a text, and a number never equals a text; write it in quotes."
-    };
+    let wrong = |test: &serde_json::Value| scalar_of(test).is_some_and(|tested| tested != own);
     let all = condition.tests.iter().all(wrong);
-    all.then(|| TriggerWarning::new("wrong_value_type", pointer, message.to_owned(), None))
+    let message = format!("The field is {advice}. No value of another type equals it.");
+    all.then(|| TriggerWarning::new("wrong_value_type", pointer, message, None))
 }
 
 #[cfg(test)]
@@ -176,6 +175,18 @@ mod tests {
                 json!({"guest": {"country": [351]}}),
                 one("wrong_value_type", "/where/guest/country", None),
             ),
+            (
+                "inquiry.created",
+                json!({"inquiry": {"cost": [{"prefix": "1"}, "7"]}}),
+                one("wrong_value_type", "/where/inquiry/cost", None),
+            ),
+            (
+                "guest.created",
+                json!({"guest": {"email": [{"numeric": [">", 1]}]}}),
+                one("wrong_value_type", "/where/guest/email", None),
+            ),
+            ("inquiry.created", json!({"inquiry": {"cost": ["7", {"anything-but": 7}]}}), vec![]),
+            ("inquiry.created", json!({"inquiry": {"cost": ["7", 7]}}), vec![]),
             ("guest.created", json!({"event": {"type": ["x"]}}), one("unknown_path", "/where/event/type", None)),
             (
                 "guest.created",

@@ -18,6 +18,32 @@ pub struct Condition<'p> {
     pub tests: &'p [Value],
 }
 
+/// The types of scalars that tests are about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TestedType {
+    /// A text.
+    Text,
+    /// A number.
+    Number,
+    /// true or false.
+    Boolean,
+}
+
+/// The type of the values that a test can hold of; `None` if there are several, or it is null.
+pub fn scalar_of(test: &Value) -> Option<TestedType> {
+    match test {
+        Value::String(_) => Some(TestedType::Text),
+        Value::Number(_) => Some(TestedType::Number),
+        Value::Bool(_) => Some(TestedType::Boolean),
+        Value::Object(operator) => match operator.keys().next()?.as_str() {
+            "prefix" | "suffix" | "equals-ignore-case" | "wildcard" | "cidr" => Some(TestedType::Text),
+            "numeric" => Some(TestedType::Number),
+            _ => None,
+        },
+        Value::Null | Value::Array(_) => None,
+    }
+}
+
 /// Every condition of a pattern's source, in its order.
 pub fn conditions(source: &Value) -> Vec<Condition<'_>> {
     let mut found = Vec::new();
@@ -103,6 +129,14 @@ fn exclude(left: &[Value], right: &[Value]) -> bool {
 /// Whether a value that meets one test can't meet the other, as far as a simple check shows.
 fn differ(one: &Value, other: &Value) -> bool {
     let absent = |test: &Value| test.get("exists") == Some(&Value::Bool(false));
+    let text = |test: &Value, operator: &str| test.get(operator).and_then(Value::as_str).map(str::to_owned);
+    let both = |operator| text(one, operator).zip(text(other, operator));
+    if scalar_of(one).zip(scalar_of(other)).is_some_and(|(one, other)| one != other)
+        || both("prefix").is_some_and(|(one, other)| !one.starts_with(&other) && !other.starts_with(&one))
+        || both("suffix").is_some_and(|(one, other)| !one.ends_with(&other) && !other.ends_with(&one))
+    {
+        return true;
+    }
     match one {
         Value::Object(_) if absent(one) => !absent(other),
         Value::Object(_) => match (bounds(one), bounds(other)) {
@@ -177,6 +211,10 @@ mod tests {
             (json!({"a": [{"numeric": [">", 6]}], "$or": [{"a": [{"numeric": ["<", 5]}]}, {"a": [1]}]}), true),
             (json!({"a": [{"prefix": "x"}], "$or": [{"a": ["yx"]}, {"a": ["zx"]}]}), true),
             (json!({"a": {"b": ["x"]}, "$or": [{"a": {"b": ["y"]}}, {"a": {"b": ["z"], "c": [1]}}]}), true),
+            (json!({"a": [{"prefix": "x"}], "$or": [{"a": [{"prefix": "y"}]}, {"a": [{"numeric": [">", 1]}]}]}), true),
+            (json!({"a": [{"suffix": "x"}], "$or": [{"a": [{"suffix": "yx"}]}, {"a": [{"suffix": "z"}]}]}), false),
+            (json!({"a": [{"wildcard": "x*"}], "$or": [{"a": [1]}, {"a": [true]}]}), true),
+            (json!({"a": [{"wildcard": "x*"}], "$or": [{"a": [{"anything-but": 1}]}, {"a": [true]}]}), false),
             (json!({"a": ["x"]}), false),
         ] {
             assert_eq!(excluding(&pattern).is_some(), excluded, "{pattern}");

@@ -73,7 +73,18 @@ impl Observer<'_> for NoObserver {
 impl Pattern {
     /// Whether an event with this data matches.
     pub fn matches(&self, subject: &mut Subject<'_>, steps: &mut Steps) -> Result<bool, TooCostly> {
-        self.observe(subject, steps, &mut NoObserver)
+        self.matches_by(&self.operations, subject, steps)
+    }
+
+    /// The same by its operations, which the caller has at hand: the rest of the pattern is in memory of its own, and is
+    /// read only for long texts.
+    pub(super) fn matches_by(
+        &self,
+        operations: &[Op],
+        subject: &mut Subject<'_>,
+        steps: &mut Steps,
+    ) -> Result<bool, TooCostly> {
+        Evaluation { pattern: self, operations, subject, steps, observer: &mut NoObserver }.all()
     }
 
     pub(super) fn observe<'d, O: Observer<'d>>(
@@ -82,9 +93,7 @@ impl Pattern {
         steps: &mut Steps,
         observer: &mut O,
     ) -> Result<bool, TooCostly> {
-        let data = Json::Object(subject.data);
-        let mut evaluation = Evaluation { pattern: self, subject, steps, observer };
-        evaluation.level(0, self.operations.len(), Some(data))
+        Evaluation { pattern: self, operations: &self.operations, subject, steps, observer }.all()
     }
 }
 
@@ -92,17 +101,24 @@ type EvaluationResult = Result<bool, TooCostly>;
 
 struct Evaluation<'a, 'd, O> {
     pattern: &'a Pattern,
+    /// Those of the pattern.
+    operations: &'a [Op],
     subject: &'a mut Subject<'d>,
     steps: &'a mut Steps,
     observer: &'a mut O,
 }
 
 impl<'a, 'd, O: Observer<'d>> Evaluation<'a, 'd, O> {
+    fn all(&mut self) -> EvaluationResult {
+        let data = Json::Object(self.subject.data);
+        self.level(0, self.operations.len(), Some(data))
+    }
+
     /// Whether all operations from `at` to `end` hold for an object, or for a value without members.
     fn level(&mut self, mut at: usize, end: usize, value: Option<Json<'d>>) -> EvaluationResult {
         while at < end {
             let pattern = self.pattern;
-            let (holds, next) = match &pattern.operations[at] {
+            let (holds, next) = match &self.operations[at] {
                 Op::Field { name, next, below } => {
                     self.steps.take(1)?;
                     let name = pattern.text.bytes_of(name);
@@ -132,7 +148,7 @@ impl<'a, 'd, O: Observer<'d>> Evaluation<'a, 'd, O> {
     fn any(&mut self, mut at: usize, end: usize, value: Option<Json<'d>>) -> EvaluationResult {
         let mark = self.observer.mark();
         while at < end {
-            let next = self.pattern.next(at);
+            let next = Op::next(self.operations, at);
             self.observer.retry(mark);
             if self.level(at + 1, next, value)? {
                 self.observer.forgive(mark);
@@ -169,7 +185,7 @@ impl<'a, 'd, O: Observer<'d>> Evaluation<'a, 'd, O> {
     fn leaf(&mut self, at: usize, value: Option<Json<'d>>) -> EvaluationResult {
         let holds = match self.existence(at, value)? {
             (true, _) => true,
-            (false, first) => self.scalar_holds(first, self.pattern.next(at), value)?,
+            (false, first) => self.scalar_holds(first, Op::next(self.operations, at), value)?,
         };
         if holds {
             self.observer.held();
@@ -182,7 +198,7 @@ impl<'a, 'd, O: Observer<'d>> Evaluation<'a, 'd, O> {
     /// Whether a test for existence holds, and where the other tests begin.
     fn existence(&mut self, leaf: usize, value: Option<Json<'d>>) -> Result<(bool, usize), TooCostly> {
         let mut at = leaf + 1;
-        while let Some(Op::Exists(wanted)) = self.pattern.operations.get(at) {
+        while let Some(Op::Exists(wanted)) = self.operations.get(at) {
             let exists = match value {
                 Some(value) => self.has_scalar(value)?,
                 None => false,
@@ -240,18 +256,18 @@ impl<'a, 'd, O: Observer<'d>> Evaluation<'a, 'd, O> {
             if self.test(at, value)? {
                 return Ok(true);
             }
-            at = self.pattern.next(at);
+            at = Op::next(self.operations, at);
         }
         Ok(false)
     }
 
     fn test(&mut self, at: usize, value: Scalar<'d>) -> EvaluationResult {
-        match &self.pattern.operations[at] {
+        match &self.operations[at] {
             Op::AnythingBut { operations } => {
                 let first = at + 1;
                 Ok(!self.some_test(first, first + *operations as usize, value)?)
             }
-            op => operators::holds(op, &self.pattern.operations[at + 1..], &self.pattern.text, value, self.steps),
+            op => operators::holds(op, &self.operations[at + 1..], &self.pattern.text, value, self.steps),
         }
     }
 
@@ -259,9 +275,9 @@ impl<'a, 'd, O: Observer<'d>> Evaluation<'a, 'd, O> {
     fn mixed(&mut self, at: usize, end: usize, value: Option<Json<'d>>) -> EvaluationResult {
         let mut pending = 0_u64;
         let (mut leaf, mut place) = (at, 0_u32);
-        while leaf < end && matches!(self.pattern.operations[leaf], Op::Leaf { .. }) {
+        while leaf < end && matches!(self.operations[leaf], Op::Leaf { .. }) {
             // Beyond the capacity of the set, each list is evaluated on its own.
-            let next = self.pattern.next(leaf);
+            let next = Op::next(self.operations, leaf);
             if place >= u64::BITS {
                 if !self.leaf(leaf, value)? {
                     return Ok(false);
@@ -316,7 +332,7 @@ impl<'a, 'd, O: Observer<'d>> Evaluation<'a, 'd, O> {
     fn met(&mut self, leaves: usize, level: usize, scalar: Json<'d>, mut pending: u64) -> Result<u64, TooCostly> {
         let (mut leaf, mut place) = (leaves, 0_u32);
         while leaf < level && place < u64::BITS {
-            let next = self.pattern.next(leaf);
+            let next = Op::next(self.operations, leaf);
             if pending & 1 << place != 0 && self.scalar_holds(leaf + 1, next, Some(scalar))? {
                 pending &= !(1 << place);
             }

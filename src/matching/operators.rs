@@ -187,8 +187,8 @@ impl PatternReader {
                 }
                 let numbers = list.iter().filter(|value| value.is_number()).count();
                 if numbers > 0 && numbers < list.len() && self.complaint.is_none() {
-                    let detail = "a list under `anything-but` holds strings or numbers and not both; write two tests \
-                                  on two fields, or leave those of the wrong type out";
+                    let detail = "a list under `anything-but` holds strings or numbers and not both; keep those of \
+                                  the type that the field has";
                     self.complaint = Some(PatternError::shape(at, detail));
                 }
             }

@@ -52,13 +52,7 @@ impl Pattern {
 
     /// The index of the operation after this one and all below it.
     pub(super) fn next(&self, at: usize) -> usize {
-        match self.operations[at] {
-            Op::Field { next, .. } | Op::Any { next } | Op::Branch { next } | Op::Leaf { next, .. } => next as usize,
-            Op::Wildcard(pieces) => at + 1 + pieces as usize,
-            Op::AnythingBut { operations } => at + 1 + operations as usize,
-            Op::Range { bounds } => at + 1 + usize::from(bounds),
-            _ => at + 1,
-        }
+        Op::next(&self.operations, at)
     }
 }
 

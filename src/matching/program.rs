@@ -120,6 +120,21 @@ pub(super) struct Number {
     tail: PatternSpan,
 }
 
+impl Op {
+    /// The index of the operation after the one at `at` and all below it.
+    pub(super) fn next(operations: &[Self], at: usize) -> usize {
+        match operations[at] {
+            Self::Field { next, .. } | Self::Any { next } | Self::Branch { next } | Self::Leaf { next, .. } => {
+                next as usize
+            }
+            Self::Wildcard(pieces) => at + 1 + pieces as usize,
+            Self::AnythingBut { operations } => at + 1 + operations as usize,
+            Self::Range { bounds } => at + 1 + usize::from(bounds),
+            _ => at + 1,
+        }
+    }
+}
+
 impl PatternSpan {
     /// A part of the source.
     pub(super) fn source(start: usize, length: usize) -> Self {

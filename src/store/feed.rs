@@ -3,7 +3,7 @@
 //! and counted; it stops nothing.
 
 use std::collections::HashSet;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
@@ -138,19 +138,14 @@ impl ChangeFeed {
     pub(super) fn compile(&self, observed: Vec<Observation<LoadedRecord>>) -> Vec<Observation<Change>> {
         let slow = observed.iter().filter(|one| one.is_slow()).count();
         let worth = slow.max(observed.len() / QUICK_PER_THREAD);
-        let threads = thread::available_parallelism().map_or(1, usize::from).min(worth);
-        if threads < 2 {
-            return observed.into_iter().map(|one| self.compile_observed(one)).collect();
-        }
-        let part = observed.len().div_ceil(threads);
-        let mut rest = observed.into_iter();
-        let parts = std::iter::from_fn(|| Some(rest.by_ref().take(part).collect::<Vec<_>>()).filter(|p| !p.is_empty()));
-        thread::scope(|scope| {
-            let compile = |part: Vec<_>| part.into_iter().map(|one| self.compile_observed(one)).collect::<Vec<_>>();
-            let running: Vec<_> = parts.map(|part| scope.spawn(move || compile(part))).collect();
-            let done = running.into_iter().map(|thread| thread.join().expect("a panic in compiling is caught"));
-            done.flatten().collect()
-        })
+        in_parallel(observed, worth, |one| self.compile_observed(one))
+    }
+
+    /// Reads stored records and compiles them, in parallel. The order is kept.
+    pub(super) fn read_all(&self, rows: Vec<(Location, Vec<u8>)>) -> Vec<Observation<Change>> {
+        let slow = rows.iter().filter(|(location, _)| location.kind == Kind::Template).count();
+        let worth = slow.max(rows.len() / QUICK_PER_THREAD);
+        in_parallel(rows, worth, |(location, json)| self.compile_observed(read(location, &json)))
     }
 
     fn compile_observed(&self, observed: Observation<LoadedRecord>) -> Observation<Change> {
@@ -209,6 +204,24 @@ impl ChangeFeed {
     fn lock(&self) -> MutexGuard<'_, UnreadableLocations> {
         self.unreadable.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Does the work on at most as many threads as it is worth. The order is kept.
+fn in_parallel<A: Send, B: Send>(all: Vec<A>, worth: usize, work: impl Fn(A) -> B + Sync) -> Vec<B> {
+    let threads = thread::available_parallelism().map_or(1, usize::from).min(worth);
+    if threads < 2 {
+        return all.into_iter().map(work).collect();
+    }
+    let part = all.len().div_ceil(threads);
+    let mut rest = all.into_iter();
+    let parts = std::iter::from_fn(|| Some(rest.by_ref().take(part).collect::<Vec<_>>()).filter(|p| !p.is_empty()));
+    thread::scope(|scope| {
+        let work = &work;
+        let do_part = |part: Vec<A>| scope.spawn(move || part.into_iter().map(work).collect::<Vec<_>>());
+        let running: Vec<_> = parts.map(do_part).collect();
+        let done = running.into_iter().map(|thread| thread.join().unwrap_or_else(|panic| resume_unwind(panic)));
+        done.flatten().collect()
+    })
 }
 
 /// A snapshot on its way to the sink. If it is dropped before its end, nothing changes.

@@ -2,6 +2,7 @@
 //! sent gets its turn. Otherwise one account's deliveries, however many arrive at a time, would hold up the attempts
 //! of all.
 
+use std::cell::Cell;
 use std::time::{Duration, Instant};
 
 use actix::{ActorFutureExt as _, AsyncContext as _, Context};
@@ -14,6 +15,12 @@ use crate::model::id::AccountId;
 
 /// The most deliveries that are passed on as one unit of work.
 const UNIT_MAX: usize = 64;
+/// What a Dispatcher needs to queue one delivery, or to start a worker with it.
+const DELIVERY_COST: Duration = Duration::from_micros(2);
+
+fn cost(deliveries: usize) -> Duration {
+    DELIVERY_COST * u32::try_from(deliveries).unwrap_or(u32::MAX)
+}
 
 /// Deliveries that are not passed on yet.
 pub(super) struct Arrivals {
@@ -21,6 +28,8 @@ pub(super) struct Arrivals {
     at_once: ImmediateBudget,
     /// Times of slices are relative to this.
     epoch: Instant,
+    /// What the Dispatchers need for all that they got.
+    passed_on: Duration,
     /// Whether the next slice is set up.
     continues: bool,
 }
@@ -28,7 +37,13 @@ pub(super) struct Arrivals {
 impl Arrivals {
     pub(super) fn new() -> Self {
         let now = Instant::now();
-        Self { schedule: Schedule::default(), at_once: ImmediateBudget::new(now), epoch: now, continues: false }
+        Self {
+            schedule: Schedule::default(),
+            at_once: ImmediateBudget::new(now),
+            epoch: now,
+            passed_on: Duration::ZERO,
+            continues: false,
+        }
     }
 
     /// Adds deliveries of any accounts, in their order.
@@ -50,48 +65,52 @@ impl Arrivals {
 }
 
 impl Dispatchers {
-    /// Passes on what has arrived: at once if nothing waits, and else in turn.
+    /// Passes on what has arrived: few deliveries at once if nothing waits, and else in turn.
     pub(super) fn arrive(&mut self, deliveries: Vec<InFlight>, context: &mut Context<Self>) {
-        self.arrivals.push(deliveries);
-        if self.arrivals.continues {
+        let arrivals = &mut self.arrivals;
+        let is_alone = !arrivals.continues && deliveries.len() <= UNIT_MAX;
+        if is_alone && arrivals.at_once.may_begin(Instant::now()) {
+            arrivals.at_once.used(cost(deliveries.len()));
+            let mut deliveries = deliveries.into_iter();
+            while !deliveries.as_slice().is_empty() {
+                self.pass_on_some(&mut deliveries, context);
+            }
             return;
         }
-        let begun = Instant::now();
-        if self.arrivals.at_once.may_begin(begun) {
-            let used = self.pass_on(context);
-            self.arrivals.at_once.used(used);
+        arrivals.push(deliveries);
+        if !arrivals.continues {
+            self.pass_on_later(context);
         }
-        self.pass_on_later(context);
     }
 
     fn pass_on_later(&mut self, context: &mut Context<Self>) {
-        if self.arrivals.schedule.is_empty() {
-            self.arrivals.continues = false;
-            return;
+        self.arrivals.continues = !self.arrivals.schedule.is_empty();
+        if self.arrivals.continues {
+            // All other ready tasks of the thread run first.
+            let turn = actix::fut::wrap_future::<_, Self>(tokio::task::yield_now());
+            context.spawn(turn.map(|(), own, context| {
+                own.pass_on(context);
+                own.pass_on_later(context);
+            }));
         }
-        self.arrivals.continues = true;
-        // All other ready tasks of the thread run first.
-        let turn = actix::fut::wrap_future::<_, Self>(tokio::task::yield_now());
-        context.spawn(turn.map(|(), own, context| {
-            own.pass_on(context);
-            own.pass_on_later(context);
-        }));
     }
 
-    /// Works for a slice. Returns the time that it took.
-    fn pass_on(&mut self, context: &mut Context<Self>) -> Duration {
+    /// Works for a slice. The time counts that the Dispatchers need for what they get.
+    fn pass_on(&mut self, context: &mut Context<Self>) {
         let mut schedule = std::mem::take(&mut self.arrivals.schedule);
-        let (epoch, begun) = (self.arrivals.epoch, Instant::now());
+        let (epoch, passed_on) = (self.arrivals.epoch, Cell::new(self.arrivals.passed_on));
         schedule.work(
             SLICE,
-            || epoch.elapsed(),
+            || epoch.elapsed() + passed_on.get(),
             |deliveries| {
+                let before = deliveries.len();
                 self.pass_on_some(deliveries, context);
+                passed_on.set(passed_on.get() + cost(before - deliveries.len()));
                 if deliveries.as_slice().is_empty() { JobProgress::Done } else { JobProgress::More }
             },
         );
         self.arrivals.schedule = schedule;
-        begun.elapsed()
+        self.arrivals.passed_on = passed_on.get();
     }
 
     /// Consecutive deliveries often have the same destination; they are passed on together.

@@ -116,6 +116,18 @@ impl<T: Listener> Bucket<T> {
     }
 }
 
+impl<T: Listener> ListenerRef<T> {
+    pub(super) fn new(listener: &Arc<T>) -> Self {
+        let operations = listener.pattern().map(|pattern| Arc::clone(&pattern.operations)).unwrap_or_default();
+        Self { listener: Arc::clone(listener), operations, in_several: in_several(listener.as_ref()) }
+    }
+}
+
+/// Whether a listener is filed under several witnesses.
+pub(super) fn in_several<T: Listener>(listener: &T) -> bool {
+    listener.filing().0.get().is_some_and(|filed| filed.places().len() > 1)
+}
+
 fn is_unselective<T: Listener>(listener: &T) -> bool {
     listener.pattern().is_some_and(|pattern| !pattern.is_selective())
 }
@@ -130,15 +142,16 @@ impl<T: Listener> IndexedListeners<T> {
         self.listeners += 1;
         self.unselective += usize::from(is_unselective(listener.as_ref()));
         if filed.is_nowhere() {
-            return self.everyone.insert(ListenerRef(Arc::clone(listener)));
+            return self.everyone.insert(ListenerRef::new(listener));
         }
         let Some(pattern) = listener.pattern() else { return };
+        let member = ListenerRef::new(listener);
         for place in filed.places() {
             let path = pattern.way(*place).fold(Path::ROOT, Path::member);
             let Some(witness) = pattern.witness(*place, path) else { continue };
             self.paths.add(pattern.way(*place), Path::ROOT, &witness, listener);
             if let WitnessKey::Hash(hash) = witness.key {
-                self.postings.insert(hash, listener);
+                self.postings.insert(hash, &member);
             }
         }
     }

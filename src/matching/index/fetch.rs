@@ -4,7 +4,7 @@
 
 use prefetch_index::prefetch_index;
 
-use crate::matching::pattern::Pattern;
+use crate::matching::program::Op;
 
 /// The operations that an evaluation begins with.
 const OPERATIONS: usize = 3;
@@ -14,8 +14,8 @@ pub(super) fn ahead<T>(place: &T) {
     prefetch_index(std::slice::from_ref(place), 0);
 }
 
-/// The same for the operations of a pattern, which is read.
-pub(super) fn operations(pattern: &Pattern) {
-    prefetch_index(&*pattern.operations, 0);
-    prefetch_index(&*pattern.operations, OPERATIONS);
+/// The same for the operations of a pattern.
+pub(super) fn operations(operations: &[Op]) {
+    prefetch_index(operations, 0);
+    prefetch_index(operations, OPERATIONS);
 }

@@ -5,9 +5,10 @@
 
 use std::sync::Arc;
 
+use super::fetch;
 use super::paths::address;
 use super::tree::{Tree, TreeEntry};
-use super::{Listener, fetch};
+use crate::matching::program::Op;
 
 /// Bits of a hash that a branch tells apart.
 const BITS: u32 = 4;
@@ -41,20 +42,27 @@ pub(super) struct Posting<T> {
 /// Who is filed under one hash: mostly one.
 #[derive(Debug)]
 pub(super) enum Listeners<T> {
-    One(Arc<T>),
+    One(ListenerRef<T>),
     Several(Tree<ListenerRef<T>>),
 }
 
-/// A listener in a set of them.
+/// A listener in a set of them, with what its evaluation needs: a candidate that does not match is excluded without a
+/// look at its own memory.
 #[derive(Debug)]
-pub(super) struct ListenerRef<T>(pub(super) Arc<T>);
+pub(super) struct ListenerRef<T> {
+    pub(super) listener: Arc<T>,
+    /// Those of its pattern; none, if it has no pattern.
+    pub(super) operations: Arc<[Op]>,
+    /// It is filed under several witnesses, so one event can find it more than once.
+    pub(super) in_several: bool,
+}
 
 impl<T> TreeEntry for ListenerRef<T> {
     type Key = usize;
     type Top = ();
     type Low = ();
     fn key(&self) -> usize {
-        address(&self.0)
+        address(&self.listener)
     }
     fn top(&self) {}
     fn low(_: usize) {}
@@ -62,14 +70,15 @@ impl<T> TreeEntry for ListenerRef<T> {
 
 impl<T> Clone for ListenerRef<T> {
     fn clone(&self) -> Self {
-        Self(Arc::clone(&self.0))
+        let operations = Arc::clone(&self.operations);
+        Self { listener: Arc::clone(&self.listener), operations, in_several: self.in_several }
     }
 }
 
 impl<T> Clone for Listeners<T> {
     fn clone(&self) -> Self {
         match self {
-            Self::One(listener) => Self::One(Arc::clone(listener)),
+            Self::One(only) => Self::One(only.clone()),
             Self::Several(tree) => Self::Several(tree.clone()),
         }
     }
@@ -157,8 +166,8 @@ impl<T> Postings<T> {
     }
 
     /// Files a listener. Repeated calls have no effect.
-    pub(super) fn insert(&mut self, hash: u64, listener: &Arc<T>) {
-        self.0.insert(hash, 0, listener);
+    pub(super) fn insert(&mut self, hash: u64, member: &ListenerRef<T>) {
+        self.0.insert(hash, 0, member);
     }
 
     /// Takes a listener out of those under a hash.
@@ -173,21 +182,21 @@ impl<T> Postings<T> {
 impl<T> Listeners<T> {
     fn contains(&self, listener: &Arc<T>) -> bool {
         match self {
-            Self::One(only) => Arc::ptr_eq(only, listener),
+            Self::One(only) => Arc::ptr_eq(&only.listener, listener),
             Self::Several(tree) => tree.get(address(listener)).is_some(),
         }
     }
 
-    fn add(&mut self, listener: &Arc<T>) {
+    fn add(&mut self, member: &ListenerRef<T>) {
         match self {
-            Self::One(only) if Arc::ptr_eq(only, listener) => {}
+            Self::One(only) if Arc::ptr_eq(&only.listener, &member.listener) => {}
             Self::One(only) => {
                 let mut tree = Tree::default();
-                tree.insert(ListenerRef(Arc::clone(only)));
-                tree.insert(ListenerRef(Arc::clone(listener)));
+                tree.insert(only.clone());
+                tree.insert(member.clone());
                 *self = Self::Several(tree);
             }
-            Self::Several(tree) => tree.insert(ListenerRef(Arc::clone(listener))),
+            Self::Several(tree) => tree.insert(member.clone()),
         }
     }
 
@@ -198,7 +207,7 @@ impl<T> Listeners<T> {
         let mut last = None;
         if tree.len() == 1 {
             tree.walk(0, ((), ()), |member| {
-                last = Some(Arc::clone(&member.0));
+                last = Some(member.clone());
                 true
             });
         }
@@ -207,55 +216,47 @@ impl<T> Listeners<T> {
         }
     }
 
-    /// The listener, where it is the only one.
-    pub(super) fn only(&self) -> Option<&T> {
-        match self {
-            Self::One(only) => Some(only),
-            Self::Several(_) => None,
-        }
-    }
-
     /// The listeners from an address on, in the order of addresses, as long as `wanted` says so.
-    pub(super) fn walk<'t>(&'t self, from: usize, mut wanted: impl FnMut(&'t Arc<T>) -> bool) {
+    pub(super) fn walk<'t>(&'t self, from: usize, mut wanted: impl FnMut(&'t ListenerRef<T>) -> bool) {
         match self {
-            Self::One(only) if address(only) >= from => {
+            Self::One(only) if only.key() >= from => {
                 wanted(only);
             }
             Self::One(_) => {}
             Self::Several(tree) => {
-                tree.walk(from, ((), ()), |member| wanted(&member.0));
+                tree.walk(from, ((), ()), wanted);
             }
         }
     }
 }
 
-impl<T: Listener> Listeners<T> {
-    /// Has the only listener fetched.
+impl<T> Listeners<T> {
+    /// Has the operations of the only listener fetched, and the listener.
     pub(super) fn fetch(&self) {
-        if let Some(only) = self.only() {
-            fetch::ahead(only);
-            fetch::ahead(only.filing());
+        if let Self::One(only) = self {
+            fetch::operations(&only.operations);
+            fetch::ahead(&*only.listener);
         }
     }
 }
 
 impl<T> PostingNode<T> {
-    fn insert(&mut self, hash: u64, depth: u32, listener: &Arc<T>) {
+    fn insert(&mut self, hash: u64, depth: u32, member: &ListenerRef<T>) {
         let postings = match self {
-            Self::Branch(ways) => return Arc::make_mut(ways)[way(hash, depth)].insert(hash, depth + BITS, listener),
+            Self::Branch(ways) => return Arc::make_mut(ways)[way(hash, depth)].insert(hash, depth + BITS, member),
             Self::Leaf(postings) => postings,
         };
         match find(postings, hash, depth) {
-            Ok(at) => Arc::make_mut(postings)[at].listeners.add(listener),
+            Ok(at) => Arc::make_mut(postings)[at].listeners.add(member),
             // Different hashes differ somewhere in their bits, so a split always separates them.
             Err(_) if postings.len() == LEAF_MAX => {
                 let of = |own| postings.iter().filter(move |posting| way(posting.hash, depth) == own).cloned();
                 let mut ways: [Self; WAYS] = std::array::from_fn(|own| Self::Leaf(of(own).collect()));
-                ways[way(hash, depth)].insert(hash, depth + BITS, listener);
+                ways[way(hash, depth)].insert(hash, depth + BITS, member);
                 *self = Self::Branch(Arc::new(ways));
             }
             Err(at) => {
-                let posting = Posting { hash, listeners: Listeners::One(Arc::clone(listener)) };
+                let posting = Posting { hash, listeners: Listeners::One(member.clone()) };
                 let (before, after) = postings.split_at(at);
                 *postings = before.iter().cloned().chain([posting]).chain(after.iter().cloned()).collect();
             }
@@ -332,10 +333,14 @@ mod tests {
 
     type Model = BTreeMap<u64, BTreeSet<usize>>;
 
+    fn member(listener: &Arc<usize>) -> ListenerRef<usize> {
+        ListenerRef { listener: Arc::clone(listener), operations: Arc::default(), in_several: false }
+    }
+
     fn listeners(postings: &Postings<usize>, hash: u64, from: usize) -> BTreeSet<usize> {
         let mut found = BTreeSet::new();
         if let Some(listeners) = postings.get(hash) {
-            listeners.walk(from, |listener| found.insert(**listener));
+            listeners.walk(from, |member| found.insert(*member.listener));
         }
         found
     }
@@ -356,7 +361,7 @@ mod tests {
                 // Long runs of the one and of the other, so that it grows and shrinks.
                 let hash = hash & mask;
                 if remove == ((number / 400) % 2 == 1) || number % 5 == 0 {
-                    postings.insert(hash, &all[listener]);
+                    postings.insert(hash, &member(&all[listener]));
                     model.entry(hash).or_default().insert(listener);
                 } else {
                     let known = model.keys().nth(hash as usize % model.len().max(1)).copied().unwrap_or(hash);

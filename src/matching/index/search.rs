@@ -5,21 +5,18 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::Listener;
-use super::bucket::{Bucket, BucketContents};
-use super::fetch;
+use super::bucket::{Bucket, BucketContents, in_several};
 use super::paths::address;
-use super::postings::ListenerRef;
 use super::tree::TreeEntry;
 use super::walk::{CandidateSource, DataWalk};
 use crate::matching::evaluate::Subject;
 use crate::matching::limits::FilterLimits;
+use crate::matching::program::Op;
 use crate::matching::steps::{Steps, TooCostly};
 
 /// Steps of a matching pattern that are not charged to the event's budget: the cost of an event depends on what it
 /// fires.
 const FREE_STEPS: usize = 100;
-/// How many candidates' patterns are fetched ahead.
-const FETCHED_MAX: usize = 16;
 /// Before all entries of a source.
 const FIRST: (i64, usize, u32) = (i64::MIN, 0, 0);
 
@@ -56,8 +53,6 @@ struct SearchState<T> {
     evaluated: HashSet<usize, foldhash::fast::FixedState>,
     /// The walk of the data was abandoned.
     given_up: bool,
-    /// The patterns of the first candidates are being fetched.
-    fetched: bool,
 }
 
 impl<T: Listener> Search<T> {
@@ -78,7 +73,6 @@ impl<T: Listener> Search<T> {
             too_costly: Vec::new(),
             evaluated: HashSet::default(),
             given_up: false,
-            fetched: false,
         };
         let (mut sources, mut held) = (Vec::new(), Vec::new());
         for bucket in buckets {
@@ -113,29 +107,12 @@ impl<T: Listener> Search<T> {
     /// at each call.
     pub fn run(&mut self, subject: &mut Subject<'_>, mut found: impl FnMut(&Arc<T>) -> bool) -> SearchEnd {
         while let Some(source) = self.sources.get(self.state.source) {
-            if let (CandidateSource::Postings { .. }, false) = (source, self.state.fetched) {
-                self.state.fetched = true;
-                self.fetch();
-            }
             match self.state.run(source, &self.buckets, subject, &mut found) {
                 SearchEnd::Complete => (self.state.source, self.state.from) = (self.state.source + 1, FIRST),
                 ended => return ended,
             }
         }
         if self.state.given_up { SearchEnd::TooCostly } else { SearchEnd::Complete }
-    }
-
-    /// Has the patterns of candidates fetched side by side, where each would be waited for alone.
-    fn fetch(&self) {
-        for source in self.sources.iter().take(FETCHED_MAX) {
-            if let CandidateSource::Postings { bucket, hash } = source
-                && let BucketContents::Many(many) = &self.buckets[*bucket].0
-                && let Some(only) = many.postings.get(*hash).and_then(|listeners| listeners.only())
-                && let Some(pattern) = only.pattern()
-            {
-                fetch::operations(pattern);
-            }
-        }
     }
 }
 
@@ -153,7 +130,7 @@ impl<T: Listener> SearchState<T> {
                 let BucketContents::Few(few) = &buckets[*bucket].0 else { return SearchEnd::Complete };
                 for (place, listener) in few.iter().enumerate().skip(self.from.1) {
                     self.from.1 = place + 1;
-                    ended = self.evaluate(listener, subject, found);
+                    ended = self.evaluate(listener, None, subject, found);
                     if ended != SearchEnd::Complete {
                         break;
                     }
@@ -161,18 +138,19 @@ impl<T: Listener> SearchState<T> {
             }
             CandidateSource::Everyone(bucket) => {
                 let BucketContents::Many(many) = &buckets[*bucket].0 else { return SearchEnd::Complete };
-                many.everyone.walk(self.from.1, ((), ()), |ListenerRef(listener)| {
-                    self.from.1 = address(listener) + 1;
-                    ended = self.evaluate(listener, subject, found);
+                many.everyone.walk(self.from.1, ((), ()), |member| {
+                    self.from.1 = member.key() + 1;
+                    ended = self.evaluate(&member.listener, Some(&member.operations), subject, found);
                     ended == SearchEnd::Complete
                 });
             }
             CandidateSource::Postings { bucket, hash } => {
                 let BucketContents::Many(many) = &buckets[*bucket].0 else { return SearchEnd::Complete };
                 let Some(listeners) = many.postings.get(*hash) else { return SearchEnd::Complete };
-                listeners.walk(self.from.1, |listener| {
-                    self.from.1 = address(listener) + 1;
-                    ended = self.candidate(listener, subject, found);
+                listeners.walk(self.from.1, |member| {
+                    self.from.1 = member.key() + 1;
+                    let (listener, operations) = (&member.listener, Some(&*member.operations));
+                    ended = self.candidate(listener, member.in_several, operations, subject, found);
                     ended == SearchEnd::Complete
                 });
             }
@@ -183,10 +161,8 @@ impl<T: Listener> SearchState<T> {
                     if self.steps.take(1).is_err() {
                         ended = SearchEnd::TooCostly;
                     } else if !repeated || self.evaluated.insert(address) {
-                        ended = match repeated {
-                            true => self.evaluate(&range.listener, subject, found),
-                            false => self.candidate(&range.listener, subject, found),
-                        };
+                        let in_several = !repeated && in_several(range.listener.as_ref());
+                        ended = self.candidate(&range.listener, in_several, None, subject, found);
                     }
                     ended == SearchEnd::Complete
                 });
@@ -199,22 +175,25 @@ impl<T: Listener> SearchState<T> {
     fn candidate(
         &mut self,
         listener: &Arc<T>,
+        in_several: bool,
+        operations: Option<&[Op]>,
         subject: &mut Subject<'_>,
         found: &mut impl FnMut(&Arc<T>) -> bool,
     ) -> SearchEnd {
-        let in_several = listener.filing().0.get().is_some_and(|filed| filed.places().len() > 1);
         if in_several && !self.evaluated.insert(address(listener)) {
             return match self.steps.take(1) {
                 Ok(()) => SearchEnd::Complete,
                 Err(TooCostly) => SearchEnd::TooCostly,
             };
         }
-        self.evaluate(listener, subject, found)
+        self.evaluate(listener, operations, subject, found)
     }
 
+    /// `operations`: those of the listener's pattern, where they are at hand.
     fn evaluate(
         &mut self,
         listener: &Arc<T>,
+        operations: Option<&[Op]>,
         subject: &mut Subject<'_>,
         found: &mut impl FnMut(&Arc<T>) -> bool,
     ) -> SearchEnd {
@@ -223,7 +202,7 @@ impl<T: Listener> SearchState<T> {
         };
         let given = self.steps_per_listener_max.min(self.steps.left());
         let mut steps = Steps::new(given);
-        let matches = pattern.matches(subject, &mut steps);
+        let matches = pattern.matches_by(operations.unwrap_or(&pattern.operations), subject, &mut steps);
         let used = given - steps.left();
         let charged = if matches == Ok(true) { used.saturating_sub(FREE_STEPS) } else { used.max(1) };
         let out_of_steps = self.steps.take(charged).is_err();

@@ -8,18 +8,22 @@ mod trial;
 mod write;
 
 use std::ops::Bound;
+use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::mpsc::{self, SyncSender};
+use std::thread;
 
 use futures_util::future::{BoxFuture, FutureExt as _};
 use redb::backends::InMemoryBackend;
 use redb::{
-    Builder, Database, ReadTransaction, ReadableDatabase, ReadableTable, ReadableTableMetadata as _, TableDefinition,
+    Builder, Database, ReadOnlyTable, ReadTransaction, ReadableDatabase, ReadableTable, ReadableTableMetadata as _,
+    TableDefinition,
 };
 
 use super::backend::{Backend, ListBounds, Location, Row, Write};
-use super::change::CHANGES_MAX;
-use super::feed::{self, ChangeFeed};
+use super::change::{CHANGES_MAX, Change};
+use super::feed::{ChangeFeed, Observation};
 use super::usage::Usage;
 use super::writer::{Writer, WriterState};
 use super::{Kind, OpenError, PutResult, Revision, StoreError, StoreState};
@@ -45,9 +49,13 @@ const FORMAT: &str = "format";
 const VERSION: &str = "version";
 
 const FORMAT_KNOWN: u64 = 1;
+/// Batches of records that are ready to be added at a start, at most.
+const BATCHES_AHEAD: usize = 4;
 /// redb's cache of pages. Events are matched from the live index, so only changes and lists read
 /// here; redb's own default would be 1 GiB.
 const CACHE_BYTES: usize = 32 << 20;
+/// The same for a store in memory, whose pages are in memory already: what is cached is held twice.
+const MEMORY_CACHE_BYTES: usize = 4 << 20;
 
 /// Opens the file, creating it where there is none, or an empty store in memory.
 pub(super) async fn open(
@@ -83,7 +91,9 @@ impl EmbeddedStore {
                 Self::on(database, Box::new(FileSource(path.to_owned())), usage, feed)
             }
             None => {
-                let created = Builder::new().create_with_backend(InMemoryBackend::new());
+                let mut builder = Builder::new();
+                builder.set_cache_size(MEMORY_CACHE_BYTES);
+                let created = builder.create_with_backend(InMemoryBackend::new());
                 Self::on(write::mark(created.map_err(unavailable)?)?, Box::new(Memory), usage, feed)
             }
         }
@@ -218,31 +228,49 @@ fn unavailable(error: impl std::fmt::Display) -> StoreError {
 /// Passes all that the file holds to the sink, in the order of kinds.
 fn load(database: &Database, usage: &mut Usage, feed: &ChangeFeed) -> Result<(), StoreError> {
     usage.clear();
-    let mut read = || -> Result<(), redb::Error> {
+    let load = || -> Result<(), redb::Error> {
         let records = database.begin_read()?.open_table(RECORDS)?;
         let mut snapshot = feed.snapshot(usize::try_from(records.len()?).unwrap_or(usize::MAX));
-        let mut batch = Vec::new();
-        for entry in records.iter()? {
-            let (location, value) = entry?;
-            let (kind, account, id) = location.value();
-            let kinds = [Kind::Template, Kind::Trigger, Kind::Key];
-            // Only a later format has other kinds, and such a file was refused.
-            let Some(kind) = kinds.into_iter().find(|k| number(*k) == kind) else {
-                continue;
-            };
-            let location = Location { kind, account: AccountId::new(account).ok(), id: id.to_owned() };
-            let (_, _, json) = value.value();
-            if let Some(account) = &location.account {
-                usage.count(kind, account, json.len());
-            }
-            batch.push(feed::read(location, json));
-            if batch.len() == CHANGES_MAX {
-                snapshot.add(feed.compile(std::mem::take(&mut batch)));
-            }
-        }
-        snapshot.add(feed.compile(batch));
+        // Records are read and compiled while those before them are added.
+        let (ready, batches) = mpsc::sync_channel(BATCHES_AHEAD);
+        thread::scope(|scope| {
+            let reading = scope.spawn(move || read_batches(&records, usage, feed, &ready));
+            batches.into_iter().for_each(|batch| snapshot.add(batch));
+            reading.join().unwrap_or_else(|panic| resume_unwind(panic))
+        })?;
         snapshot.finish();
         Ok(())
     };
-    read().map_err(unavailable)
+    load().map_err(unavailable)
+}
+
+/// Sends all records, at most [`CHANGES_MAX`] at a time.
+fn read_batches(
+    records: &ReadOnlyTable<RecordKey, RecordValue>,
+    usage: &mut Usage,
+    feed: &ChangeFeed,
+    ready: &SyncSender<Vec<Observation<Change>>>,
+) -> Result<(), redb::Error> {
+    let mut batch = Vec::new();
+    for entry in records.iter()? {
+        let (location, value) = entry?;
+        let (kind, account, id) = location.value();
+        let kinds = [Kind::Template, Kind::Trigger, Kind::Key];
+        // Only a later format has other kinds, and such a file was refused.
+        let Some(kind) = kinds.into_iter().find(|k| number(*k) == kind) else {
+            continue;
+        };
+        let location = Location { kind, account: AccountId::new(account).ok(), id: id.to_owned() };
+        let (_, _, json) = value.value();
+        if let Some(account) = &location.account {
+            usage.count(kind, account, json.len());
+        }
+        batch.push((location, json.to_vec()));
+        // It can only fail after a panic of the receiver, which ends the start.
+        if batch.len() == CHANGES_MAX && ready.send(feed.read_all(std::mem::take(&mut batch))).is_err() {
+            return Ok(());
+        }
+    }
+    let _ = ready.send(feed.read_all(batch));
+    Ok(())
 }

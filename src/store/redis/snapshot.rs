@@ -7,7 +7,7 @@ use super::position::LogPosition;
 use super::scripts::{self, BYTES_MAX, ROWS_MAX, ScriptError};
 use super::state::SharedState;
 use crate::redis::RedisConnection;
-use crate::store::{Kind, feed};
+use crate::store::Kind;
 
 /// How often a long read logs its progress.
 const LOGGED_EVERY: Duration = Duration::from_secs(5);
@@ -28,9 +28,8 @@ pub(super) async fn take(
             let page = scripts::read_page(kind, scripts::run(connection, &scripts::PAGE, &words).await?)?;
             from = page.next;
             records += page.rows.len();
-            let rows = page.rows.into_iter();
-            let observed = rows.map(|(location, value)| feed::read(location, scripts::split(&value).1)).collect();
-            snapshot.add(shared.compile(observed).await);
+            let rows = page.rows.into_iter().map(|(location, value)| (location, scripts::split(&value).1.to_vec()));
+            snapshot.add(shared.read_all(rows.collect()).await);
             if logged_at.elapsed() >= LOGGED_EVERY {
                 logged_at = Instant::now();
                 tracing::info!(records, expected, "reading the store in Redis");
