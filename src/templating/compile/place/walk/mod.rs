@@ -61,9 +61,12 @@ struct PlacementWalk<'w, 'p, M: Machine> {
     /// The state after each text, by the state before it.
     read: HashMap<(usize, M::State), TextEffect<M::State>>,
     /// The states before and after loops inside of others, by where the loop begins.
-    looped: HashMap<usize, Vec<(States<M::State>, States<M::State>)>>,
+    looped: HashMap<usize, Vec<LoopEffect<M::State>>>,
     work: usize,
 }
+
+/// The states before a loop, and those after it.
+type LoopEffect<S> = (States<S>, States<S>);
 
 /// The places of all expressions, by their ids.
 pub(super) fn walk<M: Machine>(
