@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use actix::{AsyncContext as _, Context};
+use actix::{ActorFutureExt as _, AsyncContext as _, Context};
 
 use super::{DispatcherChild, Dispatchers};
 use crate::dispatcher::overflow::{Overflow, WaitingDestination};
@@ -12,6 +12,7 @@ use crate::flow::account::ACCOUNT_WEIGHT;
 use crate::flow::fairness::within;
 use crate::flow::in_flight::InFlight;
 use crate::flow::messages::DeliveriesRouted;
+use crate::flow::turns::SLICE;
 use crate::model::destination::Destination;
 use crate::model::id::AccountId;
 use crate::model::outcome::DropReason;
@@ -79,19 +80,24 @@ impl Dispatchers {
         if !self.looks && is_needed() {
             self.looks = true;
             context.run_later(LOOKED_AT_EVERY, |own, context| {
-                own.looks = false;
+                let now = Instant::now();
+                own.overflow.release_permits(now, own.settings.config.stalled_after);
+                own.take_over(now);
                 own.serve_overflow(context);
-                own.check_later(context);
             });
         }
     }
 
-    /// Gives Dispatchers to destinations that wait, as others are idle or have given way.
+    /// Gives Dispatchers to destinations that wait, as others are idle or have given way. After a slice of time, all other
+    /// ready tasks of the thread run first.
     fn serve_overflow(&mut self, context: &mut Context<Self>) {
         let now = Instant::now();
-        self.overflow.release_permits(now, self.settings.config.stalled_after);
-        self.take_over(now);
         while !self.overflow.is_empty() && self.has_room(self.overflow.len()) {
+            if now.elapsed() >= SLICE.length {
+                let turn = actix::fut::wrap_future::<_, Self>(tokio::task::yield_now());
+                context.spawn(turn.map(|(), own, context| own.serve_overflow(context)));
+                return;
+            }
             let Some((account, destination, waiting)) = self.next_waiting() else { break };
             match self.children.get_mut(&destination) {
                 // It was about to give way.
@@ -114,6 +120,8 @@ impl Dispatchers {
             }
         }
         self.ask_to_leave(now);
+        self.looks = false;
+        self.check_later(context);
     }
 
     /// The destination whose turn it is. Where each account that waits has its share, its own idle Dispatchers end.
