@@ -1,7 +1,7 @@
 //! When a destination is stalled. What waits for it then delays nobody but itself.
 
 use std::rc::Rc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::Queue;
 use crate::dispatcher::saturation::Saturation;
@@ -18,7 +18,7 @@ impl Queue {
     /// releases the events' permits: until its queue is empty, or moves quickly again, it delays no producer.
     pub(super) async fn watch(self: Rc<Self>) {
         let interval = self.bounds.stalled_after / 2;
-        let mut work_off = WorkOff::new(interval, self.ended.get());
+        let mut work_off = WorkOff::new(Instant::now(), self.ended.get());
         let mut saturation = Saturation::of_this_thread();
         loop {
             tokio::time::sleep(interval).await;
@@ -26,7 +26,8 @@ impl Queue {
             let Some(since) = oldest else { break };
             self.saturated.set(saturation.is_reached());
             let is_late = since.elapsed() >= self.patience();
-            if work_off.is_stalled(self.ended.get(), waiting, is_late, self.worked_off_within()) {
+            let within = self.worked_off_within();
+            if work_off.is_stalled(Instant::now(), self.ended.get(), waiting, is_late, within) {
                 self.become_stalled();
                 break;
             }

@@ -24,7 +24,7 @@ fn cost(deliveries: usize) -> Duration {
 
 /// Deliveries that are not passed on yet.
 pub(super) struct Arrivals {
-    schedule: Schedule<AccountId, std::vec::IntoIter<InFlight>>,
+    schedule: Schedule<Member, std::vec::IntoIter<InFlight>>,
     at_once: ImmediateBudget,
     /// Times of slices are relative to this.
     epoch: Instant,
@@ -48,20 +48,31 @@ impl Arrivals {
 
     /// Adds deliveries of any accounts, in their order.
     fn push(&mut self, deliveries: Vec<InFlight>) {
-        let Some(account) = deliveries.first().map(|first| first.account.id.clone()) else { return };
-        if deliveries.iter().all(|queued| queued.account.id == account) {
-            return self.schedule.push(account, deliveries.into_iter());
+        let Some(first) = deliveries.first().map(member) else { return };
+        if deliveries.iter().all(|queued| is_of(&first, queued)) {
+            return self.schedule.push(first, deliveries.into_iter());
         }
         let mut deliveries = deliveries.into_iter().peekable();
         while let Some(first) = deliveries.next() {
-            let account = first.account.id.clone();
+            let member = member(&first);
             let mut own = vec![first];
-            while let Some(next) = deliveries.next_if(|next| next.account.id == account) {
+            while let Some(next) = deliveries.next_if(|next| is_of(&member, next)) {
                 own.push(next);
             }
-            self.schedule.push(account, own.into_iter());
+            self.schedule.push(member, own.into_iter());
         }
     }
+}
+
+/// Members take turns: an account, and apart from it its tests, so that they do not wait behind its deliveries.
+type Member = (bool, AccountId);
+
+fn member(queued: &InFlight) -> Member {
+    (queued.is_test, queued.account.id.clone())
+}
+
+fn is_of((is_test, account): &Member, queued: &InFlight) -> bool {
+    queued.is_test == *is_test && queued.account.id == *account
 }
 
 impl Dispatchers {

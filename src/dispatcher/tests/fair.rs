@@ -216,17 +216,21 @@ async fn a_destination_has_a_rate() {
     assert!(begun.elapsed() >= Duration::from_millis(250), "{:?}", begun.elapsed());
 }
 
-/// What arrives is passed on in turn: the other account's delivery is sent while most of the flood's still wait for that.
+/// What arrives is passed on in turn: the other account's delivery is sent while most of the flood's still wait for that,
+/// and so is a test of the flood's account.
 #[actix_rt::test]
 async fn many_arrivals_of_one_account_delay_no_other() {
     const FLOOD: usize = 5_000;
-    let (alone, ports) = (Alone::new(), [Port::open().await, Port::open().await]);
+    let (alone, ports) = (Alone::new(), [Port::open().await, Port::open().await, Port::open().await]);
     let dispatchers = alone.dispatchers(config(|own| own.queue_per_destination = 2 * FLOOD), 16);
+    let (mut test, _reported_test) = alone.of("flood", &ports[2], "test");
+    test.is_test = true;
     let (flood, _reported): (Vec<_>, Vec<_>) = (0..FLOOD).map(|_| alone.of("flood", &ports[0], "flood")).unzip();
     let (other, _reported) = alone.of("other", &ports[1], "other");
     dispatchers.do_send(DeliveriesRendered(flood));
-    dispatchers.do_send(DeliveriesRendered(vec![other]));
+    dispatchers.do_send(DeliveriesRendered(vec![other, test]));
     assert_eq!(ports[1].request().await.1, "other!");
+    assert_eq!(ports[2].request().await.1, "test!");
     let passed_on = alone.metrics.deliveries.queue_depth.get();
     assert!(passed_on < FLOOD as i64 / 2, "{passed_on} were passed on before");
 }
