@@ -42,6 +42,8 @@ impl Unit {
 
 /// A number with this many digits or more counts milliseconds: seconds reach 11 digits in the year 5138.
 const MILLISECOND_DIGITS: usize = 12;
+/// A number with fewer digits may be a day, 20260701; as seconds it would be before March 1973.
+const SECOND_DIGITS: usize = 9;
 
 impl TimeValue {
     /// Reads a value. `from` is the pattern it is written in, `unit` the unit of a number.
@@ -53,7 +55,9 @@ impl TimeValue {
         let text = value.text().ok()?;
         match from {
             // Digits may be a day as well: 20260814.
-            Some(pattern) => by_pattern(pattern, text.trim()),
+            Some(pattern) => {
+                by_pattern(pattern, text.trim()).or_else(|| if is_number { unlike_pattern(&text, unit) } else { None })
+            }
             None if is_number => since_1970(&Decimal::read(&text)?, unit),
             None => written(text.trim(), unit),
         }
@@ -87,8 +91,8 @@ pub(crate) fn find_zone(name: &str) -> Option<TimeZone> {
 
 fn written(text: &str, unit: Option<Unit>) -> Option<TimeValue> {
     let digits = text.strip_prefix('-').unwrap_or(text);
-    // Eight digits may be a day, 20260701, and fourteen a day and a time.
-    let counts = unit.is_some() || (9..=13).contains(&digits.len());
+    // Fourteen digits may be a day and a time.
+    let counts = unit.is_some() || (SECOND_DIGITS..=13).contains(&digits.len());
     if counts && !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit() || b == b'.') {
         return since_1970(&Decimal::read(text)?, unit);
     }
@@ -96,6 +100,13 @@ fn written(text: &str, unit: Option<Unit>) -> Option<TimeValue> {
         let zoned = rfc2822::parse(text).ok()?;
         Some(TimeValue::Moment(zoned.timestamp(), zoned.time_zone().clone()))
     })
+}
+
+/// A number that is not as its pattern: a count, if its unit is given or if it is too long for a part of a date.
+fn unlike_pattern(digits: &str, unit: Option<Unit>) -> Option<TimeValue> {
+    let number = Decimal::read(digits)?;
+    let counts = unit.is_some() || number.parts().0.len() >= SECOND_DIGITS;
+    if counts { since_1970(&number, unit) } else { None }
 }
 
 fn since_1970(number: &Decimal, unit: Option<Unit>) -> Option<TimeValue> {

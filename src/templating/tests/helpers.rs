@@ -79,6 +79,9 @@ const TEXTS: &[(&str, &str)] = &[
     ("date seconds \"%F %H:%M\"", "2026-08-14 16:00"), ("date milliseconds \"%F %H:%M\"", "2026-08-14 16:00"), ("date seconds \"%F\" unit=\"ms\"", "1970-01-21"), ("date milliseconds \"%Y\" unit=\"s\"", ""), ("date \"1786723200000\" \"%F\"", "2026-08-14"), ("date \"1786723200\" \"%F\"", "2026-08-14"), ("date \"20260814\"", "2026-08-14"), ("date \"20260814160000\"", ""),
     ("date slashes \"%F\"", ""), ("date slashes \"%F\" from=\"%d/%m/%Y\"", "2026-04-03"), ("date slashes \"%F\" from=\"%m/%d/%Y\"", "2026-03-04"), ("date \"4 Mar 26 5:30 PM\" \"%F %H:%M\" from=\"%d %b %y %I:%M %p\"", "2026-03-04 17:30"), ("date day \"%F\" from=\"%d/%m/%Y\"", ""), ("date \"14/08/2026 16:00 +0200\" \"%H:%M %:z\" from=\"%d/%m/%Y %H:%M %z\"", "16:00 +02:00"),
     ("date 20260814 from=\"%Y%m%d\"", "2026-08-14"), ("date seconds \"%T\" from=\"%s\"", "16:00:00"), ("unix 20260814 from=\"%Y%m%d\" tz=zone", "1786658400"), ("date @root.zero from=\"%d/%m/%Y\"", ""),
+    ("date seconds \"%F\" from=\"%d/%m/%Y\"", "2026-08-14"), ("date milliseconds \"%F %H:%M\" from=\"%d/%m/%Y\"", "2026-08-14 16:00"), ("date 86400 \"%F\" from=\"%d/%m/%Y\" unit=\"s\"", "1970-01-02"), ("date seconds \"%F\" from=\"%d/%m/%Y\" unit=\"ms\"", "1970-01-21"), ("unix seconds from=\"%d/%m/%Y\"", "1786723200"),
+    ("date 20260814 \"%F\" from=\"%d/%m/%Y\"", ""), ("date \"1786723200\" \"%F\" from=\"%d/%m/%Y\"", ""), ("date 99999999 \"%F\" from=\"%d/%m/%Y\"", ""), ("date 100000000 \"%F\" from=\"%d/%m/%Y\"", "1973-03-03"), ("date 1782939600.75 \"%T\" from=\"%d/%m/%Y\"", "21:00:00"),
+    ("date \"mar 14 lug 2026\" \"%F\" from=\"%a %d %b %Y\" locale=\"it\"", "2026-07-14"), ("date \"mar 3 mar 2026\" \"%F\" from=\"%a %d %b %Y\" locale=\"es\"", "2026-03-03"), ("date \"14.Okt.2026\" \"%F\" from=\"%d.%b.%Y\" locale=\"de\"", "2026-10-14"),
     ("date \"14 août 2026\" from=\"%d %B %Y\" locale=\"fr\"", "2026-08-14"), ("date \"Fr, 14. Aug 2026\" \"%A\" from=\"%a, %d. %b %Y\" locale=language", "Freitag"), ("date \"ven. 14 août 2026\" from=\"%a %d %b %Y\" locale=\"fr\"", "2026-08-14"), ("date \"14 August 2026\" \"%B\" from=\"%d %B %Y\" locale=\"fr\"", "août"), ("date \"14 Brumaire 2026\" from=\"%d %B %Y\" locale=\"fr\"", ""),
     ("date day \"%s\" tz=zone", "1786658400"), ("date day \"%s\"", ""), ("date local \"%FT%T%:z\" tz=\"Europe/Rome\"", "2026-08-14T16:00:00+02:00"), ("date local \"%:z\"", ""),
     ("date day \"%A, %-d. %B %Y\" locale=\"de\"", "Freitag, 14. August 2026"), ("date day \"%a %e %b\" locale=\"fr\"", "ven. 14 août"), ("date day \"%^B %%\" locale=language", "AUGUST %"), ("date day \"%B\" locale=word", ""), ("date day \"%-d %B\" locale=\"pl\"", "14 sierpnia"), ("date day \"%a %b\" locale=\"de\"", "Fr Aug"), ("date day \"%h\" locale=\"de\"", "Aug"),
@@ -184,11 +187,15 @@ fn in_a_value_s_place_results_keep_their_kind() {
 
 #[test]
 fn results_are_bounded() {
-    let data = json!({"long": "x".repeat(200_000), "letters": "ab".repeat(300_000)});
+    let data = json!({"long": "x".repeat(200_000), "letters": "ab".repeat(300_000), "words": "x ".repeat(60), "rows": vec![1; 1000]});
     for (body, expected) in [
         ("{{replace long \"x\" \"yyyyyyyyyy\"}}", "the rendered body is too long"),
         ("{{join (split letters \"\") \"----\"}}", "the rendering takes too many steps"),
         ("{{length (split letters \"\")}}", "the rendering takes too many steps"),
+        (
+            "{{#each rows}}{{date ../words from=\"%d %B %Y\" locale=\"fr\"}}{{/each}}",
+            "the rendering takes too many steps",
+        ),
     ] {
         let compiled = super::check(Text, body).compiled.expect(body);
         assert_eq!(compiled.render(&super::data(data.clone())).expect_err(body).to_string(), expected, "{body}");

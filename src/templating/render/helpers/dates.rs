@@ -9,7 +9,7 @@ use super::super::moment::{TimeValue, Unit, find_zone};
 use super::super::stop::HelperFailure;
 use super::super::value::Datum;
 use super::numbers::{check_locale, locale};
-use super::{Helper, ResultKind, patterns};
+use super::{Helper, ResultKind, names, patterns};
 use crate::templating::program::HelperCall;
 
 /// The default pattern.
@@ -72,10 +72,12 @@ pub(super) fn time_argument(
     time.ok_or_else(|| HelperFailure::argument(place, expected(&value, from.is_some())))
 }
 
-/// A date that is written with names of the call's locale.
+/// A date that is written with names of the call's locale. Looking for them costs steps.
 fn in_its_language(args: &mut Args<'_, '_>, value: &Datum<'_>, from: &str) -> Result<Option<TimeValue>, HelperFailure> {
     let Some(locale) = locale(args)? else { return Ok(None) };
-    let english = value.as_text().and_then(|text| patterns::in_english(text, from, locale));
+    let Some(text) = value.as_text().filter(|text| text.len() <= names::DATE_BYTES_MAX) else { return Ok(None) };
+    args.spend_elements(names::count_words(text) * names::NAMES)?;
+    let english = names::in_english(text, from, locale);
     Ok(english.and_then(|text| TimeValue::read(&Datum::Text(text.into()), Some(from), None)))
 }
 

@@ -10,6 +10,7 @@ mod encodings;
 mod lists;
 mod logic;
 mod moments;
+mod names;
 mod numbers;
 mod patterns;
 mod texts;

@@ -8,7 +8,7 @@ use jiff::fmt::strtime::{self, BrokenDownTime};
 use super::super::locale::Locale;
 
 /// The longest pattern, in bytes: each of its directives can make 255.
-const PATTERN_BYTES_MAX: usize = 200;
+pub(super) const PATTERN_BYTES_MAX: usize = 200;
 
 /// How other libraries write the parts of a date, and the directive for it. The longest of a letter first.
 const WORDS: &[(&str, &str)] = &[
@@ -117,12 +117,10 @@ pub(super) fn localized(pattern: &str, month: usize, weekday: usize, locale: Loc
     let mut out = String::with_capacity(pattern.len() + 16);
     for (text, directive) in directives(pattern) {
         out.push_str(text);
-        let name = match directive.chars().next_back() {
-            Some('B') => locale.month(month, false),
-            Some('b' | 'h') => locale.month(month, true),
-            Some('A') => locale.weekday(weekday, false),
-            Some('a') => locale.weekday(weekday, true),
-            _ => {
+        let name = match NameKind::of(directive) {
+            Some((NameKind::Month, short)) => locale.month(month, short),
+            Some((NameKind::Weekday, short)) => locale.weekday(weekday, short),
+            None => {
                 out.push_str(directive);
                 continue;
             }
@@ -133,65 +131,55 @@ pub(super) fn localized(pattern: &str, month: usize, weekday: usize, locale: Loc
     out
 }
 
-/// The longest text in which names are looked for.
-const DATE_BYTES_MAX: usize = 200;
+/// What a name in a date names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum NameKind {
+    Month,
+    Weekday,
+}
 
-/// A date with a locale's names of months and weekdays in English, in which dates are read: as long or short as its
-/// pattern wants them. `None` if it has none.
-pub(super) fn in_english(text: &str, pattern: &str, locale: Locale) -> Option<String> {
-    if text.len() > DATE_BYTES_MAX {
-        return None;
-    }
-    let mut out = String::with_capacity(text.len() + 16);
-    let mut found = false;
-    let mut rest = text;
-    while let Some(first) = rest.chars().next() {
-        let is_letter = first.is_alphabetic();
-        let end = rest.find(|c: char| c.is_alphabetic() != is_letter).unwrap_or(rest.len());
-        let (part, after) = rest.split_at(end);
-        rest = after;
-        match is_letter.then(|| english(part, pattern, locale)).flatten() {
-            Some(name) => {
-                found = true;
-                out.push_str(name);
-                // A locale may write a short name with a full stop.
-                rest = rest.strip_prefix('.').unwrap_or(rest);
-            }
-            None => out.push_str(part),
+impl NameKind {
+    /// How many there are.
+    pub(super) fn count(self) -> usize {
+        match self {
+            Self::Month => 12,
+            Self::Weekday => 7,
         }
     }
-    found.then_some(out)
+
+    /// What a directive names, if it is a name, and whether it is the short one.
+    fn of(directive: &str) -> Option<(Self, bool)> {
+        match directive.chars().next_back()? {
+            'B' => Some((Self::Month, false)),
+            'b' | 'h' => Some((Self::Month, true)),
+            'A' => Some((Self::Weekday, false)),
+            'a' => Some((Self::Weekday, true)),
+            _ => None,
+        }
+    }
 }
 
-/// The English name of a month or weekday of a locale.
-fn english(word: &str, pattern: &str, locale: Locale) -> Option<&'static str> {
-    let word = word.to_lowercase();
-    let same = |name: &str| name.trim_end_matches('.').to_lowercase() == word;
-    let month = (1..=12).find(|&month| same(locale.month(month, false)) || same(locale.month(month, true)));
-    let weekday = || (0..7).find(|&day| same(locale.weekday(day, false)) || same(locale.weekday(day, true)));
-    let short = |directives: &[&str]| directives.iter().any(|directive| pattern.contains(directive));
-    let (name, short) = match month {
-        Some(month) => (MONTHS[month - 1], short(&["%b", "%h"])),
-        None => (WEEKDAYS[weekday()?], short(&["%a"])),
-    };
-    Some(if short { &name[..3] } else { name })
+/// A directive for a name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct NameDirective {
+    pub(super) kind: NameKind,
+    pub(super) short: bool,
+    /// How many full stops the pattern has right after it.
+    pub(super) stops: usize,
 }
 
-const MONTHS: [&str; 12] = [
-    "January",
-    "February",
-    "March",
-    "April",
-    "May",
-    "June",
-    "July",
-    "August",
-    "September",
-    "October",
-    "November",
-    "December",
-];
-const WEEKDAYS: [&str; 7] = ["Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"];
+/// The directives for names in a pattern, in order.
+pub(super) fn name_directives(pattern: &str) -> impl Iterator<Item = NameDirective> {
+    let mut parts = directives(pattern).peekable();
+    std::iter::from_fn(move || {
+        loop {
+            let (_, directive) = parts.next()?;
+            let Some((kind, short)) = NameKind::of(directive) else { continue };
+            let after = parts.peek().map_or("", |(text, _)| text);
+            return Some(NameDirective { kind, short, stops: after.bytes().take_while(|byte| *byte == b'.').count() });
+        }
+    })
+}
 
 #[cfg(test)]
 mod tests {

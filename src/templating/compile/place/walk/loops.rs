@@ -1,8 +1,7 @@
 //! Walks the blocks that change `this`, and those that put separators between parts.
 
-use super::{Machine, PathState, PlacementWalk, States, WalkStopped, add};
+use super::{Machine, PathState, PlacementWalk, States, WalkStopped, add, change};
 use crate::templating::compile::place::advice::Separator;
-use crate::templating::compile::place::conditions::Conditions;
 use crate::templating::compile::place::ends::{LoopPosition, classes};
 use crate::templating::program::{EachNode, Expression, Nodes, PartsNode, TemplateNode, TextNode, WithNode};
 
@@ -10,9 +9,6 @@ use crate::templating::program::{EachNode, Expression, Nodes, PartsNode, Templat
 const ROUNDS_MAX: usize = 16;
 /// The deepest nesting of separators: each needs one bit of a word.
 const LEVELS_MAX: usize = 60;
-
-/// The most sets of states that are kept for a loop.
-const LOOPED_MAX: usize = 32;
 
 /// Whether a condition in a part of a loop asks for the position of a loop around it; `scope` is the loop's own.
 fn depends_on_outer_loops(part: &Nodes, scope: usize) -> bool {
@@ -47,35 +43,30 @@ impl<M: Machine> PlacementWalk<'_, '_, M> {
         read: impl FnOnce(&mut Self, States<M::State>) -> Result<States<M::State>, WalkStopped>,
     ) -> Result<States<M::State>, WalkStopped> {
         let scope = self.ends.depth();
-        let outside = |conditions: &Conditions, states: States<M::State>| {
-            let mut outside = Vec::with_capacity(states.len());
-            for live in states {
-                add(&mut outside, PathState { decided: conditions.outside(live.decided, scope), ..live });
-            }
-            outside
-        };
+        let conditions = self.conditions;
+        let outside =
+            |live: PathState<M::State>| PathState { decided: conditions.outside(live.decided, scope), ..live };
         self.ends.enter(position);
-        let after = read(self, outside(self.conditions, states));
+        let after = read(self, change(states, outside));
         self.ends.leave();
-        Ok(outside(self.conditions, after?))
+        Ok(change(after?, outside))
     }
 
     /// A loop inside of others is met again and again: for the same states it is walked once.
     pub(super) fn each(&mut self, each: &EachNode, states: States<M::State>) -> Result<States<M::State>, WalkStopped> {
-        let scope = self.ends.depth();
-        let depends = [&each.body, &each.otherwise].iter().any(|part| depends_on_outer_loops(part, scope));
-        if depends || self.around.iter().all(|(_, is_loop)| !is_loop) {
+        if self.around.iter().all(|(_, is_loop)| !is_loop) {
             return self.walk_each(each, states);
         }
-        let known = self.looped.get(&each.at).and_then(|known| known.iter().find(|(before, _)| *before == states));
-        if let Some((_, after)) = known {
-            return Ok(after.clone());
+        let scope = self.ends.depth();
+        let depends = || [&each.body, &each.otherwise].iter().any(|part| depends_on_outer_loops(part, scope));
+        if self.loops.is_dependent(each.at, depends) {
+            return self.walk_each(each, states);
+        }
+        if let Some(after) = self.loops.get(each.at, &states) {
+            return Ok(after);
         }
         let after = self.walk_each(each, states.clone())?;
-        let known = self.looped.entry(each.at).or_default();
-        if known.len() < LOOPED_MAX {
-            known.push((states, after.clone()));
-        }
+        self.loops.keep(each.at, states, &after);
         Ok(after)
     }
 
@@ -174,11 +165,7 @@ impl<M: Machine> PlacementWalk<'_, '_, M> {
         let after = read(self, states);
         self.level -= 1;
         let levels = self.levels();
-        let mut outside = Vec::new();
-        for live in after? {
-            add(&mut outside, PathState { filled: live.filled & levels, earlier: live.earlier & levels, ..live });
-        }
-        Ok(outside)
+        Ok(change(after?, |live| PathState { filled: live.filled & levels, earlier: live.earlier & levels, ..live }))
     }
 
     /// Reads one part, with the separator before it if there is an earlier part. A blank part writes nothing.

@@ -2,6 +2,7 @@
 //! another, except that a loop knows its first and its last element and its index, and that the same condition has the
 //! same result. The possible states after a part are a set; a loop is repeated until the set stops growing.
 
+mod cache;
 mod loops;
 
 use std::collections::HashMap;
@@ -14,12 +15,15 @@ use crate::json::LookAlike;
 use crate::templating::compile::findings::DiagnosticList;
 use crate::templating::compile::origin::Origins;
 use crate::templating::program::{EscapeContext, IfNode, Nodes, TemplateNode, TextNode, ValueNode};
+use cache::LoopCache;
 
 /// The most states at one point. Most templates have two or three; a tag with eight attributes, each optional on its
 /// own condition, reaches this number.
 const STATES_MAX: usize = 256;
 /// The most characters and parts to read, on all paths together. They take about a tenth of a second.
 const WORK_MAX: usize = 4_000_000;
+/// How many comparisons of states are as much work as one part to read.
+const COMPARISONS_PER_WORK: usize = 32;
 
 /// A state, and what is reported if it can't continue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,13 +64,10 @@ struct PlacementWalk<'w, 'p, M: Machine> {
     separating: Option<Separator>,
     /// The state after each text, by the state before it.
     read: HashMap<(usize, M::State), TextEffect<M::State>>,
-    /// The states before and after loops inside of others, by where the loop begins.
-    looped: HashMap<usize, Vec<LoopEffect<M::State>>>,
+    /// The loops inside of others.
+    loops: LoopCache<PathState<M::State>>,
     work: usize,
 }
-
-/// The states before a loop, and those after it.
-type LoopEffect<S> = (States<S>, States<S>);
 
 /// The places of all expressions, by their ids.
 pub(super) fn walk<M: Machine>(
@@ -114,7 +115,7 @@ fn attempt<M: Machine>(
         level: 0,
         separating: None,
         read: HashMap::new(),
-        looped: HashMap::new(),
+        loops: LoopCache::default(),
         work: 0,
     };
     if let Ok(last) = walk.nodes(nodes, vec![start]) {
@@ -143,9 +144,10 @@ impl<M: Machine> PlacementWalk<'_, '_, M> {
         Ok(states)
     }
 
-    fn spend(&mut self, work: usize, node: &TemplateNode) -> Result<(), WalkStopped> {
-        self.work += work;
-        if self.work <= WORK_MAX && work <= STATES_MAX {
+    fn spend(&mut self, states: usize, node: &TemplateNode) -> Result<(), WalkStopped> {
+        // To make a set, each state is compared with those before it.
+        self.work += states * (1 + states / COMPARISONS_PER_WORK);
+        if self.work <= WORK_MAX && states <= STATES_MAX {
             return Ok(());
         }
         let at = match node {
@@ -288,11 +290,7 @@ impl<M: Machine> PlacementWalk<'_, '_, M> {
         let known = first.is_empty() || second.is_empty();
         let after = self.branches(chosen, first, second, known);
         self.around.pop();
-        let mut ended = Vec::new();
-        for live in after? {
-            add(&mut ended, PathState { decided: self.conditions.behind(live.decided, chosen), ..live });
-        }
-        Ok(ended)
+        Ok(change(after?, |live| PathState { decided: self.conditions.behind(live.decided, chosen), ..live }))
     }
 
     fn branches(
@@ -363,6 +361,19 @@ impl<M: Machine> PlacementWalk<'_, '_, M> {
 /// Whether a text is only white space, so that no separator is written for it.
 fn is_blank(text: &str) -> bool {
     text.chars().all(char::is_whitespace)
+}
+
+/// Changes the states of a set. Those that become the same are one.
+fn change<S: Copy + Eq>(states: States<S>, change: impl Fn(PathState<S>) -> PathState<S>) -> States<S> {
+    let changed: States<S> = states.iter().map(|live| change(*live)).collect();
+    if changed == states {
+        return states;
+    }
+    let mut set = Vec::with_capacity(changed.len());
+    for live in changed {
+        add(&mut set, live);
+    }
+    set
 }
 
 /// Adds a state unless it is in the set; returns whether it was added.
