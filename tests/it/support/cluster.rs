@@ -14,7 +14,7 @@ pub(crate) struct RedisCluster {
 
 impl RedisCluster {
     pub(crate) fn start() -> Self {
-        let masters: Vec<RedisServer> = (0..3).map(|_| RedisServer::with(&member(free_port()))).collect();
+        let masters: Vec<RedisServer> = (0..3).map(|_| RedisServer::with_each(|| member(free_port()))).collect();
         let mut create = Command::new("redis-cli");
         create.args(["--cluster", "create"]);
         create.args(masters.iter().map(|master| format!("127.0.0.1:{}", master.port()))).arg("--cluster-yes");

@@ -7,6 +7,9 @@ use std::time::Instant;
 
 use super::DEADLINE;
 
+/// How often a start is tried.
+const STARTS: usize = 5;
+
 /// A running server, until it is killed or dropped.
 pub(crate) struct RedisServer {
     port: u16,
@@ -28,7 +31,14 @@ impl RedisServer {
 
     /// A server with these options.
     pub(crate) fn with(options: &[impl AsRef<str>]) -> Self {
-        Self::at(free_port(), options)
+        Self::with_each(|| options.iter().map(|option| option.as_ref().to_owned()).collect())
+    }
+
+    /// A server with options that may name a free port. A port that was free can be another program's a moment later: then
+    /// the server ends at once, and others are tried.
+    pub(crate) fn with_each(options: impl Fn() -> Vec<String>) -> Self {
+        let tried = std::iter::repeat_with(|| Self::new(free_port(), options())).take(STARTS);
+        tried.into_iter().find_map(|mut server| server.starts().then_some(server)).expect("redis-server did not start")
     }
 
     /// A server on this port.
@@ -37,23 +47,38 @@ impl RedisServer {
     }
 
     fn at(port: u16, options: &[impl AsRef<str>]) -> Self {
-        let folder = tempfile::tempdir().expect("a folder");
-        let options = options.iter().map(|option| option.as_ref().to_owned()).collect();
-        let mut server = Self { port, options, folder, process: None };
+        let mut server = Self::new(port, options.iter().map(|option| option.as_ref().to_owned()).collect());
         server.run();
         server
     }
 
+    fn new(port: u16, options: Vec<String>) -> Self {
+        Self { port, options, folder: tempfile::tempdir().expect("a folder"), process: None }
+    }
+
     /// Starts it again after [`Self::kill`], on the same port.
     pub(crate) fn run(&mut self) {
+        let started = (0..STARTS).any(|_| self.starts());
+        assert!(started, "redis-server did not start");
+    }
+
+    /// Starts it, and waits until it responds. False: it ended before.
+    fn starts(&mut self) -> bool {
         let mut command = Command::new("redis-server");
         command.args(["--port", &self.port.to_string(), "--bind", "127.0.0.1", "--daemonize", "no"]);
         command.args(["--dir", &self.folder.path().display().to_string()]).args(&self.options);
         let process = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn();
-        self.process = Some(process.expect("redis-server is installed; scripts/test sees to it"));
+        let mut process = process.expect("redis-server is installed; scripts/test sees to it");
         let deadline = Instant::now() + DEADLINE;
-        while !self.try_cli(&["PING"]).is_some_and(|answer| answer == "PONG" || answer.starts_with("NOAUTH")) {
-            assert!(Instant::now() < deadline, "redis-server did not start");
+        loop {
+            if process.try_wait().expect("it was started").is_some() {
+                return false;
+            }
+            if self.try_cli(&["PING"]).is_some_and(|answer| answer == "PONG" || answer.starts_with("NOAUTH")) {
+                self.process = Some(process);
+                return true;
+            }
+            assert!(Instant::now() < deadline, "redis-server does not respond");
             crate::support::pause();
         }
     }
