@@ -10,7 +10,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use actix::{Actor, Addr, ArbiterHandle, AsyncContext as _, Context, Handler, MessageResult};
+use actix::{Actor, ActorFutureExt as _, Addr, ArbiterHandle, AsyncContext as _, Context, Handler, MessageResult};
 use foldhash::HashMap;
 
 use self::arrivals::Arrivals;
@@ -119,6 +119,12 @@ impl Dispatchers {
             let (generations, looks, arrivals) = (0, false, Arrivals::new());
             Self { settings, outlets, begin, children, live, generations, destinations_max, overflow, looks, arrivals }
         }))
+    }
+
+    /// Continues with some work when all other ready tasks of the thread have run.
+    fn in_next_round(context: &mut Context<Self>, work: impl FnOnce(&mut Self, &mut Context<Self>) + 'static) {
+        let others = actix::fut::wrap_future::<_, Self>(tokio::task::yield_now());
+        context.spawn(others.map(|(), own, context| work(own, context)));
     }
 
     fn route(&mut self, destination: &Destination, deliveries: Vec<InFlight>, context: &mut Context<Self>) {

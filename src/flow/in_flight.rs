@@ -204,6 +204,10 @@ impl Drop for Claim {
     }
 }
 
+/// Who takes turns with deliveries: an account, and apart from it the tests of its triggers, so that they do not wait
+/// behind its deliveries.
+pub type TurnKey = (bool, AccountId);
+
 /// A delivery in flight: what it releases and whom it reports to when it ends.
 #[derive(Debug)]
 pub struct InFlight {
@@ -228,6 +232,11 @@ pub struct InFlight {
 }
 
 impl InFlight {
+    /// Whose turn it is with this delivery.
+    pub fn turn_key(&self) -> TurnKey {
+        (self.is_test, self.account.id.clone())
+    }
+
     /// Where it is parked, if it is.
     pub fn lane(&self) -> ParkedLane {
         let destination = self.delivery.target.destination.clone();

@@ -17,13 +17,12 @@ use crate::flow::account::{AccountShares, Charge};
 use crate::flow::drill;
 use crate::flow::fairness::JobProgress;
 use crate::flow::gate::Gate;
-use crate::flow::in_flight::{Admission, FiringReport, InFlight, Permit, drop_unsent};
+use crate::flow::in_flight::{Admission, FiringReport, InFlight, Permit, TurnKey, drop_unsent};
 use crate::flow::messages::{DeliveriesRendered, Firing, FiringStep, Firings, FiringsMatched};
 use crate::flow::pressure::Pressure;
 use crate::flow::turns::{Turns, Worker};
 use crate::model::delivery::Delivery;
 use crate::model::firing::FiringId;
-use crate::model::id::AccountId;
 use crate::model::outcome::DropReason;
 use crate::telemetry::metrics::Metrics;
 use crate::templating::{RenderFailure, UnsendableReason};
@@ -114,7 +113,7 @@ impl Handler<FiringsMatched> for Renderer {
 }
 
 impl Worker for RendererWorker {
-    type Member = (bool, AccountId);
+    type Member = TurnKey;
     type Job = RenderJob;
 
     fn step(&self, work: &mut RenderJob) -> JobProgress {

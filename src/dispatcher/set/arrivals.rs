@@ -5,13 +5,12 @@
 use std::cell::Cell;
 use std::time::{Duration, Instant};
 
-use actix::{ActorFutureExt as _, AsyncContext as _, Context};
+use actix::Context;
 
 use super::Dispatchers;
 use crate::flow::fairness::{JobProgress, Schedule};
-use crate::flow::in_flight::InFlight;
+use crate::flow::in_flight::{InFlight, TurnKey};
 use crate::flow::turns::{ImmediateBudget, SLICE};
-use crate::model::id::AccountId;
 
 /// The most deliveries that are passed on as one unit of work.
 const UNIT_MAX: usize = 64;
@@ -24,7 +23,7 @@ fn cost(deliveries: usize) -> Duration {
 
 /// Deliveries that are not passed on yet.
 pub(super) struct Arrivals {
-    schedule: Schedule<Member, std::vec::IntoIter<InFlight>>,
+    schedule: Schedule<TurnKey, std::vec::IntoIter<InFlight>>,
     at_once: ImmediateBudget,
     /// Times of slices are relative to this.
     epoch: Instant,
@@ -48,30 +47,23 @@ impl Arrivals {
 
     /// Adds deliveries of any accounts, in their order.
     fn push(&mut self, deliveries: Vec<InFlight>) {
-        let Some(first) = deliveries.first().map(member) else { return };
+        let Some(first) = deliveries.first().map(InFlight::turn_key) else { return };
         if deliveries.iter().all(|queued| is_of(&first, queued)) {
             return self.schedule.push(first, deliveries.into_iter());
         }
         let mut deliveries = deliveries.into_iter().peekable();
         while let Some(first) = deliveries.next() {
-            let member = member(&first);
+            let key = first.turn_key();
             let mut own = vec![first];
-            while let Some(next) = deliveries.next_if(|next| is_of(&member, next)) {
+            while let Some(next) = deliveries.next_if(|next| is_of(&key, next)) {
                 own.push(next);
             }
-            self.schedule.push(member, own.into_iter());
+            self.schedule.push(key, own.into_iter());
         }
     }
 }
 
-/// Members take turns: an account, and apart from it its tests, so that they do not wait behind its deliveries.
-type Member = (bool, AccountId);
-
-fn member(queued: &InFlight) -> Member {
-    (queued.is_test, queued.account.id.clone())
-}
-
-fn is_of((is_test, account): &Member, queued: &InFlight) -> bool {
+fn is_of((is_test, account): &TurnKey, queued: &InFlight) -> bool {
     queued.is_test == *is_test && queued.account.id == *account
 }
 
@@ -97,12 +89,10 @@ impl Dispatchers {
     fn pass_on_later(&mut self, context: &mut Context<Self>) {
         self.arrivals.continues = !self.arrivals.schedule.is_empty();
         if self.arrivals.continues {
-            // All other ready tasks of the thread run first.
-            let turn = actix::fut::wrap_future::<_, Self>(tokio::task::yield_now());
-            context.spawn(turn.map(|(), own, context| {
+            Self::in_next_round(context, |own, context| {
                 own.pass_on(context);
                 own.pass_on_later(context);
-            }));
+            });
         }
     }
 

@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use actix::{ActorFutureExt as _, AsyncContext as _, Context};
+use actix::{AsyncContext as _, Context};
 
 use super::{DispatcherChild, Dispatchers};
 use crate::dispatcher::overflow::{Overflow, WaitingDestination};
@@ -94,9 +94,7 @@ impl Dispatchers {
         let now = Instant::now();
         while !self.overflow.is_empty() && self.has_room(self.overflow.len()) {
             if now.elapsed() >= SLICE.length {
-                let turn = actix::fut::wrap_future::<_, Self>(tokio::task::yield_now());
-                context.spawn(turn.map(|(), own, context| own.serve_overflow(context)));
-                return;
+                return Self::in_next_round(context, Self::serve_overflow);
             }
             let Some((account, destination, waiting)) = self.next_waiting() else { break };
             match self.children.get_mut(&destination) {

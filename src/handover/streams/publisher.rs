@@ -18,7 +18,7 @@ use super::{Backlog, Streams, reply, stream_key};
 use crate::flow::account::DELIVERY_BYTES;
 use crate::flow::drill;
 use crate::flow::fairness::DeficitQueue;
-use crate::flow::in_flight::{Admission, InFlight, Permit};
+use crate::flow::in_flight::{Admission, InFlight, Permit, TurnKey};
 use crate::flow::messages::DeliveriesRendered;
 use crate::flow::pressure::Pressure;
 use crate::flow::refusal::Refusal;
@@ -74,7 +74,7 @@ struct Batcher {
     pressure: Rc<Pressure>,
     /// Deliveries that arrived while others were being added. Each holds a permit of its event. Accounts take turns, and
     /// tests of triggers have turns of their own.
-    waiting: RefCell<DeficitQueue<(bool, AccountId), InFlight>>,
+    waiting: RefCell<DeficitQueue<TurnKey, InFlight>>,
     working: Cell<bool>,
     /// The number of breaks when the connection was made.
     breaks: Cell<u64>,
@@ -132,7 +132,7 @@ impl Handler<DeliveriesRendered> for Publisher {
         let mut waiting = self.batcher.waiting.borrow_mut();
         for queued in message.0 {
             let cost = DELIVERY_BYTES + queued.delivery.body.len();
-            waiting.push(&(queued.is_test, queued.account.id.clone()), cost, queued);
+            waiting.push(&queued.turn_key(), cost, queued);
         }
         if !self.batcher.working.replace(true) {
             let batcher = Rc::clone(&self.batcher);

@@ -1,7 +1,7 @@
 //! Dates that are written with the names of months and weekdays of a language.
 
 use super::super::locale::Locale;
-use super::patterns::{NameDirective, NameKind, PATTERN_BYTES_MAX, name_directives};
+use super::patterns::{NameDirective, NameKind, PATTERN_BYTES_MAX, leading_stops, name_directives};
 
 /// The longest text in which names are looked for, in bytes: a date with a time and a zone in a script of three bytes a
 /// letter.
@@ -66,10 +66,6 @@ fn runs(text: &str) -> impl Iterator<Item = (&str, bool)> {
         rest = after;
         Some((part, is_word))
     })
-}
-
-fn leading_stops(text: &str) -> usize {
-    text.bytes().take_while(|byte| *byte == b'.').count()
 }
 
 /// The month or weekday with this name, which is in lower case. In some languages one name is both: then it is what the

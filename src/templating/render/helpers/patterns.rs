@@ -168,6 +168,11 @@ pub(super) struct NameDirective {
     pub(super) stops: usize,
 }
 
+/// How many full stops a text begins with.
+pub(super) fn leading_stops(text: &str) -> usize {
+    text.bytes().take_while(|byte| *byte == b'.').count()
+}
+
 /// The directives for names in a pattern, in order.
 pub(super) fn name_directives(pattern: &str) -> impl Iterator<Item = NameDirective> {
     let mut parts = directives(pattern).peekable();
@@ -176,7 +181,7 @@ pub(super) fn name_directives(pattern: &str) -> impl Iterator<Item = NameDirecti
             let (_, directive) = parts.next()?;
             let Some((kind, short)) = NameKind::of(directive) else { continue };
             let after = parts.peek().map_or("", |(text, _)| text);
-            return Some(NameDirective { kind, short, stops: after.bytes().take_while(|byte| *byte == b'.').count() });
+            return Some(NameDirective { kind, short, stops: leading_stops(after) });
         }
     })
 }
