@@ -1,6 +1,7 @@
 //! How long a receiver keeps idle connections, as far as it was observed. Many close them without an announcement, and
 //! a request that is written at that moment is lost. Until a receiver was observed to keep a connection for that long,
-//! one request at a time uses such a connection, so that one request at most is lost. Pure: time is an argument.
+//! one request at a time uses such a connection, so that one request at most is lost. A receiver that closes a connection
+//! sooner than it is known to has restarted; only if it does so again is that its habit. Pure: time is an argument.
 
 use std::time::{Duration, Instant};
 
@@ -23,25 +24,60 @@ pub(super) struct Habit {
     shown: Option<(Duration, Instant)>,
     /// A connection was used again after this idle time.
     proven: Duration,
+    /// When a connection was found closed that the receiver was known to keep: it has restarted, and the connections that
+    /// were made before that say nothing about it.
+    restarted: Option<Instant>,
+}
+
+/// A connection that the receiver closed without an announcement.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct ClosedConnection {
+    /// When it was made.
+    pub(super) opened: Instant,
+    /// How long it had been idle when it was found closed.
+    pub(super) idle: Duration,
 }
 
 impl Habit {
     /// `keep_alive` is the longest time that an idle connection is kept.
     pub(super) fn new(keep_alive: Duration) -> Self {
-        Self { keep_alive, shown: None, proven: Duration::ZERO }
+        Self { keep_alive, shown: None, proven: Duration::ZERO, restarted: None }
     }
 
-    /// The receiver closed a connection, which was idle for this long, without an announcement.
-    pub(super) fn closed_after(&mut self, idle: Duration, now: Instant) {
-        let shown = self.shown(now).map_or(idle / 2, |before| before.min(idle / 2));
-        self.shown = Some((shown, now));
-        self.proven = self.proven.min(idle / 2);
+    /// The receiver had closed a connection, which was noticed before a request was written.
+    pub(super) fn closed(&mut self, closed: ClosedConnection, now: Instant) {
+        if !self.is_of_restart(closed, now) {
+            self.show(closed.idle / 2, now);
+        }
     }
 
     /// A request was lost because the receiver had closed the connection. A receiver that was never observed to keep a
     /// connection gets one request on each.
-    pub(super) fn lost_after(&mut self, idle: Duration, now: Instant) {
-        self.closed_after(if self.proven.is_zero() { Duration::ZERO } else { idle }, now);
+    pub(super) fn lost(&mut self, lost: ClosedConnection, now: Instant) {
+        if !self.is_of_restart(lost, now) {
+            self.show(if self.proven.is_zero() { Duration::ZERO } else { lost.idle / 2 }, now);
+        }
+    }
+
+    fn show(&mut self, kept: Duration, now: Instant) {
+        let shown = self.shown(now).map_or(kept, |before| before.min(kept));
+        self.shown = Some((shown, now));
+        self.proven = self.proven.min(kept);
+    }
+
+    /// Whether the connection was closed because the receiver restarted, and not after its usual time.
+    fn is_of_restart(&mut self, closed: ClosedConnection, now: Instant) -> bool {
+        if self.restarted.is_some_and(|restarted| closed.opened <= restarted) {
+            return true;
+        }
+        let is_recent = |restarted| now.saturating_duration_since(restarted) < BELIEVED_FOR;
+        let restarts = closed.idle < self.proven && !self.restarted.is_some_and(is_recent);
+        if restarts {
+            self.restarted = Some(now);
+            // Nothing is known of the receiver that comes back.
+            self.proven = Duration::ZERO;
+        }
+        restarts
     }
 
     /// The receiver read a request on a connection that had been idle for so long.
@@ -81,6 +117,10 @@ mod tests {
         Duration::from_millis(milliseconds)
     }
 
+    fn closed(opened: Instant, idle: u64) -> ClosedConnection {
+        ClosedConnection { opened, idle: ms(idle) }
+    }
+
     #[test]
     fn announcements_and_observations_of_a_receiver_count() {
         let begun = Instant::now();
@@ -91,11 +131,11 @@ mod tests {
             assert_eq!(habit.reuse_within(announced, begun), ms(expected), "{announced:?}");
         }
         assert_eq!(habit.reuse_within(Some(Duration::ZERO), begun), Duration::ZERO);
-        habit.closed_after(ms(800), begun);
+        habit.closed(closed(begun, 800), begun);
         assert_eq!(habit.reuse_within(None, begun), ms(400));
-        habit.closed_after(ms(3_000), begun);
+        habit.closed(closed(begun, 3_000), begun);
         assert_eq!(habit.reuse_within(None, begun), ms(400), "the shortest counts");
-        habit.closed_after(ms(1), begun);
+        habit.closed(closed(begun, 1), begun);
         assert!(habit.uses_once(begun));
         assert!(habit.uses_once(begun + BELIEVED_FOR - ms(1)));
         assert_eq!(habit.reuse_within(None, begun + BELIEVED_FOR), ms(1_500), "an observation expires");
@@ -111,12 +151,52 @@ mod tests {
         assert!(habit.is_proven(ms(500)) && !habit.is_proven(ms(600)));
         habit.kept_for(ms(800));
         assert!(habit.is_proven(ms(900)) && !habit.is_proven(ms(901)));
-        habit.closed_after(ms(1_000), begun);
+        habit.closed(closed(begun, 1_000), begun);
         assert!(habit.is_proven(ms(500)) && !habit.is_proven(ms(600)), "it closes them after a second");
-        habit.lost_after(ms(400), begun);
-        assert_eq!((habit.is_proven(ms(201)), habit.uses_once(begun)), (true, false));
+        habit.lost(closed(begun, 600), begun);
+        assert_eq!((habit.is_proven(ms(301)), habit.uses_once(begun)), (true, false));
         let mut unknown = Habit::new(ms(1_500));
-        unknown.lost_after(ms(400), begun);
+        unknown.lost(closed(begun, 400), begun);
         assert!(unknown.uses_once(begun) && !unknown.is_proven(ms(1)), "it may close them at once");
+    }
+
+    #[test]
+    fn a_restart_is_no_habit() {
+        let begun = Instant::now();
+        let after = |milliseconds| begun + ms(milliseconds);
+        let mut habit = Habit::new(ms(1_500));
+        habit.kept_for(ms(1));
+        // All connections that it had are closed; some are noticed late, and by a request that is lost.
+        habit.closed(closed(begun, 2), after(10));
+        habit.closed(closed(after(9), 0), after(11));
+        habit.lost(closed(after(10), 1), after(900));
+        assert_eq!(habit.reuse_within(None, after(900)), ms(1_500));
+        assert!(!habit.is_proven(ms(1)), "the receiver that comes back may be another");
+        habit.kept_for(ms(1));
+        assert!(habit.is_proven(ms(500)));
+        habit.lost(closed(after(950), 600), after(1_550));
+        assert_eq!(habit.reuse_within(None, after(1_550)), ms(300), "closed after its usual time");
+    }
+
+    #[test]
+    fn a_receiver_that_closes_connections_again_and_again_has_that_habit() {
+        let begun = Instant::now();
+        let mut habit = Habit::new(ms(1_500));
+        habit.kept_for(ms(1));
+        habit.lost(closed(begun, 2), begun + ms(10));
+        habit.kept_for(ms(1));
+        let later = begun + BELIEVED_FOR;
+        habit.lost(closed(begun + ms(20), 2), later);
+        assert!(habit.uses_once(later), "twice within the time");
+        let mut rarely = Habit::new(ms(1_500));
+        for restart in 0..5 {
+            let at = begun + restart * (BELIEVED_FOR + ms(20));
+            rarely.kept_for(ms(1));
+            rarely.closed(closed(at, 2), at + ms(10));
+            assert!(!rarely.uses_once(at + ms(10)), "restart {restart}");
+        }
+        let mut unproven = Habit::new(ms(1_500));
+        unproven.closed(closed(begun, 2), begun + ms(10));
+        assert!(unproven.uses_once(begun + ms(10)), "it was never seen to keep one");
     }
 }

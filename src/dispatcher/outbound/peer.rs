@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use rustls::ClientConfig;
 use tokio::net::TcpStream;
 
-use super::habit::Habit;
+use super::habit::{ClosedConnection, Habit};
 use super::own::OwnAddresses;
 use super::progress::{AttemptPhase, CurrentAttempt};
 use super::proxy::Proxy;
@@ -131,10 +131,10 @@ impl Peer {
         Ok(tcp)
     }
 
-    /// The receiver closed a connection, which was idle for this long, without an announcement.
-    pub(super) fn closed_after(&self, idle: Duration) {
+    /// The receiver closed a connection, without an announcement.
+    pub(super) fn closed(&self, closed: ClosedConnection) {
         let mut habit = self.habit.get();
-        habit.closed_after(idle, Instant::now());
+        habit.closed(closed, Instant::now());
         self.habit.set(habit);
     }
 
@@ -174,10 +174,10 @@ impl ReusedConnection {
         self.peer.habit.set(habit);
     }
 
-    /// The receiver had closed the connection, and the request is lost.
-    pub(super) fn fail(self) {
+    /// The receiver had closed the connection, which was made at `opened`, and the request is lost.
+    pub(super) fn fail(self, opened: Instant) {
         let mut habit = self.peer.habit.get();
-        habit.lost_after(self.idle, Instant::now());
+        habit.lost(ClosedConnection { opened, idle: self.idle }, Instant::now());
         self.peer.habit.set(habit);
     }
 }

@@ -19,6 +19,7 @@ use futures_util::future::LocalBoxFuture;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::answer::Answer;
+use super::habit::ClosedConnection;
 use super::peer::{Peer, ReusedConnection};
 use super::post::OutgoingPost;
 use super::progress::AttemptPhase;
@@ -48,6 +49,8 @@ enum StreamState {
 pub(super) struct Stream {
     peer: Rc<Peer>,
     socket: Socket,
+    /// When the connection was made.
+    opened: Instant,
     state: StreamState,
     /// What is written in place of the client's request; `None` where the client's own is.
     outgoing: Option<Box<OutgoingPost>>,
@@ -69,8 +72,17 @@ impl fmt::Debug for Stream {
 impl Stream {
     pub(super) fn new(peer: Rc<Peer>, socket: Socket) -> Self {
         let response = Response::new(peer.answer_bytes_max);
-        let (idle_since, reused, usable_for) = (None, None, Duration::ZERO);
-        Self { peer, socket, state: StreamState::Idle, outgoing: None, response, idle_since, reused, usable_for }
+        Self {
+            peer,
+            socket,
+            opened: Instant::now(),
+            state: StreamState::Idle,
+            outgoing: None,
+            response,
+            idle_since: None,
+            reused: None,
+            usable_for: Duration::ZERO,
+        }
     }
 
     /// Checks the connection before the first byte of a request.
@@ -88,7 +100,7 @@ impl Stream {
                 if self.reused.is_some() { StreamState::Sending { begun: false } } else { self.replacing() }
             }
             (_, Some(idle)) => {
-                self.peer.closed_after(idle);
+                self.peer.closed(ClosedConnection { opened: self.opened, idle });
                 self.replacing()
             }
             (IdleState::Closed, None) => return Err(self.fail(Outcome::ConnectionLostBeforeSend)),
@@ -116,6 +128,7 @@ impl Stream {
             match ready!(connecting.as_mut().poll(cx)) {
                 Ok(socket) => {
                     self.socket = socket;
+                    self.opened = Instant::now();
                     self.idle_since = None;
                     self.state = StreamState::Sending { begun: false };
                     self.peer.current.enter(AttemptPhase::Send);
@@ -143,7 +156,7 @@ impl Stream {
         }
         match self.reused.take() {
             Some(reused) => {
-                self.peer.closed_after(reused.idle);
+                self.peer.closed(ClosedConnection { opened: self.opened, idle: reused.idle });
                 self.state = self.replacing();
                 Poll::Ready(Ok(()))
             }
@@ -206,7 +219,7 @@ impl Stream {
         if outcome == Outcome::ConnectionLostAfterSend
             && let Some(reused) = self.reused.take()
         {
-            reused.fail();
+            reused.fail(self.opened);
         }
         self.fail(outcome)
     }
