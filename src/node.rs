@@ -160,6 +160,7 @@ impl Node {
             name,
             bodies: Pool::new(config.ingest.bodies_bytes_max, ACCOUNT_WEIGHT),
             background: Background::new(background_threads()),
+            rendering: Background::new(background_threads()),
             config,
             gate,
             live,
@@ -240,7 +241,7 @@ fn activity_bounds(config: &Config) -> ActivityBounds {
     ActivityBounds { subscribers: config.activity.subscribers_max, lines }
 }
 
-/// Threads for large requests: as many as half of the processors, and two at least, so that one that is busy with one
+/// Threads for large requests, and as many for templates that take long: as many as half of the processors, and two at least, so that one that is busy with one
 /// member leaves another.
 fn background_threads() -> usize {
     std::thread::available_parallelism().map_or(1, NonZeroUsize::get).div_ceil(2).max(2)

@@ -1,12 +1,14 @@
 //! Work that would delay a thread of the server runs here, on a few threads of its own. Members take turns by start-time
-//! fair queueing, and each has at most one thread at a time, so that other members wait less.
+//! fair queueing, and each has at most one thread at a time, so that other members wait less. These threads have a lower
+//! priority than the others of the node, so that those run at once when they have something to do.
 
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
 use std::hash::Hash;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
@@ -14,6 +16,12 @@ use super::fairness::StartTimes;
 
 /// Input up to this size is worked on where it is: it takes a millisecond at most.
 pub const AT_ONCE_BYTES: usize = 16 << 10;
+/// How long a thread without work is kept.
+const IDLE_FOR: Duration = Duration::from_secs(10);
+/// How much lower the priority of these threads is. While the processors are busy, such a thread still gets a third of the
+/// time of another, so that no request waits for ever.
+#[cfg(target_os = "linux")]
+const NICE: i32 = 5;
 
 /// The work ended in a panic, which the log has; or its thread ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -28,6 +36,8 @@ pub struct Background<K>(Arc<BackgroundShared<K>>);
 struct BackgroundShared<K> {
     threads_max: usize,
     state: Mutex<BackgroundState<K>>,
+    /// There is work for an idle thread.
+    work: Condvar,
 }
 
 struct BackgroundState<K> {
@@ -35,13 +45,29 @@ struct BackgroundState<K> {
     /// What waits of each member that waits or has its turn.
     jobs: HashMap<K, VecDeque<BackgroundJob>>,
     threads: usize,
+    /// Threads that wait for work, and how many of them were told of some.
+    idle: usize,
+    woken: usize,
+}
+
+/// Which thread does a job that arrived.
+#[derive(Debug, PartialEq, Eq)]
+enum Assignment {
+    /// One that works already.
+    Working,
+    /// One that waits for work.
+    Idle,
+    /// A new one.
+    New,
 }
 
 impl<K: Ord + Hash + Clone + Send + 'static> Background<K> {
     /// At most this many threads, which are started as there is work.
     pub fn new(threads_max: usize) -> Self {
-        let state = BackgroundState { turns: StartTimes::default(), jobs: HashMap::new(), threads: 0 };
-        Self(Arc::new(BackgroundShared { threads_max: threads_max.max(1), state: Mutex::new(state) }))
+        let turns = StartTimes::default();
+        let state = BackgroundState { turns, jobs: HashMap::new(), threads: 0, idle: 0, woken: 0 };
+        let (state, work) = (Mutex::new(state), Condvar::new());
+        Self(Arc::new(BackgroundShared { threads_max: threads_max.max(1), state, work }))
     }
 
     /// Does a member's work when it has its turn. What is returned passes on what came of it; if it is dropped before,
@@ -57,11 +83,26 @@ impl<K: Ord + Hash + Clone + Send + 'static> Background<K> {
                 let _ = done.send(work());
             }
         };
-        if self.0.state().push(member, Box::new(job), self.0.threads_max) {
-            let inner = Arc::clone(&self.0);
-            tokio::task::spawn_blocking(move || inner.work());
+        let assignment = self.0.state().push(member, Box::new(job), self.0.threads_max);
+        match assignment {
+            Assignment::Working => {}
+            Assignment::Idle => self.0.work.notify_one(),
+            Assignment::New => self.start_thread(),
         }
         async move { result.await.map_err(|_| JobPanicked) }
+    }
+
+    fn start_thread(&self) {
+        let inner = Arc::clone(&self.0);
+        let work = move || {
+            lower_priority();
+            inner.work();
+        };
+        if let Err(error) = thread::Builder::new().name("background".to_owned()).spawn(work) {
+            tracing::warn!(%error, "no thread can be started for large requests; this one does the work");
+            self.0.work_off(self.0.state());
+            self.0.state().threads -= 1;
+        }
     }
 }
 
@@ -70,9 +111,25 @@ impl<K: Ord + Hash + Clone> BackgroundShared<K> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Works until nothing waits.
+    /// Works until nothing has come for [`IDLE_FOR`].
     fn work(&self) {
         let mut state = self.state();
+        loop {
+            state = self.work_off(state);
+            state.idle += 1;
+            let waiting = self.work.wait_timeout_while(state, IDLE_FOR, |state| state.woken == 0);
+            state = waiting.unwrap_or_else(PoisonError::into_inner).0;
+            state.idle -= 1;
+            match state.woken.checked_sub(1) {
+                Some(woken) => state.woken = woken,
+                None => break,
+            }
+        }
+        state.threads -= 1;
+    }
+
+    /// Works until nothing waits.
+    fn work_off<'a>(&'a self, mut state: MutexGuard<'a, BackgroundState<K>>) -> MutexGuard<'a, BackgroundState<K>> {
         while let Some(turn) = state.turns.begin() {
             let job = state.jobs.get_mut(&turn.member).and_then(VecDeque::pop_front);
             drop(state);
@@ -87,13 +144,20 @@ impl<K: Ord + Hash + Clone> BackgroundShared<K> {
             }
             state.turns.end(turn, cost, again);
         }
-        state.threads -= 1;
+        state
+    }
+}
+
+/// Where the system has no priority for a single thread, it stays as it is.
+fn lower_priority() {
+    #[cfg(target_os = "linux")]
+    if let Err(error) = rustix::process::nice(NICE) {
+        tracing::debug!(%error, "the priority of a thread cannot be lowered");
     }
 }
 
 impl<K: Ord + Hash + Clone> BackgroundState<K> {
-    /// Whether one more thread must be started.
-    fn push(&mut self, member: K, job: BackgroundJob, threads_max: usize) -> bool {
+    fn push(&mut self, member: K, job: BackgroundJob, threads_max: usize) -> Assignment {
         match self.jobs.get_mut(&member) {
             Some(jobs) => jobs.push_back(job),
             None => {
@@ -101,9 +165,18 @@ impl<K: Ord + Hash + Clone> BackgroundState<K> {
                 self.turns.enter(member);
             }
         }
-        let starts = self.turns.is_ready() && self.threads < threads_max;
-        self.threads += usize::from(starts);
-        starts
+        if !self.turns.is_ready() {
+            return Assignment::Working;
+        }
+        if self.idle > self.woken {
+            self.woken += 1;
+            return Assignment::Idle;
+        }
+        if self.threads >= threads_max {
+            return Assignment::Working;
+        }
+        self.threads += 1;
+        Assignment::New
     }
 }
 

@@ -4,6 +4,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
 use actix::Message;
@@ -129,6 +130,8 @@ pub struct LiveTemplate {
     pub compiled: templating::CompiledTemplate,
     /// What is sent as `content-type`.
     pub content_type: HeaderValue,
+    /// Whether its last rendering took so long that it would have delayed other tasks of its thread.
+    pub takes_long: AtomicBool,
 }
 
 impl LiveTemplate {
@@ -139,7 +142,7 @@ impl LiveTemplate {
             // A constant has no reference count that several threads would write to.
             None => HeaderValue::from_static(template.format.content_type()),
         };
-        Some(Arc::new(Self { compiled, content_type }))
+        Some(Arc::new(Self { compiled, content_type, takes_long: AtomicBool::new(false) }))
     }
 }
 

@@ -58,10 +58,25 @@ pub struct Turns<W: Worker> {
     schedule: RefCell<Schedule<W::Member, W::Job>>,
     /// Whether the task that does the work exists.
     working: Cell<bool>,
-    pushed: tokio::sync::Notify,
+    resumption: Rc<Resumption>,
     /// Times of slices are relative to this.
     epoch: Instant,
     at_once: ImmediateBudget,
+}
+
+/// Says that a blocked job can continue.
+#[derive(Debug, Default)]
+pub struct Resumption {
+    due: Cell<bool>,
+    changed: tokio::sync::Notify,
+}
+
+impl Resumption {
+    /// Blocked jobs are tried again.
+    pub fn resume(&self) {
+        self.due.set(true);
+        self.changed.notify_one();
+    }
 }
 
 /// How much time jobs used that were done at once. They may use half of the time that passes; what they do not use is
@@ -92,14 +107,19 @@ impl ImmediateBudget {
 }
 
 impl<W: Worker> Turns<W> {
-    /// Starts without jobs.
+    /// Starts without jobs. Blocked ones continue when the gate has room.
     pub fn new(worker: W, gate: Arc<Gate>) -> Rc<Self> {
+        Self::resumed_by(Rc::default(), worker, gate)
+    }
+
+    /// The same; blocked jobs continue by `resumption` as well.
+    pub fn resumed_by(resumption: Rc<Resumption>, worker: W, gate: Arc<Gate>) -> Rc<Self> {
         Rc::new(Self {
             worker,
             gate,
             schedule: RefCell::new(Schedule::default()),
             working: Cell::new(false),
-            pushed: tokio::sync::Notify::new(),
+            resumption,
             epoch: Instant::now(),
             at_once: ImmediateBudget::new(Instant::now()),
         })
@@ -109,7 +129,7 @@ impl<W: Worker> Turns<W> {
     pub fn push(self: &Rc<Self>, member: W::Member, mut job: W::Job) {
         if self.working.get() {
             self.schedule.borrow_mut().push(member, job);
-            return self.pushed.notify_one();
+            return self.resumption.changed.notify_one();
         }
         if self.worker.is_ready() && self.is_done_at_once(&mut job) {
             return;
@@ -153,7 +173,7 @@ impl<W: Worker> Turns<W> {
         self.working.set(false);
     }
 
-    /// Waits until a blocked job has continued or another job arrives.
+    /// Waits until a blocked job has continued or may continue, or another job arrives.
     async fn blocked(&self) {
         let tried = self.gate.freed(|| {
             self.schedule.borrow_mut().unblock();
@@ -162,12 +182,15 @@ impl<W: Worker> Turns<W> {
         });
         tokio::select! {
             () = tried => {}
-            () = self.pushed.notified() => {}
+            () = self.resumption.changed.notified() => {}
         }
     }
 
     fn slice(&self) {
         let mut schedule = self.schedule.borrow_mut();
+        if self.resumption.due.take() {
+            schedule.unblock();
+        }
         schedule.work(SLICE, || self.epoch.elapsed(), |job| self.step(job));
         drop(schedule);
         self.worker.finish_slice();

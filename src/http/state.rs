@@ -12,6 +12,7 @@ use crate::flow::background::Background;
 use crate::flow::destination_state::DestinationStatesQuery;
 use crate::flow::fairness::Pool;
 use crate::flow::gate::Gate;
+use crate::flow::in_flight::TurnKey;
 use crate::flow::payer::Payer;
 use crate::ingester::Ingester;
 use crate::live::Live;
@@ -31,6 +32,8 @@ pub struct AppState {
     pub bodies: Pool<Payer>,
     /// Work on large requests and responses, which would hold up the HTTP threads.
     pub background: Background<Payer>,
+    /// Templates that take long, which would hold them up as well.
+    pub rendering: Background<TurnKey>,
     /// What is live.
     pub live: Arc<Live>,
     /// The store of triggers, templates and keys.

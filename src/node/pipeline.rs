@@ -62,7 +62,9 @@ pub(super) fn start_pipeline(
             vec![Publisher::new(streams, backlog, metrics(), Rc::clone(&pressure), capacity).start().recipient()]
         }
     };
-    let renderer = Renderer::new(Arc::clone(&shared.gate), metrics(), dispatchers, pressure, capacity).start();
+    let background = shared.rendering.clone();
+    let renderer =
+        Renderer::new(Arc::clone(&shared.gate), metrics(), dispatchers, pressure, background, capacity).start();
     let matcher = Matcher::new(
         Arc::clone(&shared.live),
         Arc::clone(&shared.gate),

@@ -36,7 +36,8 @@ pub(super) fn start(
     let (gate, metrics) = (Arc::clone(&shared.gate), Arc::clone(&shared.metrics));
     let capacity = shared.config.ingest.events_in_flight_max;
     let pressure = Rc::new(Pressure::new(WAITING_BYTES_MAX));
-    let renderer = Renderer::new(Arc::clone(&gate), Arc::clone(&metrics), dispatchers, pressure, capacity);
+    let background = shared.rendering.clone();
+    let renderer = Renderer::new(Arc::clone(&gate), Arc::clone(&metrics), dispatchers, pressure, background, capacity);
     let dispatch = &shared.config.dispatch;
     let feed = RecoveryFeed {
         live: Arc::clone(&shared.live),

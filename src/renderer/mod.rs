@@ -1,6 +1,8 @@
 //! The third stage: renders the body of each firing and hands it to the thread of its destination. Accounts take turns,
 //! and nothing is rendered for an account at its bound. It never waits for a destination, and yields often: its thread
-//! also reads requests.
+//! also reads requests. What takes long is rendered in the background, while the account's other firings wait.
+
+mod content;
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -14,18 +16,21 @@ use sha2::{Digest, Sha256};
 use tokio::sync::oneshot;
 
 use crate::flow::account::{AccountShares, Charge};
+use crate::flow::background::{Background, JobPanicked};
 use crate::flow::drill;
 use crate::flow::fairness::JobProgress;
 use crate::flow::gate::Gate;
 use crate::flow::in_flight::{Admission, FiringReport, InFlight, Permit, TurnKey, drop_unsent};
+use crate::flow::journal::JournaledFiring;
 use crate::flow::messages::{DeliveriesRendered, Firing, FiringStep, Firings, FiringsMatched};
 use crate::flow::pressure::Pressure;
-use crate::flow::turns::{Turns, Worker};
+use crate::flow::turns::{Resumption, Turns, Worker};
 use crate::model::delivery::Delivery;
 use crate::model::firing::FiringId;
 use crate::model::outcome::DropReason;
 use crate::telemetry::metrics::Metrics;
-use crate::templating::{RenderFailure, UnsendableReason};
+
+use self::content::{FiringContent, RenderedContent};
 
 /// Deliveries that are handed over together at most.
 const TOGETHER_MAX: usize = 64;
@@ -44,6 +49,9 @@ struct RendererWorker {
     /// Bytes that were handed over and not passed on yet. Nothing is rendered while they are too many.
     pressure: Rc<Pressure>,
     rendered: Rc<RenderedDeliveries>,
+    background: Background<TurnKey>,
+    /// A rendering in the background has ended.
+    resumption: Rc<Resumption>,
 }
 
 /// Deliveries that are rendered and not handed over yet.
@@ -70,23 +78,54 @@ struct RenderJob {
     firing: Option<FiringId>,
     /// Where the end of that firing is reported.
     report: Option<oneshot::Sender<FiringReport>>,
+    /// That firing, if it is being rendered in the background.
+    in_background: Option<BackgroundFiring>,
+}
+
+/// A firing that is rendered in the background.
+#[derive(Debug)]
+struct BackgroundFiring {
+    unrendered: UnrenderedDelivery,
+    /// `None` until the rendering has ended.
+    result: Rc<RefCell<Option<RenderResult>>>,
+}
+
+type RenderResult = Result<Result<RenderedContent, DropReason>, JobPanicked>;
+
+/// A delivery without its content.
+#[derive(Debug)]
+struct UnrenderedDelivery {
+    content: FiringContent,
+    charge: Option<Charge>,
+    kept: Option<JournaledFiring>,
+    bytes: Charge,
 }
 
 impl Renderer {
     /// A Renderer that hands deliveries to `dispatchers`, one for each dispatch thread. It waits while `pressure`,
-    /// which they may increase, is high. Its mailbox holds as much as the Matcher's.
+    /// which they may increase, is high. What takes long is rendered in the `background`. Its mailbox holds as much as
+    /// the Matcher's.
     pub fn new(
         gate: Arc<Gate>,
         metrics: Arc<Metrics>,
         dispatchers: Vec<Recipient<DeliveriesRendered>>,
         pressure: Rc<Pressure>,
+        background: Background<TurnKey>,
         mailbox_capacity: usize,
     ) -> Self {
         let deliveries = RefCell::new(dispatchers.iter().map(|_| Vec::new()).collect());
         let handed_over_soon = Cell::new(false);
         let rendered = RenderedDeliveries { metrics: Arc::clone(&metrics), dispatchers, deliveries, handed_over_soon };
-        let rendering = RendererWorker { gate: Arc::clone(&gate), metrics, pressure, rendered: Rc::new(rendered) };
-        Self { rendering: Turns::new(rendering, gate), mailbox_capacity }
+        let (resumption, rendered) = (Rc::<Resumption>::default(), Rc::new(rendered));
+        let rendering = RendererWorker {
+            gate: Arc::clone(&gate),
+            metrics,
+            pressure,
+            rendered,
+            background,
+            resumption: Rc::clone(&resumption),
+        };
+        Self { rendering: Turns::resumed_by(resumption, rendering, gate), mailbox_capacity }
     }
 }
 
@@ -103,12 +142,9 @@ impl Handler<FiringsMatched> for Renderer {
 
     fn handle(&mut self, message: FiringsMatched, _: &mut Self::Context) {
         let FiringsMatched { account, firings, accepted_at, admission } = message;
-        // A test does not wait behind its account's events.
-        let member = (admission.is_none(), account.id.clone());
-        self.rendering.push(
-            member,
-            RenderJob { account, firings, accepted_at, admission, bytes: None, firing: None, report: None },
-        );
+        let (bytes, firing, report, in_background) = (None, None, None, None);
+        let job = RenderJob { account, firings, accepted_at, admission, bytes, firing, report, in_background };
+        self.rendering.push(job.turn_key(), job);
     }
 }
 
@@ -117,6 +153,14 @@ impl Worker for RendererWorker {
     type Job = RenderJob;
 
     fn step(&self, work: &mut RenderJob) -> JobProgress {
+        if let Some(BackgroundFiring { unrendered, result }) = work.in_background.take() {
+            let Some(ended) = result.take() else {
+                work.in_background = Some(BackgroundFiring { unrendered, result });
+                return JobProgress::Blocked;
+            };
+            self.finish(work, unrendered, ended.unwrap_or(Err(DropReason::Panic)));
+            return JobProgress::More;
+        }
         if work.bytes.is_none() {
             // A test is rendered whatever its account holds: there is at most one for each connection.
             let over = || work.admission.is_none().then(|| work.account.charge_bytes_over(0));
@@ -124,7 +168,12 @@ impl Worker for RendererWorker {
         }
         let Some(bytes) = work.bytes.take() else { return JobProgress::Blocked };
         match work.firings.step() {
-            FiringStep::Fired(firing) => self.render(work, firing, bytes),
+            FiringStep::Fired(firing) => {
+                self.render(work, firing, bytes);
+                if work.in_background.is_some() {
+                    return JobProgress::Blocked;
+                }
+            }
             FiringStep::Done => return JobProgress::Done,
             FiringStep::Worked => work.bytes = Some(bytes),
             FiringStep::Blocked => {
@@ -192,34 +241,67 @@ impl RenderedDeliveries {
     }
 }
 
+impl RenderJob {
+    /// Whose turn it is with this job. A test does not wait behind its account's events.
+    fn turn_key(&self) -> TurnKey {
+        (self.admission.is_none(), self.account.id.clone())
+    }
+}
+
 impl RendererWorker {
-    fn render(&self, work: &mut RenderJob, firing: Firing, mut bytes: Charge) {
+    fn render(&self, work: &mut RenderJob, firing: Firing, bytes: Charge) {
         let id = firing.id();
         let Firing { event, trigger: _, target, template, charge, kept, report } = firing;
-        (work.firing, work.report) = (Some(id.clone()), report);
         let target = match target {
             Ok(target) => target,
-            Err(reason) => return drop_unsent(&self.metrics, reason, Some(&id), None, work.report.take()),
-        };
-        let drop = |work: &mut RenderJob, reason| {
-            drop_unsent(&self.metrics, reason, Some(&id), Some(&target.target.destination), work.report.take());
+            Err(reason) => return drop_unsent(&self.metrics, reason, Some(&id), None, report),
         };
         let Some(template) = template else {
-            return drop(work, DropReason::TemplateUnusable);
+            let destination = Some(&target.target.destination);
+            return drop_unsent(&self.metrics, DropReason::TemplateUnusable, Some(&id), destination, report);
         };
+        (work.firing, work.report) = (Some(id), report);
         drill::point(drill::Stage::Renderer);
-        let body = match template.compiled.render(&event.data) {
-            Ok(body) => body,
-            Err(error) => return drop(work, unrendered(&error)),
+        let content = FiringContent { event, target, template };
+        let done = content.render_at_once();
+        let unrendered = UnrenderedDelivery { content, charge, kept, bytes };
+        match done {
+            Some(done) => self.finish(work, unrendered, done),
+            None => work.in_background = Some(self.begin_in_background(work.turn_key(), unrendered)),
+        }
+    }
+
+    fn begin_in_background(&self, member: TurnKey, unrendered: UnrenderedDelivery) -> BackgroundFiring {
+        let content = unrendered.content.clone();
+        let rendering = self.background.run(member, move || content.render());
+        let result = Rc::new(RefCell::new(None));
+        let (own, resumption) = (Rc::clone(&result), Rc::clone(&self.resumption));
+        actix_rt::spawn(async move {
+            let ended = rendering.await;
+            own.replace(Some(ended));
+            resumption.resume();
+        });
+        BackgroundFiring { unrendered, result }
+    }
+
+    /// Passes on a delivery whose content was rendered, or drops it.
+    fn finish(
+        &self,
+        work: &mut RenderJob,
+        unrendered: UnrenderedDelivery,
+        rendered: Result<RenderedContent, DropReason>,
+    ) {
+        let UnrenderedDelivery { content, charge, kept, mut bytes } = unrendered;
+        let FiringContent { event, target, template } = content;
+        let (firing, report) = (work.firing.take(), work.report.take());
+        let RenderedContent { body, target } = match rendered {
+            Ok(rendered) => rendered,
+            Err(reason) => {
+                let destination = Some(&target.target.destination);
+                return drop_unsent(&self.metrics, reason, firing.as_ref(), destination, report);
+            }
         };
-        let own = match &target.expressions {
-            None => Ok(Arc::clone(&target.target)),
-            Some(expressions) => expressions.target(&target.target, &event.data),
-        };
-        let target = match own {
-            Ok(own) => own,
-            Err(error) => return drop(work, unsendable(&error)),
-        };
+        let Some(firing) = firing else { return };
         bytes.add_over(body.len());
         let mut threads = self.rendered.deliveries.borrow_mut();
         let thread = target.destination.share(threads.len());
@@ -227,8 +309,8 @@ impl RendererWorker {
             account: Arc::clone(&work.account),
             is_test: work.admission.is_none(),
             delivery: Delivery {
-                webhook_id: webhook_id(&id),
-                firing: Some(id),
+                webhook_id: webhook_id(&firing),
+                firing: Some(firing),
                 target,
                 content_type: template.content_type.clone(),
                 body,
@@ -239,25 +321,8 @@ impl RendererWorker {
             claim: None,
             kept,
             outstanding: self.gate.delivery(Some(bytes)),
-            report: work.report.take(),
+            report,
         });
-    }
-}
-
-fn unsendable(error: &UnsendableReason) -> DropReason {
-    match error {
-        UnsendableReason::Url | UnsendableReason::UrlTooLong => DropReason::UrlRefused,
-        UnsendableReason::Header(_) | UnsendableReason::HeadersTooLong => DropReason::HeaderRefused,
-        UnsendableReason::Rendering(error) => unrendered(error),
-    }
-}
-
-fn unrendered(error: &RenderFailure) -> DropReason {
-    match error {
-        RenderFailure::TooLarge => DropReason::RenderTooLarge,
-        RenderFailure::TooManySteps => DropReason::RenderTooManySteps,
-        RenderFailure::Malformed => DropReason::RenderMalformed,
-        RenderFailure::Failed => DropReason::RenderFailed,
     }
 }
 

@@ -1,5 +1,7 @@
 //! The Renderer alone: given firings before it, a probe for each dispatch thread behind it.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc as blocking;
 use std::time::Duration;
 
 use actix::Addr;
@@ -31,6 +33,7 @@ impl Firings for Given {
 }
 
 struct Alone {
+    background: Background<TurnKey>,
     gate: Arc<Gate>,
     metrics: Arc<Metrics>,
     pressure: Rc<Pressure>,
@@ -41,8 +44,11 @@ impl Alone {
     fn start_before(behind: Vec<Recipient<DeliveriesRendered>>) -> Self {
         let (gate, metrics) = (Gate::for_events(1_000), Arc::new(Metrics::new()));
         let pressure = Rc::new(Pressure::new(1));
-        let renderer = Renderer::new(Arc::clone(&gate), Arc::clone(&metrics), behind, Rc::clone(&pressure), 16).start();
-        Self { gate, metrics, pressure, renderer }
+        let background = Background::new(1);
+        let own = background.clone();
+        let renderer =
+            Renderer::new(Arc::clone(&gate), Arc::clone(&metrics), behind, Rc::clone(&pressure), own, 16).start();
+        Self { background, gate, metrics, pressure, renderer }
     }
 
     fn start() -> (Self, mpsc::UnboundedReceiver<DeliveriesRendered>) {
@@ -51,7 +57,11 @@ impl Alone {
     }
 
     async fn give(&self, firings: Vec<Firing>, admission: Option<Admission>) {
-        let account = self.gate.account(&AccountId::default_account());
+        self.give_of("default", firings, admission).await;
+    }
+
+    async fn give_of(&self, account: &str, firings: Vec<Firing>, admission: Option<Admission>) {
+        let account = self.gate.account(&AccountId::new(account).expect("a name"));
         let firings = Box::new(Given(firings.into_iter()));
         let message = FiringsMatched { account, firings, accepted_at: Instant::now(), admission };
         self.renderer.send(message).await.expect("it lives");
@@ -63,7 +73,11 @@ fn template(format: Format, body: &str) -> Option<Arc<LiveTemplate>> {
     limits.output_bytes_max = 100;
     let checked = templating::compile(format, body, &Dictionary::shipped(), None, &limits);
     let compiled = checked.compiled.expect("a template");
-    Some(Arc::new(LiveTemplate { compiled, content_type: HeaderValue::from_static("a/b") }))
+    Some(Arc::new(LiveTemplate {
+        compiled,
+        content_type: HeaderValue::from_static("a/b"),
+        takes_long: AtomicBool::new(false),
+    }))
 }
 
 /// The firing of the event with this id, whose data has the member `n`, by the trigger `t`.
@@ -209,7 +223,8 @@ async fn an_account_over_its_bytes_waits_and_others_continue() {
     let bounds = NodeBounds { events: 10, deliveries: 10_000, bytes: 90_000, events_per_s: None };
     let (gate, metrics) = (Gate::new(bounds, 1), Arc::new(Metrics::new()));
     let pressure = Rc::new(Pressure::new(usize::MAX));
-    let renderer = Renderer::new(Arc::clone(&gate), Arc::clone(&metrics), vec![probe], pressure, 16).start();
+    let renderer =
+        Renderer::new(Arc::clone(&gate), Arc::clone(&metrics), vec![probe], pressure, Background::new(1), 16).start();
     let text = template(Format::Text, "{{event.id}}");
     for (account, firings) in [("flood", 1_000), ("other", 1)] {
         let account = gate.account(&AccountId::new(account).expect("a name"));
@@ -291,4 +306,59 @@ async fn without_a_next_stage_deliveries_are_counted_as_dropped() {
     alone.give(vec![one], None).await;
     assert_eq!(soon(reported).await.expect("a report"), FiringReport::Dropped(DropReason::Stopped));
     assert_eq!((alone.metrics.deliveries.dropped.get(DropReason::Stopped), alone.gate.deliveries()), (1, 0));
+}
+
+/// A list of so many numbers, and a template that goes through it once for each of them.
+fn squared(number: usize) -> (serde_json::Value, Option<Arc<LiveTemplate>>) {
+    let body = "{{#each n}}{{#each ../n}}{{/each}}{{/each}}long";
+    (json!(vec![1; number]), template(Format::Text, body))
+}
+
+fn bodies(deliveries: &DeliveriesRendered) -> Vec<&[u8]> {
+    deliveries.0.iter().map(|queued| &queued.delivery.body[..]).collect()
+}
+
+#[actix_rt::test]
+async fn what_takes_long_is_rendered_in_the_background_and_delays_its_own_account_only() {
+    let (alone, mut passed) = Alone::start();
+    let (release, held) = blocking::channel::<()>();
+    let busy = alone.background.run((false, AccountId::new("busy").expect("a name")), move || held.recv().is_ok());
+    let ((list, long), short) = (squared(200), template(Format::Text, "{{event.id}}"));
+    alone.give(vec![firing("1", "h", &list, long.clone()), firing("2", "h", &json!(1), short.clone())], None).await;
+    alone.give_of("other", vec![firing("3", "h", &json!(1), short)], None).await;
+    assert_eq!(bodies(&soon(passed.recv()).await.expect("deliveries")), [b"3"]);
+    assert!(passed.try_recv().is_err(), "the account's second firing waits for its first");
+    release.send(()).expect("somebody waits");
+    assert_eq!(soon(busy).await, Ok(true));
+    let mut rest = soon(passed.recv()).await.expect("deliveries");
+    while rest.0.len() < 2 {
+        rest.0.extend(soon(passed.recv()).await.expect("deliveries").0);
+    }
+    assert_eq!(bodies(&rest), [&b"long"[..], b"2"]);
+    assert!(long.expect("a template").takes_long.load(Ordering::Relaxed));
+}
+
+#[actix_rt::test]
+async fn a_template_that_took_long_is_rendered_at_once_again_when_it_does_not() {
+    let (alone, mut passed) = Alone::start();
+    let (list, long) = squared(200);
+    let takes_long = || long.as_ref().is_some_and(|template| template.takes_long.load(Ordering::Relaxed));
+    for (id, n, expected) in [("1", &list, true), ("2", &json!([1]), false), ("3", &json!([1]), false)] {
+        alone.give(vec![firing(id, "h", n, long.clone())], None).await;
+        assert_eq!(bodies(&soon(passed.recv()).await.expect("deliveries")), [b"long"], "{id}");
+        assert_eq!(takes_long(), expected, "{id}");
+    }
+}
+
+#[actix_rt::test]
+async fn what_exceeds_the_steps_of_templates_in_the_background_is_dropped() {
+    let (alone, mut passed) = Alone::start();
+    let (list, long) = squared(400);
+    let (report, reported) = oneshot::channel();
+    let mut over = firing("1", "h", &list, long);
+    over.report = Some(report);
+    alone.give(vec![over, firing("2", "h", &json!(1), template(Format::Text, "{{event.id}}"))], None).await;
+    assert_eq!(soon(reported).await.expect("a report"), FiringReport::Dropped(DropReason::RenderTooManySteps));
+    assert_eq!(bodies(&soon(passed.recv()).await.expect("deliveries")), [b"2"]);
+    assert_eq!(alone.metrics.deliveries.dropped.get(DropReason::RenderTooManySteps), 1);
 }

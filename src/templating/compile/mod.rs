@@ -154,7 +154,14 @@ fn prepare(
 impl CompiledTemplate {
     /// Writes the body for one event.
     pub fn render(&self, data: &Data) -> Result<Bytes, RenderFailure> {
-        run::render(&self.nodes, data.root(), &self.limits, self.bytes_expected).map(Bytes::from)
+        let mut steps_left = usize::MAX;
+        self.render_within(data, &mut steps_left)
+    }
+
+    /// The same in `steps_left` steps at most, from which those that it takes are subtracted. If it needs more it fails,
+    /// and can be tried again.
+    pub fn render_within(&self, data: &Data, steps_left: &mut usize) -> Result<Bytes, RenderFailure> {
+        run::render(&self.nodes, data.root(), &self.limits, steps_left, self.bytes_expected).map(Bytes::from)
     }
 
     /// Writes the body for one event, and returns warnings about values that its helpers could not use.

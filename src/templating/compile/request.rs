@@ -119,9 +119,21 @@ impl Expressions {
 
     /// The target of one delivery.
     pub fn target(&self, target: &Target, data: &Data) -> Result<Arc<Target>, UnsendableReason> {
+        let mut steps_left = usize::MAX;
+        self.target_within(target, data, &mut steps_left)
+    }
+
+    /// The same in `steps_left` steps at most, from which those that it takes are subtracted. If it needs more it fails,
+    /// and can be tried again.
+    pub fn target_within(
+        &self,
+        target: &Target,
+        data: &Data,
+        steps_left: &mut usize,
+    ) -> Result<Arc<Target>, UnsendableReason> {
         let mut own = target.clone();
         if let Some(url) = &self.url {
-            let url = url.render(data, &self.limits)?;
+            let url = url.render(data, &self.limits, steps_left)?;
             // Only the path and the query can differ; if anything else did, nothing would be sent.
             if url.destination != target.destination {
                 return Err(UnsendableReason::Url);
@@ -129,7 +141,7 @@ impl Expressions {
             (own.url, own.uri, own.host) = (url.as_written().into(), url.uri, url.host);
         }
         for (place, nodes) in &self.headers {
-            let value = text(nodes, data, &self.limits)?;
+            let value = text(nodes, data, &self.limits, steps_left)?;
             let header = own.headers.get_mut(*place).ok_or(UnsendableReason::Header(*place))?;
             header.1 = sent(value.trim_matches([' ', '\t'])).ok_or(UnsendableReason::Header(*place))?;
         }
@@ -165,8 +177,13 @@ fn foreign_marks(url: &TriggerUrl) -> Vec<RequestFinding> {
 }
 
 impl UrlExpressions {
-    fn render(&self, data: &Data, limits: &TemplateLimits) -> Result<TriggerUrl, UnsendableReason> {
-        let rest = text(&self.path_and_query, data, limits)?;
+    fn render(
+        &self,
+        data: &Data,
+        limits: &TemplateLimits,
+        steps_left: &mut usize,
+    ) -> Result<TriggerUrl, UnsendableReason> {
+        let rest = text(&self.path_and_query, data, limits, steps_left)?;
         let path = rest.split('?').next().unwrap_or("");
         let mut segments = path.split('/');
         let stays = |depends: &bool, segment: &str| !depends || !vanishes(segment);
@@ -187,8 +204,13 @@ fn vanishes(segment: &str) -> bool {
     matches!(plain.as_str(), "" | "." | "..")
 }
 
-fn text(nodes: &Nodes, data: &Data, limits: &TemplateLimits) -> Result<String, UnsendableReason> {
-    let bytes = run::render(nodes, data.root(), limits, finish::bytes_expected(nodes))?;
+fn text(
+    nodes: &Nodes,
+    data: &Data,
+    limits: &TemplateLimits,
+    steps_left: &mut usize,
+) -> Result<String, UnsendableReason> {
+    let bytes = run::render(nodes, data.root(), limits, steps_left, finish::bytes_expected(nodes))?;
     Ok(String::from_utf8(bytes).map_err(|_| RenderFailure::Failed)?)
 }
 

@@ -70,16 +70,20 @@ pub(crate) struct Complaint {
     pub(crate) message: String,
 }
 
-/// Renders a program. The first buffer has this many bytes.
+/// Renders a program. The first buffer has `bytes_expected`. The steps that it takes are subtracted from `steps_left`.
 pub(crate) fn render<'a>(
     nodes: &'a Nodes,
     root: Json<'a>,
     limits: &TemplateLimits,
+    steps_left: &mut usize,
     bytes_expected: usize,
 ) -> Result<Vec<u8>, RenderFailure> {
     let mut run = RenderRun::new(root, limits, bytes_expected);
-    run.nodes(nodes)?;
-    Ok(run.out)
+    let steps = run.steps_left.min(*steps_left);
+    run.steps_left = steps;
+    let done = run.nodes(nodes);
+    *steps_left -= steps - run.steps_left;
+    done.map(|()| run.out)
 }
 
 /// Renders a program, and says which values its helpers could not use.

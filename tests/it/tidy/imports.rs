@@ -44,6 +44,7 @@ const HOMES: [(&str, &[&str]); 17] = [
         "rustix",
         &[
             "cli/serve.rs",
+            "flow/background.rs",
             "flow/descriptors.rs",
             "http/inbound",
             "handover/journal/disk.rs",
