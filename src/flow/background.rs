@@ -100,8 +100,7 @@ impl<K: Ord + Hash + Clone + Send + 'static> Background<K> {
         };
         if let Err(error) = thread::Builder::new().name("background".to_owned()).spawn(work) {
             tracing::warn!(%error, "no thread can be started for large requests; this one does the work");
-            self.0.work_off(self.0.state());
-            self.0.state().threads -= 1;
+            self.0.work_off(self.0.state()).threads -= 1;
         }
     }
 }
