@@ -24,6 +24,7 @@ const OPEN_FILES_FEW: u64 = 4_096;
 /// Runs the node.
 pub(super) fn run(config: Config) -> ExitCode {
     let open_files_max = raise_open_files();
+    disable_huge_pages();
     actix_rt::System::new().block_on(async {
         // Registered before anything is accepted, so that no signal has its default action.
         let mut signals = match StopSignals::new() {
@@ -95,6 +96,15 @@ async fn end(node: Node, signals: &mut StopSignals) -> StopResult {
 
 /// Each destination and each producer needs a socket. The soft limit of open files suits programs that use `select`;
 /// raises it to the hard limit.
+/// Most buffers are much smaller than a huge page. With them a node used up to a third more memory, and whoever touched a
+/// new one waited until two megabytes were cleared; deliveries per second were the same.
+fn disable_huge_pages() {
+    #[cfg(target_os = "linux")]
+    if let Err(error) = rustix::thread::disable_transparent_huge_pages(true) {
+        tracing::debug!(%error, "transparent huge pages stay enabled");
+    }
+}
+
 fn raise_open_files() -> u64 {
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
     let raised = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });

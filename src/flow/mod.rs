@@ -21,3 +21,4 @@ pub mod refusal;
 pub mod response;
 mod share_notifier;
 pub mod turns;
+pub mod turnstile;

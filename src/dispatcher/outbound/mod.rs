@@ -7,7 +7,7 @@
 //!   │      └── HTTP client ─────────┘            ├── Response: reads what the receiver sends, each byte once
 //!   ├── Progress: how far it came                └── Peer: resolve, check, race, tunnel; habits of the receiver
 //!   ├── Deadlines: of all attempts of a thread
-//!   └── Turnstile: new connections of a thread begin a few at a time
+//!   └── flow::turnstile: new connections of a thread begin a few at a time
 //! ```
 
 mod answer;
@@ -29,7 +29,6 @@ mod stream;
 #[cfg(test)]
 mod tests;
 mod tls;
-mod turnstile;
 
 pub(super) use outlet::{ConsentTurn, Outlet, Outlets};
 pub use outlet::{Outbound, OutboundError};

@@ -27,8 +27,8 @@ use super::resolve::Resolver;
 use super::response::AllowedOrigin;
 use super::stream::Stream;
 use super::tls::{self, TlsError};
-use super::turnstile::Turnstile;
 use crate::config::Dispatch;
+use crate::flow::turnstile::Turnstile;
 use crate::model::destination::Destination;
 use crate::model::id::AccountId;
 use crate::model::outcome::Outcome;
@@ -92,7 +92,7 @@ pub(in crate::dispatcher) struct Outlets {
     outbound: Outbound,
     resolver: Resolver,
     deadlines: Rc<Deadlines>,
-    turnstile: Rc<Turnstile>,
+    turnstile: Rc<Turnstile<AccountId>>,
 }
 
 impl Outlets {

@@ -17,7 +17,7 @@ use super::race::Addresses;
 use super::resolve::Resolver;
 use super::socket::Socket;
 use super::tls;
-use super::turnstile::Turnstile;
+use crate::flow::turnstile::Turnstile;
 use crate::model::destination::Destination;
 use crate::model::egress::EgressRules;
 use crate::model::id::AccountId;
@@ -38,7 +38,7 @@ pub(super) struct Peer {
     dialling: Arc<DialContext>,
     resolver: Resolver,
     /// Where its connections begin, and whose they are.
-    turn: (Rc<Turnstile>, AccountId),
+    turn: (Rc<Turnstile<AccountId>>, AccountId),
     habit: Cell<Habit>,
     /// A request tries whether the receiver keeps a connection for so long.
     tries: Cell<bool>,
@@ -53,7 +53,7 @@ impl Peer {
         destination: Destination,
         dialling: Arc<DialContext>,
         resolver: Resolver,
-        turn: (Rc<Turnstile>, AccountId),
+        turn: (Rc<Turnstile<AccountId>>, AccountId),
         keep_alive: Duration,
         answer_bytes_max: usize,
         asks_for_consent: bool,

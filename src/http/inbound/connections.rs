@@ -15,6 +15,7 @@ use tokio::sync::watch;
 
 use super::framing::HeadTooLarge;
 use super::policy::{self, ConnectionPhase, EndMode, Timeouts};
+use crate::flow::turnstile::Turnstile;
 use crate::telemetry::metrics::{ConnectionEnd, ConnectionMetrics, Metrics};
 
 /// This fraction of the budget ends at a time, so that a flood of new connections causes few checks.
@@ -63,6 +64,7 @@ pub(super) struct ThreadConnections {
     shared: Arc<ServerContext>,
     open: RefCell<HashMap<u64, Rc<ClientConnection>>>,
     next: Cell<u64>,
+    turnstile: Rc<Turnstile<IpAddr>>,
 }
 
 /// Why a head was not passed on.
@@ -99,9 +101,15 @@ pub(super) struct ClientConnection {
 impl ThreadConnections {
     /// The connections of this thread, and the task that checks them while there are any.
     pub(super) fn start(shared: &Arc<ServerContext>) -> Rc<Self> {
-        let own = Rc::new(Self { shared: Arc::clone(shared), open: RefCell::default(), next: Cell::new(0) });
+        let (open, next, turnstile) = (RefCell::default(), Cell::new(0), Turnstile::new());
+        let own = Rc::new(Self { shared: Arc::clone(shared), open, next, turnstile });
         actix_rt::spawn(watch(Rc::downgrade(&own)));
         own
+    }
+
+    /// Returns when a connection of this client may begin.
+    pub(super) async fn pass(&self, peer: IpAddr) {
+        self.turnstile.pass(&peer).await;
     }
 
     /// Counts an accepted connection. If there are too many, others end.

@@ -10,11 +10,12 @@ mod serving;
 mod stream;
 
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, TcpListener};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use actix_http::error::DispatchError;
 use actix_http::{HttpService, KeepAlive, Request};
 use actix_rt::net::TcpStream;
 use actix_service::{ServiceFactoryExt as _, apply_fn_factory, fn_service, map_config};
@@ -104,13 +105,7 @@ impl Inbound {
             .disable_signals()
             .listen(self.name, self.listener, move || {
                 let connections = ThreadConnections::start(&shared);
-                let accept = fn_service(move |socket: TcpStream| {
-                    let peer = socket.peer_addr().ok();
-                    let address = peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.ip());
-                    let connection = connections.accept(address);
-                    let stream = InboundStream::new(socket, HEAD, connection, Rc::clone(&connections));
-                    std::future::ready(Ok((stream, peer)))
-                });
+                let accept = fn_service(move |socket: TcpStream| begin(socket, Rc::clone(&connections)));
                 let ThreadCalls { events, routes } = calls();
                 let app = App::new().configure(routes).wrap_fn(serving::serve_one).wrap(security_headers());
                 let app = map_config(app, |()| AppConfig::default());
@@ -135,6 +130,18 @@ impl Inbound {
             .run();
         Ok(InboundServer { handle: server.handle(), serving: actix_rt::spawn(server), stopping })
     }
+}
+
+/// Begins a connection, when its client has its turn.
+async fn begin(
+    socket: TcpStream,
+    connections: Rc<ThreadConnections>,
+) -> Result<(InboundStream, Option<SocketAddr>), DispatchError> {
+    let peer = socket.peer_addr().ok();
+    let address = peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.ip());
+    connections.pass(address).await;
+    let connection = connections.accept(address);
+    Ok((InboundStream::new(socket, HEAD, connection, connections), peer))
 }
 
 impl InboundServer {

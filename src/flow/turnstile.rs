@@ -1,43 +1,46 @@
-//! New connections of one thread begin a few at a time, and accounts take turns. Thousands that begin together, after a
-//! burst or when thousands of attempts end at their deadline, would delay all other work of the thread.
+//! New connections of one thread begin a few at a time, and members take turns: accounts for those that go out, the
+//! clients' addresses for those that come in. Thousands that begin together, after a burst or when thousands of attempts
+//! end at their deadline, would delay all other work of the thread.
 
 use std::cell::RefCell;
+use std::fmt;
+use std::hash::Hash;
 use std::rc::Rc;
 
 use tokio::sync::oneshot;
 
-use crate::flow::fairness::DeficitQueue;
-use crate::model::id::AccountId;
+use super::fairness::DeficitQueue;
 
 /// How many begin before other tasks have their turn: about a millisecond.
 const AT_ONCE: usize = 16;
 
-/// Passes those that begin a connection.
-pub(super) struct Turnstile(RefCell<TurnstileState>);
+/// Passes those that begin a connection, each for a member `K`.
+pub struct Turnstile<K>(RefCell<TurnstileState<K>>);
 
-struct TurnstileState {
+struct TurnstileState<K> {
     /// Since other tasks had their turn.
     passed: usize,
-    waiting: DeficitQueue<AccountId, oneshot::Sender<()>>,
+    waiting: DeficitQueue<K, oneshot::Sender<()>>,
     /// Whether the task that lets waiting connections begin is running.
     turning: bool,
 }
 
-impl Turnstile {
-    pub(super) fn new() -> Rc<Self> {
+impl<K: Eq + Hash + Clone + 'static> Turnstile<K> {
+    /// Nobody waits.
+    pub fn new() -> Rc<Self> {
         Rc::new(Self(RefCell::new(TurnstileState { passed: 0, waiting: DeficitQueue::new(1), turning: false })))
     }
 
-    /// Returns when a connection of this account may begin.
-    pub(super) async fn pass(self: &Rc<Self>, account: &AccountId) {
-        if let Some(turn) = self.enter(account) {
+    /// Returns when a connection of this member may begin.
+    pub async fn pass(self: &Rc<Self>, member: &K) {
+        if let Some(turn) = self.enter(member) {
             // That task ends after all waiting connections have begun.
             let _ = turn.await;
         }
     }
 
     /// `None`: it may begin now.
-    fn enter(self: &Rc<Self>, account: &AccountId) -> Option<oneshot::Receiver<()>> {
+    fn enter(self: &Rc<Self>, member: &K) -> Option<oneshot::Receiver<()>> {
         let mut state = self.0.borrow_mut();
         if !std::mem::replace(&mut state.turning, true) {
             actix_rt::spawn(Rc::clone(self).turn());
@@ -47,7 +50,7 @@ impl Turnstile {
             return None;
         }
         let (pass, turn) = oneshot::channel();
-        state.waiting.push(account, 1, pass);
+        state.waiting.push(member, 1, pass);
         Some(turn)
     }
 
@@ -70,6 +73,12 @@ impl Turnstile {
     }
 }
 
+impl<K> fmt::Debug for Turnstile<K> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Turnstile").finish_non_exhaustive()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::cell::Cell;
@@ -78,27 +87,26 @@ mod tests {
     use crate::flow::probe::soon;
 
     #[actix_rt::test]
-    async fn a_few_begin_at_a_time_and_accounts_take_turns() {
+    async fn a_few_begin_at_a_time_and_members_take_turns() {
         let (turnstile, begun) = (Turnstile::new(), Rc::new(Cell::new(0)));
-        let account = |name: &str| AccountId::new(name).expect("a name");
-        let begin = |account: AccountId| {
+        let begin = |member: &'static str| {
             let (turnstile, begun) = (Rc::clone(&turnstile), Rc::clone(&begun));
             async move {
-                turnstile.pass(&account).await;
+                turnstile.pass(&member).await;
                 begun.set(begun.get() + 1);
                 begun.get()
             }
         };
-        let flood: Vec<_> = (0..1_000).map(|_| actix_rt::spawn(begin(account("flood")))).collect();
+        let flood: Vec<_> = (0..1_000).map(|_| actix_rt::spawn(begin("flood"))).collect();
         // Some have begun, and the others wait.
         tokio::task::yield_now().await;
         assert!((1..=2 * AT_ONCE).contains(&begun.get()), "{}", begun.get());
-        let place = soon(begin(account("other"))).await;
+        let place = soon(begin("other")).await;
         assert!(place <= 5 * AT_ONCE, "it was number {place}");
         for one in flood {
             soon(one).await.expect("no panic");
         }
         assert_eq!(begun.get(), 1_001);
-        assert!(soon(begin(account("other"))).await == 1_002 && turnstile.0.borrow().waiting.is_empty());
+        assert!(soon(begin("other")).await == 1_002 && turnstile.0.borrow().waiting.is_empty());
     }
 }
