@@ -24,7 +24,7 @@ mod steps;
 mod tests;
 mod wildcard;
 
-pub use conditions::{Condition, TestedType, conditions, excluding, scalar_of};
+pub use conditions::{Condition, conditions, excluding};
 pub use error::PatternError;
 pub use evaluate::Subject;
 pub use explain::Mismatch;

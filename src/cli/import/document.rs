@@ -307,15 +307,15 @@ mod tests {
 
     #[test]
     fn every_mistake_is_reported_with_its_position() {
-        let mut faulty = account("a");
-        faulty["templates"][0]["format"] = "yaml".into();
-        faulty["triggers"][0]["url"] = "ftp://x/".into();
-        faulty["triggers"].as_array_mut().expect("a list").push(json!(1));
+        let mut invalid = account("a");
+        invalid["templates"][0]["format"] = "yaml".into();
+        invalid["triggers"][0]["url"] = "ftp://x/".into();
+        invalid["triggers"].as_array_mut().expect("a list").push(json!(1));
         let mut twice = account("b");
         let again = twice["templates"][0].clone();
         twice["templates"].as_array_mut().expect("a list").push(again);
         let document = json!({MARK: 1, "more": 1,
-                              "accounts": [faulty, twice, account("b"), {"account": "c d", "templates": 1}]});
+                              "accounts": [invalid, twice, account("b"), {"account": "c d", "templates": 1}]});
         let (_, mistakes) = read_value(document, None).expect("an export");
         for begin in [
             "/more: ",

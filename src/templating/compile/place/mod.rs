@@ -77,13 +77,13 @@ impl PlacementError {
 /// A value where none is allowed and, if possible, the state to continue with as if it were.
 #[derive(Debug)]
 struct MisplacedValue<S> {
-    fault: PlacementError,
+    error: PlacementError,
     onward: Option<S>,
 }
 
 impl<S> MisplacedValue<S> {
     fn new(code: &'static str, message: &'static str, onward: Option<S>) -> Self {
-        Self { fault: PlacementError::here(code, message), onward }
+        Self { error: PlacementError::here(code, message), onward }
     }
 }
 

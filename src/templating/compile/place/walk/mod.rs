@@ -120,8 +120,8 @@ fn attempt<M: Machine>(
     };
     if let Ok(last) = walk.nodes(nodes, vec![start]) {
         for live in last {
-            if let Err(fault) = walk.machine.end(live.state) {
-                walk.report(&fault, origins.source().len(), &live);
+            if let Err(error) = walk.machine.end(live.state) {
+                walk.report(&error, origins.source().len(), &live);
             }
         }
     }
@@ -202,7 +202,7 @@ impl<M: Machine> PlacementWalk<'_, '_, M> {
         match self.machine.prefix(live.state, &text.content) {
             Ok(None) => {}
             Ok(Some((length, state))) => (skip, live.state) = (length, state),
-            Err(fault) => return self.stop(&fault, at(0), &live),
+            Err(error) => return self.stop(&error, at(0), &live),
         }
         for (byte, c) in text.content[skip..].char_indices() {
             match self.machine.step(live.state, c) {
@@ -215,10 +215,10 @@ impl<M: Machine> PlacementWalk<'_, '_, M> {
                         mark = Some(marked);
                     }
                 }
-                Err(fault) => {
+                Err(error) => {
                     let look_alike =
                         LookAlike::of(c).map(|found| PlacementError::here("look_alike", format!("This is {found}.")));
-                    return self.stop(&look_alike.unwrap_or(fault), at(skip + byte), &live);
+                    return self.stop(&look_alike.unwrap_or(error), at(skip + byte), &live);
                 }
             }
         }
@@ -237,7 +237,7 @@ impl<M: Machine> PlacementWalk<'_, '_, M> {
                     state
                 }
                 Err(misplaced) => {
-                    self.report(&misplaced.fault, write.at, &live);
+                    self.report(&misplaced.error, write.at, &live);
                     misplaced.onward.ok_or(WalkStopped)?
                 }
             };
@@ -331,13 +331,13 @@ impl<M: Machine> PlacementWalk<'_, '_, M> {
         Surroundings { at, each: innermost(true), branch: innermost(false) }
     }
 
-    fn stop<T>(&mut self, fault: &PlacementError, here: usize, live: &PathState<M::State>) -> Result<T, WalkStopped> {
-        self.report(fault, here, live);
+    fn stop<T>(&mut self, error: &PlacementError, here: usize, live: &PathState<M::State>) -> Result<T, WalkStopped> {
+        self.report(error, here, live);
         Err(WalkStopped)
     }
 
-    fn report(&mut self, fault: &PlacementError, here: usize, live: &PathState<M::State>) {
-        let at = match (self.separating, fault.blame) {
+    fn report(&mut self, error: &PlacementError, here: usize, live: &PathState<M::State>) {
+        let at = match (self.separating, error.blame) {
             (Some(_), _) if ends_with_comma(self.origins.source(), live.mark.at) => live.mark.at,
             (Some(_), _) | (None, ErrorLocation::Here) => here,
             (None, ErrorLocation::Mark) => live.mark.at,
@@ -350,11 +350,11 @@ impl<M: Machine> PlacementWalk<'_, '_, M> {
             passed: live.passed,
         };
         let message = match self.separating {
-            Some(separator) => Some(separating(fault.code, separator, &context).into()),
-            None => comma(fault.code, &context).map(Into::into),
+            Some(separator) => Some(separating(error.code, separator, &context).into()),
+            None => comma(error.code, &context).map(Into::into),
         };
-        let message = message.unwrap_or_else(|| fault.message.clone());
-        self.findings.error(fault.code, at, message);
+        let message = message.unwrap_or_else(|| error.message.clone());
+        self.findings.error(error.code, at, message);
     }
 }
 

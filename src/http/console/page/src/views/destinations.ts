@@ -32,7 +32,7 @@ export class Destinations extends View {
   private items: Destination[] | null = null;
   private total = 0;
   private node = "";
-  private fault = "";
+  private error = "";
   private paused = false;
   private timer = 0;
 
@@ -50,9 +50,9 @@ export class Destinations extends View {
   private async ask(): Promise<void> {
     try {
       const { body } = await call<{ node: string; items: Destination[]; total: number }>(REQUEST);
-      [this.items, this.total, this.node, this.fault] = [body.items, body.total, body.node, ""];
+      [this.items, this.total, this.node, this.error] = [body.items, body.total, body.node, ""];
     } catch (error) {
-      this.fault = explain(error);
+      this.error = explain(error);
     }
     this.tick++;
   }
@@ -75,7 +75,7 @@ export class Destinations extends View {
         </button>
         ${curlButton("List destinations", REQUEST)}
       </div>
-      ${this.fault ? html`<p class="fault" role="alert">${this.fault}</p>` : nothing}
+      ${this.error ? html`<p class="error-text" role="alert">${this.error}</p>` : nothing}
       ${this.items?.length === 0
         ? html`<div class="empty">
             <p><strong>No destination is live.</strong></p>

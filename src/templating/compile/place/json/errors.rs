@@ -35,7 +35,7 @@ pub(super) fn foreign(c: char) -> Option<PlacementError> {
     })
 }
 
-pub(super) fn word_fault() -> PlacementError {
+pub(super) fn word_error() -> PlacementError {
     PlacementError::here(
         "json_token",
         "This is not valid JSON. Text must be in double quotes; only numbers (like -1.5), true, false and null are \
