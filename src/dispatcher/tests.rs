@@ -129,7 +129,7 @@ impl Alone {
             connections: Arc::new(Pool::new(10_000, 1)),
             mailbox_capacity,
             takes_max: None,
-            keeping: None,
+            journal: None,
         };
         Dispatchers::start_on(&actix::Arbiter::current(), settings).expect("a resolver")
     }

@@ -1,6 +1,6 @@
 //! The Matcher alone: a live index made by hand before it, a probe behind it.
 
-mod kept;
+mod journal;
 
 use std::time::Instant;
 

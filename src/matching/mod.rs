@@ -29,5 +29,6 @@ pub use error::PatternError;
 pub use evaluate::Subject;
 pub use explain::Mismatch;
 pub use limits::FilterLimits;
+pub use operators::{TestedType, scalar_of};
 pub use pattern::Pattern;
 pub use steps::{Steps, TooCostly};

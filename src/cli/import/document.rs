@@ -91,7 +91,7 @@ pub(super) fn read(
         None => return Err(NotAnExport::NoMark(MARK)),
     }
     let mut reader = ExportReader { quotas: quotas.clone(), document: ImportFile::default(), mistakes: Vec::new() };
-    let twice = "this name stands twice in its object; leave one of them out";
+    let twice = "this name is repeated in its object; leave one of them out";
     let repeated = repeated_members(text, &[]).into_iter();
     let repeated = repeated.map(|pointer| FieldError::new(pointer, "repeated_key", twice)).collect();
     reader.refuse((0, 0, 0), "", Some(repeated), "");

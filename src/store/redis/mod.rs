@@ -153,11 +153,11 @@ impl RedisCalls {
     fn note(&self, error: Option<&StoreError>) {
         match error {
             Some(StoreError::Unavailable(words)) if !self.failing.swap(true, Ordering::Relaxed) => {
-                tracing::error!(error = words, "a call of the store in Redis failed; calls are responded to with 503");
+                tracing::error!(error = words, "a request to the store in Redis failed; requests that need it get 503");
             }
             Some(StoreError::Unavailable(_)) => {}
             _ if self.failing.swap(false, Ordering::Relaxed) => {
-                tracing::info!("the store in Redis serves calls again");
+                tracing::info!("the store in Redis responds again");
             }
             _ => {}
         }

@@ -241,7 +241,7 @@ impl World {
         let parts = drawn.iter().map(|events| {
             events.iter().map(|event| AcceptedPart { event: event.fields(now_ms), triggers: &listed, is_more: false })
         });
-        let written = self.acceptors[thread].whole(parts, Vec::new(), now_ms);
+        let written = self.acceptors[thread].write_requests(parts, Vec::new(), now_ms);
         let mut taken = 0;
         for events in &drawn {
             let names = self.know(events, &triggers, written.is_err());

@@ -1,4 +1,4 @@
-// The live destinations of this node, those with the most trouble first.
+// The live destinations of this node, those in the worst state first.
 
 import { type TemplateResult, html, nothing } from "lit";
 import { type Request, call } from "../api";
@@ -83,12 +83,12 @@ export class Destinations extends View {
           </div>`
         : nothing}
       ${this.items?.length ? this.renderTable(this.items) : nothing}
-      ${this.items && this.total > this.items.length ? html`<p class="hint">The ${this.items.length} most troubled of ${plural(this.total, "destination")}.</p>` : nothing}`;
+      ${this.items && this.total > this.items.length ? html`<p class="hint">The ${this.items.length} in the worst state of ${plural(this.total, "destination")}.</p>` : nothing}`;
   }
 
   private renderTable(items: Destination[]): TemplateResult {
     const counts = (all: Record<string, number>) => Object.entries(all).sort((a, b) => b[1] - a[1]);
-    return html`<div class="scroll" tabindex="0" role="region" aria-label="Destinations, the most troubled first">
+    return html`<div class="scroll" tabindex="0" role="region" aria-label="Destinations, those in the worst state first">
       <table class="stacked" role="table">
         <thead role="rowgroup">
           <tr role="row">

@@ -25,14 +25,18 @@ impl std::fmt::Debug for Asked {
 }
 
 impl AcceptJournal for Asked {
-    fn whole(&self, requests: &[Vec<PartToJournal<'_>>], admissions: Box<dyn Any + Send>) -> Vec<JournaledParts> {
+    fn write_requests(
+        &self,
+        requests: &[Vec<PartToJournal<'_>>],
+        admissions: Box<dyn Any + Send>,
+    ) -> Vec<JournaledParts> {
         let ids = requests.iter().map(|parts| parts.iter().map(|part| part.id.to_owned()).collect());
         self.writes.lock().expect("whole").push(ids.collect());
         self.held.lock().expect("whole").push(admissions);
         (self.response)(requests)
     }
 
-    fn request(&self) -> Box<dyn RequestJournal> {
+    fn begin_request(&self) -> Box<dyn RequestJournal> {
         panic!("all firings are known");
     }
 }
@@ -61,12 +65,12 @@ impl Last {
         ];
         let (alone, passed) = Alone::start(changes);
         let asked = Arc::new(Asked { response, writes: Mutex::default(), held: Mutex::default() });
-        let keep: Option<Arc<dyn AcceptJournal>> = Some(Arc::clone(&asked) as _);
+        let journal: Option<Arc<dyn AcceptJournal>> = Some(Arc::clone(&asked) as _);
         drop(passed);
         let (renderer, passed) = Probe::start();
         let metrics = Arc::clone(&alone.metrics);
-        let accepting = RequestAcceptor::new(Arc::clone(&metrics), keep.clone(), renderer);
-        let context = Arc::new(CursorContext { live: Arc::clone(&alone.live), metrics, keep });
+        let accepting = RequestAcceptor::new(Arc::clone(&metrics), journal.clone(), renderer);
+        let context = Arc::new(CursorContext { live: Arc::clone(&alone.live), metrics, journal });
         (Self { alone, asked, accepting, context }, passed)
     }
 
