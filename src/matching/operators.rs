@@ -88,7 +88,10 @@ impl PatternReader {
                 Ok(())
             }
             _ => {
-                let detail = format!("there is no such operator; known are {OPERATORS}");
+                let detail = format!(
+                    "there is no operator of this name; known are {OPERATORS}, each the only member of its object: {}",
+                    shape("prefix")
+                );
                 Err(PatternError::new(&at, "unknown_matcher", detail))
             }
         }

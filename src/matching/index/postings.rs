@@ -149,10 +149,9 @@ impl<T> Postings<T> {
         while let PostingNode::Branch(ways) = node {
             (node, depth) = (&ways[way(hash, depth)], depth + BITS);
         }
-        if let PostingNode::Leaf(postings) = node
-            && let Some(posting) = postings.get(about(postings.len(), hash, depth))
-        {
-            fetch::ahead(posting);
+        if let PostingNode::Leaf(postings) = node {
+            let at = about(postings.len(), hash, depth);
+            fetch::all(&postings[at.saturating_sub(1)..postings.len().min(at + 2)]);
         }
     }
 
@@ -206,7 +205,7 @@ impl<T> Listeners<T> {
         tree.remove(address(listener));
         let mut last = None;
         if tree.len() == 1 {
-            tree.walk(0, ((), ()), |member| {
+            tree.walk(None, ((), ()), |member| {
                 last = Some(member.clone());
                 true
             });
@@ -223,9 +222,7 @@ impl<T> Listeners<T> {
                 wanted(only);
             }
             Self::One(_) => {}
-            Self::Several(tree) => {
-                tree.walk(from, ((), ()), wanted);
-            }
+            Self::Several(tree) => tree.walk(Some(from), ((), ()), wanted),
         }
     }
 }
