@@ -17,10 +17,10 @@ pub(super) fn ahead<T>(place: &T) {
     prefetch_index(std::slice::from_ref(place), 0);
 }
 
-/// The same for all of a row.
-pub(super) fn all<T>(row: &[T]) {
+/// The same for a row of at most this many items. How many there are is not read: that would be waited for.
+pub(super) fn row<T>(row: &[T], items_max: usize) {
     if let Some(items_of_a_line) = LINE_BYTES.checked_div(size_of::<T>()) {
-        (0..row.len()).step_by(items_of_a_line.max(1)).for_each(|at| prefetch_index(row, at));
+        (0..items_max).step_by(items_of_a_line.max(1)).for_each(|at| prefetch_index(row, at));
     }
 }
 

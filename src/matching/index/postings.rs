@@ -20,6 +20,9 @@ const LEAF_MAX: usize = 24;
 /// A branch with no more hashes than this becomes a leaf.
 const BRANCH_MIN: usize = LEAF_MAX / 2;
 
+/// Where a posting is fetched, so many places are: it is beside the one that its hash says.
+const NEIGHBOURS: usize = 3;
+
 /// Listeners by hash.
 #[derive(Debug)]
 pub(super) struct Postings<T>(PostingNode<T>);
@@ -151,7 +154,7 @@ impl<T> Postings<T> {
         }
         if let PostingNode::Leaf(postings) = node {
             let at = about(postings.len(), hash, depth);
-            fetch::all(&postings[at.saturating_sub(1)..postings.len().min(at + 2)]);
+            fetch::row(&postings[at.saturating_sub(1)..], NEIGHBOURS);
         }
     }
 

@@ -144,8 +144,8 @@ impl<E: TreeEntry> Tree<E> {
             node = at.map(|at| &inner.children[at].node);
         }
         if let Some(TreeNode::Leaf(leaf)) = node {
-            fetch::all(&leaf.tops);
-            fetch::all(&leaf.lows);
+            fetch::row(&leaf.tops, WIDTH);
+            fetch::row(&leaf.lows, WIDTH);
         }
     }
 
