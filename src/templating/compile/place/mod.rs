@@ -41,6 +41,17 @@ trait Machine {
     /// Reads any value.
     fn value(&mut self, state: Self::State) -> Result<(EscapeContext, Self::State), MisplacedValue<Self::State>>;
 
+    /// The state after a character that is a mistake, as if the text were corrected there, so that later mistakes are
+    /// reported too; `is_key` if a string follows that is a key. `None` if what was meant is not clear.
+    fn recover(&mut self, _state: Self::State, _c: char, _is_key: bool) -> Option<Self::State> {
+        None
+    }
+
+    /// Whether the place where the state is has its one value: what follows can't be another.
+    fn has_its_value(&self, _state: Self::State) -> bool {
+        false
+    }
+
     /// Whether the document may end here.
     fn end(&self, state: Self::State) -> Result<(), PlacementError>;
 }

@@ -160,6 +160,29 @@ impl Machine for JsonMachine {
         }
     }
 
+    fn recover(&mut self, state: JsonState, c: char, is_key: bool) -> Option<JsonState> {
+        let before = match (state.mode, c) {
+            (JsonMode::Number(at), _) if is_whole(at) => return self.recover(state.done(), c, is_key),
+            (JsonMode::Done, '}' | ']') => return None,
+            (JsonMode::Done, _) if state.depth == 0 => return None,
+            (JsonMode::Done, _) if !state.in_object() => state.to(JsonMode::Value(ValuePosition::Comma)),
+            (JsonMode::Done, _) if is_key => state.to(JsonMode::Key),
+            (JsonMode::Done, _) => state.to(JsonMode::Value(ValuePosition::Colon)),
+            (JsonMode::Key, '}') | (JsonMode::Value(ValuePosition::Comma), ']') => return Some(state.closed()),
+            (JsonMode::Value(ValuePosition::Colon), ',' | '}' | ']') => state.done(),
+            (JsonMode::Value(ValuePosition::Comma) | JsonMode::First | JsonMode::FirstKey | JsonMode::Key, ',') => {
+                return Some(state);
+            }
+            _ => return None,
+        };
+        Some(self.step(before, c).ok()?.0)
+    }
+
+    fn has_its_value(&self, state: JsonState) -> bool {
+        let is_value = matches!(state.mode, JsonMode::Done | JsonMode::Number(_));
+        is_value && (state.depth == 0 || state.in_object())
+    }
+
     fn end(&self, state: JsonState) -> Result<(), PlacementError> {
         let mode = match state.mode {
             JsonMode::Number(at) if is_whole(at) => JsonMode::Done,
