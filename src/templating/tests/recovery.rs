@@ -153,3 +153,33 @@ fn placeholders_of_other_languages_are_warned_of_where_their_name_is_known() {
         assert_eq!(told(honest), [], "{honest}");
     }
 }
+
+/// Errors of authors who are no programmers, and the cure that the message names.
+#[test]
+#[rustfmt::skip]
+fn what_authors_write_by_mistake_gets_its_cure() {
+    assert_told(&[
+        (Json, "{\"text\": \"Hi {{x}}, \"n\": 1}", &[("json_token", 1, 22, "the one before lacks its \" at the end")]),
+        (Json, "{\"text\": \"the \"big\" one\"}", &[("json_token", 1, 16, "write \\\"")]),
+        (Json, "{\"n\": {{x}} nights}", &[("json_token", 1, 13, "in the same double quotes")]),
+        (Json, "{\"n\": {{x}} EUR}", &[("json_token", 1, 13, "in the same double quotes")]),
+        (Json, "{\"n\": {{x}}.00}", &[("json_token", 1, 12, "in the same double quotes")]),
+        (Json, "{\"n\": \"x\";\"m\": 1}", &[("json_token", 1, 10, "write , in place of ;")]),
+        (Json, "{\"n\": True}", &[("json_token", 1, 7, "small letters")]),
+        (Json, "{\"n\": None}", &[("json_token", 1, 7, "small letters")]),
+        (Json, "Hello {{x}}", &[("json_token", 1, 1, "choose the format text")]),
+        (Json, "{\"n\": 1}}", &[("json_after_end", 1, 9, "remove this one")]),
+        (Json, "\"{{x}}\" \"{{y}}\"", &[("json_after_end", 1, 9, "put all values into one list")]),
+        (Json, "{\"n\": 1} # end", &[("json_token", 1, 10, "{{! … }}")]),
+        (Json, "[\"a\" true, 1 null]", &[("json_missing_comma", 1, 6, "write one between"), ("json_missing_comma", 1, 14, "write one between")]),
+        (Text, "{{#if eq a \"IT\"}}x{{/if}}", &[("block_values", 1, 1, "{{#if (eq a \"IT\")}}")]),
+        (Text, "{{#if a gt 3}}x{{/if}}", &[("block_values", 1, 1, "{{#if (gt a 3)}}")]),
+        (Text, "{{#if (a gt 3)}}x{{/if}}", &[("unknown_helper", 1, 1, "(gt a 3)")]),
+        (Text, "{{#if a b}}x{{/if}}", &[("block_values", 1, 1, "takes one value")]),
+        (Text, "{{upper(guest.name)}}", &[("unknown_helper", 1, 1, "write guest.name without parentheses")]),
+        (Text, "{{guest->name}}", &[("foreign_syntax", 1, 1, "{{guest.name}}")]),
+        (Text, "{{\"guest.name\"}}", &[("syntax", 1, 3, "without quotes: {{guest.name}}")]),
+        (Text, "a{{ }}", &[("syntax", 1, 5, "is empty")]),
+        (Text, "\"{{guest.name arrives\"", &[("unclosed", 1, 22, "write }} there")]),
+    ]);
+}

@@ -7,7 +7,11 @@ use super::marks::Mark;
 const NAME_BYTES_MAX: usize = 64;
 
 /// Begins and ends; one that begins like another stands before it.
-const SHAPES: [(&str, &str); 12] = [
+const SHAPES: [(&str, &str); 16] = [
+    ("*|", "|"),
+    ("*|", "*"),
+    ("|", "|*"),
+    ("|", "|"),
     ("[[", "]]"),
     ("<<", ">>"),
     ("%%", "%%"),
@@ -26,12 +30,13 @@ const SHAPES: [(&str, &str); 12] = [
 pub(crate) fn find(text: &str, known: impl Fn(&str) -> Option<String>) -> Vec<Mark> {
     let mut found = Vec::new();
     let mut from = 0;
-    while let Some(at) = text[from..].find(['[', '<', '%', '@', '#', '$', '{']).map(|at| from + at) {
+    while let Some(at) = text[from..].find(['[', '<', '%', '@', '#', '$', '{', '*', '|']).map(|at| from + at) {
         from = at + 1;
         let Some((shape, name, length)) = placeholder(&text[at..]) else { continue };
         // `${` is a mark of its own, and `[name]` and `$name` are common in honest text.
-        let is_weak = matches!(shape, ("[", _) | ("$", _)) && !name.contains('.');
-        let is_inner = text[..at].ends_with(['{', '$']);
+        let is_weak = matches!(shape.0, "[" | "$" | "|" | "*|") && !name.contains(['.', ':']);
+        let is_tag = matches!(shape, ("*|", "|")) && text[at + length..].starts_with('*');
+        let is_inner = is_tag || text[..at].ends_with(['{', '$', '*']);
         let Some(path) = known(name).filter(|_| !is_weak && !is_inner) else { continue };
         let message = format!("{}…{} means nothing here. A value is written {{{{{path}}}}}.", shape.0, shape.1);
         found.push(Mark::new(at..at + length, message));
@@ -41,10 +46,16 @@ pub(crate) fn find(text: &str, known: impl Fn(&str) -> Option<String>) -> Vec<Ma
 }
 
 /// The placeholder with which a text begins: its shape, its name and its length.
-fn placeholder(text: &str) -> Option<((&str, &str), &str, usize)> {
-    let shape = SHAPES.into_iter().find(|(begin, _)| text.starts_with(begin))?;
+fn placeholder(text: &str) -> Option<((&'static str, &'static str), &str, usize)> {
+    SHAPES.into_iter().find_map(|shape| in_shape(text, shape))
+}
+
+fn in_shape<'t>(
+    text: &'t str,
+    shape: (&'static str, &'static str),
+) -> Option<((&'static str, &'static str), &'t str, usize)> {
     let (begin, end) = shape;
-    let padded = &text[begin.len()..];
+    let padded = text.strip_prefix(begin)?;
     let rest = if begin == "%" || end.is_empty() { padded } else { padded.trim_start_matches(' ') };
     let letter = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '.' | ':');
     let length = rest.find(|c| !letter(c)).unwrap_or(rest.len());
@@ -84,6 +95,10 @@ mod tests {
             "{ GUEST:NAME }",
             "[guest.name]",
             "$guest.name",
+            "*|GUEST:NAME|",
+            "*|GUEST:NAME*",
+            "|GUEST:NAME|*",
+            "|GUEST:NAME|",
         ] {
             let body = format!("é {placeholder}. {{x}}");
             let found = find(&body, known);
@@ -111,6 +126,9 @@ mod tests {
             "[[]]",
             "%%",
             "<name>",
+            "|name|",
+            "*|GUEST:NAME|*",
+            "a*|GUEST:NAME|*b",
             "[[other]]",
             "name@{",
             "\\{name",

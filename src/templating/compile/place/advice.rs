@@ -33,7 +33,7 @@ impl SkippedBlocks {
 
 /// The mistakes whose fix depends on the blocks around them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Mistake {
+pub(super) enum CorrectableMistake {
     CommaMissing,
     CommaTrailing,
     CommaSurplus,
@@ -41,7 +41,7 @@ pub(super) enum Mistake {
     ValueMissing,
 }
 
-impl Mistake {
+impl CorrectableMistake {
     pub(super) fn of(code: &str) -> Option<Self> {
         Some(match code {
             "json_missing_comma" => Self::CommaMissing,
@@ -108,13 +108,13 @@ const PARTS: &str = "put all parts into {{#parts separator=\",\"}}…{{/parts}},
 const ONE_BLOCK: &str = "one block: {{#if …}}…{{else if …}}…{{else}}null{{/if}}";
 
 /// The message for a mistake, if the blocks around it determine the fix.
-pub(super) fn advice(mistake: Mistake, context: &MistakeContext<'_>) -> Option<String> {
+pub(super) fn advice(mistake: CorrectableMistake, context: &MistakeContext<'_>) -> Option<String> {
     match mistake {
-        Mistake::CommaMissing => second_value(context).or_else(|| Some(missing(context))),
-        Mistake::CommaTrailing => Some(trailing(context)),
-        Mistake::CommaSurplus => Some(surplus(context)),
-        Mistake::AfterEnd => second_value(context),
-        Mistake::ValueMissing => value_missing(context),
+        CorrectableMistake::CommaMissing => second_value(context).or_else(|| Some(missing(context))),
+        CorrectableMistake::CommaTrailing => Some(trailing(context)),
+        CorrectableMistake::CommaSurplus => Some(surplus(context)),
+        CorrectableMistake::AfterEnd => second_value(context),
+        CorrectableMistake::ValueMissing => value_missing(context),
     }
 }
 

@@ -41,9 +41,14 @@ trait Machine {
     /// Reads any value.
     fn value(&mut self, state: Self::State) -> Result<(EscapeContext, Self::State), MisplacedValue<Self::State>>;
 
-    /// The state after a character that is a mistake, as if the text were corrected there, so that later mistakes are
-    /// reported too; `is_key` if a string follows that is a key. `None` if what was meant is not clear.
-    fn recover(&mut self, _state: Self::State, _c: char, _is_key: bool) -> Option<Self::State> {
+    /// The fault at the begin of `rest`, as the text around it explains it.
+    fn explain(&self, fault: PlacementError, _state: Self::State, _before: &str, _rest: &str) -> PlacementError {
+        fault
+    }
+
+    /// The state after the first character of `rest`, which is a mistake, as if the text were corrected there, so that
+    /// later mistakes are reported too. `None` if what was meant is not clear.
+    fn recover(&mut self, _state: Self::State, _c: char, _rest: &str) -> Option<Self::State> {
         None
     }
 

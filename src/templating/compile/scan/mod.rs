@@ -350,7 +350,9 @@ impl<'b> Scanner<'b, '_, '_> {
                 _ => {}
             }
         }
-        let message = format!("The quoted text is never closed: write {quote} where it ends.");
+        let message = format!(
+            "The quoted text is never closed: write {quote} where it ends. If the expression ends before it, write }}}} there."
+        );
         self.broken = true;
         self.skip(expression, at);
         self.refuse("unclosed", at, message)

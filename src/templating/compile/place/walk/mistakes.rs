@@ -6,7 +6,7 @@ use super::{PathState, PlacementWalk, WalkStopped};
 use crate::json::LookAlike;
 use crate::templating::compile::diagnostic::Severity;
 use crate::templating::compile::place::advice::{
-    Mistake, MistakeContext, advice, begins_with_key, ends_with_comma, separating,
+    CorrectableMistake, MistakeContext, advice, begins_with_key, ends_with_comma, separating,
 };
 use crate::templating::compile::place::{ErrorLocation, Machine, PlacementError};
 
@@ -39,9 +39,13 @@ impl<M: Machine> PlacementWalk<'_, '_, M> {
         if let Some(found) = LookAlike::of(c) {
             return self.stop(&PlacementError::here("look_alike", format!("This is {found}.")), here, live);
         }
+        let (before, rest) = self.origins.source().split_at_checked(here).unwrap_or_default();
+        let fault = match self.separating {
+            Some(_) => fault,
+            None => self.machine.explain(fault, live.state, before, rest),
+        };
         self.report(&fault, here, live);
-        let is_key = self.origins.source().get(here..).is_some_and(begins_with_key);
-        let onward = self.machine.recover(live.state, c, is_key);
+        let onward = self.machine.recover(live.state, c, rest);
         onward
             .filter(|_| self.reported.count < MISTAKES_MAX && !self.findings.is_full(Severity::Error))
             .ok_or(WalkStopped)
@@ -74,15 +78,15 @@ impl<M: Machine> PlacementWalk<'_, '_, M> {
             passed: live.passed,
             second_value: self.machine.has_its_value(live.state) && !is_key,
         };
-        let mistake = Mistake::of(fault.code);
+        let mistake = CorrectableMistake::of(fault.code);
         match mistake {
             // One block in place of two, which was advised there, mends this as well.
-            Some(Mistake::ValueMissing)
+            Some(CorrectableMistake::ValueMissing)
                 if self.reported.second_values.iter().any(|at| live.mark.at < *at && *at <= here) =>
             {
                 return;
             }
-            Some(Mistake::ValueMissing) | None => {}
+            Some(CorrectableMistake::ValueMissing) | None => {}
             Some(_) if !self.reported.commas.insert(at) => return,
             Some(_) if context.second_value => self.reported.second_values.push(here),
             Some(_) => {}
