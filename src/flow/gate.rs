@@ -345,7 +345,7 @@ mod tests {
     #[test]
     fn all_of_a_request_or_none() {
         let gate = Gate::for_events(3);
-        let (tell, mut answer) = oneshot::channel();
+        let (tell, mut response) = oneshot::channel();
         let admitted = Arc::new(gate.admit_default(2, "taken", tell).expect("room"));
         let (tell, _) = oneshot::channel();
         let (reason, _) = gate.admit_default(2, "taken", tell).expect_err("no room for both");
@@ -360,9 +360,9 @@ mod tests {
         drop(paced);
         let copy = Arc::clone(&admitted);
         drop(admitted);
-        assert!(answer.try_recv().is_err(), "a piece of work is still under way");
+        assert!(response.try_recv().is_err(), "a piece of work is still under way");
         drop(copy);
-        assert_eq!((answer.try_recv(), gate.events()), (Ok("taken"), 0));
+        assert_eq!((response.try_recv(), gate.events()), (Ok("taken"), 0));
     }
 
     #[test]
@@ -379,7 +379,7 @@ mod tests {
     #[actix_rt::test]
     async fn a_closed_gate_empties() {
         let gate = Gate::for_events(3);
-        let (tell, _answer) = oneshot::channel();
+        let (tell, _response) = oneshot::channel();
         let admitted = gate.admit_default(1, (), tell).expect("room");
         let delivery = gate.delivery(None);
         gate.close();

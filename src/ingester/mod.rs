@@ -208,9 +208,9 @@ impl IngestContext {
         self.metrics.events.duplicates.inc_by(known as u64);
         let (sender, receiver) = oneshot::channel();
         self.admit(batch, body, known, sender);
-        let answer = receiver.await.unwrap_or(Err(Refusal::Stopping));
-        claims.settle(answer.is_ok()).await;
-        let _ = reply.send(answer);
+        let response = receiver.await.unwrap_or(Err(Refusal::Stopping));
+        claims.settle(response.is_ok()).await;
+        let _ = reply.send(response);
     }
 
     /// Has the events admitted and passes them on. `known` more events were accepted before and need no admission.

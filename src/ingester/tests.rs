@@ -47,7 +47,7 @@ async fn good_events_pass_and_the_full_gate_refuses_all() {
     let mut response = alone.post(1, r#"[{"type":"a","data":{}},{"type":"b"},{"type":"c","data":{}}]"#);
     let message = soon(passed.recv()).await.expect("passed on");
     assert_eq!(message.events.len(), 2);
-    assert!(response.try_recv().is_err(), "answered before the work was handed over");
+    assert!(response.try_recv().is_err(), "responded before the work was handed over");
 
     assert_eq!(soon(alone.post(1, EVENT)).await, Ok(Err(Refusal::Full(ReachedBound::Events(1)))));
 

@@ -86,13 +86,13 @@ fn a_node_without_its_redis_exits_with_1_and_a_reason() {
 }
 
 /// A server of another kind: it responds to everything with these bytes, while it exists.
-fn stranger(answer: &'static [u8]) -> u16 {
+fn stranger(response: &'static [u8]) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let port = listener.local_addr().expect("bound").port();
     std::thread::spawn(move || {
         for mut client in listener.incoming().map_while(Result::ok) {
             let _ = client.set_read_timeout(Some(DEADLINE));
-            let _ = client.read(&mut [0; 512]).and_then(|_| client.write_all(answer));
+            let _ = client.read(&mut [0; 512]).and_then(|_| client.write_all(response));
         }
     });
     port

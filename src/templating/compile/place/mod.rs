@@ -41,9 +41,9 @@ trait Machine {
     /// Reads any value.
     fn value(&mut self, state: Self::State) -> Result<(EscapeContext, Self::State), MisplacedValue<Self::State>>;
 
-    /// The fault at the begin of `rest`, as the text around it explains it.
-    fn explain(&self, fault: PlacementError, _state: Self::State, _before: &str, _rest: &str) -> PlacementError {
-        fault
+    /// The mistake at the begin of `rest`, as the text around it explains it.
+    fn explain(&self, error: PlacementError, _state: Self::State, _before: &str, _rest: &str) -> PlacementError {
+        error
     }
 
     /// The state after the first character of `rest`, which is a mistake, as if the text were corrected there, so that
@@ -93,13 +93,13 @@ impl PlacementError {
 /// A value where none is allowed and, if possible, the state to continue with as if it were.
 #[derive(Debug)]
 struct MisplacedValue<S> {
-    fault: PlacementError,
+    error: PlacementError,
     onward: Option<S>,
 }
 
 impl<S> MisplacedValue<S> {
     fn new(code: &'static str, message: &'static str, onward: Option<S>) -> Self {
-        Self { fault: PlacementError::here(code, message), onward }
+        Self { error: PlacementError::here(code, message), onward }
     }
 }
 

@@ -1,10 +1,10 @@
 //! Reads JSON (RFC 8259) character by character: one value, with white space around it.
 
-mod faults;
+mod errors;
 mod tokens;
 
-use self::faults::{
-    begins_with_word, bracket, comma_missing, explained, foreign, trailing_comma, value_missing, word_fault,
+use self::errors::{
+    begins_with_word, bracket, comma_missing, explained, foreign, trailing_comma, value_missing, word_error,
 };
 use self::tokens::{NumberState, StringState, is_whole, number, string};
 use super::advice::begins_with_key;
@@ -123,7 +123,7 @@ impl Machine for JsonMachine {
             JsonMode::Word(rest) => match rest.strip_prefix(c) {
                 Some("") => Ok((state.done(), false)),
                 Some(rest) => Ok((state.to(JsonMode::Word(rest)), false)),
-                None => Err(word_fault()),
+                None => Err(word_error()),
             },
             _ => between(state, c),
         }
@@ -149,7 +149,7 @@ impl Machine for JsonMachine {
                 "A JSON body is one value, and it ends before this expression. Put both in a list or an object.",
                 Some(state),
             )),
-            JsonMode::Done => Err(MisplacedValue { fault: comma_missing(), onward: Some(state) }),
+            JsonMode::Done => Err(MisplacedValue { error: comma_missing(), onward: Some(state) }),
             JsonMode::String(..) => inside(
                 "An expression is not allowed inside an escape like \\n or \\u00e9: finish the escape first. For a \
                 backslash before an expression, write three.",
@@ -163,8 +163,8 @@ impl Machine for JsonMachine {
         }
     }
 
-    fn explain(&self, fault: PlacementError, state: JsonState, before: &str, rest: &str) -> PlacementError {
-        explained(fault, state.mode == JsonMode::Done, before, rest)
+    fn explain(&self, error: PlacementError, state: JsonState, before: &str, rest: &str) -> PlacementError {
+        explained(error, state.mode == JsonMode::Done, before, rest)
     }
 
     fn recover(&mut self, state: JsonState, c: char, rest: &str) -> Option<JsonState> {
@@ -208,7 +208,7 @@ impl Machine for JsonMachine {
                 "json_unfinished",
                 "The body ends inside a string: write \" where the string ends.",
             )),
-            JsonMode::Number(_) | JsonMode::Word(_) => Err(word_fault()),
+            JsonMode::Number(_) | JsonMode::Word(_) => Err(word_error()),
             _ if state.in_object() => Err(PlacementError::here(
                 "json_unfinished",
                 "The body ends inside an object: write } where the object ends.",
@@ -226,8 +226,8 @@ fn between(state: JsonState, c: char) -> JsonStep {
     if matches!(c, ' ' | '\t' | '\r' | '\n') {
         return Ok((state, false));
     }
-    if let Some(fault) = foreign(c) {
-        return Err(fault);
+    if let Some(error) = foreign(c) {
+        return Err(error);
     }
     let marked = |state| Ok((state, true));
     match (state.mode, c) {
@@ -256,7 +256,7 @@ fn between(state: JsonState, c: char) -> JsonStep {
         (JsonMode::Done, ']') if !state.in_object() => Ok((state.closed(), false)),
         (JsonMode::Done, '}' | ']') => Err(bracket()),
         (JsonMode::Done, '"' | '{' | '[' | '-' | '0'..='9' | 't' | 'f' | 'n') => Err(comma_missing()),
-        (JsonMode::Done, _) => Err(word_fault()),
+        (JsonMode::Done, _) => Err(word_error()),
         (JsonMode::String(..) | JsonMode::Number(_) | JsonMode::Word(_), _) => unreachable!("read by step"),
     }
 }
@@ -281,7 +281,7 @@ fn value(state: JsonState, c: char) -> JsonStep {
             ));
         }
         ',' | '}' | ']' => return Err(value_missing()),
-        _ => return Err(word_fault()),
+        _ => return Err(word_error()),
     };
     Ok((state.to(mode), false))
 }

@@ -28,7 +28,7 @@ impl<M: Machine> PlacementWalk<'_, '_, M> {
     /// Reports a mistake at a character, and returns the state to continue with.
     pub(super) fn mistake(
         &mut self,
-        fault: PlacementError,
+        error: PlacementError,
         c: char,
         here: usize,
         live: &PathState<M::State>,
@@ -40,11 +40,11 @@ impl<M: Machine> PlacementWalk<'_, '_, M> {
             return self.stop(&PlacementError::here("look_alike", format!("This is {found}.")), here, live);
         }
         let (before, rest) = self.origins.source().split_at_checked(here).unwrap_or_default();
-        let fault = match self.separating {
-            Some(_) => fault,
-            None => self.machine.explain(fault, live.state, before, rest),
+        let error = match self.separating {
+            Some(_) => error,
+            None => self.machine.explain(error, live.state, before, rest),
         };
-        self.report(&fault, here, live);
+        self.report(&error, here, live);
         let onward = self.machine.recover(live.state, c, rest);
         onward
             .filter(|_| self.reported.count < MISTAKES_MAX && !self.findings.is_full(Severity::Error))
@@ -53,16 +53,16 @@ impl<M: Machine> PlacementWalk<'_, '_, M> {
 
     pub(super) fn stop<T>(
         &mut self,
-        fault: &PlacementError,
+        error: &PlacementError,
         here: usize,
         live: &PathState<M::State>,
     ) -> Result<T, WalkStopped> {
-        self.report(fault, here, live);
+        self.report(error, here, live);
         Err(WalkStopped)
     }
 
-    pub(super) fn report(&mut self, fault: &PlacementError, here: usize, live: &PathState<M::State>) {
-        let at = match (self.separating, fault.blame) {
+    pub(super) fn report(&mut self, error: &PlacementError, here: usize, live: &PathState<M::State>) {
+        let at = match (self.separating, error.blame) {
             (Some(_), _) if ends_with_comma(self.origins.source(), live.mark.at) => live.mark.at,
             (Some(_), _) | (None, ErrorLocation::Here) => here,
             (None, ErrorLocation::Mark) => live.mark.at,
@@ -78,7 +78,7 @@ impl<M: Machine> PlacementWalk<'_, '_, M> {
             passed: live.passed,
             second_value: self.machine.has_its_value(live.state) && !is_key,
         };
-        let mistake = CorrectableMistake::of(fault.code);
+        let mistake = CorrectableMistake::of(error.code);
         match mistake {
             // One block in place of two, which was advised there, mends this as well.
             Some(CorrectableMistake::ValueMissing)
@@ -92,10 +92,10 @@ impl<M: Machine> PlacementWalk<'_, '_, M> {
             Some(_) => {}
         }
         let message = match self.separating {
-            Some(separator) => Some(separating(fault.code, separator, &context).into()),
+            Some(separator) => Some(separating(error.code, separator, &context).into()),
             None => mistake.and_then(|mistake| advice(mistake, &context)).map(Into::into),
         };
-        let message = message.unwrap_or_else(|| fault.message.clone());
-        self.findings.error(fault.code, at, message);
+        let message = message.unwrap_or_else(|| error.message.clone());
+        self.findings.error(error.code, at, message);
     }
 }

@@ -123,8 +123,8 @@ fn attempt<M: Machine>(
     };
     if let Ok(last) = walk.nodes(nodes, vec![start]) {
         for live in last {
-            if let Err(fault) = walk.machine.end(live.state) {
-                walk.report(&fault, origins.source().len(), &live);
+            if let Err(error) = walk.machine.end(live.state) {
+                walk.report(&error, origins.source().len(), &live);
             }
         }
     }
@@ -209,7 +209,7 @@ impl<M: Machine> PlacementWalk<'_, '_, M> {
         match self.machine.prefix(live.state, &text.content) {
             Ok(None) => {}
             Ok(Some((length, state))) => (skip, live.state) = (length, state),
-            Err(fault) => return self.stop(&fault, at(0), &live),
+            Err(error) => return self.stop(&error, at(0), &live),
         }
         for (byte, c) in text.content[skip..].char_indices() {
             match self.machine.step(live.state, c) {
@@ -222,7 +222,7 @@ impl<M: Machine> PlacementWalk<'_, '_, M> {
                         mark = Some(marked);
                     }
                 }
-                Err(fault) => live.state = self.mistake(fault, c, at(skip + byte), &live)?,
+                Err(error) => live.state = self.mistake(error, c, at(skip + byte), &live)?,
             }
         }
         Ok((live.state, mark))
@@ -240,7 +240,7 @@ impl<M: Machine> PlacementWalk<'_, '_, M> {
                     state
                 }
                 Err(misplaced) => {
-                    self.report(&misplaced.fault, write.at, &live);
+                    self.report(&misplaced.error, write.at, &live);
                     misplaced.onward.ok_or(WalkStopped)?
                 }
             };

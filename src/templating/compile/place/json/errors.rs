@@ -43,12 +43,12 @@ pub(super) fn begins_with_word(rest: &str) -> bool {
     rest.starts_with(char::is_alphabetic) && !matches!(&rest[..end], "true" | "false" | "null")
 }
 
-/// A fault at the begin of `rest`, as the text around it explains it. `after_value`: a value ends right before it.
-pub(super) fn explained(fault: PlacementError, after_value: bool, before: &str, rest: &str) -> PlacementError {
-    let is_token = matches!(fault.code, "json_token" | "json_missing_comma");
+/// A mistake at the begin of `rest`, as the text around it explains it. `after_value`: a value ends right before it.
+pub(super) fn explained(error: PlacementError, after_value: bool, before: &str, rest: &str) -> PlacementError {
+    let is_token = matches!(error.code, "json_token" | "json_missing_comma");
     let token = |message| PlacementError::here("json_token", message);
     let word = rest.split(|c: char| !c.is_alphanumeric()).next().unwrap_or("").to_ascii_lowercase();
-    match fault.code {
+    match error.code {
         "json_after_end" if rest.starts_with(['}', ']']) => {
             PlacementError::here("json_after_end", "There is one closing bracket too many: remove this one.")
         }
@@ -68,14 +68,14 @@ pub(super) fn explained(fault: PlacementError, after_value: bool, before: &str, 
             "A JSON body is one value, like {\"text\": \"…\"}; text must be in double quotes. For a body of plain text, \
             choose the format text.",
         ),
-        _ => fault,
+        _ => error,
     }
 }
 
 const FOLLOWS: &str = "This follows a value. What belongs to the value must be in the same double quotes, as in \
     \"{{inquiry.cost}} EUR\".";
 
-pub(super) fn word_fault() -> PlacementError {
+pub(super) fn word_error() -> PlacementError {
     PlacementError::here(
         "json_token",
         "This is not valid JSON. Text must be in double quotes; only numbers (like -1.5), true, false and null are \
