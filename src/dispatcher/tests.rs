@@ -151,8 +151,8 @@ impl Alone {
         let account = self.gate.account(&AccountId::default_account());
         let outstanding = self.gate.delivery(None);
         let accepted_at = Instant::now();
-        let (permit, claim, kept, is_test, report) = (None, None, None, false, Some(report));
-        (InFlight { account, is_test, delivery, accepted_at, permit, claim, kept, outstanding, report }, reported)
+        let (permit, claim, journaled, is_test, report) = (None, None, None, false, Some(report));
+        (InFlight { account, is_test, delivery, accepted_at, permit, claim, journaled, outstanding, report }, reported)
     }
 
     /// An event's permit, and the receiver that is told when it is released.

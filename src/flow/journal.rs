@@ -214,7 +214,7 @@ impl AttemptGroup {
 /// Records the attempts that begin on one thread.
 pub trait AttemptJournal: fmt::Debug {
     /// Adds an attempt to the group whose record is written next; `None` if the firing is of another journal.
-    fn begin(&self, kept: JournaledFiring) -> Option<Rc<AttemptGroup>>;
+    fn begin(&self, firing: JournaledFiring) -> Option<Rc<AttemptGroup>>;
 
     /// A delivery that has waited longer than this is dropped.
     fn age_max(&self) -> Duration;

@@ -88,8 +88,8 @@ pub struct IngestContext {
 }
 
 impl Ingester {
-    /// An Ingester whose mailbox holds as many requests as events may be in flight, since each that is of use holds one
-    /// at least.
+    /// An Ingester whose mailbox holds as many requests as events may be in flight, since each
+    /// useful one holds at least one.
     pub fn new(ingesting: IngestContext, mailbox_capacity: usize) -> Self {
         let gate = Arc::clone(&ingesting.gate);
         let ingesting = Rc::new(ingesting);
@@ -190,8 +190,8 @@ impl IngestContext {
         }
     }
 
-    /// Admits what was not seen before, and notes it as seen once it is accepted: before its producer
-    /// hears so.
+    /// Admits what was not seen before, and notes it as seen once it is accepted, before its producer
+    /// gets the response.
     async fn admit_once(
         self: Rc<Self>,
         duplicates: IdempotencyWindow,

@@ -58,14 +58,14 @@ async fn good_events_pass_and_the_full_gate_refuses_all() {
 }
 
 #[actix_rt::test]
-async fn with_nobody_behind_it_nothing_is_taken() {
+async fn without_a_next_stage_nothing_is_accepted() {
     let alone = Alone::start_before(Probe::gone().await);
     assert_eq!(soon(alone.post(1, EVENT)).await, Ok(Err(Refusal::Stopping)));
     assert_eq!((alone.gate.events(), alone.metrics.events.accepted.get()), (0, 0));
 }
 
 #[actix_rt::test]
-async fn a_closed_gate_takes_nothing() {
+async fn a_closed_gate_accepts_nothing() {
     let (alone, _passed) = Alone::start();
     alone.gate.close();
     assert_eq!(soon(alone.post(1, EVENT)).await, Ok(Err(Refusal::Stopping)));

@@ -268,8 +268,8 @@ mod tests {
         assert_eq!(
             mistakes,
             [
-                "half of a surrogate pair stands here, at line 3 column 15",
-                "a JSON value belongs here, at line 3 column 24",
+                "this surrogate is not part of a pair, at line 3 column 15",
+                "expected a JSON value, at line 3 column 24",
                 "this is not UTF-8, at line 4 column 2",
             ]
         );

@@ -284,7 +284,7 @@ impl Firings for Cursor {
             template: self.template(&trigger.template),
             event: Arc::clone(&self.fired[0].event),
             charge: Some(charge),
-            kept: self.fired.front_mut().and_then(|fired| fired.journaled.as_mut()?.next()),
+            journaled: self.fired.front_mut().and_then(|fired| fired.journaled.as_mut()?.next()),
             report: None,
         };
         if let Some(fired) = self.fired.front_mut() {

@@ -37,7 +37,7 @@ const OPERATORS: [Operator; 8] = {
             "anything-but",
             None,
             "{\"anything-but\": \"a\"}, a number, a list of strings or a list of numbers, or {\"anything-but\": \
-             {\"prefix\": \"a\"}}, where suffix, equals-ignore-case and wildcard may stand too, each with a string or a \
+             {\"prefix\": \"a\"}}, or suffix, equals-ignore-case or wildcard in its place, each with a string or a \
              list of strings",
         ),
         operator(

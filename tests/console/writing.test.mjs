@@ -152,7 +152,7 @@ test("The sample is chosen by event type, pasted or an edge case, and remembered
   await close();
 });
 
-test("Drafts are kept, leaving warns, and a draft can be thrown away", async () => {
+test("Drafts are kept, leaving warns, and a draft can be discarded", async () => {
   const { page, errors, close } = await on.open(template("bookkeeping"));
   await preview(page).waitFor();
   const before = (await saved("bookkeeping")).body;
@@ -167,15 +167,15 @@ test("Drafts are kept, leaving warns, and a draft can be thrown away", async () 
   await question.getByRole("button", { name: "Leave" }).click();
   await page.getByRole("heading", { name: "Triggers" }).waitFor();
   await page.goBack();
-  await page.getByText("This is your draft of before").waitFor();
+  await page.getByText("Your unsaved draft was restored").waitFor();
   await page.getByText("draft=Nora").waitFor();
   const warned = new Promise((resolve) => page.once("dialog", (dialog) => resolve(dialog.type()) || dialog.accept()));
   await editor(page).click();
   await page.keyboard.type("x");
   await page.reload();
   assert.equal(await warned, "beforeunload");
-  await page.getByText("This is your draft of before").waitFor();
-  await page.getByRole("button", { name: "Throw it away" }).click();
+  await page.getByText("Your unsaved draft was restored").waitFor();
+  await page.getByRole("button", { name: "Discard the draft" }).click();
   await eventually(async () => assert.equal(await written(page), before));
   assert.equal((await saved("bookkeeping")).body, before, "nothing was saved");
   assert.deepEqual(errors, []);
@@ -191,11 +191,11 @@ test("If somebody else saved meanwhile, both texts are shown and neither is lost
   await write(page, "mine=*|GUEST:NAME|*");
   await page.getByText("mine=Nora").waitFor();
   await page.getByRole("button", { name: "Save changes", exact: true }).click();
-  await page.getByRole("heading", { name: "Somebody else saved this meanwhile" }).waitFor();
+  await page.getByRole("heading", { name: "Someone else has saved this meanwhile" }).waitFor();
   assert.match(await page.getByLabel("Yours", { exact: true }).innerText(), /mine=\*\|GUEST:NAME/);
   assert.match(await page.getByLabel("Saved meanwhile", { exact: true }).innerText(), /theirs=\*\|GUEST:NAME/);
   assert.equal((await saved("bookkeeping")).body, theirs.body, "theirs is not overwritten");
-  await page.getByRole("button", { name: "Save mine over it" }).click();
+  await page.getByRole("button", { name: "Overwrite with mine" }).click();
   await page.getByText("Template saved").waitFor();
   assert.equal((await saved("bookkeeping")).body, "mine=*|GUEST:NAME|*");
   assert.deepEqual(errors, []);

@@ -12,8 +12,8 @@ struct Asked {
 }
 
 impl AttemptJournal for Asked {
-    fn begin(&self, kept: JournaledFiring) -> Option<Rc<AttemptGroup>> {
-        kept.take();
+    fn begin(&self, firing: JournaledFiring) -> Option<Rc<AttemptGroup>> {
+        firing.take();
         let group = Rc::<AttemptGroup>::default();
         self.asked.send(Rc::clone(&group)).expect("the test lives");
         Some(group)
@@ -49,7 +49,7 @@ async fn an_attempt_whose_record_cannot_be_written_holds_up_no_producer() {
     let (admission, mut responded) = alone.admission();
     let (mut queued, reported) = alone.queued(&port, "one");
     queued.permit = Some(Permit::Request(admission, alone.gate.charge_default()));
-    queued.kept = Some(JournaledFiring::new(Arc::clone(&entry) as _, 3));
+    queued.journaled = Some(JournaledFiring::new(Arc::clone(&entry) as _, 3));
     queue.take(vec![queued]);
     let turn = soon(asks.recv()).await.expect("asked");
     assert!(responded.try_recv().is_err(), "it is about to begin");
@@ -73,7 +73,8 @@ async fn what_waits_too_long_ends_without_an_attempt() {
     let old = Instant::now().checked_sub(Duration::from_secs(61)).expect("the machine runs for longer");
     let kept = |word: &str, index: u32, accepted_at: Instant| {
         let (mut queued, reported) = alone.queued(&port, word);
-        (queued.accepted_at, queued.kept) = (accepted_at, Some(JournaledFiring::new(Arc::clone(&entry) as _, index)));
+        (queued.accepted_at, queued.journaled) =
+            (accepted_at, Some(JournaledFiring::new(Arc::clone(&entry) as _, index)));
         (queued, reported)
     };
     let (first, _first) = kept("first", 0, Instant::now());

@@ -223,8 +223,8 @@ struct NextRecord {
 struct BeginHandle(Rc<AttemptRecorder>);
 
 impl AttemptJournal for BeginHandle {
-    fn begin(&self, kept: JournaledFiring) -> Option<Rc<AttemptGroup>> {
-        let (entry, index) = kept.take()?;
+    fn begin(&self, firing: JournaledFiring) -> Option<Rc<AttemptGroup>> {
+        let (entry, index) = firing.take()?;
         let firing = (entry.downcast::<LedgerEntry<File>>().ok()?, index);
         let mut next = self.0.next.borrow_mut();
         next.firings.push(firing);

@@ -104,7 +104,7 @@ async fn requests_of_one_moment_are_written_together_and_responded_when_that_is_
     assert!(last.writes().is_empty() && passed.try_recv().is_err(), "other tasks run first");
     for (request, firings_each) in [2, 4, 2].into_iter().enumerate() {
         let fired = firings(&mut soon(passed.recv()).await.expect("firings"));
-        assert_eq!(fired.iter().filter(|firing| firing.kept.is_some()).count(), firings_each, "{request}");
+        assert_eq!(fired.iter().filter(|firing| firing.journaled.is_some()).count(), firings_each, "{request}");
     }
     assert_eq!(last.writes(), [[vec!["x0"], vec!["y0", "y1"], vec!["z0"]]]);
     assert!(responses.iter_mut().all(|response| response.try_recv().is_err()), "the journal holds the responses");

@@ -41,7 +41,7 @@ impl Follower {
         Self { shared, position: None }
     }
 
-    /// Runs for ever once the store is open. An error that keeps it from being opened is returned through `opened`
+    /// Runs forever once the store is open. An error that keeps it from being opened is returned through `opened`
     /// and ends it.
     pub(super) async fn run(mut self, opened: OpenedSender, within: Duration) {
         let first = self.open(within).await;

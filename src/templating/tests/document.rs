@@ -79,7 +79,7 @@ fn cells(section: &'static str) -> Vec<&'static str> {
 }
 
 #[test]
-fn every_code_has_its_cure() {
+fn every_code_has_its_fix() {
     let documented: Vec<_> =
         cells(section("What the checker says")).iter().map(|cell| cell.trim_matches('`')).collect();
     assert_eq!(documented, CODES);

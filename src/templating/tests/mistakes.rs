@@ -9,7 +9,7 @@ use crate::templating::{CompileContext, Severity, TemplateLimits, compile, compi
 
 /// The fix for a missing comma depends on what follows: another value of one member, or another member.
 #[test]
-fn a_second_value_is_told_from_a_second_member() {
+fn a_second_value_is_distinguished_from_a_second_member() {
     for (body, fix) in [
         (
             r#"{"a": {{#if (eq a 1)}}"x"{{/if}}{{#if (eq a 2)}}"y"{{/if}} }"#,
@@ -144,7 +144,7 @@ fn mistakes_are_placed_and_named() {
 }
 
 #[test]
-fn all_mistakes_are_told_at_once() {
+fn all_mistakes_are_reported_at_once() {
     let body = "{\"a\": \"*|GUEST:NMAE|*\",\n \"b\": {{uper x}},\n \"c\": {{{x}}},\n {{d}}: 1 }";
     let codes: Vec<_> = check(Json, body).diagnostics.iter().map(|found| found.code).collect();
     assert_eq!(codes, ["unknown_tag", "unknown_helper", "unescaped", "json_key_unquoted"]);

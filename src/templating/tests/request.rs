@@ -83,7 +83,7 @@ fn the_shape_of_a_url_is_checked_when_it_is_saved() {
 }
 
 #[test]
-fn marks_of_other_languages_are_told_with_their_column_in_the_url() {
+fn syntax_of_other_languages_is_reported_with_its_column_in_the_url() {
     for (url, column, instead) in [
         ("https://h.example/guests/{id}/notes", 26, "{{id}}"),
         ("https://h.example/{{x}}/{id}", 25, "{{id}}"),

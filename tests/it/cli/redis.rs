@@ -101,7 +101,7 @@ fn stranger(response: &'static [u8]) -> u16 {
 /// What starting to wait would never change is told at once: the start waits for ten minutes here, and the test for much
 /// less.
 #[test]
-fn settings_that_can_not_be_right_are_told_with_the_cure_and_without_a_wait() {
+fn impossible_settings_are_reported_at_once_with_a_fix() {
     let (home, secured, cluster) = (home(), SecuredRedis::start(0), RedisCluster::start());
     let plain = secured.server.port();
     let web = stranger(b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
@@ -153,7 +153,7 @@ fn settings_that_can_not_be_right_are_told_with_the_cure_and_without_a_wait() {
 }
 
 #[test]
-fn a_short_wait_is_told_as_it_was() {
+fn a_short_wait_is_reported_exactly() {
     let home = home();
     let url = format!("redis://127.0.0.1:{}", free_port());
     let variables = [("POSTHASTE_STORE__URL", url.as_str()), ("POSTHASTE_STORE__START_WITHIN_MS", "150")];

@@ -75,7 +75,7 @@ async fn what_a_compressed_body_holds_is_bounded_and_charged() {
 
 /// A client that waits for `100 Continue` before a body that is too large gets the refusal first.
 #[actix_rt::test]
-async fn a_client_that_asks_first_is_not_told_to_go_on_with_too_much() {
+async fn a_too_long_body_is_refused_before_100_continue() {
     let node = Node::start(&[]).await;
     let address = node.running().address();
     let ask = |path: &'static str, length: usize| {

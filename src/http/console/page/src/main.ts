@@ -115,7 +115,7 @@ class App extends View {
     if (session.whoami === undefined) return nothing;
     document.title = this.title_;
     if (!session.whoami) return html`${this.renderStatus()}<ph-sign-in></ph-sign-in>${this.renderNotice()}`;
-    return html`<a class="skip" href="#main" @click=${this.skip}>To the content</a>
+    return html`<a class="skip" href="#main" @click=${this.skip}>Skip to content</a>
       ${this.renderHeader()} ${this.renderStatus()}
       <main id="main" tabindex="-1">${this.renderPage()}</main>
       ${this.renderNotice()} ${this.renderSecret()}`;

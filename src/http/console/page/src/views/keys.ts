@@ -119,7 +119,7 @@ export class Keys extends View {
             </table>
           </div>`
         : this.items
-          ? html`<p class="hint">No key is kept here${session.key ? " besides the operator's own in the settings" : ""}.</p>`
+          ? html`<p class="hint">There are no keys${session.key ? " besides the operator's own in the settings" : ""}.</p>`
           : nothing}`;
   }
 }

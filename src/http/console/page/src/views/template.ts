@@ -78,7 +78,7 @@ export class TemplateView extends View {
 
   override disconnectedCallback(): void {
     super.disconnectedCallback();
-    // Also when the session ends while somebody edits.
+    // Also when the session ends while someone edits.
     this.keep();
     removeEventListener("beforeunload", this.leaving);
     this.checking?.abort();
@@ -320,8 +320,8 @@ export class TemplateView extends View {
         : nothing}
       ${this.restored
         ? html`<p class="note" role="status">
-            This is your draft of before, not saved yet.
-            <button type="button" class="link" @click=${this.discard}>Throw it away</button>
+            Your unsaved draft was restored.
+            <button type="button" class="link" @click=${this.discard}>Discard the draft</button>
           </p>`
         : nothing}
       ${this.storageFull ? html`<p class="note warn" role="status">This browser has no room for a draft: save before you leave.</p>` : nothing}

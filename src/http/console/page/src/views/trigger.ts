@@ -35,7 +35,7 @@ export class TriggerView extends View {
   private error = "";
   private whereError = "";
   private idTouched = false;
-  /** Whether somebody has tried to save it. */
+  /** Whether someone has tried to save it. */
   private tried = false;
   private restored = false;
   private checked: CheckResult | null = null;
@@ -72,7 +72,7 @@ export class TriggerView extends View {
 
   override disconnectedCallback(): void {
     super.disconnectedCallback();
-    // Also when the session ends while somebody edits.
+    // Also when the session ends while someone edits.
     this.keep();
     removeEventListener("beforeunload", this.leaving);
     this.checking?.abort();
@@ -327,8 +327,8 @@ export class TriggerView extends View {
         : nothing}
       ${this.restored
         ? html`<p class="note" role="status">
-            This is your draft of before, not saved yet. Values of headers and secrets are not kept in drafts.
-            <button type="button" class="link" @click=${() => void this.discard()}>Throw it away</button>
+            Your unsaved draft was restored. Values of headers and secrets are not kept in drafts.
+            <button type="button" class="link" @click=${() => void this.discard()}>Discard the draft</button>
           </p>`
         : nothing}
       <div class="two wide">
