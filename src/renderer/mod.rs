@@ -195,7 +195,7 @@ impl RenderedDeliveries {
 impl RendererWorker {
     fn render(&self, work: &mut RenderJob, firing: Firing, mut bytes: Charge) {
         let id = firing.id();
-        let Firing { event, trigger: _, target, template, charge, kept, report } = firing;
+        let Firing { event, trigger: _, target, template, charge, journaled, report } = firing;
         (work.firing, work.report) = (Some(id.clone()), report);
         let target = match target {
             Ok(target) => target,
@@ -237,7 +237,7 @@ impl RendererWorker {
             accepted_at: work.accepted_at,
             permit: work.admission.clone().zip(charge).map(|(admission, charge)| Permit::Request(admission, charge)),
             claim: None,
-            kept,
+            journaled,
             outstanding: self.gate.delivery(Some(bytes)),
             report: work.report.take(),
         });

@@ -122,7 +122,7 @@ impl<D: Folder> Acceptor<D> {
 
     /// Writes whole requests with one write, or none of them: the parts of each. `shares`: what each part holds of its
     /// account's share.
-    pub(super) fn whole<'a>(
+    pub(super) fn write_requests<'a>(
         &mut self,
         requests: impl Iterator<Item: ExactSizeIterator<Item = AcceptedPart<'a>>>,
         shares: Vec<TakenUnits>,
