@@ -20,7 +20,7 @@ const LEAF_MAX: usize = 24;
 /// A branch with no more hashes than this becomes a leaf.
 const BRANCH_MIN: usize = LEAF_MAX / 2;
 
-/// Where a posting is fetched, so many places are: it is beside the one that its hash says.
+/// Where a posting is fetched, this many places are: it is beside the one that its hash says.
 const NEIGHBOURS: usize = 3;
 
 /// Listeners by hash.
