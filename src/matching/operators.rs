@@ -139,7 +139,10 @@ impl PatternReader {
                 Ok(())
             }
             _ => {
-                let detail = format!("there is no such operator; known are {}", names());
+                let detail = format!(
+                    "there is no operator of this name; known are {}, each the only member of its object: {{\"prefix\": \"a\"}}",
+                    names()
+                );
                 Err(PatternError::new(&at, "unknown_matcher", detail))
             }
         }

@@ -3,8 +3,11 @@
 mod errors;
 mod tokens;
 
-use self::errors::{bracket, comma_missing, foreign, trailing_comma, value_missing, word_error};
+use self::errors::{
+    begins_with_word, bracket, comma_missing, explained, foreign, trailing_comma, value_missing, word_error,
+};
 use self::tokens::{NumberState, StringState, is_whole, number, string};
+use super::advice::begins_with_key;
 use super::{ErrorLocation, Machine, MisplacedValue, PlacementError};
 use crate::templating::program::EscapeContext;
 
@@ -160,6 +163,33 @@ impl Machine for JsonMachine {
         }
     }
 
+    fn explain(&self, error: PlacementError, state: JsonState, before: &str, rest: &str) -> PlacementError {
+        explained(error, state.mode == JsonMode::Done, before, rest)
+    }
+
+    fn recover(&mut self, state: JsonState, c: char, rest: &str) -> Option<JsonState> {
+        let before = match (state.mode, c) {
+            (JsonMode::Number(at), _) if is_whole(at) => return self.recover(state.done(), c, rest),
+            (JsonMode::Done, '}' | ']') => return None,
+            (JsonMode::Done, _) if state.depth == 0 || begins_with_word(rest) => return None,
+            (JsonMode::Done, _) if !state.in_object() => state.to(JsonMode::Value(ValuePosition::Comma)),
+            (JsonMode::Done, _) if begins_with_key(rest) => state.to(JsonMode::Key),
+            (JsonMode::Done, _) => state.to(JsonMode::Value(ValuePosition::Colon)),
+            (JsonMode::Key, '}') | (JsonMode::Value(ValuePosition::Comma), ']') => return Some(state.closed()),
+            (JsonMode::Value(ValuePosition::Colon), ',' | '}' | ']') => state.done(),
+            (JsonMode::Value(ValuePosition::Comma) | JsonMode::First | JsonMode::FirstKey | JsonMode::Key, ',') => {
+                return Some(state);
+            }
+            _ => return None,
+        };
+        Some(self.step(before, c).ok()?.0)
+    }
+
+    fn has_its_value(&self, state: JsonState) -> bool {
+        let is_value = matches!(state.mode, JsonMode::Done | JsonMode::Number(_));
+        is_value && (state.depth == 0 || state.in_object())
+    }
+
     fn end(&self, state: JsonState) -> Result<(), PlacementError> {
         let mode = match state.mode {
             JsonMode::Number(at) if is_whole(at) => JsonMode::Done,
@@ -216,9 +246,10 @@ fn between(state: JsonState, c: char) -> JsonStep {
         }
         (JsonMode::Colon, ':') => marked(state.to(JsonMode::Value(ValuePosition::Colon))),
         (JsonMode::Colon, _) => Err(PlacementError::here("json_colon", "A colon must follow a key.")),
-        (JsonMode::Done, _) if state.depth == 0 => {
-            Err(PlacementError::here("json_after_end", "A JSON body is one value, and it ends before this character."))
-        }
+        (JsonMode::Done, _) if state.depth == 0 => Err(PlacementError::here(
+            "json_after_end",
+            "A JSON body is one value, and it ends before this character. Remove what follows, or put all values into one list or object.",
+        )),
         (JsonMode::Done, ',') if state.in_object() => marked(state.to(JsonMode::Key)),
         (JsonMode::Done, ',') => marked(state.to(JsonMode::Value(ValuePosition::Comma))),
         (JsonMode::Done, '}') if state.in_object() => Ok((state.closed(), false)),
