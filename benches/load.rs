@@ -74,8 +74,8 @@ fn main() {
             tokio::time::sleep(TICK).await;
         }
         let deadline = Instant::now() + REST;
-        let answered = || results.accepted.get() + results.refused.get() + results.failed.get();
-        while Instant::now() < deadline && (answered() < offered || arrived(&results) < results.accepted.get()) {
+        let responded = || results.accepted.get() + results.refused.get() + results.failed.get();
+        while Instant::now() < deadline && (responded() < offered || arrived(&results) < results.accepted.get()) {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
         print(offered, &results);

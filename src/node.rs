@@ -144,8 +144,8 @@ impl Node {
         let streams = streams::open(&config).await?;
 
         let (journal, recovered) = Journal::open(&config, &gate, &metrics).await?.unzip();
-        let keeping = journal.as_ref().map(Journal::keeping);
-        let (threads, dispatchers) = start_dispatchers(&config, outbound, &metrics, &gate, keeping.clone())?;
+        let event_journal = journal.as_ref().map(Journal::event_journal);
+        let (threads, dispatchers) = start_dispatchers(&config, outbound, &metrics, &gate, event_journal.clone())?;
         let hand_over = HandOver::Direct(dispatchers.clone());
         #[cfg(feature = "redis")]
         let hand_over = match &streams {
@@ -175,7 +175,8 @@ impl Node {
         if let Some(recovered) = recovered.filter(|recovered| !recovered.is_empty()) {
             recovery::start(recovered, &shared, &dispatchers, watch.journal);
         }
-        let server = serve(&shared, hand_over.clone(), duplicates, keeping, listener).map_err(StartError::Serve)?;
+        let server =
+            serve(&shared, hand_over.clone(), duplicates, event_journal, listener).map_err(StartError::Serve)?;
         let admin = admin.map(|listener| serve_admin(&shared, listener)).transpose().map_err(StartError::Serve)?;
         let drain = shared.config.dispatch.drain;
         Ok(Self { address, drain, shared, server, admin, threads, dispatchers, hand_over, journal })
@@ -265,7 +266,7 @@ fn start_dispatchers(
     outbound: Outbound,
     metrics: &Arc<Metrics>,
     gate: &Arc<Gate>,
-    keeping: Option<Arc<dyn EventJournal>>,
+    event_journal: Option<Arc<dyn EventJournal>>,
 ) -> Result<(Vec<Arbiter>, Vec<Addr<Dispatchers>>), StartError> {
     let settings = DispatchSettings {
         config: Arc::new(config.dispatch.clone()),
@@ -279,7 +280,7 @@ fn start_dispatchers(
             + config.cluster.take_max
             + config.server.connections_max,
         takes_max: config.delivers_through_streams().then_some(config.cluster.take_max),
-        keeping,
+        journal: event_journal,
     };
     let threads = if config.cluster.dispatch { config.dispatch.threads } else { 0 };
     let threads: Vec<Arbiter> = (0..threads).map(|_| Arbiter::new()).collect();
@@ -296,7 +297,7 @@ fn serve(
     shared: &Arc<AppState>,
     hand_over: HandOver,
     duplicates: Option<IdempotencyWindow>,
-    keeping: Option<Arc<dyn EventJournal>>,
+    event_journal: Option<Arc<dyn EventJournal>>,
     listener: std::net::TcpListener,
 ) -> io::Result<InboundServer> {
     let settings = &shared.config.server;
@@ -309,7 +310,7 @@ fn serve(
     };
     let own = Arc::clone(shared);
     inbound.serve(shared, move || {
-        let pipeline = web::Data::new(start_pipeline(&own, &hand_over, duplicates.clone(), keeping.as_ref()));
+        let pipeline = web::Data::new(start_pipeline(&own, &hand_over, duplicates.clone(), event_journal.as_ref()));
         let shared = web::Data::from(Arc::clone(&own));
         let events = Some(EventsCall::new(shared.clone(), pipeline.clone()));
         let routes = move |config: &mut web::ServiceConfig| {

@@ -29,12 +29,12 @@ struct ExportTotals {
 }
 
 /// Writes the file.
-pub(super) fn run(words: &ExportArguments) -> ExitCode {
-    let config = match words.settings.begin() {
+pub(super) fn run(arguments: &ExportArguments) -> ExitCode {
+    let config = match arguments.settings.begin() {
         Ok(config) => config,
         Err(code) => return code,
     };
-    match actix_rt::System::new().block_on(export(words, &config)) {
+    match actix_rt::System::new().block_on(export(arguments, &config)) {
         Ok(code) => code,
         Err(error) => {
             complain(&error.to_string());
@@ -43,26 +43,26 @@ pub(super) fn run(words: &ExportArguments) -> ExitCode {
     }
 }
 
-async fn export(words: &ExportArguments, config: &Config) -> Result<ExitCode, CommandError> {
+async fn export(arguments: &ExportArguments, config: &Config) -> Result<ExitCode, CommandError> {
     // Opening the file would create a new store, which would look like an empty one.
     if let Some(path) = config.store.local_file().filter(|path| !path.exists()) {
         return Err(CommandError::NoStore(path.display().to_string()));
     }
     let store = transfer::open(config).await?;
     let stored = store.accounts().await?;
-    let accounts = if words.all_accounts { stored.clone() } else { vec![words.account.clone()] };
-    let written = if words.output == Path::new("-") {
+    let accounts = if arguments.all_accounts { stored.clone() } else { vec![arguments.account.clone()] };
+    let written = if arguments.output == Path::new("-") {
         let written = write(&store, &accounts, BufWriter::new(io::stdout().lock())).await;
         written.map_err(|source| CommandError::File { name: "standard output".to_owned(), source })?
     } else {
-        let written = to_file(&store, &accounts, &words.output).await;
-        written.map_err(|source| CommandError::File { name: words.output.display().to_string(), source })?
+        let written = to_file(&store, &accounts, &arguments.output).await;
+        written.map_err(|source| CommandError::File { name: arguments.output.display().to_string(), source })?
     };
-    conclude(words, &stored, &written, store.unreadable())
+    conclude(arguments, &stored, &written, store.unreadable())
 }
 
 fn conclude(
-    words: &ExportArguments,
+    arguments: &ExportArguments,
     stored: &[AccountId],
     written: &ExportTotals,
     unreadable: usize,
@@ -70,15 +70,15 @@ fn conclude(
     let ExportTotals { accounts, templates, triggers } = written;
     let (templates, triggers) = (counted(*templates, "template"), counted(*triggers, "trigger"));
     let summary = format!("exported {templates} and {triggers} of {}", counted(*accounts, "account"));
-    if words.output == Path::new("-") {
+    if arguments.output == Path::new("-") {
         report(&summary);
     } else {
-        say(&format!("{summary} to {}; it holds secrets", words.output.display()));
+        say(&format!("{summary} to {}; it holds secrets", arguments.output.display()));
     }
-    if !words.all_accounts && !stored.contains(&words.account) {
+    if !arguments.all_accounts && !stored.contains(&arguments.account) {
         let names: Vec<&str> = stored.iter().take(10).map(AccountId::as_str).collect();
         let names = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
-        complain(&format!("the account {} has no records; accounts with records: {names}", words.account));
+        complain(&format!("the account {} has no records; accounts with records: {names}", arguments.account));
     }
     if unreadable > 0 {
         return Err(CommandError::Unreadable(unreadable));

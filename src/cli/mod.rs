@@ -26,17 +26,17 @@ use crate::model::id::AccountId;
 use crate::telemetry::log;
 use print::complain;
 
-/// Events in over HTTP; each customer's own template rendered; one HTTP POST out.
+/// Accepts events over HTTP, renders each customer's templates with them, and sends each result as one HTTP POST.
 #[derive(Debug, Parser)]
-#[command(name = "posthaste", version, arg_required_else_help = true, after_help = WAYS_IN)]
+#[command(name = "posthaste", version, arg_required_else_help = true, after_help = FIRST_STEPS)]
 struct Arguments {
     #[command(subcommand)]
     command: Command,
 }
 
-const WAYS_IN: &str = "\
+const FIRST_STEPS: &str = "\
 A first look, in a few seconds:     posthaste demo
-A node, and a receiver for it:      posthaste serve
+A node and a receiver:              posthaste serve
                                     posthaste receive
 
 Exit codes: 0 success, 1 failure, 2 usage error.";
@@ -59,22 +59,21 @@ enum Command {
     Demo(DemoArguments),
     /// Print each POST that arrives: a receiver for a trigger's URL.
     ///
-    /// Other methods get 405 and are not printed. At most 1 MiB of a body is kept. Bytes that are not text,
-    /// and characters that would disturb a terminal, are shown as \xNN and \u{NN}; with `--json` nothing
-    /// is changed. SIGTERM, SIGINT and SIGHUP end it with 0.
+    /// Other methods get 405 and are not printed. At most 1 MiB of a body is kept. Bytes that are not UTF-8
+    /// are shown as \xNN, and control characters as \u{NN}; with `--json` nothing is changed. SIGTERM, SIGINT and SIGHUP end it with 0.
     #[command(after_long_help = RECEIVE_EXAMPLES)]
     Receive(ReceiveArguments),
     /// Report every mistake in the settings, the dictionary and template files.
     ///
-    /// The ending of a file names its format (.json, .xml, .form or .txt; .hbs may follow). In a folder, all
-    /// files with these endings are checked, also in folders below it. Each finding is a line
+    /// The extension of a file determines its format (.json, .xml, .form or .txt; .hbs may follow). In a
+    /// folder, all files with these extensions are checked, also in its subfolders. Each finding is a line
     /// `FILE:LINE:COLUMN: SEVERITY: MESSAGE [CODE]`. Warnings alone are not a failure. No store is opened
     /// and no connection is made.
     #[command(after_long_help = CHECK_EXAMPLES)]
     Check(CheckArguments),
     /// List working templates for known receivers, or print one to copy.
     ///
-    /// With a name, its body goes to standard output, ready for a file that `posthaste check` reads; with
+    /// With a name, its body is written to standard output, ready for a file that `posthaste check` reads; with
     /// `--json`, all of it: the events that it is for, the shape of the URL, headers and the body.
     #[command(after_long_help = PRESET_EXAMPLES)]
     Preset(PresetArguments),
@@ -130,14 +129,14 @@ Examples:
   posthaste receive                                       all that arrives at http://127.0.0.1:9000
   posthaste receive --listen 127.0.0.1:0                  on a free port, which is printed
   posthaste receive --json | jq .body                     only what was sent
-  posthaste receive --status 503 --delay-ms 2000          a receiver in trouble
-  posthaste receive --quiet                               only how many, at the end
+  posthaste receive --status 503 --delay-ms 2000          a failing receiver
+  posthaste receive --quiet                               only the number of POSTs, at the end
 
 A node connects to no address of this machine unless that is allowed:
   POSTHASTE_DISPATCH__ALLOW_NETWORKS='[\"127.0.0.0/8\"]' posthaste serve
 
 A JSON line: {\"time\",\"method\",\"path\",\"headers\":{},\"body\"}, or \"body_base64\" where the body is not
-UTF-8; \"bytes_left_out\" says how much of a long body was not kept.";
+UTF-8; \"bytes_left_out\" is the number of bytes of a long body that were not kept.";
 
 const CHECK_EXAMPLES: &str = "\
 Examples:
@@ -273,12 +272,12 @@ struct ImportArguments {
 pub fn run() -> ExitCode {
     match Arguments::parse().command {
         Command::Serve(settings) => settings.begin().map_or_else(|code| code, serve::run),
-        Command::Demo(words) => demo::run(&words),
-        Command::Receive(words) => receive::run(&words),
-        Command::Check(words) => check::run(&words),
-        Command::Preset(words) => preset::run(&words),
-        Command::Export(words) => export::run(&words),
-        Command::Import(words) => import::run(&words),
+        Command::Demo(arguments) => demo::run(&arguments),
+        Command::Receive(arguments) => receive::run(&arguments),
+        Command::Check(arguments) => check::run(&arguments),
+        Command::Preset(arguments) => preset::run(&arguments),
+        Command::Export(arguments) => export::run(&arguments),
+        Command::Import(arguments) => import::run(&arguments),
         Command::Completions { shell } => pages::completions(shell, Arguments::command()),
         Command::Manual { folder } => pages::manual(&folder, Arguments::command()),
     }
@@ -289,12 +288,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_words_agree_with_one_another() {
+    fn the_arguments_are_consistent() {
         Arguments::command().debug_assert();
     }
 
     #[test]
-    fn words_that_are_taken_and_refused() {
+    fn arguments_are_accepted_or_refused() {
         for good in [
             "receive",
             "receive --listen localhost:9000",
@@ -307,8 +306,8 @@ mod tests {
             "import -",
             "import --account acme x",
         ] {
-            let words = ["posthaste"].into_iter().chain(good.split(' '));
-            assert!(Arguments::try_parse_from(words).is_ok(), "{good}");
+            let arguments = ["posthaste"].into_iter().chain(good.split(' '));
+            assert!(Arguments::try_parse_from(arguments).is_ok(), "{good}");
         }
         for bad in [
             "receive --listen 9000",
@@ -322,8 +321,8 @@ mod tests {
             "import a b",
             "sing",
         ] {
-            let words = ["posthaste"].into_iter().chain(bad.split(' '));
-            let error = Arguments::try_parse_from(words).expect_err(bad);
+            let arguments = ["posthaste"].into_iter().chain(bad.split(' '));
+            let error = Arguments::try_parse_from(arguments).expect_err(bad);
             assert_eq!(error.exit_code(), 2, "{bad}");
         }
     }

@@ -7,8 +7,8 @@ use super::print::{ASIDE, HEADING, complain, say, try_say_exactly};
 use crate::dictionary::{DictionaryError, Presets};
 
 /// Lists the presets, or prints one: its body, or with `--json` all of it.
-pub(super) fn run(words: &PresetArguments) -> ExitCode {
-    let config = match words.settings.load() {
+pub(super) fn run(arguments: &PresetArguments) -> ExitCode {
+    let config = match arguments.settings.load() {
         Ok(config) => config,
         Err(code) => return code,
     };
@@ -17,7 +17,7 @@ pub(super) fn run(words: &PresetArguments) -> ExitCode {
         Ok(presets) => presets,
         Err(errors) => return refuse(&errors),
     };
-    let Some(name) = &words.name else {
+    let Some(name) = &arguments.name else {
         list(&presets);
         return ExitCode::SUCCESS;
     };
@@ -25,8 +25,11 @@ pub(super) fn run(words: &PresetArguments) -> ExitCode {
         complain(&format!("there is no preset {name:?}; `posthaste preset` lists them"));
         return ExitCode::FAILURE;
     };
-    let text =
-        if words.json { serde_json::to_string_pretty(preset).unwrap_or_default() } else { preset.body().to_owned() };
+    let text = if arguments.json {
+        serde_json::to_string_pretty(preset).unwrap_or_default()
+    } else {
+        preset.body().to_owned()
+    };
     match try_say_exactly(&text) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

@@ -66,16 +66,16 @@ impl Draft {
     /// Adds the contents of a file, and its mistakes to `errors`.
     pub(super) fn read(&mut self, file: &str, text: &str, errors: &mut Vec<DictionaryError>) {
         let source = FileLines::new(file, text);
-        let (table, faults) = DeTable::parse_recoverable(text);
-        if !faults.is_empty() {
+        let (table, mistakes) = DeTable::parse_recoverable(text);
+        if !mistakes.is_empty() {
             // The rest of an unreadable file would only lead to false reports.
             self.incomplete = true;
-            errors.extend(faults.iter().map(|fault| {
-                let start = fault.span().map_or(0, |span| span.start);
+            errors.extend(mistakes.iter().map(|mistake| {
+                let start = mistake.span().map_or(0, |span| span.start);
                 let place = source.place(start);
                 let found =
                     LookAlike::in_line(text, start).map_or_else(String::new, |found| format!("; this is {found}"));
-                let what = format!("this is not TOML: {}{found}", fault.message());
+                let what = format!("this is not TOML: {}{found}", mistake.message());
                 place.error(what, "write `key = value`, with texts in quotes")
             }));
             return;

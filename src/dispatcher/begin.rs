@@ -18,12 +18,12 @@ pub(super) async fn may_begin(
     {
         return None;
     }
-    let (Some(kept), Some(begin)) = (queued.kept.take(), begin) else { return Some(queued) };
+    let (Some(journaled), Some(begin)) = (queued.journaled.take(), begin) else { return Some(queued) };
     if queued.accepted_at.elapsed() > begin.age_max() {
         queued.drop_unsent(metrics, DropReason::Expired);
         return None;
     }
-    let group = begin.begin(kept)?;
+    let group = begin.begin(journaled)?;
     if group.after(AttemptStart::Soon).await == AttemptStart::Later {
         queued.permit = None;
         group.after(AttemptStart::Later).await;

@@ -54,7 +54,7 @@ pub struct DispatchSettings {
     /// How many deliveries the node takes from streams, if it reads streams.
     pub takes_max: Option<usize>,
     /// The journal, if there is one.
-    pub keeping: Option<Arc<dyn EventJournal>>,
+    pub journal: Option<Arc<dyn EventJournal>>,
 }
 
 impl DispatchSettings {
@@ -112,7 +112,7 @@ impl Dispatchers {
         Ok(Self::start_in_arbiter(thread, move |_| {
             // Each thread has its share of the destinations.
             let destinations_max = settings.destinations_max().div_ceil(settings.config.threads);
-            let begin = settings.keeping.as_ref().map(|keeping| keeping.begin());
+            let begin = settings.journal.as_ref().map(|journal| journal.attempt_journal());
             let (children, live) = (HashMap::default(), HashMap::default());
             let outlets = settings.outbound.on_thread(Rc::new(resolver));
             let overflow = Overflow::new(OVERFLOW_MAX, settings.config.queue_per_destination);

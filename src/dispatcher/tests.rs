@@ -78,10 +78,10 @@ async fn next_request(stream: &TcpStream) -> String {
     request.rsplit("\r\n").next().expect("a body").to_owned()
 }
 
-async fn answer(stream: &TcpStream, status: u16) {
+async fn respond(stream: &TcpStream, status: u16) {
     stream.writable().await.expect("open");
-    let answer = format!("HTTP/1.1 {status} X\r\ncontent-length: 2\r\n\r\nok");
-    assert_eq!(stream.try_write(answer.as_bytes()).expect("written"), answer.len());
+    let response = format!("HTTP/1.1 {status} X\r\ncontent-length: 2\r\n\r\nok");
+    assert_eq!(stream.try_write(response.as_bytes()).expect("written"), response.len());
 }
 
 struct Alone {
@@ -129,7 +129,7 @@ impl Alone {
             connections: Arc::new(Pool::new(10_000, 1)),
             mailbox_capacity,
             takes_max: None,
-            keeping: None,
+            journal: None,
         };
         Dispatchers::start_on(&actix::Arbiter::current(), settings).expect("a resolver")
     }
@@ -151,15 +151,15 @@ impl Alone {
         let account = self.gate.account(&AccountId::default_account());
         let outstanding = self.gate.delivery(None);
         let accepted_at = Instant::now();
-        let (permit, claim, kept, is_test, report) = (None, None, None, false, Some(report));
-        (InFlight { account, is_test, delivery, accepted_at, permit, claim, kept, outstanding, report }, reported)
+        let (permit, claim, journaled, is_test, report) = (None, None, None, false, Some(report));
+        (InFlight { account, is_test, delivery, accepted_at, permit, claim, journaled, outstanding, report }, reported)
     }
 
     /// An event's permit, and the receiver that is told when it is released.
     fn admission(&self) -> (Admission, oneshot::Receiver<crate::flow::response::EventsResponse>) {
-        let (tell, answer) = oneshot::channel();
+        let (tell, response) = oneshot::channel();
         let receipt = Receipt { accepted: 1, rejected: Vec::new(), rejected_more: Default::default() };
-        (Arc::new(self.gate.admit_default(1, Ok(receipt), tell).expect("room")), answer)
+        (Arc::new(self.gate.admit_default(1, Ok(receipt), tell).expect("room")), response)
     }
 }
 
@@ -175,17 +175,17 @@ async fn a_dispatcher_sends_at_once_and_reports_the_outcome() {
     let (alone, port) = (Alone::new(), Port::open().await);
     let (dispatcher, _said) = alone.dispatcher(&port, &config(|_| {}));
     let (mut queued, reported) = alone.queued(&port, "one");
-    let (admission, answered) = alone.admission();
+    let (admission, responded) = alone.admission();
     queued.permit = Some(Permit::Request(admission, alone.gate.charge_default()));
     dispatcher.send(DeliveriesRouted(vec![queued])).await.expect("it lives");
     let (stream, body) = port.request().await;
     assert_eq!(body, "one!");
-    assert!(soon(answered).await.is_ok(), "the permit is released when the attempt begins, not when it ends");
+    assert!(soon(responded).await.is_ok(), "the permit is released when the attempt begins, not when it ends");
     assert_eq!(
         (alone.gate.events(), alone.gate.deliveries(), alone.metrics.deliveries.attempts_in_flight.get()),
         (0, 1, 1)
     );
-    answer(&stream, 202).await;
+    respond(&stream, 202).await;
     assert_eq!(outcome(soon(reported).await.expect("a report")), Outcome::Delivered);
     assert_eq!((alone.gate.deliveries(), alone.metrics.deliveries.attempts_in_flight.get()), (0, 0));
     assert_eq!(alone.metrics.deliveries.attempts.get(Outcome::Delivered), 1);
@@ -202,13 +202,13 @@ async fn a_stalled_destination_delays_no_producer() {
     let (dispatcher, _said) = alone.dispatcher(&port, &config);
     let (first, _) = alone.queued(&port, "first");
     let (mut waiting, _) = alone.queued(&port, "second");
-    let (admission, answered) = alone.admission();
+    let (admission, responded) = alone.admission();
     waiting.permit = Some(Permit::Request(admission, alone.gate.charge_default()));
     dispatcher.send(DeliveriesRouted(vec![first, waiting])).await.expect("it lives");
     let (stream, _) = port.request().await;
-    soon(answered).await.expect("a response").expect("it was accepted");
+    soon(responded).await.expect("a response").expect("it was accepted");
     assert_eq!((alone.gate.events(), alone.gate.deliveries()), (0, 2));
-    answer(&stream, 200).await;
+    respond(&stream, 200).await;
     assert_eq!(next_request(&stream).await, "second!");
 }
 
@@ -222,27 +222,27 @@ async fn a_destination_that_stalled_for_a_moment_catches_up() {
         own.behind_after = Duration::from_secs(60);
     });
     let (dispatcher, _said) = alone.dispatcher(&port, &config);
-    let (mut queued, mut answers) = (Vec::new(), Vec::new());
+    let (mut queued, mut responses) = (Vec::new(), Vec::new());
     for word in ["first", "second", "third", "fourth"] {
-        let (admission, answered) = alone.admission();
+        let (admission, responded) = alone.admission();
         let (mut one, _) = alone.queued(&port, word);
         one.permit = Some(Permit::Request(admission, alone.gate.charge_default()));
         queued.push(one);
-        answers.push(answered);
+        responses.push(responded);
     }
     let late = queued.pop().expect("four");
     dispatcher.send(DeliveriesRouted(queued)).await.expect("it lives");
     let (stream, _) = port.request().await;
-    assert!(soon(&mut answers[2]).await.is_ok(), "a stalled destination delays no producer");
-    answer(&stream, 200).await;
+    assert!(soon(&mut responses[2]).await.is_ok(), "a stalled destination delays no producer");
+    respond(&stream, 200).await;
     assert_eq!(next_request(&stream).await, "second!");
-    answer(&stream, 200).await;
+    respond(&stream, 200).await;
     assert_eq!(next_request(&stream).await, "third!");
     dispatcher.send(DeliveriesRouted(vec![late])).await.expect("it lives");
     assert_eq!(alone.gate.events(), 1, "the queued delivery holds its permit");
-    answer(&stream, 200).await;
+    respond(&stream, 200).await;
     assert_eq!(next_request(&stream).await, "fourth!");
-    soon(&mut answers[3]).await.expect("a response").expect("it was accepted");
+    soon(&mut responses[3]).await.expect("a response").expect("it was accepted");
 }
 
 /// It reports how many messages it received, so that its parent knows whether one is on its way, and works until it is
@@ -258,7 +258,7 @@ async fn an_idle_dispatcher_reports_it_and_waits_for_the_stop() {
     dispatcher.send(DeliveriesRouted(vec![queued])).await.expect("it lives");
     let (stream, _) = port.request().await;
     while said.try_recv().is_ok() {}
-    answer(&stream, 200).await;
+    respond(&stream, 200).await;
     soon(reported).await.expect("a report");
     let idle = soon(said.recv()).await.expect("said");
     assert_eq!(idle.received, 1, "one message was received");
@@ -284,9 +284,9 @@ async fn a_burst_to_a_new_destination_is_queued_completely() {
         reports.push(reported);
     }
     let (stream, _) = port.request().await;
-    for answered in 1..=BURST {
-        answer(&stream, 200).await;
-        if answered < BURST {
+    for responded in 1..=BURST {
+        respond(&stream, 200).await;
+        if responded < BURST {
             next_request(&stream).await;
         }
     }
@@ -303,7 +303,7 @@ async fn only_a_dispatcher_that_received_everything_is_stopped() {
     let (queued, reported) = alone.queued(&port, "one");
     dispatchers.send(DeliveriesRendered(vec![queued])).await.expect("they live");
     let (stream, _) = port.request().await;
-    answer(&stream, 200).await;
+    respond(&stream, 200).await;
     soon(reported).await.expect("a report");
     let destination = port.destination();
     for (generation, received, left) in [(1, 0, 1), (2, 1, 1), (1, 2, 1), (1, 1, 0)] {
@@ -320,7 +320,7 @@ async fn only_a_dispatcher_that_received_everything_is_stopped() {
     dispatchers.send(DeliveriesRendered(vec![queued])).await.expect("they live");
     let (stream, body) = port.request().await;
     assert_eq!((body.as_str(), alone.metrics.deliveries.destinations.get()), ("two!", 1));
-    answer(&stream, 200).await;
+    respond(&stream, 200).await;
     assert_eq!(outcome(soon(reported).await.expect("a report")), Outcome::Delivered);
 }
 
@@ -334,7 +334,7 @@ async fn a_dispatcher_that_panicked_is_replaced() {
         dispatchers.send(DeliveriesRendered(vec![queued])).await.expect("they live");
         let (stream, body) = port.request().await;
         assert_eq!(body, format!("{word}!"));
-        answer(&stream, 200).await;
+        respond(&stream, 200).await;
         assert_eq!(outcome(soon(reported).await.expect("a report")), Outcome::Delivered);
         assert_eq!(alone.metrics.deliveries.destinations.get(), 1);
         let (tell, told) = oneshot::channel();

@@ -253,7 +253,7 @@ impl WaitingDeliveries {
 
     /// Takes out what is kept in a journal and was accepted so long ago.
     pub(super) fn take_expired(&mut self, now: Instant, age_max: Duration) -> Vec<InFlight> {
-        self.extract(|queued| queued.kept.is_some() && now.saturating_duration_since(queued.accepted_at) > age_max)
+        self.extract(|queued| queued.journaled.is_some() && now.saturating_duration_since(queued.accepted_at) > age_max)
     }
 
     /// Takes all deliveries.

@@ -70,8 +70,8 @@ impl<K: Ord + Hash + Clone + Send + 'static> Background<K> {
         Self(Arc::new(BackgroundShared { threads_max: threads_max.max(1), state, work }))
     }
 
-    /// Does a member's work when it has its turn. What is returned passes on what came of it; if it is dropped before,
-    /// the work is not begun.
+    /// Does a member's work when it has its turn. The returned future has the result; if it is dropped before, the work
+    /// is not begun.
     pub fn run<T: Send + 'static, W: FnOnce() -> T + Send + 'static>(
         &self,
         member: K,
@@ -212,15 +212,15 @@ mod tests {
         for number in 0..100 {
             assert_eq!(soon(background.run("other", move || number)).await, Ok(number), "it waits for the flood");
         }
-        (0..20).for_each(|_| release.send(()).expect("somebody waits"));
+        (0..20).for_each(|_| release.send(()).expect("a job waits"));
         assert!(soon(flood).await.iter().all(|done| *done == Ok(true)));
-        // A thread passes on a result before it looks for the next job.
-        soon(async {
+        // A caller has its result a moment before the thread is done with the job.
+        let emptied = async {
             while !background.0.state().jobs.is_empty() {
                 tokio::task::yield_now().await;
             }
-        })
-        .await;
+        };
+        soon(emptied).await;
     }
 
     #[actix_rt::test]
@@ -234,14 +234,14 @@ mod tests {
             let order = Arc::clone(&order);
             background.run(name, move || order.lock().expect("no panic").push(name))
         }));
-        release.send(()).expect("somebody waits");
+        release.send(()).expect("a job waits");
         soon(futures_util::future::join(first, others)).await.0.expect("no panic");
         let order = order.lock().expect("no panic");
         assert_eq!((order[0], order.len()), ("other", 11), "{order:?}");
     }
 
     #[actix_rt::test]
-    async fn a_panic_costs_its_own_work_and_what_nobody_waits_for_is_not_begun() {
+    async fn a_panic_costs_its_own_work_and_what_no_caller_waits_for_is_not_begun() {
         let background = Background::new(1);
         let failed = soon(background.run("a", || -> u8 { panic!("a drill") })).await;
         assert_eq!(failed, Err(JobPanicked));
@@ -250,7 +250,7 @@ mod tests {
         let (release, held) = mpsc::channel::<()>();
         let first = background.run("a", move || held.recv().is_ok());
         drop(background.run("a", move || begun.send(())));
-        release.send(()).expect("somebody waits");
+        release.send(()).expect("a job waits");
         assert_eq!(soon(first).await, Ok(true));
         assert_eq!(soon(background.run("a", || 8)).await, Ok(8));
         assert!(seen.try_recv().is_err(), "it was begun");

@@ -7,7 +7,7 @@ use actix::Message;
 use crate::model::destination::Destination;
 use crate::model::outcome::{DropReason, Outcome};
 
-/// Asks the Dispatchers of one thread for the states of their destinations: the `limit` most troubled.
+/// Asks the Dispatchers of one thread for the states of their destinations: the `limit` ones in the worst state.
 #[derive(Debug, Clone, Copy, Message)]
 #[rtype(result = "DestinationSurvey")]
 pub struct DestinationStatesQuery {
@@ -18,7 +18,7 @@ pub struct DestinationStatesQuery {
 /// The destinations of one thread.
 #[derive(Debug, Default)]
 pub struct DestinationSurvey {
-    /// The most troubled ones, in no order.
+    /// Those in the worst state, in no order.
     pub destinations: Vec<DestinationState>,
     /// How many destinations the thread has.
     pub total: usize,
@@ -72,7 +72,7 @@ impl DestinationHealth {
 }
 
 impl DestinationSurvey {
-    /// Keeps only the most troubled ones, in no order.
+    /// Keeps only this many, those in the worst state, in no order.
     pub fn keep(&mut self, limit: usize) {
         if limit < self.destinations.len() {
             self.destinations.select_nth_unstable_by(limit, |one, other| other.rank().cmp(&one.rank()));
@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn the_most_troubled_are_kept() {
+    fn those_in_the_worst_state_are_kept() {
         let destinations = vec![
             state("fine", DestinationHealth::None, 900, 9),
             state("stalled", DestinationHealth::Stalled, 1, 1),

@@ -19,8 +19,8 @@ pub struct Gate {
     deliveries: AtomicUsize,
     accounts: Accounts,
     /// Permits for deliveries that another node accepted and this one reads from the streams.
-    takes: Arc<Semaphore>,
-    takes_max: usize,
+    stream_permits: Arc<Semaphore>,
+    stream_permits_max: usize,
     /// Whether accepted work can't be kept at the moment.
     unavailable: AtomicBool,
     /// The node does not have the role `ingest`.
@@ -32,14 +32,14 @@ pub struct Gate {
 }
 
 impl Gate {
-    /// An open gate with these bounds, and with `takes_max` permits for deliveries that are read from the streams and
-    /// wait for their attempts.
-    pub fn new(bounds: NodeBounds, takes_max: usize) -> Arc<Self> {
+    /// An open gate with these bounds, and with `stream_permits_max` permits for deliveries that are read from the
+    /// streams and wait for their attempts.
+    pub fn new(bounds: NodeBounds, stream_permits_max: usize) -> Arc<Self> {
         Arc::new(Self {
             events: AtomicUsize::new(0),
             accounts: Accounts::new(bounds),
-            takes: Arc::new(Semaphore::new(takes_max)),
-            takes_max,
+            stream_permits: Arc::new(Semaphore::new(stream_permits_max)),
+            stream_permits_max,
             unavailable: AtomicBool::new(false),
             not_ingest: AtomicBool::new(false),
             room: AtomicUsize::new(usize::MAX),
@@ -63,7 +63,7 @@ impl Gate {
         response: A,
         reply: oneshot::Sender<A>,
     ) -> Result<AdmittedEvents<A>, (Refusal, oneshot::Sender<A>)> {
-        self.admit_where(events, response, reply, |number| self.pass(events, number))
+        self.admit_where(events, response, reply, |number| self.check_rates(events, number))
     }
 
     /// The same for events that were accepted before the last start: their account's rate was charged then.
@@ -108,7 +108,7 @@ impl Gate {
     }
 
     /// Whether each account may post this many events now.
-    fn pass(&self, events: &[(Arc<AccountShares>, usize)], number: usize) -> Result<(), Refusal> {
+    fn check_rates(&self, events: &[(Arc<AccountShares>, usize)], number: usize) -> Result<(), Refusal> {
         let Some(rates) = &self.accounts.rates else { return Ok(()) };
         events.iter().try_for_each(|(account, events)| rates.pass(&account.id, *events)).map_err(|wait| {
             let retry_after_s = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
@@ -118,8 +118,8 @@ impl Gate {
 
     /// Waits for this many permits. A number above the total waits for all of them.
     pub async fn take(&self, permits: usize) -> StreamPermit {
-        let permits = u32::try_from(permits.min(self.takes_max)).unwrap_or(u32::MAX);
-        let permit = Arc::clone(&self.takes).acquire_many_owned(permits).await;
+        let permits = u32::try_from(permits.min(self.stream_permits_max)).unwrap_or(u32::MAX);
+        let permit = Arc::clone(&self.stream_permits).acquire_many_owned(permits).await;
         StreamPermit(permit.expect("the semaphore is never closed"))
     }
 
@@ -188,7 +188,7 @@ impl Gate {
         let half = |pool: &super::fairness::Pool<AccountId>| pool.taken() >= pool.capacity().div_ceil(2);
         half(&self.accounts.events)
             || half(&self.accounts.deliveries)
-            || self.takes.available_permits() < self.takes_max / 2
+            || self.stream_permits.available_permits() < self.stream_permits_max / 2
     }
 
     /// Bytes of deliveries, from rendering until the delivery ends.
@@ -345,7 +345,7 @@ mod tests {
     #[test]
     fn all_of_a_request_or_none() {
         let gate = Gate::for_events(3);
-        let (tell, mut answer) = oneshot::channel();
+        let (tell, mut response) = oneshot::channel();
         let admitted = Arc::new(gate.admit_default(2, "taken", tell).expect("room"));
         let (tell, _) = oneshot::channel();
         let (reason, _) = gate.admit_default(2, "taken", tell).expect_err("no room for both");
@@ -360,9 +360,9 @@ mod tests {
         drop(paced);
         let copy = Arc::clone(&admitted);
         drop(admitted);
-        assert!(answer.try_recv().is_err(), "a piece of work is still under way");
+        assert!(response.try_recv().is_err(), "a piece of work is still under way");
         drop(copy);
-        assert_eq!((answer.try_recv(), gate.events()), (Ok("taken"), 0));
+        assert_eq!((response.try_recv(), gate.events()), (Ok("taken"), 0));
     }
 
     #[test]
@@ -379,7 +379,7 @@ mod tests {
     #[actix_rt::test]
     async fn a_closed_gate_empties() {
         let gate = Gate::for_events(3);
-        let (tell, _answer) = oneshot::channel();
+        let (tell, _response) = oneshot::channel();
         let admitted = gate.admit_default(1, (), tell).expect("room");
         let delivery = gate.delivery(None);
         gate.close();

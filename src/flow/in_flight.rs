@@ -224,7 +224,7 @@ pub struct InFlight {
     /// Must be redeemed before the attempt begins; `None` if no other node can hold the delivery.
     pub claim: Option<Claim>,
     /// The journal must record the attempt before it begins; `None` without a journal.
-    pub kept: Option<JournaledFiring>,
+    pub journaled: Option<JournaledFiring>,
     /// Counts it until it ends.
     pub outstanding: OutstandingDelivery,
     /// Receives the report of its end.

@@ -19,20 +19,24 @@ use crate::model::id::AccountId;
 /// The journal of a node, as its threads use it.
 pub trait EventJournal: fmt::Debug + Send + Sync {
     /// For a thread that accepts events.
-    fn keep(&self) -> Arc<dyn AcceptJournal>;
+    fn accept_journal(&self) -> Arc<dyn AcceptJournal>;
 
     /// For a thread that sends. Must be called on that thread.
-    fn begin(&self) -> Rc<dyn AttemptJournal>;
+    fn attempt_journal(&self) -> Rc<dyn AttemptJournal>;
 }
 
 /// Keeps what one thread accepts.
 pub trait AcceptJournal: fmt::Debug + Send + Sync {
     /// Keeps whole requests with one write. Returns for each the handles of its parts' firings, or why it is refused.
     /// `admissions`, and so the responses, are held until what was written is as safe as `store.survives` demands.
-    fn whole(&self, requests: &[Vec<PartToJournal<'_>>], admissions: Box<dyn Any + Send>) -> Vec<JournaledParts>;
+    fn write_requests(
+        &self,
+        requests: &[Vec<PartToJournal<'_>>],
+        admissions: Box<dyn Any + Send>,
+    ) -> Vec<JournaledParts>;
 
     /// Starts to keep a request whose firings are not all known.
-    fn request(&self) -> Box<dyn RequestJournal>;
+    fn begin_request(&self) -> Box<dyn RequestJournal>;
 }
 
 /// The handles of the firings of each part of a request, or why it is refused.
@@ -210,7 +214,7 @@ impl AttemptGroup {
 /// Records the attempts that begin on one thread.
 pub trait AttemptJournal: fmt::Debug {
     /// Adds an attempt to the group whose record is written next; `None` if the firing is of another journal.
-    fn begin(&self, kept: JournaledFiring) -> Option<Rc<AttemptGroup>>;
+    fn begin(&self, firing: JournaledFiring) -> Option<Rc<AttemptGroup>>;
 
     /// A delivery that has waited longer than this is dropped.
     fn age_max(&self) -> Duration;

@@ -100,7 +100,7 @@ pub struct Firing {
     /// Its charge to its account; `None` for a test.
     pub charge: Option<Charge>,
     /// Its entry in the journal; `None` for a test, and without a journal.
-    pub kept: Option<JournaledFiring>,
+    pub journaled: Option<JournaledFiring>,
     /// Receives the report of its end.
     pub report: Option<oneshot::Sender<FiringReport>>,
 }

@@ -66,6 +66,6 @@ mod tests {
         tokio::task::yield_now().await;
         assert!(pressure.is_high() && !waiting.is_finished());
         pressure.sub(1);
-        crate::flow::probe::soon(waiting).await.expect("no fault");
+        crate::flow::probe::soon(waiting).await.expect("no panic");
     }
 }

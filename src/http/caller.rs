@@ -38,7 +38,7 @@ impl Caller {
         let state = self.state.clone();
         let done = self.state.background.run(self.payer, move || work(&state)).await;
         done.map_err(|JobPanicked| {
-            let detail = "an error of the engine; the log has it";
+            let detail = "an internal error; the log has its details";
             Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal_error", detail)
         })
     }

@@ -1,4 +1,4 @@
-//! The states of this node's destinations, the most troubled first.
+//! The states of this node's destinations, those in the worst state first.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -26,7 +26,7 @@ const RESPONSE_WITHIN: Duration = Duration::from_secs(2);
 struct Destinations {
     /// The node.
     node: String,
-    /// The most troubled first.
+    /// Those in the worst state first.
     items: Vec<DestinationView>,
     /// How many destinations there are.
     total: usize,
@@ -60,7 +60,7 @@ pub(super) fn calls() -> Vec<Call> {
         "/v1/destinations",
         || web::route().to(list),
         || {
-            let summary = "The live destinations of this node, the most troubled first. Operator only";
+            let summary = "The live destinations of this node, those in the worst state first. Operator only";
             let operation = Operation::new("list_destinations", "activity", summary);
             paging::limited(operation.json(200, "Destinations", Shape::of::<Destinations>()))
                 .problem(503, "A thread of the node did not respond in time")

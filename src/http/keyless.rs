@@ -24,7 +24,7 @@ pub(super) fn check(headers: &HeaderMap, hosts: &[HostPattern]) -> Result<(), Pr
     if let Some(host) = host
         && !is_own(host, hosts)
     {
-        let detail = "this node has no operator key, so it takes requests to an IP address, to a name without a dot and to \
+        let detail = "this node has no operator key, so it accepts requests to an IP address, to a name without a dot and to \
                       the hosts in `server.hosts` only; add this one there, or set `auth.operator_key`";
         return Err(Problem::new(StatusCode::FORBIDDEN, "host_not_allowed", detail));
     }
@@ -33,7 +33,7 @@ pub(super) fn check(headers: &HeaderMap, hosts: &[HostPattern]) -> Result<(), Pr
     if host.is_some_and(|host| host.eq_ignore_ascii_case(page)) || is_named(page, hosts) {
         return Ok(());
     }
-    let detail = "this node has no operator key, so it takes no requests from pages of other origins; add the page's host \
+    let detail = "this node has no operator key, so it accepts no requests from pages of other origins; add the page's host \
                   to `server.hosts`, or set `auth.operator_key`";
     Err(Problem::new(StatusCode::FORBIDDEN, "origin_not_allowed", detail))
 }

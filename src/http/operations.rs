@@ -93,7 +93,7 @@ struct Ready {
 }
 
 async fn openapi(document: web::Data<OpenApi>) -> HttpResponse {
-    // Written once: it is long, and anybody may ask for it.
+    // Written once: it is long, and needs no key.
     static WRITTEN: OnceLock<Bytes> = OnceLock::new();
     respond(WRITTEN.get_or_init(|| written((document.0)()).into()).clone())
 }

@@ -26,7 +26,7 @@ const SAMPLE_ATTRIBUTES: [(&str, &str); 2] = [("subject", "guests/7"), ("datacon
 
 /// The result of a check.
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct Verdict {
+pub(super) struct TemplateCheckResult {
     /// Whether it may be saved.
     ok: bool,
     /// All errors and warnings.
@@ -55,7 +55,7 @@ pub(super) fn calls() -> Vec<Call> {
         || {
             Operation::new("check_template", "templates", "Check a template, and see what it sends")
                 .body(Shape::of::<TemplateQuestion>())
-                .json(200, "Its errors and warnings", Shape::of::<Verdict>())
+                .json(200, "Its errors and warnings", Shape::of::<TemplateCheckResult>())
         },
     )]
 }
@@ -75,7 +75,7 @@ async fn check(
     let options = CheckOptions { event: event.clone(), data: data.clone(), content_type: template.content_type };
     let caller = Caller::of(request.head(), &state);
     let checked = compile(template.format, template.body, options, &caller).await?;
-    let verdict = caller.run(move |state| {
+    let result = caller.run(move |state| {
         let mut diagnostics: Vec<_> = refused.into_iter().map(wrong_content_type).collect();
         diagnostics.extend(checked.diagnostics);
         let preview = checked.compiled.and_then(|compiled| {
@@ -83,9 +83,9 @@ async fn check(
             preview(&compiled, event, &mut diagnostics).map(|body| Preview { content_type, body })
         });
         let ok = diagnostics.iter().all(|diagnostic| diagnostic.severity != Severity::Error);
-        written(&Verdict { ok, diagnostics, preview })
+        written(&TemplateCheckResult { ok, diagnostics, preview })
     });
-    Ok(respond(verdict.await?))
+    Ok(respond(result.await?))
 }
 
 fn wrong_content_type(error: FieldError) -> Diagnostic {

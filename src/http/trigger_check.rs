@@ -31,7 +31,7 @@ const ID: &str = "check";
 
 /// The result of a check.
 #[derive(Serialize, ToSchema)]
-pub(super) struct TriggerVerdict {
+pub(super) struct TriggerCheckResult {
     /// Whether it may be saved.
     ok: bool,
     /// Each mistake.
@@ -68,7 +68,7 @@ pub(super) fn calls() -> Vec<Call> {
             Operation::new("check_trigger", "triggers", summary).body(Shape::of::<TriggerQuestion>()).json(
                 200,
                 "Its errors and warnings",
-                Shape::of::<TriggerVerdict>(),
+                Shape::of::<TriggerCheckResult>(),
             )
         },
     )]
@@ -87,7 +87,7 @@ async fn check(
     let Value::Object(mut members) = document.value else {
         let what = kind(&document.value);
         let error = FieldError::new("", "wrong_type", format!("a trigger must be a JSON object, not {what}"));
-        return Ok(HttpResponse::Ok().json(TriggerVerdict::refused(vec![error])));
+        return Ok(HttpResponse::Ok().json(TriggerCheckResult::refused(vec![error])));
     };
     let data = members.shift_remove("data");
     members.shift_remove("warnings");
@@ -117,7 +117,7 @@ async fn check(
         Ok(trigger) => trigger,
         Err(more) => {
             errors.extend(more.into_iter().map(|error| error.also_known(&["data"])));
-            return Ok(HttpResponse::Ok().json(TriggerVerdict::refused(errors)));
+            return Ok(HttpResponse::Ok().json(TriggerCheckResult::refused(errors)));
         }
     };
     let question = TriggerTrial { account, trigger, data, headers, errors };
@@ -158,7 +158,7 @@ impl TriggerTrial {
                 let name = &looked.question.trigger.template;
                 let detail = format!("the account has no template `{name}`; save it first");
                 looked.question.errors.push(FieldError::new("/template", "unknown_template", detail));
-                written(&looked.verdict(None))
+                written(&looked.result(None))
             };
             return caller.run(unknown).await;
         };
@@ -199,15 +199,15 @@ struct ExaminedTrigger {
 
 impl ExaminedTrigger {
     /// With what its template makes of the event.
-    fn with(mut self, checked: CheckedTemplate, content_type: String, state: &AppState) -> TriggerVerdict {
+    fn with(mut self, checked: CheckedTemplate, content_type: String, state: &AppState) -> TriggerCheckResult {
         let mut diagnostics = checked.diagnostics;
         let request = expressions::preview(&self.question.trigger, &Data::of(self.event.clone()), state);
         let event = self.event.clone();
         let body = checked.compiled.and_then(|compiled| preview(&compiled, event, &mut diagnostics));
-        let (faults, more): (Vec<Diagnostic>, _) =
+        let (mistakes, more): (Vec<Diagnostic>, _) =
             diagnostics.into_iter().partition(|found| found.severity == Severity::Error);
         let errors = &mut self.question.errors;
-        errors.extend(faults.into_iter().map(|fault| FieldError::new("/template", fault.code, fault.message)));
+        errors.extend(mistakes.into_iter().map(|mistake| FieldError::new("/template", mistake.code, mistake.message)));
         self.warnings.extend(more.into_iter().map(Finding::Template));
         let request = request.map_err(|error| errors.push(error)).ok();
         let ok = errors.is_empty();
@@ -220,12 +220,12 @@ impl ExaminedTrigger {
             });
             TriggerPreview { url, headers: headers.collect(), content_type, body }
         });
-        self.verdict(preview)
+        self.result(preview)
     }
 
-    fn verdict(self, preview: Option<TriggerPreview>) -> TriggerVerdict {
+    fn result(self, preview: Option<TriggerPreview>) -> TriggerCheckResult {
         let (errors, warnings) = (self.question.errors, self.warnings);
-        TriggerVerdict { ok: errors.is_empty(), errors, warnings, fires: Some(self.fires), preview }
+        TriggerCheckResult { ok: errors.is_empty(), errors, warnings, fires: Some(self.fires), preview }
     }
 }
 
@@ -236,7 +236,7 @@ pub(super) fn passes(pattern: Option<&Pattern>, event: &Event, limits: &FilterLi
     pattern.matches(&mut Subject::new(data), &mut steps).unwrap_or(false)
 }
 
-impl TriggerVerdict {
+impl TriggerCheckResult {
     fn refused(errors: Vec<FieldError>) -> Self {
         Self { ok: false, errors, warnings: Vec::new(), fires: None, preview: None }
     }

@@ -91,7 +91,7 @@ async fn test(
             target: trigger.target.clone(),
             template: index.template(&account, &trigger.template),
             charge: None,
-            kept: None,
+            journaled: None,
             report: Some(report),
         };
         (firing, fires)

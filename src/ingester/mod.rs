@@ -88,8 +88,8 @@ pub struct IngestContext {
 }
 
 impl Ingester {
-    /// An Ingester whose mailbox holds as many requests as events may be in flight, since each that is of use holds one
-    /// at least.
+    /// An Ingester whose mailbox holds as many requests as events may be in flight, since each
+    /// useful one holds at least one.
     pub fn new(ingesting: IngestContext, mailbox_capacity: usize) -> Self {
         let gate = Arc::clone(&ingesting.gate);
         let ingesting = Rc::new(ingesting);
@@ -190,8 +190,8 @@ impl IngestContext {
         }
     }
 
-    /// Admits what was not seen before, and notes it as seen once it is accepted: before its producer
-    /// hears so.
+    /// Admits what was not seen before, and notes it as seen once it is accepted, before its producer
+    /// gets the response.
     async fn admit_once(
         self: Rc<Self>,
         duplicates: IdempotencyWindow,
@@ -208,9 +208,9 @@ impl IngestContext {
         self.metrics.events.duplicates.inc_by(known as u64);
         let (sender, receiver) = oneshot::channel();
         self.admit(batch, body, known, sender);
-        let answer = receiver.await.unwrap_or(Err(Refusal::Stopping));
-        claims.settle(answer.is_ok()).await;
-        let _ = reply.send(answer);
+        let response = receiver.await.unwrap_or(Err(Refusal::Stopping));
+        claims.settle(response.is_ok()).await;
+        let _ = reply.send(response);
     }
 
     /// Has the events admitted and passes them on. `known` more events were accepted before and need no admission.

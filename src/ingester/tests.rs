@@ -47,7 +47,7 @@ async fn good_events_pass_and_the_full_gate_refuses_all() {
     let mut response = alone.post(1, r#"[{"type":"a","data":{}},{"type":"b"},{"type":"c","data":{}}]"#);
     let message = soon(passed.recv()).await.expect("passed on");
     assert_eq!(message.events.len(), 2);
-    assert!(response.try_recv().is_err(), "answered before the work was handed over");
+    assert!(response.try_recv().is_err(), "responded before the work was handed over");
 
     assert_eq!(soon(alone.post(1, EVENT)).await, Ok(Err(Refusal::Full(ReachedBound::Events(1)))));
 
@@ -58,14 +58,14 @@ async fn good_events_pass_and_the_full_gate_refuses_all() {
 }
 
 #[actix_rt::test]
-async fn with_nobody_behind_it_nothing_is_taken() {
+async fn without_a_next_stage_nothing_is_accepted() {
     let alone = Alone::start_before(Probe::gone().await);
     assert_eq!(soon(alone.post(1, EVENT)).await, Ok(Err(Refusal::Stopping)));
     assert_eq!((alone.gate.events(), alone.metrics.events.accepted.get()), (0, 0));
 }
 
 #[actix_rt::test]
-async fn a_closed_gate_takes_nothing() {
+async fn a_closed_gate_accepts_nothing() {
     let (alone, _passed) = Alone::start();
     alone.gate.close();
     assert_eq!(soon(alone.post(1, EVENT)).await, Ok(Err(Refusal::Stopping)));

@@ -86,9 +86,9 @@ impl Iterator for Elements {
                 let end = reader.at;
                 (Ok(reader.finish(root)), end, more)
             }
-            Err(fault) => {
+            Err(error) => {
                 self.stack.clear();
-                let malformed = self.malformed(reader.at, fault);
+                let malformed = self.malformed(reader.at, error);
                 let Some(end) = follow(&text, begin) else { return Some(Err(malformed)) };
                 (Err(malformed), end + 1, text.as_bytes()[end] == b',')
             }
@@ -107,12 +107,12 @@ impl Elements {
     fn end(&mut self, at: usize) -> Result<(), Malformed> {
         let text = self.text.clone();
         let mut rest = JsonReader::element(&text, at, Vec::new());
-        rest.end().map_err(|fault| self.malformed(rest.at, fault))
+        rest.end().map_err(|error| self.malformed(rest.at, error))
     }
 
-    fn malformed(&mut self, at: usize, fault: SyntaxError) -> Malformed {
+    fn malformed(&mut self, at: usize, error: SyntaxError) -> Malformed {
         let is_text = self.bytes.get(at) == self.text.as_bytes().get(at);
-        self.lines.malformed(&self.bytes, at, if is_text { fault } else { SyntaxError::NotUtf8 })
+        self.lines.malformed(&self.bytes, at, if is_text { error } else { SyntaxError::NotUtf8 })
     }
 }
 
@@ -214,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn a_fault_costs_its_element_where_the_structure_can_be_followed() {
+    fn a_mistake_costs_its_element_where_the_structure_can_be_followed() {
         let deep = format!(r#"[1,{}{},3]"#, "[".repeat(10_000), "]".repeat(10_000));
         for bad in [
             r#"[1,{"a":"\ud83d"},3]"#,
@@ -261,21 +261,21 @@ mod tests {
     }
 
     #[test]
-    fn each_fault_has_its_position() {
+    fn each_mistake_has_its_position() {
         let text = b"[\n {\"a\":1},\n  {\"a\":\"\\ud83d\"}, {\"b\":x},\n\"\xff\"]";
         let Ok(AllElements::Many(elements)) = read_at_once(&Bytes::copy_from_slice(text)) else { panic!("an array") };
-        let faults: Vec<String> = elements.into_iter().filter_map(|e| e.err().map(|e| e.to_string())).collect();
+        let mistakes: Vec<String> = elements.into_iter().filter_map(|e| e.err().map(|e| e.to_string())).collect();
         assert_eq!(
-            faults,
+            mistakes,
             [
-                "half of a surrogate pair stands here, at line 3 column 15",
-                "a JSON value belongs here, at line 3 column 24",
+                "this surrogate is not part of a pair, at line 3 column 15",
+                "expected a JSON value, at line 3 column 24",
                 "this is not UTF-8, at line 4 column 2",
             ]
         );
     }
 
-    /// What is read of an array with faults is what is read of the elements alone.
+    /// What is read of an array with mistakes is what is read of the elements alone.
     #[test]
     fn elements_are_what_they_are_alone() {
         use proptest::prelude::*;

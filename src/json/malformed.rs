@@ -10,25 +10,25 @@ use super::look_alikes::LookAlike;
 pub(super) enum SyntaxError {
     #[error("the JSON text ends too early,")]
     Ends,
-    #[error("a JSON value belongs here,")]
+    #[error("expected a JSON value,")]
     Value,
-    #[error("a member's name in quotes belongs here,")]
+    #[error("expected a member's name in quotes,")]
     Name,
-    #[error("a colon belongs here,")]
+    #[error("expected a colon,")]
     Colon,
-    #[error("a comma or a closing bracket belongs here,")]
+    #[error("expected a comma or a closing bracket,")]
     Separator,
-    #[error("no escape of JSON stands here,")]
+    #[error("this is not an escape sequence of JSON,")]
     Escape,
-    #[error("a control character in a string needs an escape,")]
+    #[error("a control character in a string must be escaped,")]
     Control,
-    #[error("half of a surrogate pair stands here,")]
+    #[error("this surrogate is not part of a pair,")]
     Surrogate,
-    #[error("no number of JSON stands here,")]
+    #[error("this is not a JSON number,")]
     Number,
     #[error("the JSON text is nested too deep,")]
     Depth,
-    #[error("the JSON text has ended, and more follows")]
+    #[error("there is text after the end of the JSON value,")]
     Rest,
     #[error("the JSON text is too long,")]
     TooLong,

@@ -144,10 +144,10 @@ fn digits_and_order_stay() {
 #[test]
 fn a_mistake_is_reported_by_its_position() {
     for (text, expected) in [
-        ("{\n \"a\": secret}", "a JSON value belongs here, at line 2 column 7"),
+        ("{\n \"a\": secret}", "expected a JSON value, at line 2 column 7"),
         ("[1", "the JSON text ends too early, at line 1 column 3"),
-        ("1 secret", "the JSON text has ended, and more follows at line 1 column 3"),
-        ("[\"a\u{1}\"]", "a control character in a string needs an escape, at line 1 column 4"),
+        ("1 secret", "there is text after the end of the JSON value, at line 1 column 3"),
+        ("[\"a\u{1}\"]", "a control character in a string must be escaped, at line 1 column 4"),
     ] {
         assert_eq!(read(text).expect_err(text).to_string(), expected);
     }

@@ -35,7 +35,7 @@ pub(super) struct MeasuredRequest {
 #[derive(Debug)]
 pub(super) struct RequestAcceptor {
     metrics: Arc<Metrics>,
-    keep: Option<Arc<dyn AcceptJournal>>,
+    journal: Option<Arc<dyn AcceptJournal>>,
     renderer: Recipient<FiringsMatched>,
     /// Requests that are written next.
     together: RefCell<Vec<MeasuredRequest>>,
@@ -44,10 +44,10 @@ pub(super) struct RequestAcceptor {
 impl RequestAcceptor {
     pub(super) fn new(
         metrics: Arc<Metrics>,
-        keep: Option<Arc<dyn AcceptJournal>>,
+        journal: Option<Arc<dyn AcceptJournal>>,
         renderer: Recipient<FiringsMatched>,
     ) -> Rc<Self> {
-        Rc::new(Self { metrics, keep, renderer, together: RefCell::default() })
+        Rc::new(Self { metrics, journal, renderer, together: RefCell::default() })
     }
 
     pub(super) fn accept(self: &Rc<Self>, request: MeasuredRequest) {
@@ -55,18 +55,18 @@ impl RequestAcceptor {
             return self.refuse(&request, Refusal::Stopping);
         }
         let unfinished = request.cursors.iter().filter(|cursor| cursor.is_unfinished()).count();
-        match &self.keep {
-            Some(keep) if unfinished > 0 => self.accept_paced(keep.as_ref(), request, unfinished),
+        match &self.journal {
+            Some(journal) if unfinished > 0 => self.accept_paced(journal.as_ref(), request, unfinished),
             Some(_) if !request.cursors.iter().all(Cursor::is_empty) => self.accept_together(request),
             _ => self.pass_on(request),
         }
     }
 
-    fn accept_paced(&self, keep: &dyn AcceptJournal, mut request: MeasuredRequest, unfinished: usize) {
+    fn accept_paced(&self, journal: &dyn AcceptJournal, mut request: MeasuredRequest, unfinished: usize) {
         let fired = request.cursors.iter().flat_map(Cursor::fired);
-        match unfinished::begin(keep, fired, unfinished, &request.admission) {
-            Ok((unfinished, mut kept)) => {
-                request.cursors.iter_mut().for_each(|cursor| cursor.kept(&mut kept, Some(&unfinished)));
+        match unfinished::begin(journal, fired, unfinished, &request.admission) {
+            Ok((unfinished, mut journaled)) => {
+                request.cursors.iter_mut().for_each(|cursor| cursor.set_journaled(&mut journaled, Some(&unfinished)));
                 self.pass_on(request);
             }
             Err(refusal) => self.refuse(&request, refusal),
@@ -93,7 +93,7 @@ impl RequestAcceptor {
 
     /// Writes the collected requests, and passes them on.
     fn write(&self) {
-        let Some(keep) = &self.keep else { return };
+        let Some(journal) = &self.journal else { return };
         let mut together = self.together.take();
         if together.is_empty() {
             return;
@@ -101,7 +101,7 @@ impl RequestAcceptor {
         if !self.renderer.connected() {
             return together.iter().for_each(|request| self.refuse(request, Refusal::Stopping));
         }
-        match catch_unwind(AssertUnwindSafe(|| keep_all(keep.as_ref(), &mut together))) {
+        match catch_unwind(AssertUnwindSafe(|| write_all(journal.as_ref(), &mut together))) {
             Ok(results) => {
                 for (request, result) in together.into_iter().zip(results) {
                     match result {
@@ -140,7 +140,7 @@ impl RequestAcceptor {
 }
 
 /// Writes whole requests together. Returns which of them are kept; each firing of those has its handle.
-fn keep_all(keep: &dyn AcceptJournal, requests: &mut [MeasuredRequest]) -> Vec<Result<(), Refusal>> {
+fn write_all(journal: &dyn AcceptJournal, requests: &mut [MeasuredRequest]) -> Vec<Result<(), Refusal>> {
     let all_fired = || requests.iter().flat_map(|request| &request.cursors).flat_map(Cursor::fired);
     let mut firings: Vec<(u64, &str)> = Vec::with_capacity(all_fired().map(|fired| fired.triggers.len()).sum());
     firings.extend(all_fired().flat_map(FiredEvent::listed));
@@ -153,10 +153,10 @@ fn keep_all(keep: &dyn AcceptJournal, requests: &mut [MeasuredRequest]) -> Vec<R
     });
     let parts: Vec<Vec<PartToJournal<'_>>> = parts.collect();
     let admissions: Vec<Admission> = requests.iter().map(|request| Arc::clone(&request.admission)).collect();
-    let kept = keep.whole(&parts, Box::new(admissions));
-    let of_each = requests.iter_mut().zip(kept).map(|(request, kept)| {
-        let mut kept = kept?.into_iter();
-        request.cursors.iter_mut().for_each(|cursor| cursor.kept(&mut kept, None));
+    let results = journal.write_requests(&parts, Box::new(admissions));
+    let of_each = requests.iter_mut().zip(results).map(|(request, result)| {
+        let mut journaled = result?.into_iter();
+        request.cursors.iter_mut().for_each(|cursor| cursor.set_journaled(&mut journaled, None));
         Ok(())
     });
     of_each.collect()

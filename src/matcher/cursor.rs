@@ -32,7 +32,7 @@ pub(super) struct CursorContext {
     pub(super) live: Arc<Live>,
     pub(super) metrics: Arc<Metrics>,
     /// The journal, if there is one.
-    pub(super) keep: Option<Arc<dyn AcceptJournal>>,
+    pub(super) journal: Option<Arc<dyn AcceptJournal>>,
 }
 
 /// Events of one account, some of them not matched yet.
@@ -166,7 +166,7 @@ impl Cursor {
     fn push(&mut self, mut fired: FiredEvent) {
         if let Some(unfinished) = &self.unfinished {
             match unfinished.add(&fired) {
-                Ok(kept) => fired.kept = kept,
+                Ok(journaled) => fired.journaled = journaled,
                 Err(refusal) => {
                     refusal.count(&self.context.metrics);
                     // The rest of the request is dropped too: its producer gets the response that it was not accepted.
@@ -189,15 +189,15 @@ impl Cursor {
         self.fired.iter()
     }
 
-    /// The firings found so far are kept: each gets its handle.
-    pub(super) fn kept(
+    /// The firings found so far are in the journal: each gets its handle.
+    pub(super) fn set_journaled(
         &mut self,
-        kept: &mut impl Iterator<Item = JournaledFirings>,
+        journaled: &mut impl Iterator<Item = JournaledFirings>,
         unfinished: Option<&UnfinishedRequest>,
     ) {
         for fired in &mut self.fired {
-            fired.keep = None;
-            fired.kept = kept.next();
+            fired.to_journal = None;
+            fired.journaled = journaled.next();
         }
         self.unfinished = unfinished.filter(|_| self.is_unfinished()).cloned();
     }
@@ -253,10 +253,10 @@ impl CandidateCheck {
         if self.fired.is_empty() && too_costly.is_empty() {
             return None;
         }
-        let keeps = context.keep.is_some() && !self.fired.is_empty();
-        let keep = keeps.then(|| unfinished::event_of(&self.event));
-        let (event, kept) = (Arc::new(EventData::of(self.event)), None);
-        Some((FiredEvent { event, triggers: self.fired.into_iter(), keep, kept }, too_costly))
+        let is_journaled = context.journal.is_some() && !self.fired.is_empty();
+        let to_journal = is_journaled.then(|| unfinished::event_of(&self.event));
+        let (event, journaled) = (Arc::new(EventData::of(self.event)), None);
+        Some((FiredEvent { event, triggers: self.fired.into_iter(), to_journal, journaled }, too_costly))
     }
 }
 
@@ -284,7 +284,7 @@ impl Firings for Cursor {
             template: self.template(&trigger.template),
             event: Arc::clone(&self.fired[0].event),
             charge: Some(charge),
-            kept: self.fired.front_mut().and_then(|fired| fired.kept.as_mut()?.next()),
+            journaled: self.fired.front_mut().and_then(|fired| fired.journaled.as_mut()?.next()),
             report: None,
         };
         if let Some(fired) = self.fired.front_mut() {

@@ -12,9 +12,9 @@ pub(super) struct FiredEvent {
     pub(super) event: Arc<EventData>,
     pub(super) triggers: std::vec::IntoIter<Arc<LiveTrigger>>,
     /// What the journal needs, until it is written.
-    pub(super) keep: Option<EventToJournal>,
+    pub(super) to_journal: Option<EventToJournal>,
     /// The handles of its firings, once they are written.
-    pub(super) kept: Option<JournaledFirings>,
+    pub(super) journaled: Option<JournaledFirings>,
 }
 
 impl FiredEvent {
@@ -22,8 +22,8 @@ impl FiredEvent {
         &self.event
     }
 
-    pub(super) fn keep_event(&self) -> Option<&EventToJournal> {
-        self.keep.as_ref()
+    pub(super) fn to_journal(&self) -> Option<&EventToJournal> {
+        self.to_journal.as_ref()
     }
 
     /// The triggers that fire, each with the fingerprint of its destination.

@@ -76,14 +76,14 @@ impl Matcher {
         live: Arc<Live>,
         gate: Arc<Gate>,
         metrics: Arc<Metrics>,
-        keep: Option<Arc<dyn AcceptJournal>>,
+        journal: Option<Arc<dyn AcceptJournal>>,
         renderer: Recipient<FiringsMatched>,
         mailbox_capacity: usize,
     ) -> Self {
-        let accepting = RequestAcceptor::new(Arc::clone(&metrics), keep.clone(), renderer);
+        let accepting = RequestAcceptor::new(Arc::clone(&metrics), journal.clone(), renderer);
         let own = MatcherWorker { metrics: Arc::clone(&metrics), accepting };
         let matching = Turns::new(own, Arc::clone(&gate));
-        Self { matching, gate, context: Arc::new(CursorContext { live, metrics, keep }), mailbox_capacity }
+        Self { matching, gate, context: Arc::new(CursorContext { live, metrics, journal }), mailbox_capacity }
     }
 }
 

@@ -1,6 +1,6 @@
 //! The Matcher alone: a live index made by hand before it, a probe behind it.
 
-mod kept;
+mod journal;
 
 use std::time::Instant;
 
@@ -80,13 +80,13 @@ impl Alone {
 
     /// Gives it the events of one request. Returns the receiver of the response.
     async fn give(&self, events: &[(&str, Value)]) -> oneshot::Receiver<EventsResponse> {
-        let (tell, answer) = oneshot::channel();
+        let (tell, response) = oneshot::channel();
         let receipt = Receipt { accepted: events.len(), rejected: Vec::new(), rejected_more: Default::default() };
         let admission = Arc::new(self.gate.admit_default(events.len(), Ok(receipt), tell).expect("room"));
         let events = events.iter().map(|(event_type, data)| event(event_type, "1", data));
         let message = EventsAdmitted { events: events.collect(), accepted_at: Instant::now(), admission };
         self.matcher.send(message).await.expect("it lives");
-        answer
+        response
     }
 }
 
@@ -137,7 +137,7 @@ async fn firings_go_on_together_with_what_they_need() {
         ("guest.left", json!({})),
         ("booking.made", json!({})),
     ];
-    let mut answer = alone.give(&events).await;
+    let mut response = alone.give(&events).await;
     let mut message = soon(passed.recv()).await.expect("firings");
     let fired = firings(&mut message);
     assert_eq!(triggers(&fired), ["exact", "filtered", "lost"]);
@@ -145,17 +145,17 @@ async fn firings_go_on_together_with_what_they_need() {
     let templates: Vec<bool> = fired.iter().map(|firing| firing.template.is_some()).collect();
     assert_eq!(templates, [true, true, false]);
     assert_eq!(alone.metrics.events.firings_matched.get(), 3);
-    assert!(answer.try_recv().is_err() && alone.gate.events() == 4, "their permits are held until the work is done");
+    assert!(response.try_recv().is_err() && alone.gate.events() == 4, "their permits are held until the work is done");
     drop(message);
-    assert_eq!(soon(answer).await.expect("an answer").expect("a receipt").accepted, 4);
+    assert_eq!(soon(response).await.expect("a response").expect("a receipt").accepted, 4);
 }
 
 #[actix_rt::test]
 async fn events_that_fire_nothing_end_in_this_stage() {
     let (alone, mut passed) =
         Alone::start(vec![template_change("w"), trigger_change("t", json!({"event": "guest.created"}))]);
-    let answer = alone.give(&[("guest.left", json!({})), ("guest", json!({}))]).await;
-    assert_eq!(soon(answer).await.expect("an answer").expect("a receipt").accepted, 2);
+    let response = alone.give(&[("guest.left", json!({})), ("guest", json!({}))]).await;
+    assert_eq!(soon(response).await.expect("a response").expect("a receipt").accepted, 2);
     assert_eq!(alone.gate.events(), 0);
     assert!(passed.try_recv().is_err());
 }
@@ -175,8 +175,8 @@ async fn a_change_applies_from_the_next_event_on() {
 async fn without_a_next_stage_nothing_is_accepted() {
     let changes = vec![template_change("w"), trigger_change("t", json!({"event": "a"}))];
     let alone = Alone::start_before(changes, Probe::gone().await);
-    let answer = alone.give(&[("a", json!({})), ("a", json!({}))]).await;
-    assert_eq!(soon(answer).await.expect("an answer"), Err(Refusal::Stopping));
+    let response = alone.give(&[("a", json!({})), ("a", json!({}))]).await;
+    assert_eq!(soon(response).await.expect("a response"), Err(Refusal::Stopping));
     assert_eq!((alone.metrics.events.accepted.get(), alone.gate.events()), (0, 0));
 }
 
@@ -207,12 +207,12 @@ async fn an_event_whose_steps_are_used_up_is_counted_once() {
     let changes = changes.into_iter().chain((0..2_000).map(undecided)).collect();
     let (probe, mut passed) = Probe::start();
     let alone = Alone::start_with(config, changes, probe);
-    let mut answer = alone.give(&[("a", json!({"b": 1})), ("a", json!({"b": 1})), ("b", json!({}))]).await;
+    let mut response = alone.give(&[("a", json!({"b": 1})), ("a", json!({"b": 1})), ("b", json!({}))]).await;
     let mut message = soon(passed.recv()).await.expect("firings");
     assert_eq!(triggers(&firings(&mut message)), ["next"], "the next event has steps of its own");
-    assert!(answer.try_recv().is_err());
+    assert!(response.try_recv().is_err());
     drop(message);
-    assert_eq!(soon(answer).await.expect("an answer").expect("a receipt").accepted, 3);
+    assert_eq!(soon(response).await.expect("a response").expect("a receipt").accepted, 3);
     assert_eq!(alone.metrics.deliveries.dropped.get(DropReason::FilterTooCostly), 2, "once for each of the two events");
 }
 

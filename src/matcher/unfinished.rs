@@ -38,15 +38,15 @@ pub(super) fn event_of(event: &Event) -> EventToJournal {
 /// Writes the firings of a request that are found so far, before any of them is handed on. `cursors` of the request's
 /// cursors will find more. Returns what those need, and the handles of each event's firings, in order.
 pub(super) fn begin<'a>(
-    keep: &dyn AcceptJournal,
+    journal: &dyn AcceptJournal,
     fired: impl Iterator<Item = &'a FiredEvent>,
     cursors: usize,
     admission: &Admission,
 ) -> Result<(UnfinishedRequest, std::vec::IntoIter<JournaledFirings>), Refusal> {
-    let mut request = keep.request();
-    let kept = add(request.as_mut(), fired)?;
+    let mut request = journal.begin_request();
+    let journaled = add(request.as_mut(), fired)?;
     let state = UnfinishedState { request, cursors, admission: Arc::clone(admission) };
-    Ok((UnfinishedRequest(Arc::new(Mutex::new(state))), kept))
+    Ok((UnfinishedRequest(Arc::new(Mutex::new(state))), journaled))
 }
 
 fn add<'a>(
@@ -64,7 +64,7 @@ fn add<'a>(
 pub(super) fn part<'a>(fired: &'a FiredEvent, rest: &mut &'a [(u64, &'a str)]) -> Option<PartToJournal<'a>> {
     let (firings, after) = rest.split_at(fired.triggers.len());
     *rest = after;
-    let (event, own) = (&fired.event().identity, fired.keep_event()?);
+    let (event, own) = (&fired.event().identity, fired.to_journal()?);
     let account = &event.account;
     Some(PartToJournal { event: own, account, id: &event.id, source: &event.source, firings, is_more: false })
 }
@@ -75,7 +75,7 @@ impl UnfinishedRequest {
         let mut state = self.state();
         let added = add(state.request.as_mut(), std::iter::once(fired));
         let added = added.inspect_err(|refusal| state.admission.replace_response(Err(refusal.clone())));
-        added.map(|mut kept| kept.next())
+        added.map(|mut journaled| journaled.next())
     }
 
     /// One cursor is finished. The last one commits the request.

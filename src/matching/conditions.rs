@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value};
 
+use super::operators::scalar_of;
 use super::pattern::Pattern;
 
 /// The most ways to match that are checked for conditions that exclude each other.
@@ -16,32 +17,6 @@ pub struct Condition<'p> {
     pub path: Vec<&'p str>,
     /// The tests, one of which must hold.
     pub tests: &'p [Value],
-}
-
-/// The types of scalars that tests are about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum TestedType {
-    /// A text.
-    Text,
-    /// A number.
-    Number,
-    /// true or false.
-    Boolean,
-}
-
-/// The type of the values that a test can hold of; `None` if there are several, or it is null.
-pub fn scalar_of(test: &Value) -> Option<TestedType> {
-    match test {
-        Value::String(_) => Some(TestedType::Text),
-        Value::Number(_) => Some(TestedType::Number),
-        Value::Bool(_) => Some(TestedType::Boolean),
-        Value::Object(operator) => match operator.keys().next()?.as_str() {
-            "prefix" | "suffix" | "equals-ignore-case" | "wildcard" | "cidr" => Some(TestedType::Text),
-            "numeric" => Some(TestedType::Number),
-            _ => None,
-        },
-        Value::Null | Value::Array(_) => None,
-    }
 }
 
 /// Every condition of a pattern's source, in its order.

@@ -24,10 +24,11 @@ mod steps;
 mod tests;
 mod wildcard;
 
-pub use conditions::{Condition, TestedType, conditions, excluding, scalar_of};
+pub use conditions::{Condition, conditions, excluding};
 pub use error::PatternError;
 pub use evaluate::Subject;
 pub use explain::Mismatch;
 pub use limits::FilterLimits;
+pub use operators::{TestedType, scalar_of};
 pub use pattern::Pattern;
 pub use steps::{Steps, TooCostly};

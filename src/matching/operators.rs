@@ -1,5 +1,5 @@
 //! The tests of a list: plain values and operators such as `{"prefix": "a"}`. This file reads them and decides whether
-//! they hold. To add an operator, add its operation to [`Op`], and its form, its reading and its decision here. An
+//! they hold. To add an operator, add its operation to [`Op`], and its row, its reading and its decision here. An
 //! index key for it, in `index/witness.rs`, is optional: without one, its filter is evaluated for every event.
 
 use serde_json::{Map, Value};
@@ -14,30 +14,81 @@ use super::steps::{BYTES_PER_STEP, FOLDED_BYTES_PER_STEP, Steps, TooCostly};
 use super::wildcard;
 use crate::json::kind;
 
-const OPERATORS: &str = "prefix, suffix, equals-ignore-case, wildcard, anything-but, numeric, exists and cidr";
+/// An operator, as messages and warnings describe it.
+struct Operator {
+    name: &'static str,
+    /// How it is written.
+    form: &'static str,
+    /// The type of the values that it can hold of; `None` if there are several.
+    tested: Option<TestedType>,
+}
 
-/// The form of each operator.
-fn shape(name: &str) -> &'static str {
-    match name {
-        "prefix" => "{\"prefix\": \"a\"} or {\"prefix\": {\"equals-ignore-case\": \"a\"}}",
-        "suffix" => "{\"suffix\": \"a\"} or {\"suffix\": {\"equals-ignore-case\": \"a\"}}",
-        "equals-ignore-case" => "{\"equals-ignore-case\": \"a\"}",
-        "wildcard" => "{\"wildcard\": \"a*b\"}; \\* and \\\\ stand for * and \\",
-        "numeric" => {
-            "{\"numeric\": [\">\", 5]} or a range, {\"numeric\": [\">=\", 1, \"<\", 5]}; = < <= > >= are known"
-        }
-        "exists" => "{\"exists\": true} or {\"exists\": false}",
-        "cidr" => "{\"cidr\": \"10.0.0.0/8\"} or {\"cidr\": \"2001:db8::/32\"}",
-        _ => {
+const OPERATORS: [Operator; 8] = {
+    const fn operator(name: &'static str, tested: Option<TestedType>, form: &'static str) -> Operator {
+        Operator { name, form, tested }
+    }
+    let (text, number) = (Some(TestedType::Text), Some(TestedType::Number));
+    [
+        operator("prefix", text, r#"{"prefix": "a"} or {"prefix": {"equals-ignore-case": "a"}}"#),
+        operator("suffix", text, r#"{"suffix": "a"} or {"suffix": {"equals-ignore-case": "a"}}"#),
+        operator("equals-ignore-case", text, r#"{"equals-ignore-case": "a"}"#),
+        operator("wildcard", text, r#"{"wildcard": "a*b"}; \* and \\ stand for * and \"#),
+        operator(
+            "anything-but",
+            None,
             "{\"anything-but\": \"a\"}, a number, a list of strings or a list of numbers, or {\"anything-but\": \
-             {\"prefix\": \"a\"}}, where suffix, equals-ignore-case and wildcard may stand too, each with a string or a \
-             list of strings"
-        }
+             {\"prefix\": \"a\"}}, or suffix, equals-ignore-case or wildcard in its place, each with a string or a \
+             list of strings",
+        ),
+        operator(
+            "numeric",
+            number,
+            r#"{"numeric": [">", 5]} or a range, {"numeric": [">=", 1, "<", 5]}; = < <= > >= are known"#,
+        ),
+        operator("exists", None, r#"{"exists": true} or {"exists": false}"#),
+        operator("cidr", text, r#"{"cidr": "10.0.0.0/8"} or {"cidr": "2001:db8::/32"}"#),
+    ]
+};
+
+/// The types of scalars that tests are about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TestedType {
+    /// A text.
+    Text,
+    /// A number.
+    Number,
+    /// true or false.
+    Boolean,
+}
+
+/// The type of the values that a test can hold of; `None` if there are several, or it is null.
+pub fn scalar_of(test: &Value) -> Option<TestedType> {
+    match test {
+        Value::String(_) => Some(TestedType::Text),
+        Value::Number(_) => Some(TestedType::Number),
+        Value::Bool(_) => Some(TestedType::Boolean),
+        Value::Object(members) => find(members.keys().next()?)?.tested,
+        Value::Null | Value::Array(_) => None,
     }
 }
 
+fn find(name: &str) -> Option<&'static Operator> {
+    OPERATORS.iter().find(|operator| operator.name == name)
+}
+
+/// All names, in the order of the documentation.
+fn names() -> String {
+    let [first @ .., last] = OPERATORS.map(|operator| operator.name);
+    format!("{} and {last}", first.join(", "))
+}
+
+/// How an operator is written.
+fn form(name: &str) -> &'static str {
+    find(name).map_or("", |operator| operator.form)
+}
+
 fn wrong(at: &str, name: &str, found: &Value) -> PatternError {
-    PatternError::shape(at, format!("`{name}` does not take {} here; write {}", kind(found), shape(name)))
+    PatternError::shape(at, format!("`{name}` does not take {} here; write {}", kind(found), form(name)))
 }
 
 impl PatternReader {
@@ -88,7 +139,10 @@ impl PatternReader {
                 Ok(())
             }
             _ => {
-                let detail = format!("there is no such operator; known are {OPERATORS}");
+                let detail = format!(
+                    "there is no operator of this name; known are {}, each the only member of its object: {{\"prefix\": \"a\"}}",
+                    names()
+                );
                 Err(PatternError::new(&at, "unknown_matcher", detail))
             }
         }
@@ -142,7 +196,7 @@ impl PatternReader {
 
     fn numeric(&mut self, argument: &Value, at: &str, tests: &mut Vec<Op>) -> Result<(), PatternError> {
         let Value::Array(words) = argument else { return Err(wrong(at, "numeric", argument)) };
-        let bad = |detail: &str| PatternError::shape(at, format!("{detail}; write {}", shape("numeric")));
+        let bad = |detail: &str| PatternError::shape(at, format!("{detail}; write {}", form("numeric")));
         if !matches!(words.len(), 2 | 4) {
             return Err(bad("`numeric` takes one comparison or two"));
         }

@@ -53,7 +53,7 @@ struct Case<'a> {
 }
 
 #[test]
-fn the_cases_come_out_as_they_say() {
+fn the_cases_give_their_documented_results() {
     /// Deliberate differences from the reference: its bugs, and where its documentation is silent.
     const DECIDED: [&str; 7] = ["bug.", "quirk.", "dots", "ip_exact", "case_special", "repeated", "case_unicode"];
     let mut count = 0;
@@ -69,7 +69,7 @@ fn the_cases_come_out_as_they_say() {
 
 /// Short texts are in the operations, long ones beside them.
 #[test]
-fn texts_of_any_length_are_told_apart() {
+fn texts_of_any_length_are_distinguished() {
     for length in 1..40 {
         let text = "é".repeat(length / 2) + &"x".repeat(length % 2);
         let (name, upper) = (format!("n{text}"), text.to_uppercase());

@@ -47,7 +47,7 @@ pub(super) fn start_pipeline(
     shared: &AppState,
     hand_over: &HandOver,
     duplicates: Option<IdempotencyWindow>,
-    keeping: Option<&Arc<dyn EventJournal>>,
+    event_journal: Option<&Arc<dyn EventJournal>>,
 ) -> Pipeline {
     // Each message carries an admitted event, or a test that a connection waits for.
     let capacity = shared.config.ingest.events_in_flight_max + shared.config.server.connections_max;
@@ -69,7 +69,7 @@ pub(super) fn start_pipeline(
         Arc::clone(&shared.live),
         Arc::clone(&shared.gate),
         metrics(),
-        keeping.map(|keeping| keeping.keep()),
+        event_journal.map(|journal| journal.accept_journal()),
         renderer.clone().recipient(),
         capacity,
     )

@@ -87,13 +87,13 @@ impl RedisAddress {
             return Err(wrong("a cluster has no database but 0"));
         }
         let servers = nodes.clone();
-        let builder = move |answer_within: Option<Duration>| {
+        let builder = move |response_within: Option<Duration>| {
             let mut builder = ClusterClientBuilder::new(nodes.clone())
                 // The library would repeat commands that may have been executed.
                 .retries(0)
                 .connection_timeout(RESPONSE_WITHIN)
-                .overall_response_timeout(answer_within)
-                .response_timeout(answer_within.unwrap_or(Duration::from_secs(3_600)))
+                .overall_response_timeout(response_within)
+                .response_timeout(response_within.unwrap_or(Duration::from_secs(3_600)))
                 .tcp_settings(tcp_settings());
             if secure {
                 builder = builder.tls(TlsMode::Secure);
@@ -133,16 +133,16 @@ impl RedisAddress {
     }
 
     /// Opens a connection. Each command on it gets a response within the given time or fails.
-    pub(super) async fn connect(&self, answer_within: Option<Duration>) -> RedisResult<RedisConnection> {
+    pub(super) async fn connect(&self, response_within: Option<Duration>) -> RedisResult<RedisConnection> {
         match &self.way {
             RedisClient::Server(client) => {
                 let config = AsyncConnectionConfig::new()
                     .set_connection_timeout(Some(RESPONSE_WITHIN))
-                    .set_response_timeout(answer_within);
+                    .set_response_timeout(response_within);
                 client.get_multiplexed_async_connection_with_config(&config).await.map(RedisConnection::Server)
             }
             RedisClient::Cluster { builder } => {
-                builder(answer_within)?.get_async_connection().await.map(RedisConnection::Cluster)
+                builder(response_within)?.get_async_connection().await.map(RedisConnection::Cluster)
             }
         }
     }

@@ -121,16 +121,16 @@ async fn protocol(address: &ConnectionAddr) -> Option<Protocol> {
         _ => return None,
     };
     for probe in [PLAIN_TEXT, EMPTY_HANDSHAKE] {
-        let answer = tokio::time::timeout(PROBED_WITHIN, answer(place, probe)).await;
-        if let Ok(Some(answer)) = answer {
-            return Some(recognized(&answer));
+        let response = tokio::time::timeout(PROBED_WITHIN, response(place, probe)).await;
+        if let Ok(Some(response)) = response {
+            return Some(recognized(&response));
         }
     }
     None
 }
 
 /// The first bytes of a server's response.
-async fn answer(place: (&str, u16), probe: &[u8]) -> Option<Vec<u8>> {
+async fn response(place: (&str, u16), probe: &[u8]) -> Option<Vec<u8>> {
     let mut stream = TcpStream::connect(place).await.ok()?;
     stream.write_all(probe).await.ok()?;
     let mut first = vec![0; 16];
@@ -139,8 +139,8 @@ async fn answer(place: (&str, u16), probe: &[u8]) -> Option<Vec<u8>> {
     Some(first)
 }
 
-fn recognized(answer: &[u8]) -> Protocol {
-    match answer {
+fn recognized(response: &[u8]) -> Protocol {
+    match response {
         [b'+' | b'-', ..] => Protocol::Redis,
         [first, 0x03, ..] if TLS_RECORDS.contains(first) => Protocol::Tls,
         [b'H', b'T', b'T', b'P', ..] | [b'<', ..] => Protocol::Other("a web server"),
@@ -155,7 +155,7 @@ mod tests {
 
     #[test]
     fn servers_are_known_by_their_first_bytes() {
-        for (answer, protocol) in [
+        for (response, protocol) in [
             (&b"+PONG\r\n"[..], Protocol::Redis),
             (b"-NOAUTH Authentication required.\r\n", Protocol::Redis),
             (b"\x15\x03\x03\x00\x02\x022", Protocol::Tls),
@@ -164,7 +164,7 @@ mod tests {
             (b"SSH-2.0-OpenSSH", Protocol::Other("an SSH server")),
             (b"220 mail.example.com", Protocol::Other("another program")),
         ] {
-            assert_eq!(recognized(answer), protocol);
+            assert_eq!(recognized(response), protocol);
         }
     }
 }

@@ -97,7 +97,7 @@ type RenderResult = Result<Result<RenderedContent, DropReason>, JobPanicked>;
 struct UnrenderedDelivery {
     content: FiringContent,
     charge: Option<Charge>,
-    kept: Option<JournaledFiring>,
+    journaled: Option<JournaledFiring>,
     bytes: Charge,
 }
 
@@ -251,7 +251,7 @@ impl RenderJob {
 impl RendererWorker {
     fn render(&self, work: &mut RenderJob, firing: Firing, bytes: Charge) {
         let id = firing.id();
-        let Firing { event, trigger: _, target, template, charge, kept, report } = firing;
+        let Firing { event, trigger: _, target, template, charge, journaled, report } = firing;
         let target = match target {
             Ok(target) => target,
             Err(reason) => return drop_unsent(&self.metrics, reason, Some(&id), None, report),
@@ -264,7 +264,7 @@ impl RendererWorker {
         drill::point(drill::Stage::Renderer);
         let content = FiringContent { event, target, template };
         let done = content.render_at_once();
-        let unrendered = UnrenderedDelivery { content, charge, kept, bytes };
+        let unrendered = UnrenderedDelivery { content, charge, journaled, bytes };
         match done {
             Some(done) => self.finish(work, unrendered, done),
             None => work.in_background = Some(self.begin_in_background(work.turn_key(), unrendered)),
@@ -291,7 +291,7 @@ impl RendererWorker {
         unrendered: UnrenderedDelivery,
         rendered: Result<RenderedContent, DropReason>,
     ) {
-        let UnrenderedDelivery { content, charge, kept, mut bytes } = unrendered;
+        let UnrenderedDelivery { content, charge, journaled, mut bytes } = unrendered;
         let FiringContent { event, target, template } = content;
         let (firing, report) = (work.firing.take(), work.report.take());
         let RenderedContent { body, target } = match rendered {
@@ -319,7 +319,7 @@ impl RendererWorker {
             accepted_at: work.accepted_at,
             permit: work.admission.clone().zip(charge).map(|(admission, charge)| Permit::Request(admission, charge)),
             claim: None,
-            kept,
+            journaled,
             outstanding: self.gate.delivery(Some(bytes)),
             report,
         });

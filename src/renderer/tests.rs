@@ -100,7 +100,7 @@ fn firing(id: &str, host: &str, n: &serde_json::Value, template: Option<Arc<Live
         target: Ok(Arc::new(LiveTarget { target: Arc::new(target), expressions: None })),
         template,
         charge: None,
-        kept: None,
+        journaled: None,
         report: None,
     }
 }

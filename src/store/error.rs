@@ -104,8 +104,8 @@ pub enum OpenError {
     },
     /// What Redis keeps was written by another version.
     #[error(
-        "the store in Redis at {place} has the format {found}, and this version reads {known}; it was left as it \
-         is. Use the version of Posthaste that wrote it"
+        "the store in Redis at {place} has the format {found}, and this version reads {known}; it was not \
+         changed. Use the version of Posthaste that wrote it"
     )]
     OtherSharedFormat {
         /// Its address.
@@ -119,13 +119,13 @@ pub enum OpenError {
     #[error("{} is a folder or a device, not a file; name a file in it", .0.display())]
     NotAFile(PathBuf),
     /// The file has no bytes.
-    #[error("{} is empty: a store was never written there, or has lost its content. Bring it back from a backup, or remove the file to begin with a new store", .0.display())]
+    #[error("{} is empty: a store was never written there, or has lost its content. Restore it from a backup, or remove the file to begin with a new store", .0.display())]
     Empty(PathBuf),
     /// A file of another program.
-    #[error("{} is not a store of Posthaste; it was left as it is. Name another file", .0.display())]
+    #[error("{} is not a store of Posthaste; it was not changed. Name another file", .0.display())]
     Foreign(PathBuf),
     /// A store whose content has changed since it was written.
-    #[error("{} is a damaged store ({detail}); it was left as it is. Bring it back from a backup, or move it away to begin with a new store", .path.display())]
+    #[error("{} is a damaged store ({detail}); it was not changed. Restore it from a backup, or move it away to begin with a new store", .path.display())]
     Damaged {
         /// The file.
         path: PathBuf,
@@ -133,7 +133,7 @@ pub enum OpenError {
         detail: String,
     },
     /// A store of another version.
-    #[error("{} has the store format {found}, and this version reads {known}; it was left as it is. Use the version of Posthaste that wrote it", .path.display())]
+    #[error("{} has the store format {found}, and this version reads {known}; it was not changed. Use the version of Posthaste that wrote it", .path.display())]
     OtherFormat {
         /// The file.
         path: PathBuf,

@@ -148,22 +148,22 @@ impl<C: Committer> Thread<C> {
         let (mut writes, mut callers) = (Vec::new(), Vec::new());
         let mut next = Some(first);
         while let Some(job) = next {
-            if let WriterJob::Write(write, answer) = job {
+            if let WriterJob::Write(write, response) = job {
                 writes.push(*write);
-                callers.push(answer);
+                callers.push(response);
             }
             next = if writes.len() < GROUP_MAX { self.jobs.try_recv().ok() } else { None };
         }
-        let answers = self.committer.commit(&writes).unwrap_or_else(|error| {
+        let responses = self.committer.commit(&writes).unwrap_or_else(|error| {
             self.state.set_read_only(true);
             vec![Err(error); writes.len()]
         });
-        let done = writes.into_iter().zip(&answers);
-        let done = done.filter(|(_, answer)| answer.is_ok());
+        let done = writes.into_iter().zip(&responses);
+        let done = done.filter(|(_, response)| response.is_ok());
         self.feed.apply(done.map(|(write, _)| Observation::Record(write.change)).collect());
-        for (caller, answer) in callers.into_iter().zip(answers) {
+        for (caller, response) in callers.into_iter().zip(responses) {
             // The caller may have stopped waiting.
-            let _ = caller.send(answer);
+            let _ = caller.send(response);
         }
     }
 
@@ -178,7 +178,7 @@ impl<C: Committer> Thread<C> {
                 // The timeout is made inside the runtime whose timer it uses.
                 match timer.block_on(async { tokio::time::timeout(rest, self.jobs.recv()).await }) {
                     // The caller may have stopped waiting.
-                    Ok(Some(WriterJob::Write(_, answer))) => drop(answer.send(Err(StoreError::ReadOnly))),
+                    Ok(Some(WriterJob::Write(_, response))) => drop(response.send(Err(StoreError::ReadOnly))),
                     Ok(Some(WriterJob::Check)) => {}
                     Ok(None) => return false,
                     Err(_) => break,

@@ -17,10 +17,10 @@ fn constant_words(payload: &(dyn Any + Send)) -> Option<&'static str> {
 }
 
 /// A panic is logged as one line like all others.
-fn log_faults() {
-    std::panic::set_hook(Box::new(|fault| {
-        let place = fault.location().map(ToString::to_string);
-        let what = constant_words(fault.payload());
+fn log_panics() {
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map(ToString::to_string);
+        let what = constant_words(panic.payload());
         tracing::error!(place, what, "panic: this piece of work ends, everything else continues");
     }));
 }
@@ -34,7 +34,7 @@ pub fn start(config: &Log) {
     let layer = if config.json { layer.json().flatten_event(true).boxed() } else { layer.boxed() };
     // It fails only where one exists already, as in a test's process.
     if tracing_subscriber::registry().with(layer.with_filter(filter)).try_init().is_ok() {
-        log_faults();
+        log_panics();
     }
 }
 
@@ -44,8 +44,8 @@ mod tests {
 
     #[test]
     fn a_panics_formatted_message_is_not_logged() {
-        let words = |fault: fn()| {
-            let payload = std::panic::catch_unwind(fault).expect_err("a fault");
+        let words = |panicking: fn()| {
+            let payload = std::panic::catch_unwind(panicking).expect_err("a panic");
             constant_words(payload.as_ref())
         };
         assert_eq!(words(|| panic!("an invariant")), Some("an invariant"));

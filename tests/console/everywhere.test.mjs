@@ -32,11 +32,11 @@ async function traffic() {
   on.receiver.behaviour.status = 204;
 }
 
-test("15: each page, light and dark, on a phone and on a desk: axe finds nothing serious, and nothing is cut off", async () => {
+test("Each page, light and dark, on small and large screens: axe finds nothing serious, and nothing is cut off", async () => {
   mkdirSync(OUTPUT, { recursive: true });
   for (const [name, [hash, ready]] of Object.entries(PAGES)) {
-    const { page, faults, close, expect } = await on.open(hash, { key: name === "sign-in" ? null : OPERATOR });
-    // Signing in asks who comes without a key.
+    const { page, errors, close, expect } = await on.open(hash, { key: name === "sign-in" ? null : OPERATOR });
+    // The sign-in page calls whoami without a key.
     if (name === "sign-in") expect(/401/);
     if (name === "activity") {
       await page.locator(".live.live").waitFor();
@@ -55,13 +55,13 @@ test("15: each page, light and dark, on a phone and on a desk: axe finds nothing
     }
     await page.setViewportSize({ width: 3840, height: 2160 });
     assert.equal(await ready(page).isVisible(), true, `${name} in 4K`);
-    assert.deepEqual(faults, [], name);
+    assert.deepEqual(errors, [], name);
     await close();
   }
 });
 
-test("15: a key is kept in session storage only, and never in an address", async () => {
-  const { page, faults, close, expect } = await on.open("", { key: null });
+test("A key is kept in session storage only, and never in an address", async () => {
+  const { page, errors, close, expect } = await on.open("", { key: null });
   expect(/401/);
   await page.getByLabel("Key").fill("phk_nobody");
   await page.keyboard.press("Enter");
@@ -75,11 +75,11 @@ test("15: a key is kept in session storage only, and never in an address", async
   await page.getByRole("button", { name: "Sign out" }).click();
   await page.getByLabel("Key").waitFor();
   assert.equal(await page.evaluate((own) => JSON.stringify(sessionStorage).includes(own), on.key), false);
-  assert.deepEqual(faults, []);
+  assert.deepEqual(errors, []);
   await close();
 });
 
-test("15: an account's key sees its account only, and a link opens the page for one account", async () => {
+test("An account's key sees its account only, and a link opens the page for one account", async () => {
   await fill(on.node, on.receiver, "other");
   const own = await on.open("#account=other&page=templates");
   await own.page.getByText("This key opens the account").waitFor();
@@ -87,12 +87,12 @@ test("15: an account's key sees its account only, and a link opens the page for 
   await own.page.getByText("Team chat").first().waitFor();
   await own.page.goto(`${on.node.url}/console${at("keys")}`);
   await own.page.getByText("This page is for the operator").waitFor();
-  assert.deepEqual(own.faults, []);
+  assert.deepEqual(own.errors, []);
   await own.close();
   const operator = await on.open("#account=other", { key: OPERATOR });
   await operator.page.getByText("Team chat").first().waitFor();
   await eventually(async () => assert.equal(await operator.page.getByLabel("Account").inputValue(), "other"));
-  assert.deepEqual(operator.faults, []);
+  assert.deepEqual(operator.errors, []);
   await operator.close();
   const revoked = await accountKey(on.node);
   const gone = await on.open(at("templates"), { key: revoked });
@@ -113,7 +113,7 @@ test("15: an account's key sees its account only, and a link opens the page for 
   await gone.close();
 });
 
-test("15: only the origins that the operator lists may frame it", async () => {
+test("Only the origins that the operator lists may frame it", async () => {
   const outside = createServer((_, response) => response.setHeader("content-type", "text/html").end(`<iframe src="${framed.url}/console"></iframe>`));
   await new Promise((done) => outside.unref().listen(0, "127.0.0.1", done));
   const origin = `http://127.0.0.1:${outside.address().port}`;
@@ -131,16 +131,16 @@ test("15: only the origins that the operator lists may frame it", async () => {
   await new Promise((done) => outside.close(done));
 });
 
-test("15: /console/ is the same page", async () => {
-  const { page, faults, close } = await on.open("", { key: null });
+test("/console/ is the same page", async () => {
+  const { page, errors, close } = await on.open("", { key: null });
   await page.goto(`${on.node.url}/console/${at("templates")}`);
   await page.getByLabel("Key").waitFor();
   assert.equal(page.url(), `${on.node.url}/console${at("templates")}`);
-  assert.deepEqual(faults.filter((fault) => !fault.includes("401")), []);
+  assert.deepEqual(errors.filter((error) => !error.includes("401")), []);
   await close();
 });
 
-test("15: on a node without a key no page of a stranger acts as the operator", async () => {
+test("On a node without a key no page of a stranger acts as the operator", async () => {
   const keyless = await startNode({ POSTHASTE_AUTH__OPERATOR_KEY: "" });
   const { port } = new URL(keyless.url);
   // The stranger's name leads to this machine: what a name server of its own would say.
@@ -170,8 +170,8 @@ test("15: on a node without a key no page of a stranger acts as the operator", a
   await new Promise((done) => outside.close(done));
 });
 
-test("a writer's journey from signing in to a delivered test, by keyboard alone", async () => {
-  const { page, faults, close, expect } = await on.open("", { key: null });
+test("A writer's journey from signing in to a delivered test, by keyboard alone", async () => {
+  const { page, errors, close, expect } = await on.open("", { key: null });
   expect(/401/);
   const press = (name) => page.keyboard.press(name);
   const focused = () => page.evaluate(() => {
@@ -237,8 +237,8 @@ test("a writer's journey from signing in to a delivered test, by keyboard alone"
   await page.waitForFunction(() => [...document.querySelectorAll(".test button")].some((own) => own.textContent.includes("Send test") && !own.disabled));
   await walkTo("Send test");
   await press("Enter");
-  await page.locator(".test .verdict").getByText("Delivered", { exact: true }).waitFor();
+  await page.locator(".test .result").getByText("Delivered", { exact: true }).waitFor();
   assert.deepEqual(JSON.parse(on.receiver.received.find((own) => own.path === "/night").body), { text: "Hello Nora Vale" });
-  assert.deepEqual(faults, []);
+  assert.deepEqual(errors, []);
   await close();
 });

@@ -25,7 +25,7 @@ async function load(path) {
   return import(`data:text/javascript;base64,${Buffer.from(text).toString("base64")}`);
 }
 
-test("a finding's line and column are an offset, in characters as the node counts them", async () => {
+test("A finding's line and column are an offset, in characters as the node counts them", async () => {
   const { offsetOf, placed } = await load("findings.ts");
   const text = "a😀b\n{{x}}\n";
   assert.deepEqual([[1, 1], [1, 3], [2, 1], [2, 3], [3, 1], [9, 9]].map(([line, column]) => offsetOf(text, line, column)), [0, 3, 5, 7, 11, 11]);
@@ -42,7 +42,7 @@ test("a finding's line and column are an offset, in characters as the node count
   assert.deepEqual(found("ab", 1, 3), ["", undefined]);
 });
 
-test("a pointer is found in a JSON text, however it is written", async () => {
+test("A pointer is found in a JSON text, however it is written", async () => {
   const { pointed } = await load("findings.ts");
   const text = '{"a/b": [1, {"c~": "x,}\\""}, true],\n "d": {"a": {"d": 2}}}';
   for (const [pointer, expected] of [
@@ -60,7 +60,7 @@ test("a pointer is found in a JSON text, however it is written", async () => {
   for (const broken of ["", "{", '{"a', '{"a":', "[1,", "]", '{"a" 1}']) pointed(broken, "/a/b");
 });
 
-test("a filter is taken apart into conditions that can be judged alone", async () => {
+test("A filter is taken apart into conditions that can be checked alone", async () => {
   const { conditions, valueAt, written } = await load("filter.ts");
   const where = { rental: { id: ["r1"], "a/b": ["x"] }, $or: [{ a: [1] }, { b: [2] }], inquiry: { cost: [{ numeric: [">", 1000] }] } };
   assert.deepEqual(
@@ -79,7 +79,7 @@ test("a filter is taken apart into conditions that can be judged alone", async (
   assert.equal(written({ a: ["x: y, z"] }), '{"a": ["x: y, z"]}');
 });
 
-test("a tag is inserted in the form that its place needs", async () => {
+test("A tag is inserted in the form that its place needs", async () => {
   const { insertion } = await load("place.ts");
   const tag = { tag: "*|GUEST:NAME|*", path: "guest.name" };
   for (const [format, before, after, expected] of [
@@ -98,7 +98,7 @@ test("a tag is inserted in the form that its place needs", async () => {
   }
 });
 
-test("two texts are compared line by line, and none of either is left out", async () => {
+test("Two texts are compared line by line, and none of either is left out", async () => {
   const { compared } = await load("parts/conflict.ts");
   const lines = compared("a\nmine\nc", "a\ntheirs\nmore\nc");
   assert.deepEqual(lines.map(({ kind, text }) => `${kind} ${text}`), ["same a", "theirs theirs", "theirs more", "mine mine", "same c"]);
@@ -106,7 +106,7 @@ test("two texts are compared line by line, and none of either is left out", asyn
   assert.equal(compared(many("a"), many("b")).length, 2_000, "long texts are bounded work");
 });
 
-test("each way in which a test can fail has a meaning for who set the trigger up", async () => {
+test("Each outcome of a failed test has an explanation for the owner of the trigger", async () => {
   const { MEANINGS } = await load("meanings.ts");
   const source = readFileSync(resolve(root, "src/model/outcome.rs"), "utf8");
   const words = [...source.matchAll(/Self::\w+ => "(\w+)"/g)].map(([, word]) => word);

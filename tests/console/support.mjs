@@ -50,10 +50,10 @@ export async function freePort() {
 /** A Redis server on this port, which keeps nothing. */
 export async function startRedis(port) {
   const child = spawn("redis-server", ["--port", String(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"], { stdio: ["ignore", "pipe", "inherit"] });
-  await new Promise((told, failed) => {
-    child.stdout.on("data", (chunk) => String(chunk).includes("Ready to accept connections") && told());
-    child.on("error", failed);
-    child.on("exit", (code) => failed(new Error(`redis-server ended with ${code}`)));
+  await new Promise((resolve, reject) => {
+    child.stdout.on("data", (chunk) => String(chunk).includes("Ready to accept connections") && resolve());
+    child.on("error", reject);
+    child.on("exit", (code) => reject(new Error(`redis-server ended with ${code}`)));
   });
   const stop = () =>
     new Promise((done) => {
@@ -105,15 +105,15 @@ export async function startNode(settings = {}) {
     ...settings,
   };
   const child = spawn(BINARY, ["serve"], { cwd: resolve(root, "target/console"), env: environment, stdio: ["ignore", "pipe", "inherit"] });
-  const url = await new Promise((told, failed) => {
+  const url = await new Promise((resolve, reject) => {
     let text = "";
     child.stdout.on("data", (chunk) => {
       text += chunk;
       const found = /listening on (http:\/\/[\d.:]+)/.exec(text);
-      if (found) told(found[1]);
+      if (found) resolve(found[1]);
     });
-    child.on("exit", (code) => failed(new Error(`the node ended with ${code} before it listened: ${text}`)));
-    setTimeout(() => failed(new Error("the node does not listen")), DEADLINE_MS).unref();
+    child.on("exit", (code) => reject(new Error(`the node ended with ${code} before it listened: ${text}`)));
+    setTimeout(() => reject(new Error("the node does not listen")), DEADLINE_MS).unref();
   });
   const call = async (method, path, body, key = OPERATOR, headers = {}) => {
     const response = await fetch(url + path, {
@@ -189,16 +189,16 @@ export async function openPage(browser, node, options = {}) {
   const own = await browser.newContext({ viewport: { width: 1440, height: 900 }, permissions: ["clipboard-read", "clipboard-write"], ...context });
   own.setDefaultTimeout(DEADLINE_MS);
   const page = await own.newPage();
-  const faults = [];
+  const errors = [];
   const expected = [];
   page.on("console", (message) => {
     if (message.type() !== "error") return;
-    if (!expected.some((pattern) => pattern.test(message.text()))) faults.push(`console: ${message.text()} ${message.location().url}`);
+    if (!expected.some((pattern) => pattern.test(message.text()))) errors.push(`console: ${message.text()} ${message.location().url}`);
   });
-  page.on("pageerror", (error) => faults.push(`page: ${error.stack}`));
+  page.on("pageerror", (error) => errors.push(`page: ${error.stack}`));
   page.on("request", (request) => {
-    if (!request.url().startsWith(node.url) && !request.url().startsWith("data:")) faults.push(`off the origin: ${request.url()}`);
-    if (key && request.url().includes(key)) faults.push(`the key in an address: ${request.url()}`);
+    if (!request.url().startsWith(node.url) && !request.url().startsWith("data:")) errors.push(`off the origin: ${request.url()}`);
+    if (key && request.url().includes(key)) errors.push(`the key in an address: ${request.url()}`);
   });
   await page.addInitScript(() => {
     addEventListener("securitypolicyviolation", (event) => console.error(`policy: ${event.violatedDirective} ${event.blockedURI} ${event.sample}`));
@@ -207,8 +207,8 @@ export async function openPage(browser, node, options = {}) {
   await page.goto(`${node.url}/console${hash}`);
   return {
     page,
-    faults,
-    /** The browser itself reports responses that are no success; those that a test causes are not faults. */
+    errors,
+    /** The browser itself reports responses that are no success; those that a test causes are not errors. */
     expect: (...patterns) => expected.push(...patterns),
     close: () => own.close(),
   };

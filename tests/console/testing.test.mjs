@@ -18,8 +18,8 @@ async function paste(page, data) {
 
 const plain = (text) => text.replace(/\s+/g, " ");
 
-test("8: the filter's verdict per condition, and the rendered request with its secrets hidden", async () => {
-  const { page, faults, close } = await on.open(trigger("housekeeping"));
+test("The filter's result per condition, and the rendered request with its secrets hidden", async () => {
+  const { page, errors, close } = await on.open(trigger("housekeeping"));
   await paste(page, { inquiry: { id: "48213", cost: 2000, arrive: "2026-08-14" }, rental: { id: "r1" }, guest: { name: "Nora & Co" } });
   await page.waitForFunction(() => document.querySelector("[aria-label='The request']")?.textContent.includes("<guest>Nora &amp; Co</guest>"));
   await page.getByText("This sample fires it.").waitFor();
@@ -37,14 +37,14 @@ test("8: the filter's verdict per condition, and the rendered request with its s
   const one = ["✓ inquiry.cost holds 2000", "✗ rental.id does not hold \"r2\""];
   await eventually(async () => assert.deepEqual((await conditions.allInnerTexts()).map(plain), one));
   await page.getByText("its filter does not hold, at /rental/id").waitFor();
-  assert.deepEqual(faults, []);
+  assert.deepEqual(errors, []);
   await close();
 });
 
-test("8: a test goes through the real path, with status and duration, and says what a failure means", async () => {
-  const { page, faults, close } = await on.open(trigger("housekeeping"));
+test("A test goes through the real path, with status and duration, and says what a failure means", async () => {
+  const { page, errors, close } = await on.open(trigger("housekeeping"));
   const send = page.getByRole("button", { name: "Send test", exact: true });
-  const result = page.locator(".test .verdict");
+  const result = page.locator(".test .result");
   await paste(page, { inquiry: { cost: 1 }, rental: { id: "r1" }, guest: { name: "Sent" } });
   await send.click();
   await result.getByText("Delivered", { exact: true }).waitFor();
@@ -62,12 +62,12 @@ test("8: a test goes through the real path, with status and duration, and says w
   on.receiver.behaviour.status = 204;
   await overwrite(page, filter(page), "{}");
   await eventually(async () => assert.equal(await send.isDisabled(), true, "a test sends what is saved"));
-  assert.deepEqual(faults, []);
+  assert.deepEqual(errors, []);
   await close();
 });
 
-test("9: the filter editor shows the interface's mistakes at their pointer", async () => {
-  const { page, faults, close } = await on.open(trigger("housekeeping"));
+test("The filter editor shows the interface's mistakes at their pointer", async () => {
+  const { page, errors, close } = await on.open(trigger("housekeeping"));
   await filter(page).waitFor();
   const save = page.getByRole("button", { name: "Save changes", exact: true });
   await overwrite(page, filter(page), '{"inquiry": {"cost": [1],\n "nights": [{"numerc": [">", 3]}]}}');
@@ -92,12 +92,12 @@ test("9: the filter editor shows the interface's mistakes at their pointer", asy
   await on.node.call("POST", `/v1/accounts/${ACCOUNT}/triggers/housekeeping/test`, {});
   assert.equal(on.receiver.received.at(-1).headers["x-team"], "linen and keys");
   assert.ok(on.receiver.received.at(-1).headers["webhook-signature"], "it still signs");
-  assert.deepEqual(faults, []);
+  assert.deepEqual(errors, []);
   await close();
 });
 
-test("a new trigger is made on the page, and its header's value is in no draft", async () => {
-  const { page, faults, close } = await on.open(trigger(""));
+test("A new trigger is made on the page, and its header's value is in no draft", async () => {
+  const { page, errors, close } = await on.open(trigger(""));
   await page.getByLabel("Name", { exact: true }).fill("Crème brûlée!");
   assert.equal(await page.getByLabel("Id", { exact: true }).inputValue(), "creme-brulee");
   await page.getByLabel("When this event comes").fill("guest.*");
@@ -112,7 +112,7 @@ test("a new trigger is made on the page, and its header's value is in no draft",
   await page.getByText("Trigger saved").waitFor();
   await eventually(async () => assert.equal(await page.getByLabel("Value of header 1").inputValue(), "", "it is never shown again"));
   await page.getByRole("button", { name: "Send test", exact: true }).click();
-  await page.locator(".test .verdict").getByText("Delivered", { exact: true }).waitFor();
+  await page.locator(".test .result").getByText("Delivered", { exact: true }).waitFor();
   assert.equal(on.receiver.received.at(-1).headers["x-token"], "hunter2");
   await page.getByRole("button", { name: "Rotate", exact: true }).click();
   await page.getByRole("dialog").getByRole("button", { name: "Rotate" }).click();
@@ -124,7 +124,7 @@ test("a new trigger is made on the page, and its header's value is in no draft",
   await page.getByRole("heading", { name: "Triggers" }).waitFor();
   await page.getByRole("link", { name: "Housekeeping" }).first().waitFor();
   assert.equal(await page.getByText("Crème brûlée!").count(), 0);
-  assert.deepEqual(faults, []);
+  assert.deepEqual(errors, []);
   await close();
 });
 
@@ -134,8 +134,8 @@ async function shell(command) {
   return stdout;
 }
 
-test("10: each action can be copied as curl, which does the same and holds no key", async () => {
-  const { page, faults, close } = await on.open(trigger("bookkeeping"));
+test("Each action can be copied as curl, which does the same and holds no key", async () => {
+  const { page, errors, close } = await on.open(trigger("bookkeeping"));
   const copied = async (name) => {
     // The notice of the copy before may still be there, so it says nothing of this one.
     await page.evaluate(() => navigator.clipboard.writeText(""));
@@ -153,12 +153,12 @@ test("10: each action can be copied as curl, which does the same and holds no ke
   assert.equal((await on.node.call("GET", `/v1/accounts/${ACCOUNT}/triggers/bookkeeping`)).name, "O'Brien's books");
   const sent = on.receiver.received.length;
   const test = await copied("Copy “Send test” as curl");
-  const told = JSON.parse(await shell(test));
-  assert.equal(told.delivered, true, JSON.stringify(told));
+  const shellResult = JSON.parse(await shell(test));
+  assert.equal(shellResult.delivered, true, JSON.stringify(shellResult));
   assert.equal(on.receiver.received.length, sent + 1);
   // Every button that calls the node has its curl beside it.
   const bare = await page.locator(".action > button:not(.curl)").evaluateAll((all) => all.filter((own) => !own.parentElement.querySelector(".curl")).map((own) => own.textContent));
   assert.deepEqual(bare, []);
-  assert.deepEqual(faults, []);
+  assert.deepEqual(errors, []);
   await close();
 });

@@ -9,8 +9,8 @@ const on = setUp();
 const inquiry = (id) => ({ ...event("inquiry.created", { guest: { name: "hunter2" }, inquiry: { nights: 1 } }), id });
 const rows = (page) => page.locator(".firings tbody tr");
 
-test("11: activity is live, filtered by an address, pausable, and shows nothing of the data", async () => {
-  const { page, faults, close } = await on.open(`#account=${ACCOUNT}&page=activity`, { key: OPERATOR });
+test("Activity is live, filtered by an address, pausable, and shows nothing of the data", async () => {
+  const { page, errors, close } = await on.open(`#account=${ACCOUNT}&page=activity`, { key: OPERATOR });
   await page.locator(".live.live").waitFor();
   await on.node.call("POST", "/v1/events", inquiry("first"));
   await rows(page).first().waitFor();
@@ -42,25 +42,25 @@ test("11: activity is live, filtered by an address, pausable, and shows nothing 
   await rows(page).first().waitFor();
   assert.deepEqual(await page.locator(".firings .badge").allInnerTexts(), ["server_error"]);
   on.receiver.behaviour.status = 204;
-  assert.deepEqual(faults, []);
+  assert.deepEqual(errors, []);
   await close();
 });
 
-test("11: more than a page shows in time is said to be skipped", async () => {
+test("Lines that arrive faster than the page shows them are counted as skipped", async () => {
   const slow = await startNode({ POSTHASTE_ACTIVITY__LINES_PER_S_MAX: "10" });
   await fill(slow, on.receiver);
-  const { page, faults, close } = await on.open(`#account=${ACCOUNT}&page=activity`, { node: slow, key: OPERATOR });
+  const { page, errors, close } = await on.open(`#account=${ACCOUNT}&page=activity`, { node: slow, key: OPERATOR });
   await page.locator(".live.live").waitFor();
   await slow.call("POST", "/v1/events", Array.from({ length: 400 }, (_, i) => inquiry(`many-${i}`)));
   await page.locator(".skipped").first().waitFor();
   assert.match(await page.locator(".skipped").first().innerText(), /^[\d,]+ firings? (was|were) skipped/);
   assert.ok((await rows(page).count()) <= 300);
-  assert.deepEqual(faults, []);
+  assert.deepEqual(errors, []);
   await close();
   await slow.stop();
 });
 
-test("11: an account's key sees activity only where the operator says so", async () => {
+test("An account's key sees activity only where the operator says so", async () => {
   for (const [allowed, settings] of [
     [false, {}],
     [true, { POSTHASTE_ACTIVITY__FOR_ACCOUNTS: "true" }],
@@ -68,7 +68,7 @@ test("11: an account's key sees activity only where the operator says so", async
     const own = await startNode(settings);
     await fill(own, on.receiver);
     await fill(own, on.receiver, "other");
-    const { page, faults, close } = await on.open(`#account=${ACCOUNT}&page=activity`, { node: own, key: await accountKey(own) });
+    const { page, errors, close } = await on.open(`#account=${ACCOUNT}&page=activity`, { node: own, key: await accountKey(own) });
     if (allowed) {
       await page.locator(".live.live").waitFor();
       await own.call("POST", "/v1/events", { ...inquiry("1"), account: "other" });
@@ -80,20 +80,20 @@ test("11: an account's key sees activity only where the operator says so", async
       assert.equal(await page.getByRole("link", { name: "Activity" }).count(), 0);
     }
     assert.equal(await page.getByRole("link", { name: "Keys" }).count(), 0);
-    assert.deepEqual(faults, []);
+    assert.deepEqual(errors, []);
     await close();
     await own.stop();
   }
 });
 
-test("12: destinations, sorted by trouble, with queue, oldest wait and drops by reason", async () => {
+test("Destinations, sorted by trouble, with queue, oldest wait and drops by reason", async () => {
   const small = await startNode({ POSTHASTE_DISPATCH__CONNECTIONS_PER_DESTINATION: "1", POSTHASTE_DISPATCH__QUEUE_PER_DESTINATION: "2" });
   const silent = await startReceiver();
   await fill(small, on.receiver);
   silent.behaviour.silent = true;
   const base = `/v1/accounts/${ACCOUNT}/triggers`;
   await small.call("PUT", `${base}/silent`, { event: "guest.*", template: "team-chat", url: `${silent.url}/` });
-  const { page, faults, close } = await on.open(`#account=${ACCOUNT}&page=destinations`, { node: small, key: OPERATOR });
+  const { page, errors, close } = await on.open(`#account=${ACCOUNT}&page=destinations`, { node: small, key: OPERATOR });
   await page.getByText("No destination is live").waitFor();
   await small.call("POST", "/v1/events", inquiry("1"));
   await small.call("POST", "/v1/events", Array.from({ length: 9 }, (_, i) => ({ ...event("guest.created", {}), id: `s${i}` })));
@@ -106,7 +106,7 @@ test("12: destinations, sorted by trouble, with queue, oldest wait and drops by 
     assert.match(texts[0], /queue_full \d/);
     assert.match(texts[1], /fine 0 0 — delivered 1/);
   });
-  assert.deepEqual(faults, []);
+  assert.deepEqual(errors, []);
   await close();
   await Promise.all([small.stop(), silent.stop()]);
 });
@@ -125,7 +125,7 @@ async function saidOnEveryPage(page, text) {
 
 const templates = `#account=${ACCOUNT}&page=templates`;
 
-test("13: that the node is stopping stands at the top of every page, and that it is gone", async () => {
+test("Every page says at its top that the node is stopping, and then that it is gone", async () => {
   // It goes on stopping for as long as the one attempt lasts, which the test ends.
   const long = { POSTHASTE_DISPATCH__DRAIN_MS: "600000", POSTHASTE_DISPATCH__ATTEMPT_TIMEOUT_MS: "600000" };
   const [own, silent] = [await startNode(long), await startReceiver()];
@@ -145,7 +145,7 @@ test("13: that the node is stopping stands at the top of every page, and that it
   await close();
 });
 
-test("13: that the node is full stands at the top of every page, until it is not", async () => {
+test("Every page says at its top that the node is full, until it is not", async () => {
   // One event that waits behind another one's attempt fills it, for as long as its destination does not count as stalled.
   const full = {
     POSTHASTE_INGEST__EVENTS_IN_FLIGHT_MAX: "1",
@@ -157,7 +157,7 @@ test("13: that the node is full stands at the top of every page, until it is not
   const [own, silent] = [await startNode(full), await startReceiver()];
   await fill(own, silent);
   silent.behaviour.silent = true;
-  const { page, faults, close } = await on.open(templates, { node: own, key: OPERATOR });
+  const { page, errors, close } = await on.open(templates, { node: own, key: OPERATOR });
   await page.getByRole("heading", { name: "Templates" }).waitFor();
   await own.call("POST", "/v1/events", inquiry("1"));
   await eventually(() => assert.equal(silent.received.length, 1));
@@ -167,12 +167,12 @@ test("13: that the node is full stands at the top of every page, until it is not
   silent.respond();
   await waiting;
   await said.waitFor({ state: "detached" });
-  assert.deepEqual(faults, []);
+  assert.deepEqual(errors, []);
   await close();
   await Promise.all([own.stop(), silent.stop()]);
 });
 
-test("13: that Redis is unavailable stands at the top of every page, until it is back", async () => {
+test("Every page says at its top that Redis is unavailable, until it is back", async () => {
   const port = await freePort();
   let redis = await startRedis(port);
   const own = await startNode({ POSTHASTE_STORE__URL: `redis://127.0.0.1:${port}` });
@@ -190,8 +190,8 @@ test("13: that Redis is unavailable stands at the top of every page, until it is
   await redis.stop();
 });
 
-test("14: keys are created, shown once, and revoked, by scope", async () => {
-  const { page, faults, close } = await on.open(`#account=${ACCOUNT}&page=keys`, { key: OPERATOR });
+test("Keys are created, shown once, and revoked, by scope", async () => {
+  const { page, errors, close } = await on.open(`#account=${ACCOUNT}&page=keys`, { key: OPERATOR });
   for (const scope of ["account", "producer", "operator"]) {
     await page.getByLabel("Scope").selectOption(scope);
     await page.getByLabel("Name", { exact: true }).fill(`made for ${scope}`);
@@ -210,6 +210,6 @@ test("14: keys are created, shown once, and revoked, by scope", async () => {
     await row.waitFor({ state: "detached" });
     await assert.rejects(on.node.call("GET", "/v1/whoami", undefined, key), /401/);
   }
-  assert.deepEqual(faults, []);
+  assert.deepEqual(errors, []);
   await close();
 });

@@ -17,8 +17,8 @@ async function saved(id) {
   return on.node.call("GET", `/v1/accounts/${ACCOUNT}/templates/${id}`);
 }
 
-test("1: a new template starts from a preset chosen by receiver, never from an empty box", async () => {
-  const { page, faults, close } = await on.open(`#account=${ACCOUNT}&page=templates`);
+test("A new template starts from a preset chosen by receiver, never from an empty box", async () => {
+  const { page, errors, close } = await on.open(`#account=${ACCOUNT}&page=templates`);
   await page.getByRole("link", { name: "New template" }).click();
   await page.getByRole("heading", { name: "New template" }).waitFor();
   assert.equal(await page.locator("ph-editor").count(), 0, "no empty box");
@@ -38,12 +38,12 @@ test("1: a new template starts from a preset chosen by receiver, never from an e
   const { id, body } = await saved(await page.getByLabel("Id", { exact: true }).inputValue());
   assert.ok(body.length > 0);
   await eventually(() => assert.ok(page.url().includes(`id=${id}`), "it has an address now"));
-  assert.deepEqual(faults, []);
+  assert.deepEqual(errors, []);
   await close();
 });
 
-test("2: the dictionary is searched, and a click inserts the form that the place needs", async () => {
-  const { page, faults, close } = await on.open(template("team-chat"));
+test("The dictionary is searched, and a click inserts the form that the place needs", async () => {
+  const { page, errors, close } = await on.open(template("team-chat"));
   await preview(page).waitFor();
   const search = page.getByLabel("Search the dictionary");
   await search.fill("guest email");
@@ -63,12 +63,12 @@ test("2: the dictionary is searched, and a click inserts the form that the place
     await tag.click();
     await eventually(async () => assert.equal(await written(page), expected, before));
   }
-  assert.deepEqual(faults, []);
+  assert.deepEqual(errors, []);
   await close();
 });
 
-test("2: completion after {{ and *|", async () => {
-  const { page, faults, close } = await on.open(template("team-chat"));
+test("Completion after {{ and *|", async () => {
+  const { page, errors, close } = await on.open(template("team-chat"));
   await preview(page).waitFor();
   for (const [typed, option, expected] of [
     ['{"a": "*|guest:na', "GUEST:NAME", '{"a": "*|GUEST:NAME|*'],
@@ -81,12 +81,12 @@ test("2: completion after {{ and *|", async () => {
     await choice.click();
     await eventually(async () => assert.ok((await written(page)).startsWith(expected), await written(page)));
   }
-  assert.deepEqual(faults, []);
+  assert.deepEqual(errors, []);
   await close();
 });
 
-test("3: the preview follows each key; while the text is broken the last good one stays, greyed", async () => {
-  const { page, faults, close } = await on.open(template("team-chat"));
+test("The preview follows each key; while the text is broken the last good one stays, greyed", async () => {
+  const { page, errors, close } = await on.open(template("team-chat"));
   await preview(page).waitFor();
   await write(page, '{"guest": "*|GUEST:NAME|*"}');
   await page.getByText('{"guest": "Nora Vale"}').waitFor();
@@ -96,12 +96,12 @@ test("3: the preview follows each key; while the text is broken the last good on
   assert.equal(await preview(page).innerText(), '{"guest": "Nora Vale"}');
   await page.keyboard.press("Backspace");
   await page.locator(".preview:not(.stale)").waitFor();
-  assert.deepEqual(faults, []);
+  assert.deepEqual(errors, []);
   await close();
 });
 
-test("4: findings are squiggles and a list with place and cure, and a suggestion applies with one click", async () => {
-  const { page, faults, close } = await on.open(template("team-chat"));
+test("Findings are squiggles and a list with position and fix, and a suggestion applies with one click", async () => {
+  const { page, errors, close } = await on.open(template("team-chat"));
   await preview(page).waitFor();
   await write(page, '{\n  "guest": "*|GUEST:NMAE|*"\n}');
   const finding = page.locator(".findings li.error");
@@ -118,12 +118,12 @@ test("4: findings are squiggles and a list with place and cure, and a suggestion
   await page.getByText('"guest": "Nora Vale"').waitFor();
   assert.equal(await written(page), '{\n  "guest": "*|GUEST:NAME|*"\n}');
   await finding.waitFor({ state: "detached" });
-  assert.deepEqual(faults, []);
+  assert.deepEqual(errors, []);
   await close();
 });
 
-test("5: the sample is chosen by event type, pasted or nasty, and remembered with the template", async () => {
-  const { page, faults, close } = await on.open(template("housekeeping"));
+test("The sample is chosen by event type, pasted or an edge case, and remembered with the template", async () => {
+  const { page, errors, close } = await on.open(template("housekeeping"));
   await preview(page).waitFor();
   const type = page.getByLabel("Event type");
   await eventually(async () => assert.equal(await type.inputValue(), "booking.confirmed", "that of the trigger which uses it"));
@@ -148,12 +148,12 @@ test("5: the sample is chosen by event type, pasted or nasty, and remembered wit
   await page.reload();
   await page.getByText("<guest>Kept</guest>").waitFor();
   assert.equal(await kind.inputValue(), "pasted");
-  assert.deepEqual(faults, []);
+  assert.deepEqual(errors, []);
   await close();
 });
 
-test("6: drafts are kept, leaving warns, and a draft can be thrown away", async () => {
-  const { page, faults, close } = await on.open(template("bookkeeping"));
+test("Drafts are kept, leaving warns, and a draft can be discarded", async () => {
+  const { page, errors, close } = await on.open(template("bookkeeping"));
   await preview(page).waitFor();
   const before = (await saved("bookkeeping")).body;
   await write(page, "draft=*|GUEST:NAME|*");
@@ -167,23 +167,23 @@ test("6: drafts are kept, leaving warns, and a draft can be thrown away", async 
   await question.getByRole("button", { name: "Leave" }).click();
   await page.getByRole("heading", { name: "Triggers" }).waitFor();
   await page.goBack();
-  await page.getByText("This is your draft of before").waitFor();
+  await page.getByText("Your unsaved draft was restored").waitFor();
   await page.getByText("draft=Nora").waitFor();
-  const warned = new Promise((told) => page.once("dialog", (dialog) => told(dialog.type()) || dialog.accept()));
+  const warned = new Promise((resolve) => page.once("dialog", (dialog) => resolve(dialog.type()) || dialog.accept()));
   await editor(page).click();
   await page.keyboard.type("x");
   await page.reload();
   assert.equal(await warned, "beforeunload");
-  await page.getByText("This is your draft of before").waitFor();
-  await page.getByRole("button", { name: "Throw it away" }).click();
+  await page.getByText("Your unsaved draft was restored").waitFor();
+  await page.getByRole("button", { name: "Discard the draft" }).click();
   await eventually(async () => assert.equal(await written(page), before));
   assert.equal((await saved("bookkeeping")).body, before, "nothing was saved");
-  assert.deepEqual(faults, []);
+  assert.deepEqual(errors, []);
   await close();
 });
 
-test("6: where somebody else saved meanwhile, both texts are shown and neither is lost", async () => {
-  const { page, faults, close, expect } = await on.open(template("bookkeeping"));
+test("If somebody else saved meanwhile, both texts are shown and neither is lost", async () => {
+  const { page, errors, close, expect } = await on.open(template("bookkeeping"));
   expect(/412/);
   await preview(page).waitFor();
   const theirs = { name: "Bookkeeping", format: "form", body: "theirs=*|GUEST:NAME|*" };
@@ -191,19 +191,19 @@ test("6: where somebody else saved meanwhile, both texts are shown and neither i
   await write(page, "mine=*|GUEST:NAME|*");
   await page.getByText("mine=Nora").waitFor();
   await page.getByRole("button", { name: "Save changes", exact: true }).click();
-  await page.getByRole("heading", { name: "Somebody else saved this meanwhile" }).waitFor();
+  await page.getByRole("heading", { name: "Someone else has saved this meanwhile" }).waitFor();
   assert.match(await page.getByLabel("Yours", { exact: true }).innerText(), /mine=\*\|GUEST:NAME/);
   assert.match(await page.getByLabel("Saved meanwhile", { exact: true }).innerText(), /theirs=\*\|GUEST:NAME/);
   assert.equal((await saved("bookkeeping")).body, theirs.body, "theirs is not overwritten");
-  await page.getByRole("button", { name: "Save mine over it" }).click();
+  await page.getByRole("button", { name: "Overwrite with mine" }).click();
   await page.getByText("Template saved").waitFor();
   assert.equal((await saved("bookkeeping")).body, "mine=*|GUEST:NAME|*");
-  assert.deepEqual(faults, []);
+  assert.deepEqual(errors, []);
   await close();
 });
 
-test("7: what check refuses can't be saved, and who uses the template is said before", async () => {
-  const { page, faults, close } = await on.open(template("team-chat"));
+test("A template that the check refuses can't be saved, and the page lists the triggers that use it", async () => {
+  const { page, errors, close } = await on.open(template("team-chat"));
   await preview(page).waitFor();
   await page.getByText("Used by 1 trigger").waitFor();
   assert.equal(await page.getByRole("link", { name: "Team chat" }).getAttribute("href"), `#account=${ACCOUNT}&page=trigger&id=team-chat`);
@@ -217,6 +217,6 @@ test("7: what check refuses can't be saved, and who uses the template is said be
   await page.keyboard.press("Control+s");
   await page.getByText("so it can't be saved yet").waitFor();
   assert.equal((await saved("team-chat")).body, before);
-  assert.deepEqual(faults, []);
+  assert.deepEqual(errors, []);
   await close();
 });

@@ -143,7 +143,7 @@ async fn a_dropped_firing_is_sent_with_its_reason() {
 
 /// A trigger whose filter takes more steps than it may is named with the reason, also where nothing else fires.
 #[actix_rt::test]
-async fn a_filter_that_costs_too_much_is_told() {
+async fn a_filter_that_costs_too_much_is_reported() {
     let (node, receiver) = (Node::start(&[]).await, Receiver::start());
     let numeric: Vec<Value> = (0..900).map(|n| json!({"numeric": [">", 10_000 + n]})).collect();
     let url = receiver.url("/");
@@ -158,7 +158,7 @@ async fn a_filter_that_costs_too_much_is_told() {
 
 /// What has waited for too long in the journal is told as it is dropped.
 #[actix_rt::test]
-async fn what_has_expired_is_told() {
+async fn expired_deliveries_are_reported() {
     let one = [
         ("POSTHASTE_STORE__SURVIVES", "process"),
         ("POSTHASTE_JOURNAL__AGE_MAX_S", "1"),

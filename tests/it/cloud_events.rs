@@ -65,7 +65,7 @@ async fn attributes_reach_templates_in_every_mode() {
 }
 
 #[actix_rt::test]
-async fn a_cloud_event_in_plain_json_is_told_its_content_type() {
+async fn a_cloud_event_sent_as_plain_json_is_rejected_with_its_media_type() {
     let node = Node::start(&[]).await;
     for body in [cloud_event("1"), json!([cloud_event("1")])] {
         let reply = node.post("/v1/events", &body).await;

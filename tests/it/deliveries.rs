@@ -126,16 +126,16 @@ async fn outcomes_are_counted_and_the_next_delivery_arrives() {
     node.set_up("t", &json_template(), json!({"event": "*", "url": receiver.url("/")})).await;
     let mut arrived = 0;
     for (behaviour, outcome) in [
-        (Behaviour::Answer(204), "delivered"),
-        (Behaviour::Answer(302), "redirect"),
-        (Behaviour::Answer(404), "client_error"),
-        (Behaviour::Answer(500), "server_error"),
+        (Behaviour::Respond(204), "delivered"),
+        (Behaviour::Respond(302), "redirect"),
+        (Behaviour::Respond(404), "client_error"),
+        (Behaviour::Respond(500), "server_error"),
         (Behaviour::AnswerAndClose, "delivered"),
         (Behaviour::Silence, "timeout_response"),
         (Behaviour::HangUp, "connection_lost_after_send"),
         (Behaviour::Reset, "connection_lost_after_send"),
         (Behaviour::Nonsense, "bad_answer"),
-        (Behaviour::Answer(200), "delivered"),
+        (Behaviour::Respond(200), "delivered"),
     ] {
         let metric = format!("posthaste_attempts_total{{outcome=\"{outcome}\"}}");
         let before = node.metric(&metric).await;

@@ -56,7 +56,7 @@ async fn a_request_that_fires_much_delays_no_other_account() {
         other.wait_for(50).await;
         let fired = node.metric("posthaste_firings_matched_total").await;
         assert_eq!(fired, 50.0 + 88.0, "what the account may hold, and not all");
-        flood.behave(Behaviour::Answer(200));
+        flood.behave(Behaviour::Respond(200));
     };
     futures_util::future::join(posted, others).await;
     assert_eq!((flood.wait_for(1_000).await.len(), other.received().len()), (1_000, 50));
@@ -92,7 +92,7 @@ async fn an_account_over_its_share_is_refused_and_a_later_try_succeeds() {
         let reply = node.post("/v1/events", &two).await;
         assert_eq!((reply.problem(), reply.header("retry-after").as_str()), ((429, "engine_full".into()), "1"));
         assert_eq!(node.metric("posthaste_events_accepted_total").await, 1.0);
-        receiver.behave(Behaviour::Answer(200));
+        receiver.behave(Behaviour::Respond(200));
         two
     };
     let ((), two) = futures_util::future::join(first, second).await;
@@ -193,7 +193,7 @@ async fn a_test_has_its_turn_before_the_queue_is_empty() {
     let test = node.post("/v1/accounts/own/triggers/t/test", &sample);
     let release = async {
         node.wait_for_metric("posthaste_queue_depth", 50.0).await;
-        receiver.behave(Behaviour::Answer(200));
+        receiver.behave(Behaviour::Respond(200));
     };
     let (reply, ()) = futures_util::future::join(test, release).await;
     assert_eq!(reply.json()["delivered"], true, "{}", reply.json());
@@ -204,7 +204,7 @@ async fn a_test_has_its_turn_before_the_queue_is_empty() {
     assert!(place.is_some_and(|place| place < 5), "it was {place:?}");
 }
 
-/// A destination that never answers takes all of its account's permits: the account's other destination is served all the
+/// A destination that never responds takes all of its account's permits: the account's other destination is served all the
 /// same, as soon as the first one is found to be stalled, and not only when its attempts end.
 #[actix_rt::test]
 async fn a_silent_destination_holds_up_no_other_of_its_account() {
@@ -234,7 +234,7 @@ async fn a_silent_destination_holds_up_no_other_of_its_account() {
     silent.behave(Behaviour::HangUp);
 }
 
-/// More destinations than may be live take turns: none is dropped, also where the first to come never answer.
+/// More destinations than may be live take turns: none is dropped, also where the first to come never respond.
 #[actix_rt::test]
 async fn more_destinations_than_may_be_live_are_all_served() {
     let node = Node::start(&[

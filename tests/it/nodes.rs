@@ -17,7 +17,7 @@ async fn wait_for_status(node: &Node, path: &str, status: u16) -> crate::support
         if reply.status == status {
             return reply;
         }
-        assert!(std::time::Instant::now() < deadline, "{path} answers {}: {}", reply.status, reply.json());
+        assert!(std::time::Instant::now() < deadline, "{path} responds {}: {}", reply.status, reply.json());
         tokio::time::sleep(std::time::Duration::from_millis(2)).await;
     }
 }
@@ -94,8 +94,8 @@ fn write_what_no_node_can_use(cli: impl Fn(&[&str]) -> String) {
         ("trigger", "t", r#"{"id":"t","event":"*","template":"w","url":"ftp://h/"}"#),
     ] {
         let script = ["--eval", "src/store/redis/write.lua", "{posthaste}:meta", ","];
-        let answer = cli(&[&script[..], &["put", kind, "default", id, json]].concat());
-        assert!(answer.starts_with("written"), "{answer}");
+        let response = cli(&[&script[..], &["put", kind, "default", id, json]].concat());
+        assert!(response.starts_with("written"), "{response}");
     }
 }
 

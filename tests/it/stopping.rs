@@ -41,7 +41,7 @@ async fn a_stop_under_load_sends_all_that_was_accepted() {
     while shared.gate.is_open() {
         crate::support::paused().await;
     }
-    receiver.behave(Behaviour::Answer(200));
+    receiver.behave(Behaviour::Respond(200));
     assert_eq!(stopping.await.expect("stopped").unsent, 0);
     let counted = shared.metrics.render();
     let counted: Vec<_> = counted.lines().filter(|line| line.contains("_total") && !line.ends_with(" 0")).collect();

@@ -190,7 +190,7 @@ async fn remove<T: Record>(store: &Store, account: &AccountId, id: &str) {
 }
 
 async fn get<T: Record>(store: &Store, account: Option<&AccountId>, id: &str) -> Option<StoredRecord<T>> {
-    store.get(account, id).await.expect("an answer")
+    store.get(account, id).await.expect("a response")
 }
 
 async fn ids<T: Record>(
@@ -216,7 +216,7 @@ macro_rules! conforms {
                 writes::preconditions_hold_or_nothing_is_done,
                 writes::revisions_grow_over_all_records,
                 writes::a_template_in_use_stays,
-                writes::the_sink_hears_all_in_order_before_the_answer,
+                writes::the_sink_hears_all_in_order_before_the_response,
                 writes::no_update_is_lost_between_writers,
                 writes::only_one_of_many_creates,
                 records::accounts_are_those_that_hold_something,

@@ -72,9 +72,9 @@ fn expected(ids: impl IntoIterator<Item = usize>) -> Vec<String> {
 }
 
 /// The ids of entries in a response of Redis.
-fn entry_ids(answer: &str) -> Vec<&str> {
+fn entry_ids(response: &str) -> Vec<&str> {
     let is_id = |line: &&str| line.contains('-') && line.bytes().all(|b| b.is_ascii_digit() || b == b'-');
-    answer.lines().filter(is_id).collect()
+    response.lines().filter(is_id).collect()
 }
 
 /// How many entries are in the streams of a server.

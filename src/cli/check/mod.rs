@@ -17,12 +17,12 @@ use crate::templating::{self, Diagnostic, Severity, TagLookup, TemplateLimits};
 use files::TemplateFile;
 
 /// Checks everything.
-pub(super) fn run(words: &CheckArguments) -> ExitCode {
+pub(super) fn run(arguments: &CheckArguments) -> ExitCode {
     let mut findings = CheckFindings::default();
-    let config = check_settings(&words.settings, &mut findings);
+    let config = check_settings(&arguments.settings, &mut findings);
     let dictionary = check_files(&config, &mut findings);
     let mut templates = 0;
-    for file in files::find(&words.files) {
+    for file in files::find(&arguments.files) {
         match file {
             Ok(file) => {
                 templates += 1;

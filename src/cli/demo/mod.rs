@@ -38,10 +38,10 @@ level = "warn"
 "#;
 
 /// Runs the tour.
-pub(super) fn run(words: &DemoArguments) -> ExitCode {
+pub(super) fn run(arguments: &DemoArguments) -> ExitCode {
     let config = settings();
     log::start(&config.log);
-    match actix_rt::System::new().block_on(show(config, words.keep)) {
+    match actix_rt::System::new().block_on(show(config, arguments.keep)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             complain(&error.to_string());

@@ -91,7 +91,7 @@ pub(super) fn read(
         None => return Err(NotAnExport::NoMark(MARK)),
     }
     let mut reader = ExportReader { quotas: quotas.clone(), document: ImportFile::default(), mistakes: Vec::new() };
-    let twice = "this name stands twice in its object; leave one of them out";
+    let twice = "this name is repeated in its object; leave one of them out";
     let repeated = repeated_members(text, &[]).into_iter();
     let repeated = repeated.map(|pointer| FieldError::new(pointer, "repeated_key", twice)).collect();
     reader.refuse((0, 0, 0), "", Some(repeated), "");
@@ -307,15 +307,15 @@ mod tests {
 
     #[test]
     fn every_mistake_is_reported_with_its_position() {
-        let mut faulty = account("a");
-        faulty["templates"][0]["format"] = "yaml".into();
-        faulty["triggers"][0]["url"] = "ftp://x/".into();
-        faulty["triggers"].as_array_mut().expect("a list").push(json!(1));
+        let mut invalid = account("a");
+        invalid["templates"][0]["format"] = "yaml".into();
+        invalid["triggers"][0]["url"] = "ftp://x/".into();
+        invalid["triggers"].as_array_mut().expect("a list").push(json!(1));
         let mut twice = account("b");
         let again = twice["templates"][0].clone();
         twice["templates"].as_array_mut().expect("a list").push(again);
         let document = json!({MARK: 1, "more": 1,
-                              "accounts": [faulty, twice, account("b"), {"account": "c d", "templates": 1}]});
+                              "accounts": [invalid, twice, account("b"), {"account": "c d", "templates": 1}]});
         let (_, mistakes) = read_value(document, None).expect("an export");
         for begin in [
             "/more: ",

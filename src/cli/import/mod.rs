@@ -39,12 +39,12 @@ struct ImportTotals {
 }
 
 /// Reads the file into the store.
-pub(super) fn run(words: &ImportArguments) -> ExitCode {
-    let config = match words.settings.begin() {
+pub(super) fn run(arguments: &ImportArguments) -> ExitCode {
+    let config = match arguments.settings.begin() {
         Ok(config) => config,
         Err(code) => return code,
     };
-    match actix_rt::System::new().block_on(import(words, &config)) {
+    match actix_rt::System::new().block_on(import(arguments, &config)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             complain(&error.to_string());
@@ -53,11 +53,12 @@ pub(super) fn run(words: &ImportArguments) -> ExitCode {
     }
 }
 
-async fn import(words: &ImportArguments, config: &Config) -> Result<(), CommandError> {
-    let name = if words.file == Path::new("-") { "standard input".into() } else { words.file.display().to_string() };
-    let text = read(&words.file).map_err(|source| CommandError::File { name: name.clone(), source })?;
+async fn import(arguments: &ImportArguments, config: &Config) -> Result<(), CommandError> {
+    let name =
+        if arguments.file == Path::new("-") { "standard input".into() } else { arguments.file.display().to_string() };
+    let text = read(&arguments.file).map_err(|source| CommandError::File { name: name.clone(), source })?;
     let dictionary = config.dictionary.load().map_err(CommandError::Dictionary)?;
-    let (document, mistakes) = document::read(&text, words.account.as_ref(), &config.store.quotas)
+    let (document, mistakes) = document::read(&text, arguments.account.as_ref(), &config.store.quotas)
         .map_err(|source| CommandError::Export { name: name.clone(), source })?;
     let mut findings = ImportFindings { mistakes, warnings: Vec::new() };
     findings.check(&document, &dictionary, config);

@@ -16,7 +16,7 @@ pub(super) use receipt::ReceivedPost;
 pub(super) use receiver::{Behaviour, PostCallback, Receiver};
 
 /// Prints what arrives.
-pub(super) fn run(words: &ReceiveArguments) -> ExitCode {
+pub(super) fn run(arguments: &ReceiveArguments) -> ExitCode {
     actix_rt::System::new().block_on(async {
         let stop = match signals::stop_signal() {
             Ok(stop) => stop,
@@ -25,31 +25,31 @@ pub(super) fn run(words: &ReceiveArguments) -> ExitCode {
                 return ExitCode::FAILURE;
             }
         };
-        let unheard = Arc::new(Notify::new());
+        let output_closed = Arc::new(Notify::new());
         let behaviour = Behaviour {
-            status: words.status,
-            delay: Duration::from_millis(words.delay_ms),
+            status: arguments.status,
+            delay: Duration::from_millis(arguments.delay_ms),
             threads: std::thread::available_parallelism().map_or(1, usize::from),
         };
-        let receiver = match Receiver::start(words.listen, behaviour, show(words, &unheard)) {
+        let receiver = match Receiver::start(arguments.listen, behaviour, show(arguments, &output_closed)) {
             Ok(receiver) => receiver,
             Err(error) => {
-                complain(&format!("can't listen on {}: {error}", words.listen));
+                complain(&format!("can't listen on {}: {error}", arguments.listen));
                 return ExitCode::FAILURE;
             }
         };
         let listening = format!("listening on http://{}", receiver.address());
-        if words.json {
+        if arguments.json {
             report(&listening)
         } else {
             say(&listening)
         }
         tokio::select! {
             _ = stop => {}
-            () = unheard.notified() => {}
+            () = output_closed.notified() => {}
         }
         let received = receiver.stop().await;
-        match (words.quiet, words.json) {
+        match (arguments.quiet, arguments.json) {
             (true, true) => {
                 let _ = try_say_exactly(&format!("{{\"received\":{received}}}"));
             }
@@ -61,16 +61,16 @@ pub(super) fn run(words: &ReceiveArguments) -> ExitCode {
 }
 
 /// Prints each POST. Ends the command once its output is closed.
-fn show(words: &ReceiveArguments, unheard: &Arc<Notify>) -> Option<PostCallback> {
-    if words.quiet {
+fn show(arguments: &ReceiveArguments, output_closed: &Arc<Notify>) -> Option<PostCallback> {
+    if arguments.quiet {
         return None;
     }
-    let (json, unheard) = (words.json, Arc::clone(unheard));
+    let (json, output_closed) = (arguments.json, Arc::clone(output_closed));
     Some(Arc::new(move |receipt: ReceivedPost| {
         let printed =
             if json { try_say_exactly(&receipt.json().to_string()) } else { try_say(&format!("{}\n", receipt.text())) };
         if printed.is_err() {
-            unheard.notify_one();
+            output_closed.notify_one();
         }
     }))
 }

@@ -23,7 +23,7 @@ fn messages(texts: &[(&str, &str)]) -> Vec<String> {
 }
 
 #[test]
-fn each_mistake_is_named_with_its_line_and_cure() {
+fn each_mistake_is_named_with_its_line_and_fix() {
     let nothing = ("", "");
     let second = attribute(nothing);
     let two = |a: &str, b: &str| format!("{a}{b}");

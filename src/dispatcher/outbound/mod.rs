@@ -10,7 +10,7 @@
 //!   └── flow::turnstile: new connections of a thread begin a few at a time
 //! ```
 
-mod answer;
+mod client_response;
 mod consent;
 mod deadlines;
 mod habit;

@@ -58,7 +58,7 @@ impl ConnectionPool {
         };
         carrier.write_all(PLACEHOLDER).await?;
         carrier.flush().await?;
-        let reusable = read_answer(&mut carrier).await? && !closes;
+        let reusable = read_response(&mut carrier).await? && !closes;
         if reusable {
             self.idle.borrow_mut().push_back(carrier);
         } else {
@@ -99,14 +99,14 @@ impl ConnectionPool {
 }
 
 /// Reads the short response to its end. Returns whether the connection can be used again.
-async fn read_answer(carrier: &mut BoxedStream) -> io::Result<bool> {
-    let mut answered = false;
+async fn read_response(carrier: &mut BoxedStream) -> io::Result<bool> {
+    let mut responded = false;
     poll_fn(|cx| {
         loop {
             match poll_read(carrier, cx)? {
                 Poll::Ready(0) => return Poll::Ready(Ok(false)),
-                Poll::Ready(_) => answered = true,
-                Poll::Pending if answered => return Poll::Ready(Ok(true)),
+                Poll::Ready(_) => responded = true,
+                Poll::Pending if responded => return Poll::Ready(Ok(true)),
                 Poll::Pending => return Poll::Pending,
             }
         }

@@ -18,7 +18,7 @@ use actix_rt::net::{ActixStream, Ready};
 use futures_util::future::LocalBoxFuture;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::answer::Answer;
+use super::client_response::ClientResponse;
 use super::habit::ClosedConnection;
 use super::peer::{Peer, ReusedConnection};
 use super::post::OutgoingPost;
@@ -42,7 +42,7 @@ enum StreamState {
     /// The response is being read. The rest of the request, if any, is discarded.
     Receiving,
     /// The response is complete; the client is reading its short form.
-    Answering(Answer),
+    Responding(ClientResponse),
 }
 
 /// A connection that carries one request after the other.
@@ -201,7 +201,7 @@ impl Stream {
     }
 
     /// The response is complete: prepares its short form for the client.
-    fn answer(&mut self, whole_request_sent: bool) {
+    fn respond(&mut self, whole_request_sent: bool) {
         let now = Instant::now();
         let status = self.response.status().unwrap_or_default();
         self.usable_for = match self.response.reuse() {
@@ -210,7 +210,7 @@ impl Stream {
         };
         self.idle_since = Some(now);
         let allowed = self.peer.asks_for_consent.then(|| self.response.allowed_origin());
-        self.state = StreamState::Answering(Answer::new(status, self.usable_for.is_zero(), allowed));
+        self.state = StreamState::Responding(ClientResponse::new(status, self.usable_for.is_zero(), allowed));
     }
 
     /// The connection broke before the response was complete.
@@ -258,11 +258,11 @@ impl AsyncWrite for Stream {
                         || own.outgoing.as_ref().is_some_and(|outgoing| outgoing.has_begun());
                     ready!(own.poll_unsent(begun, error, cx))?;
                     if own.response.is_over() {
-                        own.answer(false);
+                        own.respond(false);
                     }
                 }
                 // The receiver reads no more of the request.
-                StreamState::Receiving | StreamState::Answering(_) => return Poll::Ready(Ok(bytes.len())),
+                StreamState::Receiving | StreamState::Responding(_) => return Poll::Ready(Ok(bytes.len())),
             }
         }
     }
@@ -277,7 +277,7 @@ impl AsyncWrite for Stream {
         };
         ready!(own.poll_unsent(true, error, cx))?;
         if own.response.is_over() {
-            own.answer(false);
+            own.respond(false);
         }
         Poll::Ready(Ok(()))
     }
@@ -301,14 +301,14 @@ impl AsyncRead for Stream {
                 StreamState::Sending { .. } => {
                     own.peer.current.enter(AttemptPhase::Response);
                     ready!(own.poll_receive(cx))?;
-                    own.answer(true);
+                    own.respond(true);
                 }
                 StreamState::Receiving => {
                     ready!(own.poll_receive(cx))?;
-                    own.answer(false);
+                    own.respond(false);
                 }
-                StreamState::Answering(answer) => {
-                    if answer.give(buffer) {
+                StreamState::Responding(response) => {
+                    if response.give(buffer) {
                         own.state = StreamState::Idle;
                     }
                     return Poll::Ready(Ok(()));

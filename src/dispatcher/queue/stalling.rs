@@ -1,4 +1,4 @@
-//! When a destination is stalled. What waits for it then delays nobody but itself.
+//! When a destination is stalled. What waits for it then delays no other destination.
 
 use std::rc::Rc;
 use std::time::{Duration, Instant};

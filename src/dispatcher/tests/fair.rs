@@ -16,7 +16,7 @@ impl Alone {
 async fn served(stream: &TcpStream, number: usize) -> Vec<String> {
     let mut bodies = Vec::new();
     for _ in 0..number {
-        answer(stream, 200).await;
+        respond(stream, 200).await;
         bodies.push(next_request(stream).await);
     }
     bodies
@@ -147,10 +147,10 @@ async fn without_a_free_connection_it_queues_and_with_a_full_queue_it_drops() {
         (body.as_str(), alone.metrics.deliveries.queue_depth.get(), alone.metrics.deliveries.queue_bytes.get()),
         ("first!", 2, 12)
     );
-    answer(&stream, 200).await;
+    respond(&stream, 200).await;
     for word in ["secnd!", "third!"] {
         assert_eq!(next_request(&stream).await, word, "on the open connection");
-        answer(&stream, 500).await;
+        respond(&stream, 500).await;
     }
     let mut outcomes = Vec::new();
     for report in reported {
@@ -182,11 +182,11 @@ async fn deliveries_over_a_triggers_rate_wait() {
     };
     let begun = Instant::now();
     let mut queued: Vec<InFlight> = (0..25).map(|number| rated(&number.to_string())).collect();
-    let (admission, mut answered) = alone.admission();
+    let (admission, mut responded) = alone.admission();
     queued[24].permit = Some(Permit::Request(admission, alone.gate.charge_default()));
     queued.push(alone.of("own", &port, "other").0);
     dispatcher.send(DeliveriesRouted(queued)).await.expect("it lives");
-    assert!(answered.try_recv().is_ok(), "it delays no producer");
+    assert!(responded.try_recv().is_ok(), "it delays no producer");
     let (stream, first) = port.request().await;
     let mut bodies = vec![first];
     bodies.extend(served(&stream, 25).await);

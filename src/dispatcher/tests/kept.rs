@@ -12,8 +12,8 @@ struct Asked {
 }
 
 impl AttemptJournal for Asked {
-    fn begin(&self, kept: JournaledFiring) -> Option<Rc<AttemptGroup>> {
-        kept.take();
+    fn begin(&self, firing: JournaledFiring) -> Option<Rc<AttemptGroup>> {
+        firing.take();
         let group = Rc::<AttemptGroup>::default();
         self.asked.send(Rc::clone(&group)).expect("the test lives");
         Some(group)
@@ -46,20 +46,20 @@ async fn an_attempt_whose_record_cannot_be_written_holds_up_no_producer() {
     let (alone, port) = (Alone::new(), Port::open().await);
     let (queue, mut asks) = queue(&alone, &port, Duration::from_secs(60));
     let entry = Arc::new(EndedFirings::default());
-    let (admission, mut answered) = alone.admission();
+    let (admission, mut responded) = alone.admission();
     let (mut queued, reported) = alone.queued(&port, "one");
     queued.permit = Some(Permit::Request(admission, alone.gate.charge_default()));
-    queued.kept = Some(JournaledFiring::new(Arc::clone(&entry) as _, 3));
+    queued.journaled = Some(JournaledFiring::new(Arc::clone(&entry) as _, 3));
     queue.take(vec![queued]);
     let turn = soon(asks.recv()).await.expect("asked");
-    assert!(answered.try_recv().is_err(), "it is about to begin");
+    assert!(responded.try_recv().is_err(), "it is about to begin");
     turn.set(AttemptStart::Later);
-    soon(answered).await.expect("a response").expect("it was accepted");
+    soon(responded).await.expect("a response").expect("it was accepted");
     assert_eq!(alone.metrics.deliveries.attempts_in_flight.get(), 0);
     turn.set(AttemptStart::Now);
     let (stream, body) = port.request().await;
     assert_eq!(body, "one!");
-    answer(&stream, 200).await;
+    respond(&stream, 200).await;
     assert_eq!(outcome(soon(reported).await.expect("a report")), Outcome::Delivered);
     assert_eq!(*entry.0.lock().expect("whole"), Vec::<u32>::new());
 }
@@ -73,7 +73,8 @@ async fn what_waits_too_long_ends_without_an_attempt() {
     let old = Instant::now().checked_sub(Duration::from_secs(61)).expect("the machine runs for longer");
     let kept = |word: &str, index: u32, accepted_at: Instant| {
         let (mut queued, reported) = alone.queued(&port, word);
-        (queued.accepted_at, queued.kept) = (accepted_at, Some(JournaledFiring::new(Arc::clone(&entry) as _, index)));
+        (queued.accepted_at, queued.journaled) =
+            (accepted_at, Some(JournaledFiring::new(Arc::clone(&entry) as _, index)));
         (queued, reported)
     };
     let (first, _first) = kept("first", 0, Instant::now());

@@ -12,7 +12,7 @@ fn respond_to_all(port: Port) {
                 while stream.readable().await.is_ok() {
                     match stream.try_read(&mut part) {
                         Ok(0) => return,
-                        Ok(read) if part[..read].ends_with(b"!") => answer(&stream, 200).await,
+                        Ok(read) if part[..read].ends_with(b"!") => respond(&stream, 200).await,
                         _ => {}
                     }
                 }
@@ -35,7 +35,7 @@ async fn one_more_destination_waits_until_another_is_idle() {
     for port in [0, 0, 0, 1, 2] {
         let (stream, body) = ports[port].request().await;
         assert_eq!(body, format!("to-{port}!"));
-        answer(&stream, 200).await;
+        respond(&stream, 200).await;
         streams.push(stream);
         assert!(alone.metrics.deliveries.destinations.get() <= 2);
     }

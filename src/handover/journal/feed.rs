@@ -342,7 +342,7 @@ impl Firings for RecoveredFirings {
             return FiringStep::Done;
         }
         let Some(charge) = self.reserved.take_one() else { return FiringStep::Blocked };
-        let Some((trigger, kept)) = self.firings.next() else { return FiringStep::Done };
+        let Some((trigger, journaled)) = self.firings.next() else { return FiringStep::Done };
         let index = self.feed.live.index();
         let found = index.trigger(&self.account, &trigger).filter(|found| found.enabled);
         let sends_there = |found: &&Arc<crate::live::LiveTrigger>| {
@@ -359,7 +359,7 @@ impl Firings for RecoveredFirings {
             target: live.target.clone(),
             template: index.template(&self.account, &live.template),
             charge: Some(charge),
-            kept: Some(kept),
+            journaled: Some(journaled),
             report: None,
         })
     }

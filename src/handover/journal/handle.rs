@@ -38,14 +38,14 @@ pub(super) struct JournalHandle {
 }
 
 impl EventJournal for JournalHandle {
-    fn keep(&self) -> Arc<dyn AcceptJournal> {
+    fn accept_journal(&self) -> Arc<dyn AcceptJournal> {
         let acceptor = Arc::new(Mutex::new(Acceptor::new(Arc::clone(&self.shared.journal))));
         lock(&self.shared.acceptors).push(Arc::downgrade(&acceptor));
         let (shared, accounts) = (Arc::clone(&self.shared), Arc::clone(&self.accounts));
         Arc::new(AcceptHandle(Arc::new(ThreadAcceptor { acceptor, shared, accounts })))
     }
 
-    fn begin(&self) -> Rc<dyn AttemptJournal> {
+    fn attempt_journal(&self) -> Rc<dyn AttemptJournal> {
         let beginner = Arc::new(Mutex::new(Beginner::new(Arc::clone(&self.shared.journal))));
         lock(&self.shared.beginners).push(Arc::downgrade(&beginner));
         let (shared, next) = (Arc::clone(&self.shared), RefCell::default());
@@ -65,17 +65,29 @@ struct ThreadAcceptor {
 struct AcceptHandle(Arc<ThreadAcceptor>);
 
 impl AcceptJournal for AcceptHandle {
-    fn whole(&self, requests: &[Vec<PartToJournal<'_>>], admissions: Box<dyn Any + Send>) -> Vec<JournaledParts> {
-        self.0.whole(requests, admissions)
+    fn write_requests(
+        &self,
+        requests: &[Vec<PartToJournal<'_>>],
+        admissions: Box<dyn Any + Send>,
+    ) -> Vec<JournaledParts> {
+        self.0.write_requests(requests, admissions)
     }
 
-    fn request(&self) -> Box<dyn RequestJournal> {
-        Box::new(PendingRequest { lane: Arc::clone(&self.0), request: PartialRequest::default(), is_committed: false })
+    fn begin_request(&self) -> Box<dyn RequestJournal> {
+        Box::new(PendingRequest {
+            thread: Arc::clone(&self.0),
+            request: PartialRequest::default(),
+            is_committed: false,
+        })
     }
 }
 
 impl ThreadAcceptor {
-    fn whole(&self, requests: &[Vec<PartToJournal<'_>>], admissions: Box<dyn Any + Send>) -> Vec<JournaledParts> {
+    fn write_requests(
+        &self,
+        requests: &[Vec<PartToJournal<'_>>],
+        admissions: Box<dyn Any + Send>,
+    ) -> Vec<JournaledParts> {
         let (now_ms, mut shares) = (now_ms(), Vec::with_capacity(requests.iter().map(Vec::len).sum()));
         let charged: Vec<_> = requests.iter().map(|parts| self.charge(parts, &mut shares)).collect();
         let accepted = requests.iter().zip(&charged).filter(|(_, charged)| charged.is_ok());
@@ -83,7 +95,7 @@ impl ThreadAcceptor {
             return charged.into_iter().map(|charged| charged.map(|()| Vec::new())).collect();
         }
         let records = accepted.map(|(parts, _)| parts.iter().map(|part| record_of(part, now_ms)));
-        let written = lock(&self.acceptor).whole(records, shares, now_ms);
+        let written = lock(&self.acceptor).write_requests(records, shares, now_ms);
         let refused = written.map(|AcceptedRequests { listed, end }| {
             self.shared.report_bytes();
             self.shared.release(&[end], admissions);
@@ -121,7 +133,7 @@ impl ThreadAcceptor {
 
 #[derive(Debug)]
 struct PendingRequest {
-    lane: Arc<ThreadAcceptor>,
+    thread: Arc<ThreadAcceptor>,
     request: PartialRequest<File>,
     is_committed: bool,
 }
@@ -152,20 +164,20 @@ fn bytes_of(part: &PartToJournal<'_>) -> usize {
 impl RequestJournal for PendingRequest {
     fn add(&mut self, parts: &[PartToJournal<'_>]) -> Result<Vec<JournaledFirings>, Refusal> {
         let (mut shares, now_ms) = (Vec::with_capacity(parts.len()), now_ms());
-        self.lane.charge(parts, &mut shares)?;
+        self.thread.charge(parts, &mut shares)?;
         let records: Vec<AcceptedPart<'_>> = parts.iter().map(|part| record_of(part, now_ms)).collect();
-        let added = lock(&self.lane.acceptor).add(&mut self.request, &records, shares, now_ms);
+        let added = lock(&self.thread.acceptor).add(&mut self.request, &records, shares, now_ms);
         let listed = added.map_err(|error| self.failed(&error))?;
-        self.lane.shared.report_bytes();
+        self.thread.shared.report_bytes();
         Ok(listed.into_iter().map(|(entry, firings)| JournaledFirings::new(entry, firings)).collect())
     }
 
     fn commit(&mut self, admission: Box<dyn Any + Send>) -> Result<(), Refusal> {
-        let committed = lock(&self.lane.acceptor).commit(&mut self.request, now_ms());
+        let committed = lock(&self.thread.acceptor).commit(&mut self.request, now_ms());
         committed.map_err(|error| self.failed(&error))?;
         self.is_committed = true;
-        self.lane.shared.report_bytes();
-        self.lane.shared.release(self.request.ends(), admission);
+        self.thread.shared.report_bytes();
+        self.thread.shared.release(self.request.ends(), admission);
         Ok(())
     }
 }
@@ -173,7 +185,7 @@ impl RequestJournal for PendingRequest {
 impl PendingRequest {
     fn failed(&mut self, error: &std::io::Error) -> Refusal {
         self.request.abandon();
-        self.lane.failed(error)
+        self.thread.failed(error)
     }
 }
 
@@ -215,8 +227,8 @@ struct NextRecord {
 struct BeginHandle(Rc<AttemptRecorder>);
 
 impl AttemptJournal for BeginHandle {
-    fn begin(&self, kept: JournaledFiring) -> Option<Rc<AttemptGroup>> {
-        let (entry, index) = kept.take()?;
+    fn begin(&self, firing: JournaledFiring) -> Option<Rc<AttemptGroup>> {
+        let (entry, index) = firing.take()?;
         let firing = (entry.downcast::<LedgerEntry<File>>().ok()?, index);
         let mut next = self.0.next.borrow_mut();
         next.firings.push(firing);

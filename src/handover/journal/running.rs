@@ -118,7 +118,7 @@ impl Journal {
     }
 
     /// The journal as the stages use it.
-    pub fn keeping(&self) -> Arc<dyn EventJournal> {
+    pub fn event_journal(&self) -> Arc<dyn EventJournal> {
         Arc::clone(&self.handle) as _
     }
 

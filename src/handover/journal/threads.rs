@@ -41,7 +41,7 @@ pub(super) struct JournalContext {
     failures: AtomicUsize,
     wake: Mutex<Sender<KeeperMessage>>,
     /// With `power`: to the threads that sync.
-    answers: Option<Mutex<Sender<SyncWaiter>>>,
+    responses: Option<Mutex<Sender<SyncWaiter>>>,
     begins: Option<Mutex<Sender<SyncWaiter>>>,
 }
 
@@ -65,7 +65,7 @@ pub(super) enum BegunResult {
 /// What waits for a sync.
 pub(super) enum SyncWaiter {
     /// A response: released when all these positions are durable.
-    Answer { ends: Vec<RecordsEnd<File>>, release: Box<dyn Any + Send> },
+    Response { ends: Vec<RecordsEnd<File>>, release: Box<dyn Any + Send> },
     /// Attempts, and who waits for their record.
     Begin { begun: BegunGroup<File>, ready: oneshot::Sender<BegunResult> },
     /// The journal ends.
@@ -93,7 +93,7 @@ impl Threads {
         metrics: Arc<Metrics>,
     ) -> io::Result<Self> {
         let (wake, woken) = channel();
-        let (answers, begins) = (syncs.then(channel), syncs.then(channel));
+        let (responses, begins) = (syncs.then(channel), syncs.then(channel));
         let keeper = Keeper::new(Arc::clone(&journal));
         let sender =
             |pair: &Option<(Sender<SyncWaiter>, _)>| pair.as_ref().map(|(sender, _)| Mutex::new(sender.clone()));
@@ -106,13 +106,13 @@ impl Threads {
             unwritable: AtomicBool::new(false),
             failures: AtomicUsize::new(0),
             wake: Mutex::new(wake),
-            answers: sender(&answers),
+            responses: sender(&responses),
             begins: sender(&begins),
         });
         shared.report();
         let own = Arc::downgrade(&shared);
         let mut threads = vec![spawn("journal", move || keep(keeper, &own, &woken))?];
-        for (name, pair) in [("journal-answers", answers), ("journal-begins", begins)] {
+        for (name, pair) in [("journal-responses", responses), ("journal-begins", begins)] {
             if let Some((sender, waiting)) = pair {
                 drop(sender);
                 let shared = Arc::downgrade(&shared);
@@ -124,7 +124,7 @@ impl Threads {
 
     /// Runs a last round and ends all threads.
     pub(super) fn stop(self) {
-        for sender in [&self.shared.answers, &self.shared.begins].into_iter().flatten() {
+        for sender in [&self.shared.responses, &self.shared.begins].into_iter().flatten() {
             let _ = lock(sender).send(SyncWaiter::Stop);
         }
         self.shared.wake_keeper(KeeperMessage::Stop);
@@ -175,8 +175,8 @@ impl JournalContext {
     /// Holds responses until the records up to these ends are durable, if the level demands it; otherwise releases them
     /// at once.
     pub(super) fn release(&self, ends: &[RecordsEnd<File>], release: Box<dyn Any + Send>) {
-        if let Some(answers) = &self.answers {
-            let _ = lock(answers).send(SyncWaiter::Answer { ends: ends.to_vec(), release });
+        if let Some(responses) = &self.responses {
+            let _ = lock(responses).send(SyncWaiter::Response { ends: ends.to_vec(), release });
         }
     }
 
@@ -272,7 +272,7 @@ fn segments(waiting: &[SyncWaiter]) -> BTreeMap<u64, Arc<Segment<File>>> {
     let mut segments = BTreeMap::new();
     for one in waiting {
         match one {
-            SyncWaiter::Answer { ends, .. } => {
+            SyncWaiter::Response { ends, .. } => {
                 segments.extend(ends.iter().map(|(segment, _)| (segment.number(), Arc::clone(segment))));
             }
             SyncWaiter::Begin { begun, .. } => {
@@ -288,11 +288,11 @@ fn segments(waiting: &[SyncWaiter]) -> BTreeMap<u64, Arc<Segment<File>>> {
 fn settle(waiting: SyncWaiter) -> Option<SyncWaiter> {
     let is_durable = |segment: &Segment<File>, end: u32| segment.synced.load(Ordering::SeqCst) >= end;
     match waiting {
-        SyncWaiter::Answer { ends, release } => {
+        SyncWaiter::Response { ends, release } => {
             // Records in a segment whose sync failed are durable once they are rewritten, which leaves that segment
             // unneeded.
             let is_safe = ends.iter().all(|(segment, end)| is_durable(segment, *end) || segment.is_dead());
-            (!is_safe).then_some(SyncWaiter::Answer { ends, release })
+            (!is_safe).then_some(SyncWaiter::Response { ends, release })
         }
         SyncWaiter::Begin { begun, ready } => {
             let done = if is_durable(&begun.segment, begun.end) {

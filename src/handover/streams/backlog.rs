@@ -154,8 +154,8 @@ impl Backlog {
                 Ok(()) if self.unavailable.swap(false, Ordering::Relaxed) => {
                     tracing::info!("Redis accepts deliveries again")
                 }
-                Err(trouble) if !self.unavailable.swap(true, Ordering::Relaxed) => {
-                    tracing::warn!(%trouble, "no events are accepted until Redis accepts deliveries again");
+                Err(error) if !self.unavailable.swap(true, Ordering::Relaxed) => {
+                    tracing::warn!(%error, "no events are accepted until Redis accepts deliveries again");
                 }
                 _ => {}
             }
@@ -275,14 +275,14 @@ async fn poll_streams(
             if probes.contains(&partition) { format!("{{posthaste:{partition}}}:trial") } else { String::new() };
         let words = [GROUP, PARKED, &trial, PROBE_KEPT_MS].into_iter().chain(accounts.iter().map(String::as_str));
         let words: Vec<&[u8]> = words.map(str::as_bytes).collect();
-        of_answer(streams.link.code_twice(poll, &key, &words).await?)
+        of_response(streams.link.code_twice(poll, &key, &words).await?)
     });
     join_all(looks).await.into_iter().collect()
 }
 
-fn of_answer(answer: Value) -> RedisResult<StreamPoll> {
+fn of_response(response: Value) -> RedisResult<StreamPoll> {
     let (length, oldest, pending, parked, refused, held, accounts): (_, String, _, Vec<Value>, _, _, _) =
-        FromRedisValue::from_redis_value(answer)?;
+        FromRedisValue::from_redis_value(response)?;
     let oldest_since = EntryId::read(&oldest).map(|EntryId(milliseconds, _)| milliseconds);
     let mut seen = StreamPoll { length, oldest_since, pending, parked: Vec::new(), refused, held, accounts };
     let mut parked = parked.into_iter();

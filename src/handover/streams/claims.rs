@@ -83,7 +83,7 @@ pub(super) struct ClaimWorker {
     source: Rc<StreamSource>,
     intake: Rc<Intake>,
     /// The key of the last response.
-    answer: String,
+    response: String,
     question: Cell<u64>,
     redeem: LuaScript,
     fetch: LuaScript,
@@ -103,9 +103,9 @@ struct ClaimBatch {
 impl ClaimWorker {
     /// The task that serves the claims of this source.
     pub(super) fn new(source: Rc<StreamSource>, intake: Rc<Intake>) -> Self {
-        let answer = format!("{{posthaste:{}}}:answer:{}", source.partition, crate::model::id::new_id());
+        let response = format!("{{posthaste:{}}}:answer:{}", source.partition, crate::model::id::new_id());
         let (redeem, fetch) = (LuaScript::new(REDEEM), LuaScript::new(FETCH));
-        Self { source, intake, answer, question: Cell::new(0), redeem, fetch, refused: Cell::new(false) }
+        Self { source, intake, response, question: Cell::new(0), redeem, fetch, refused: Cell::new(false) }
     }
 
     /// Serves requests: all that arrived during one round trip together. Entries that could not be left to others are
@@ -142,7 +142,7 @@ impl ClaimWorker {
         self.question.set(self.question.get() + 1);
         let question = self.question.get().to_string();
         claims.sort_by(|a, b| a.account.cmp(&b.account));
-        let mut words = vec![GROUP.to_owned(), self.answer.clone(), question];
+        let mut words = vec![GROUP.to_owned(), self.response.clone(), question];
         for of_account in claims.chunk_by(|a, b| a.account == b.account) {
             let name = of_account[0].account.as_ref().map_or("", AccountId::as_str);
             words.extend([name.to_owned(), of_account.len().to_string()]);
@@ -151,10 +151,10 @@ impl ClaimWorker {
         let words: Vec<&[u8]> = words.iter().map(String::as_bytes).collect();
         let mut logged = false;
         let won = loop {
-            let answer = self.intake.streams.link.code(&self.redeem, &self.source.stream, &words).await;
-            match answer.and_then(each_won) {
+            let response = self.intake.streams.link.code(&self.redeem, &self.source.stream, &words).await;
+            match response.and_then(each_won) {
                 Ok(won) if won.len() == claims.len() => break won,
-                Ok(won) => tracing::error!(answers = won.len(), "Redis responded for another number of entries"),
+                Ok(won) => tracing::error!(responses = won.len(), "Redis responded for another number of entries"),
                 Err(error) if !std::mem::replace(&mut logged, true) => {
                     tracing::warn!(%error, deliveries = claims.len(), "Redis does not redeem claims; their deliveries wait");
                 }
@@ -170,9 +170,9 @@ impl ClaimWorker {
     fn grant(&self, claim: ClaimRequest, won: bool) {
         self.intake.metrics.streams.redeemed.inc(if won { RedemptionResult::Won } else { RedemptionResult::Lost });
         match claim.action {
-            ClaimAction::Attempt(answer) => {
+            ClaimAction::Attempt(response) => {
                 // The requester has panicked; the delivery ends with it, as an attempt would.
-                let _ = answer.send(won);
+                let _ = response.send(won);
             }
             ClaimAction::Drop(reason, _place) if won => self.intake.metrics.deliveries.dropped.inc(reason),
             ClaimAction::Drop(..) | ClaimAction::Park(..) | ClaimAction::GiveBack => {}
@@ -251,8 +251,8 @@ impl ClaimWorker {
         let head = [GROUP.to_owned(), consumer.to_owned(), fetch.bytes.max(1).to_string()];
         let words: Vec<String> = head.into_iter().chain(lanes).collect();
         let words: Vec<&[u8]> = words.iter().map(String::as_bytes).collect();
-        let answer = self.intake.streams.link.code(&self.fetch, &self.source.stream, &words).await?;
-        let (more, fetched): (Vec<i64>, Value) = FromRedisValue::from_redis_value(answer)?;
+        let response = self.intake.streams.link.code(&self.fetch, &self.source.stream, &words).await?;
+        let (more, fetched): (Vec<i64>, Value) = FromRedisValue::from_redis_value(response)?;
         Ok((more.into_iter().map(|more| more == 1).collect(), entries(fetched)))
     }
 }
@@ -271,8 +271,8 @@ impl ClaimBatch {
 }
 
 /// Reads the response of the script: which claims were won.
-fn each_won(answer: Value) -> RedisResult<Vec<bool>> {
-    match answer {
+fn each_won(response: Value) -> RedisResult<Vec<bool>> {
+    match response {
         Value::Int(all) => Ok(vec![true; usize::try_from(all).unwrap_or_default()]),
         each => {
             let each: Vec<i64> = FromRedisValue::from_redis_value(each)?;

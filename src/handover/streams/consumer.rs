@@ -275,8 +275,8 @@ async fn ask(
     let (count, wait) = (count.to_string(), READ_BLOCKS_FOR.as_millis().to_string());
     let words = ["GROUP", GROUP, consumer, "COUNT", &count, "BLOCK", &wait, "STREAMS", &source.stream, ">"];
     let question = command("XREADGROUP", &words);
-    let answer = within(READ_BLOCKS_FOR + RESPONSE_WITHIN, question.query_async(connection)).await?;
-    Ok(of_one_stream(answer))
+    let response = within(READ_BLOCKS_FOR + RESPONSE_WITHIN, question.query_async(connection)).await?;
+    Ok(of_one_stream(response))
 }
 
 /// The keys of heartbeats of a stream's consumers.
@@ -295,9 +295,9 @@ async fn make_group(connection: &mut RedisConnection, source: &StreamSource) -> 
 }
 
 /// The entries in a response about one stream, in either version of the Redis protocol.
-fn of_one_stream(answer: Value) -> Vec<StreamEntry> {
+fn of_one_stream(response: Value) -> Vec<StreamEntry> {
     let of_pair = |parts: Vec<Value>| parts.into_iter().nth(1).map(entries).unwrap_or_default();
-    match answer {
+    match response {
         Value::Array(streams) => match streams.into_iter().next() {
             Some(Value::Array(parts)) => of_pair(parts),
             _ => Vec::new(),

@@ -114,7 +114,7 @@ impl Intake {
             accepted_at: read.accepted_at,
             permit: permit.map(Permit::Stream),
             claim: Some(claim.late(is_late)),
-            kept: None,
+            journaled: None,
             outstanding: self.gate.delivery(Some(bytes)),
             report,
         }

@@ -42,7 +42,7 @@ pub(super) fn document(calls: Vec<DescribedCall>, allow: impl Fn(&str) -> String
             "title": "Posthaste",
             "version": env!("CARGO_PKG_VERSION"),
             "license": {"name": "MIT", "identifier": "MIT"},
-            "description": "Events in; each customer's own template rendered; one HTTP POST out. Errors are problem \
+            "description": "Accepts events over HTTP, renders each customer's templates with them, and sends each result as one HTTP POST. Errors are problem \
                             documents (RFC 9457) with a stable `code`.",
         },
         "paths": paths,

@@ -231,6 +231,6 @@ mod tests {
         third.settle(false).await;
         assert!(!second.is_finished());
         first.settle(true).await;
-        assert_eq!(second.await.expect("an answer"), 1);
+        assert_eq!(second.await.expect("a response"), 1);
     }
 }

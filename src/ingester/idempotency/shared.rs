@@ -40,11 +40,11 @@ impl RedisWindow {
             group.iter().for_each(|mark| question(mark, &mut pipeline));
             async move { self.link.pipeline::<Vec<Value>>(&pipeline).await }
         });
-        let mut answers = Vec::new();
-        for answer in join_all(groups).await {
-            answers.extend(answer?);
+        let mut responses = Vec::new();
+        for response in join_all(groups).await {
+            responses.extend(response?);
         }
-        Ok(answers)
+        Ok(responses)
     }
 }
 
@@ -55,12 +55,12 @@ impl WindowStore for RedisWindow {
         claimant: &'a str,
     ) -> BoxFuture<'a, Result<Vec<ClaimResult>, WindowUnavailable>> {
         async move {
-            let answers = self.ask(marks, |mark, pipeline| {
+            let responses = self.ask(marks, |mark, pipeline| {
                 pipeline.add_command(set(mark, claimant, CLAIMED_FOR)).arg("NX");
                 pipeline.cmd("GET").arg(key(mark));
             });
-            let answers = answers.await.map_err(|error| unavailable(&error))?;
-            Ok(answers.chunks(2).map(|answer| standing(answer, claimant)).collect())
+            let responses = responses.await.map_err(|error| unavailable(&error))?;
+            Ok(responses.chunks(2).map(|response| standing(response, claimant)).collect())
         }
         .boxed()
     }
@@ -90,8 +90,8 @@ impl WindowStore for RedisWindow {
 
 /// Interprets the responses to `SET … NX` and `GET`. A claim that was requested again, because the first response was
 /// lost, is recognized as our own by its value.
-fn standing(answer: &[Value], claimant: &str) -> ClaimResult {
-    match answer {
+fn standing(response: &[Value], claimant: &str) -> ClaimResult {
+    match response {
         [Value::Okay, _] => ClaimResult::Claimed,
         [_, Value::BulkString(value)] if value == claimant.as_bytes() => ClaimResult::Claimed,
         [_, Value::BulkString(value)] if value == SEEN.as_bytes() => ClaimResult::Seen,

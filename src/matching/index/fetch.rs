@@ -9,9 +9,19 @@ use crate::matching::program::Op;
 /// The operations that an evaluation begins with.
 const OPERATIONS: usize = 3;
 
+/// The bytes of a line of a processor's cache.
+const LINE_BYTES: usize = 64;
+
 /// Has what begins here fetched; it is not read.
 pub(super) fn ahead<T>(place: &T) {
     prefetch_index(std::slice::from_ref(place), 0);
+}
+
+/// The same for a row of at most this many items. How many there are is not read: that would be waited for.
+pub(super) fn row<T>(row: &[T], items_max: usize) {
+    if let Some(items_of_a_line) = LINE_BYTES.checked_div(size_of::<T>()) {
+        (0..items_max).step_by(items_of_a_line.max(1)).for_each(|at| prefetch_index(row, at));
+    }
 }
 
 /// The same for the operations of a pattern.

@@ -18,16 +18,16 @@ pub(super) const PART_MIN: usize = 3;
 /// See [`PART_MIN`].
 pub(super) const PART_MAX: usize = 4;
 
-/// How many slots affixes of one path, kind and length are counted by.
+/// How many slots affixes of one path, kind and length are counted by, at each of their ends.
 pub(super) const AFFIX_SLOTS: usize = 64;
 
-/// The slot of an affix: of its first two and last two bytes, in which affixes of one shape are alike and other texts
-/// are not.
-pub(super) fn affix_slot(affix: &[u8]) -> usize {
+/// The slots of an affix: of its first two and of its last two bytes. Affixes of one shape are alike in one of them, and
+/// other texts are not, whatever the number in their middle.
+pub(super) fn affix_slots(affix: &[u8]) -> [usize; 2] {
     let byte = |place: usize| affix.get(place).map_or(0, |byte| u32::from(*byte));
+    let slot = |bytes: u32| (bytes.wrapping_mul(0x9e37_79b1) >> 26) as usize % AFFIX_SLOTS;
     let end = affix.len().wrapping_sub(1);
-    let bytes = byte(0) | byte(1) << 8 | byte(end.wrapping_sub(1)) << 16 | byte(end) << 24;
-    (bytes.wrapping_mul(0x9e37_79b1) >> 26) as usize % AFFIX_SLOTS
+    [slot(byte(0) | byte(1) << 8), slot(byte(end.wrapping_sub(1)) | byte(end) << 8)]
 }
 
 /// How a value is looked up.

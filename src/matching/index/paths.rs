@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use super::key::{AFFIX_SLOTS, LookupKind, Path, affix_slot};
+use super::key::{AFFIX_SLOTS, LookupKind, Path, affix_slots};
 use super::tree::{Tree, TreeEntry};
 use super::witness::{Witness, WitnessKey};
 
@@ -21,11 +21,14 @@ pub(super) struct PathNode<T> {
 pub(super) struct PathLookup {
     pub(super) kind: LookupKind,
     pub(super) length: u8,
-    /// How many affixes are filed in each slot ([`affix_slot`]). Most texts are excluded by it without a look-up.
-    affixes: Option<Box<[u32; AFFIX_SLOTS]>>,
+    /// How many affixes are filed in each slot of each end ([`affix_slots`]). Most texts are excluded by it without a
+    /// look-up.
+    affixes: Option<Box<AffixCounts>>,
     /// How many witnesses use it.
     count: u32,
 }
+
+type AffixCounts = [[u32; AFFIX_SLOTS]; 2];
 
 #[derive(Debug)]
 pub(super) struct PathChild<T> {
@@ -102,7 +105,7 @@ impl PathLookup {
     fn add(&mut self, witness: &Witness) {
         self.count += 1;
         if let Some(affixes) = &mut self.affixes {
-            affixes[witness.slot] += 1;
+            affixes.iter_mut().zip(witness.slots).for_each(|(counts, slot)| counts[slot] += 1);
         }
     }
 
@@ -110,14 +113,16 @@ impl PathLookup {
     fn remove(&mut self, witness: &Witness) -> bool {
         self.count -= 1;
         if let Some(affixes) = &mut self.affixes {
-            affixes[witness.slot] -= 1;
+            affixes.iter_mut().zip(witness.slots).for_each(|(counts, slot)| counts[slot] -= 1);
         }
         self.count == 0
     }
 
     /// Whether this affix may be filed.
     pub(super) fn may_hold(&self, affix: &[u8]) -> bool {
-        self.affixes.as_ref().is_none_or(|affixes| affixes[affix_slot(affix)] > 0)
+        let counted =
+            |counts: &AffixCounts| counts.iter().zip(affix_slots(affix)).all(|(counts, slot)| counts[slot] > 0);
+        self.affixes.as_deref().is_none_or(counted)
     }
 }
 
@@ -154,7 +159,7 @@ impl<T> PathNode<T> {
             Some(probe) => probe.add(witness),
             None => {
                 let affixes =
-                    matches!(kind, LookupKind::Prefix | LookupKind::Suffix).then(|| Box::new([0; AFFIX_SLOTS]));
+                    matches!(kind, LookupKind::Prefix | LookupKind::Suffix).then(|| Box::new([[0; AFFIX_SLOTS]; 2]));
                 let mut probe = PathLookup { kind, length, affixes, count: 0 };
                 probe.add(witness);
                 self.probes.push(probe);

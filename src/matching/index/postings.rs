@@ -20,6 +20,9 @@ const LEAF_MAX: usize = 24;
 /// A branch with no more hashes than this becomes a leaf.
 const BRANCH_MIN: usize = LEAF_MAX / 2;
 
+/// Where a posting is fetched, this many places are: it is beside the one that its hash says.
+const NEIGHBOURS: usize = 3;
+
 /// Listeners by hash.
 #[derive(Debug)]
 pub(super) struct Postings<T>(PostingNode<T>);
@@ -149,10 +152,9 @@ impl<T> Postings<T> {
         while let PostingNode::Branch(ways) = node {
             (node, depth) = (&ways[way(hash, depth)], depth + BITS);
         }
-        if let PostingNode::Leaf(postings) = node
-            && let Some(posting) = postings.get(about(postings.len(), hash, depth))
-        {
-            fetch::ahead(posting);
+        if let PostingNode::Leaf(postings) = node {
+            let at = about(postings.len(), hash, depth);
+            fetch::row(&postings[at.saturating_sub(1)..], NEIGHBOURS);
         }
     }
 
@@ -206,7 +208,7 @@ impl<T> Listeners<T> {
         tree.remove(address(listener));
         let mut last = None;
         if tree.len() == 1 {
-            tree.walk(0, ((), ()), |member| {
+            tree.walk(None, ((), ()), |member| {
                 last = Some(member.clone());
                 true
             });
@@ -223,9 +225,7 @@ impl<T> Listeners<T> {
                 wanted(only);
             }
             Self::One(_) => {}
-            Self::Several(tree) => {
-                tree.walk(from, ((), ()), wanted);
-            }
+            Self::Several(tree) => tree.walk(Some(from), ((), ()), wanted),
         }
     }
 }

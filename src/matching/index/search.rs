@@ -138,7 +138,7 @@ impl<T: Listener> SearchState<T> {
             }
             CandidateSource::Everyone(bucket) => {
                 let BucketContents::Many(many) = &buckets[*bucket].0 else { return SearchEnd::Complete };
-                many.everyone.walk(self.from.1, ((), ()), |member| {
+                many.everyone.walk(Some(self.from.1), ((), ()), |member| {
                     self.from.1 = member.key() + 1;
                     ended = self.evaluate(&member.listener, Some(&member.operations), subject, found);
                     ended == SearchEnd::Complete
@@ -155,7 +155,8 @@ impl<T: Listener> SearchState<T> {
                 });
             }
             CandidateSource::Ranges { node, number, repeated } => {
-                node.ranges.walk(self.from, (*number, *number), |range| {
+                let from = (self.from != FIRST).then_some(self.from);
+                node.ranges.walk(from, (*number, *number), |range| {
                     let (low, address, place) = range.key();
                     self.from = (low, address, place + 1);
                     if self.steps.take(1).is_err() {

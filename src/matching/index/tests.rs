@@ -186,6 +186,28 @@ fn the_rarest_condition_is_the_witness() {
     assert!(steps < 100, "{steps} steps for one of a thousand");
 }
 
+/// `=` and a wildcard without an asterisk are values that are looked up, and no range and no part of a text.
+#[test]
+fn a_single_value_is_looked_up_however_it_is_written() {
+    for pattern in [
+        |number: usize| json!({"a": [{"numeric": ["=", number]}]}),
+        |number: usize| json!({"a": [number]}),
+        |number: usize| json!({"a": [{"wildcard": format!("v{number}")}]}),
+    ] {
+        let mut bucket = Bucket::default();
+        (0..1_000).for_each(|number| bucket.add(&waiting(number, pattern(number))));
+        for value in [json!(777), json!("v777")] {
+            let (names, _, _, steps) = search(&bucket, &json!({"a": value}), &FilterLimits::default());
+            assert!(names.iter().all(|name| name == "777") && steps < 20, "{names:?}, {steps} steps");
+        }
+        let ranges = |bucket: &Bucket<Waiting>| match &bucket.0 {
+            BucketContents::Many(many) => many.paths.children.get(Path::ROOT.member("a")).map(|a| a.node.ranges.len()),
+            BucketContents::Few(_) => None,
+        };
+        assert_eq!(ranges(&bucket), Some(0), "{}", pattern(0));
+    }
+}
+
 /// What an event costs depends on what it fires: the same with a hundred times as many that it does not fire.
 #[test]
 fn the_cost_does_not_grow_with_what_does_not_fire() {

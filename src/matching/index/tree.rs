@@ -43,10 +43,11 @@ enum TreeNode<E: TreeEntry> {
     Inner(Arc<TreeBranch<E>>),
 }
 
-/// Entries, and beside them the low and the top of each.
+/// Entries, and beside them the top and the low of each, in rows of their own.
 #[derive(Debug, Clone)]
 struct TreeLeaf<E: TreeEntry> {
-    spans: ArrayVec<(E::Low, E::Top), WIDTH>,
+    tops: ArrayVec<E::Top, WIDTH>,
+    lows: ArrayVec<E::Low, WIDTH>,
     entries: ArrayVec<E, WIDTH>,
 }
 
@@ -143,33 +144,27 @@ impl<E: TreeEntry> Tree<E> {
             node = at.map(|at| &inner.children[at].node);
         }
         if let Some(TreeNode::Leaf(leaf)) = node {
-            fetch::ahead(&leaf.spans);
-            fetch::ahead(&leaf.entries);
+            fetch::row(&leaf.tops, WIDTH);
+            fetch::row(&leaf.lows, WIDTH);
         }
     }
 
-    /// The entries from a key on, to the last whose low is at most `low`, in their order, without those whose top is
-    /// below `top`, as long as `wanted` returns true. Returns whether all were walked.
+    /// The entries from a key on (`None`: the first), to the last whose low is at most `low`, in their order, without
+    /// those whose top is below `top`, as long as `wanted` returns true.
     pub(super) fn walk<'t>(
         &'t self,
-        from: E::Key,
+        from: Option<E::Key>,
         (low, top): (E::Low, E::Top),
         mut wanted: impl FnMut(&'t E) -> bool,
-    ) -> bool {
-        self.root.as_ref().is_none_or(|root| root.walk(from, (low, top), &mut wanted))
+    ) {
+        if let Some(root) = &self.root {
+            root.walk(from, (low, top), &mut wanted);
+        }
     }
-}
-
-fn span<E: TreeEntry>(entry: &E) -> (E::Low, E::Top) {
-    (E::low(entry.key()), entry.top())
 }
 
 /// The child that a key is or would be in.
 fn below<E: TreeEntry>(children: &[TreeChild<E>], key: E::Key) -> usize {
-    // Most walks begin before the first entry, and then nothing else has to be read.
-    if children[0].least >= key {
-        return 0;
-    }
     children.partition_point(|child| child.least <= key).saturating_sub(1)
 }
 
@@ -181,12 +176,15 @@ impl<E: TreeEntry> TreeChild<E> {
 
 impl<E: TreeEntry> TreeLeaf<E> {
     fn of(entries: ArrayVec<E, WIDTH>) -> Self {
-        Self { spans: entries.iter().map(span).collect(), entries }
+        let mut leaf = Self { tops: ArrayVec::new(), lows: ArrayVec::new(), entries };
+        leaf.sync();
+        leaf
     }
 
-    /// Says the spans again, after a change of the entries.
+    /// Says the tops and lows again, after a change of the entries.
     fn sync(&mut self) {
-        self.spans = self.entries.iter().map(span).collect();
+        self.tops = self.entries.iter().map(E::top).collect();
+        self.lows = self.entries.iter().map(|entry| E::low(entry.key())).collect();
     }
 }
 
@@ -234,7 +232,7 @@ impl<E: TreeEntry> TreeBranch<E> {
             (TreeNode::Leaf(left), TreeNode::Leaf(right)) => {
                 let left = Arc::make_mut(left);
                 left.entries.extend(right.entries.iter().cloned());
-                left.spans.extend(right.spans.iter().copied());
+                left.sync();
             }
             (TreeNode::Inner(left), TreeNode::Inner(right)) => {
                 let left = Arc::make_mut(left);
@@ -266,7 +264,7 @@ impl<E: TreeEntry> TreeNode<E> {
 
     fn top(&self) -> E::Top {
         let greatest = match self {
-            Self::Leaf(leaf) => leaf.spans.iter().map(|(_, top)| *top).max(),
+            Self::Leaf(leaf) => leaf.tops.iter().copied().max(),
             Self::Inner(inner) => inner.tops.iter().copied().max(),
         };
         greatest.expect("a node that is part of a tree has a member")
@@ -316,28 +314,32 @@ impl<E: TreeEntry> TreeNode<E> {
             Self::Leaf(leaf) => {
                 let leaf = Arc::make_mut(leaf);
                 let at = leaf.entries.binary_search_by_key(&key, E::key).ok()?;
-                leaf.spans.remove(at);
+                leaf.tops.remove(at);
+                leaf.lows.remove(at);
                 Some(leaf.entries.remove(at))
             }
             Self::Inner(inner) => Arc::make_mut(inner).remove(key),
         }
     }
 
-    fn walk<'t>(&'t self, from: E::Key, (low, top): (E::Low, E::Top), wanted: &mut impl FnMut(&'t E) -> bool) -> bool {
+    /// Returns whether entries after this node may be wanted. Nothing is read beyond the first entry that is not.
+    fn walk<'t>(
+        &'t self,
+        from: Option<E::Key>,
+        (low, top): (E::Low, E::Top),
+        wanted: &mut impl FnMut(&'t E) -> bool,
+    ) -> bool {
         match self {
             Self::Leaf(leaf) => {
-                let first = match leaf.entries[0].key() >= from {
-                    true => 0,
-                    false => leaf.entries.partition_point(|entry| entry.key() < from),
-                };
-                let reached = (first..leaf.spans.len()).filter(|at| leaf.spans[*at].1 >= top);
-                reached.take_while(|at| leaf.spans[*at].0 <= low).map(|at| &leaf.entries[at]).all(wanted)
+                let first = from.map_or(0, |from| leaf.entries.partition_point(|entry| entry.key() < from));
+                let mut reached = (first..leaf.tops.len()).filter(|at| leaf.tops[*at] >= top);
+                reached.all(|at| leaf.lows[at] <= low && wanted(&leaf.entries[at]))
             }
             Self::Inner(inner) => {
-                let first = below(&inner.children, from);
+                let first = from.map_or(0, |from| below(&inner.children, from));
                 let reached = (first..inner.tops.len()).filter(|at| inner.tops[*at] >= top);
-                let mut reached = reached.map(|at| &inner.children[at]).take_while(|child| E::low(child.least) <= low);
-                reached.all(|child| child.node.walk(from, (low, top), wanted))
+                let mut reached = reached.map(|at| &inner.children[at]);
+                reached.all(|child| E::low(child.least) <= low && child.node.walk(from, (low, top), wanted))
             }
         }
     }

@@ -96,7 +96,7 @@ impl<'s, 'd, T: Listener> DataWalk<'s, 'd, T> {
             return Ok(());
         }
         let mut walked = Ok(());
-        node.children.walk(Path::ROOT, ((), ()), |child| {
+        node.children.walk(None, ((), ()), |child| {
             walked = self.steps.take(1);
             if let (Ok(()), Some(member)) = (&walked, members.get(&child.name)) {
                 walked = self.value(child, member);

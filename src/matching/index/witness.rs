@@ -2,7 +2,7 @@
 //! pattern is filed under it, is a candidate where it is found, and is then evaluated. Of the conditions that a pattern
 //! has, the one is taken that brings the fewest candidates: by what the index holds already, and by its kind.
 
-use super::key::{AFFIX_MAX, LookupKind, PART_MAX, PART_MIN, Path, affix_slot, network_kind, prefix, suffix};
+use super::key::{AFFIX_MAX, LookupKind, PART_MAX, PART_MIN, Path, affix_slots, network_kind, prefix, suffix};
 use crate::matching::pattern::Pattern;
 use crate::matching::program::{Comparison, FieldShape, Op};
 
@@ -27,8 +27,8 @@ pub(super) struct Witness {
     /// For affixes, parts and networks.
     pub(super) length: u8,
     pub(super) key: WitnessKey,
-    /// For affixes: their slot.
-    pub(super) slot: usize,
+    /// For affixes: their slots.
+    pub(super) slots: [usize; 2],
 }
 
 /// The positions of a listener's witnesses in its pattern.
@@ -94,8 +94,8 @@ impl Pattern {
 
     /// The witness at a place.
     pub(super) fn witness(&self, place: u32, path: Path) -> Option<Witness> {
-        let hash = |kind, hash| (kind, 0, WitnessKey::Hash(hash), 0);
-        let (kind, length, key, slot) = match self.operations.get(place as usize)? {
+        let hash = |kind, hash| (kind, 0, WitnessKey::Hash(hash), NO_SLOTS);
+        let (kind, length, key, slots) = match self.operations.get(place as usize)? {
             Op::Exists(true) | Op::AnythingBut { .. } => present(path),
             Op::Null => hash(LookupKind::Literal, path.literal(None)),
             Op::Bool(truth) => hash(LookupKind::Literal, path.literal(Some(*truth))),
@@ -110,7 +110,7 @@ impl Pattern {
             Op::SuffixFolded(own) => folded_affix(path, LookupKind::SuffixFolded, self.text.text_of(own).chars().rev()),
             Op::Within(network) => {
                 let (is_v4, length, _) = network.parts();
-                (network_kind(is_v4), length.into(), WitnessKey::Hash(path.network(network)), 0)
+                (network_kind(is_v4), length.into(), WitnessKey::Hash(path.network(network)), NO_SLOTS)
             }
             Op::Wildcard(pieces) => {
                 let pieces = &self.operations[place as usize + 1..][..*pieces as usize];
@@ -118,11 +118,11 @@ impl Pattern {
             }
             Op::Range { bounds } => {
                 let (low, high) = self.range(&self.operations[place as usize + 1..][..usize::from(*bounds)]);
-                (LookupKind::Range, 0, WitnessKey::Range { low, high }, 0)
+                (LookupKind::Range, 0, WitnessKey::Range { low, high }, NO_SLOTS)
             }
             _ => return None,
         };
-        Some(Witness { place, kind, length: length as u8, key, slot })
+        Some(Witness { place, kind, length: length as u8, key, slots })
     }
 
     /// The least and the greatest number within some bounds, coarsely.
@@ -158,24 +158,27 @@ impl Pattern {
     }
 }
 
-/// Kind, length, key and slot of a witness.
-type WitnessLookup = (LookupKind, usize, WitnessKey, usize);
+/// Kind, length, key and slots of a witness.
+type WitnessLookup = (LookupKind, usize, WitnessKey, [usize; 2]);
+
+/// Of what is no affix.
+const NO_SLOTS: [usize; 2] = [0; 2];
 
 fn present(path: Path) -> WitnessLookup {
-    (LookupKind::Present, 0, WitnessKey::Hash(path.bare(LookupKind::Present)), 0)
+    (LookupKind::Present, 0, WitnessKey::Hash(path.bare(LookupKind::Present)), NO_SLOTS)
 }
 
 fn affix(path: Path, kind: LookupKind, text: &str) -> WitnessLookup {
     match text.len() {
         0 => present(path),
-        length => (kind, length, WitnessKey::Hash(path.text(kind, length, text)), affix_slot(text.as_bytes())),
+        length => (kind, length, WitnessKey::Hash(path.text(kind, length, text)), affix_slots(text.as_bytes())),
     }
 }
 
 fn folded_affix(path: Path, kind: LookupKind, chars: impl Iterator<Item = char> + Clone) -> WitnessLookup {
     match chars.clone().take(AFFIX_MAX).count() {
         0 => present(path),
-        length => (kind, length, WitnessKey::Hash(path.folded(kind, length, chars.take(length))), 0),
+        length => (kind, length, WitnessKey::Hash(path.folded(kind, length, chars.take(length))), NO_SLOTS),
     }
 }
 
@@ -187,7 +190,7 @@ fn wildcard<'p>(path: Path, mut pieces: impl DoubleEndedIterator<Item = &'p str>
         (0, 0, PART_MIN..) => {
             let length = longest.len().min(PART_MAX);
             let part = &longest.as_bytes()[longest.len() - length..];
-            (LookupKind::Part, length, WitnessKey::Hash(path.bytes(LookupKind::Part, length, part)), 0)
+            (LookupKind::Part, length, WitnessKey::Hash(path.bytes(LookupKind::Part, length, part)), NO_SLOTS)
         }
         (0, 0, _) => present(path),
         (begin, end, _) if begin >= end => affix(path, LookupKind::Prefix, prefix(first)),

@@ -135,7 +135,7 @@ fn no_pattern_explodes_when_it_is_read_or_matched() {
     assert!(begun.elapsed().as_secs() < 10, "linear work takes milliseconds");
 }
 
-/// event-ruler #152 and #226: what stands for a shape that is not accepted is answered with the one that is.
+/// event-ruler #152 and #226: a shape that is not accepted is refused, and the message has the accepted form.
 #[test]
 fn errors_show_the_shape_that_is_wanted() {
     for (pattern, code, shape) in [

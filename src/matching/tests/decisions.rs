@@ -168,3 +168,18 @@ fn fields_below_one_member_hold_in_one_element_across_or() {
         (r#"{"a":[1],"$or":[{"a":{"b":[2]}},{"x":[1]}]}"#, r#"{"a":[{"b":3},{"b":2},1]}"#, "match"),
     ]);
 }
+
+/// Without a `*` it is the text, also where escapes stand in it and under `anything-but`.
+#[test]
+fn a_wildcard_without_an_asterisk_is_a_text() {
+    decide(&[
+        (r#"{"a":[{"wildcard":"abc"}]}"#, r#"{"a":"abc"}"#, "match"),
+        (r#"{"a":[{"wildcard":"abc"}]}"#, r#"{"a":"abcd"}"#, "no"),
+        (r#"{"a":[{"wildcard":"a\\*c\\\\"}]}"#, r#"{"a":"a*c\\"}"#, "match"),
+        (r#"{"a":[{"wildcard":"a\\*c"}]}"#, r#"{"a":"abc"}"#, "no"),
+        (r#"{"a":[{"wildcard":""}]}"#, r#"{"a":""}"#, "match"),
+        (r#"{"a":[{"wildcard":""}]}"#, r#"{"a":"x"}"#, "no"),
+        (r#"{"a":[{"anything-but":{"wildcard":"abc"}}]}"#, r#"{"a":"abc"}"#, "no"),
+        (r#"{"a":[{"anything-but":{"wildcard":"abc"}}]}"#, r#"{"a":"abcd"}"#, "match"),
+    ]);
+}

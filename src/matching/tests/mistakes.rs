@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::Pattern;
 
 #[test]
-fn a_mistake_is_told_with_its_place_and_the_shape_that_is_wanted() {
+fn a_mistake_is_reported_with_its_position_and_the_expected_shape() {
     for (pattern, pointer, code, says) in [
         (json!([]), "", "bad_pattern", "a pattern is an object"),
         (json!({}), "", "bad_pattern", "leave it out"),

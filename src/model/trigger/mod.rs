@@ -144,7 +144,7 @@ impl Trigger {
 /// The names that occur twice in an object of a filter. JSON readers would silently ignore the first of them.
 pub fn repeated(text: &[u8]) -> Vec<FieldError> {
     let repeated = repeated_members(text, &["where"]).into_iter();
-    let detail = "this name stands twice in its object; join the two conditions, or write an `$or`";
+    let detail = "this name is repeated in its object; combine the two conditions, or write an `$or`";
     repeated.map(|pointer| FieldError::new(pointer, "repeated_key", detail)).collect()
 }
 

@@ -139,11 +139,11 @@ impl Committer for Commits {
     fn commit(&mut self, writes: &[Write]) -> Result<Vec<WriteResult>, StoreError> {
         let done = self.handle.with(|database| write::commit(database, &mut self.usage, writes));
         match done {
-            Ok(answers) => {
-                let newest = answers.iter().flatten().map(|written| written.revision.0).max();
+            Ok(responses) => {
+                let newest = responses.iter().flatten().map(|written| written.revision.0).max();
                 self.version = newest.unwrap_or(self.version);
                 self.usage.committed();
-                Ok(answers)
+                Ok(responses)
             }
             Err(error) => {
                 self.usage.rolled_back();

@@ -49,14 +49,14 @@ pub(super) fn commit(
     writes: &[Write],
 ) -> Result<Vec<Result<PutResult, StoreError>>, StoreError> {
     let transaction = begin_write(database).map_err(unavailable)?;
-    let answers = apply_all(&transaction, usage, writes).map_err(unavailable)?;
+    let responses = apply_all(&transaction, usage, writes).map_err(unavailable)?;
     // If all were refused, no sync is needed.
-    if answers.iter().any(Result::is_ok) {
+    if responses.iter().any(Result::is_ok) {
         transaction.commit().map_err(unavailable)?;
     } else {
         transaction.abort().map_err(unavailable)?;
     }
-    Ok(answers)
+    Ok(responses)
 }
 
 fn begin_write(database: &Database) -> Result<WriteTransaction, redb::Error> {
@@ -80,15 +80,15 @@ fn apply_all(
     let mut records = transaction.open_table(RECORDS)?;
     let mut references = transaction.open_table(REFERENCES)?;
     let mut version = meta.get(VERSION)?.map_or(0, |count| count.value());
-    let mut answers = Vec::with_capacity(writes.len());
+    let mut responses = Vec::with_capacity(writes.len());
     for write in writes {
         let next = Revision(version + 1);
-        let answer = apply(&mut records, &mut references, usage, write, next)?;
-        version += u64::from(answer.is_ok());
-        answers.push(answer);
+        let response = apply(&mut records, &mut references, usage, write, next)?;
+        version += u64::from(response.is_ok());
+        responses.push(response);
     }
     meta.insert(VERSION, version)?;
-    Ok(answers)
+    Ok(responses)
 }
 
 /// Checks one write and executes it. A refused write changes nothing.

@@ -19,7 +19,7 @@ end
 
 local meta = redis.call('HMGET', KEYS[1], 'format', 'epoch', 'version')
 local own = redis.call('XRANGE', log, after .. '-0', after .. '-0')[1]
-local answer = {meta[1], meta[2], meta[3], own and fields(own).token or false, {}}
+local result = {meta[1], meta[2], meta[3], own and fields(own).token or false, {}}
 
 local entries = redis.call('XRANGE', log, '(' .. after .. '-0', '+', 'COUNT', ARGV[2])
 local last = {}
@@ -37,7 +37,7 @@ for at, entry in ipairs(entries) do
     entry[6] = value
     bytes = bytes + #(value or '')
   end
-  table.insert(answer[5], entry)
+  table.insert(result[5], entry)
   if bytes >= tonumber(ARGV[3]) then break end
 end
-return answer
+return result

@@ -41,7 +41,7 @@ impl Follower {
         Self { shared, position: None }
     }
 
-    /// Runs for ever once the store is open. An error that keeps it from being opened is returned through `opened`
+    /// Runs forever once the store is open. An error that keeps it from being opened is returned through `opened`
     /// and ends it.
     pub(super) async fn run(mut self, opened: OpenedSender, within: Duration) {
         let first = self.open(within).await;
@@ -50,13 +50,13 @@ impl Follower {
             return;
         }
         loop {
-            let trouble = match self.follow().await {
-                Err(trouble) => trouble,
+            let error = match self.follow().await {
+                Err(error) => error,
                 Ok(never) => match never {},
             };
             if self.shared.connected.load(Ordering::Relaxed) {
                 tracing::warn!(
-                    error = %trouble,
+                    %error,
                     "the store in Redis is unavailable: what is live stays live, and writes are refused"
                 );
             }
@@ -73,16 +73,16 @@ impl Follower {
         let begun = Instant::now();
         let mut logged_at = None::<Instant>;
         loop {
-            let trouble = match self.read_first().await {
+            let error = match self.read_first().await {
                 Ok(missing) if missing.is_empty() => return Ok(()),
                 Ok(missing) => {
                     let detail = format!("it may not use {}", missing.join(", "));
                     return Err(OpenError::Refused { place, detail });
                 }
-                Err(trouble) => trouble,
+                Err(error) => error,
             };
-            let detail = trouble.to_string();
-            match &trouble {
+            let detail = error.to_string();
+            match &error {
                 ScriptError::Format(found) => {
                     let found = found.chars().take(32).collect();
                     return Err(OpenError::OtherSharedFormat { place, found, known: scripts::FORMAT });

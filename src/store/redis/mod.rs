@@ -52,7 +52,7 @@ pub(super) async fn open(
     let runtime = Builder::new_current_thread().enable_all().build().map_err(system)?;
     let handle = runtime.handle().clone();
     let (stop, stopped) = oneshot::channel::<()>();
-    let (opened, answer) = oneshot::channel();
+    let (opened, response) = oneshot::channel();
     let follower = Follower::new(Arc::clone(&shared));
     let within = settings.start_within;
     let run = move || {
@@ -67,12 +67,12 @@ pub(super) async fn open(
     };
     let thread = std::thread::Builder::new().name("store-follower".to_owned()).spawn(run).map_err(system)?;
     let store = RedisStore {
-        calls: Arc::new(RedisCalls { shared, writes: Semaphore::new(WRITES_MAX), faulty: AtomicBool::new(false) }),
+        calls: Arc::new(RedisCalls { shared, writes: Semaphore::new(WRITES_MAX), failing: AtomicBool::new(false) }),
         runtime: handle,
         stop: Some(stop),
         thread: Some(thread),
     };
-    answer.await.map_err(|_| stopped_early())??;
+    response.await.map_err(|_| stopped_early())??;
     Ok(Arc::new(store))
 }
 
@@ -145,19 +145,19 @@ struct RedisCalls {
     shared: Arc<SharedState>,
     writes: Semaphore,
     /// The last call failed because of Redis.
-    faulty: AtomicBool,
+    failing: AtomicBool,
 }
 
 impl RedisCalls {
     /// Logs the error of Redis when its failures begin, and a line when they end. Clients never see that error.
     fn note(&self, error: Option<&StoreError>) {
         match error {
-            Some(StoreError::Unavailable(words)) if !self.faulty.swap(true, Ordering::Relaxed) => {
-                tracing::error!(error = words, "a call of the store in Redis failed; calls are responded to with 503");
+            Some(StoreError::Unavailable(words)) if !self.failing.swap(true, Ordering::Relaxed) => {
+                tracing::error!(error = words, "a request to the store in Redis failed; requests that need it get 503");
             }
             Some(StoreError::Unavailable(_)) => {}
-            _ if self.faulty.swap(false, Ordering::Relaxed) => {
-                tracing::info!("the store in Redis serves calls again");
+            _ if self.failing.swap(false, Ordering::Relaxed) => {
+                tracing::info!("the store in Redis responds again");
             }
             _ => {}
         }
@@ -237,11 +237,11 @@ async fn read<T, F>(ask: impl Fn() -> F) -> Result<T, StoreError>
 where
     F: Future<Output = RedisResult<T>>,
 {
-    let answer = match ask().await {
+    let response = match ask().await {
         Err(error) if is_broken(&error) => ask().await,
-        answer => answer,
+        response => response,
     };
-    answer.map_err(unavailable)
+    response.map_err(unavailable)
 }
 
 /// The precondition, as write.lua reads it.
@@ -257,28 +257,28 @@ fn condition(precondition: &Precondition) -> String {
 }
 
 /// Reads the response of write.lua.
-fn put_result(answer: Value) -> Result<PutResult, StoreError> {
-    let mut words = scripts::list(answer).map_err(unavailable)?.into_iter().map(scripts::text);
+fn put_result(response: Value) -> Result<PutResult, StoreError> {
+    let mut words = scripts::list(response).map_err(unavailable)?.into_iter().map(scripts::text);
     let verdict = words.next().flatten().unwrap_or_default();
     let mut word = || words.next().flatten();
     let version = |word: Option<String>| word.and_then(|word| word.parse().ok()).map(Revision);
     Err(match verdict.as_str() {
         "written" => {
-            let revision = version(word()).ok_or_else(|| unavailable(ScriptError::Answer))?;
+            let revision = version(word()).ok_or_else(|| unavailable(ScriptError::Response))?;
             return Ok(PutResult { revision, created: word().as_deref() == Some("created") });
         }
         "not_found" => StoreError::NotFound,
         "precondition_failed" => StoreError::PreconditionFailed { current: version(word()) },
         "template_missing" => match word().and_then(|name| TemplateId::new(&name).ok()) {
             Some(template) => StoreError::TemplateMissing(template),
-            None => unavailable(ScriptError::Answer),
+            None => unavailable(ScriptError::Response),
         },
         "over_quota" => {
             let quota = word().and_then(|word| Quota::named(&word));
             let most = word().and_then(|word| word.parse().ok());
             match quota.zip(most) {
                 Some((quota, most)) => StoreError::OverQuota { quota, most },
-                None => unavailable(ScriptError::Answer),
+                None => unavailable(ScriptError::Response),
             }
         }
         "template_in_use" => {
@@ -286,7 +286,7 @@ fn put_result(answer: Value) -> Result<PutResult, StoreError> {
             StoreError::TemplateInUse { triggers: triggers.collect() }
         }
         "other_format" => unavailable(ScriptError::Format(word().unwrap_or_default())),
-        _ => unavailable(ScriptError::Answer),
+        _ => unavailable(ScriptError::Response),
     })
 }
 

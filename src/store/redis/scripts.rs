@@ -40,7 +40,7 @@ pub(super) enum ScriptError {
     Format(String),
     /// A script's response is malformed.
     #[error("the response of a script is malformed")]
-    Answer,
+    Response,
     /// The call took too long.
     #[error("it did not respond in time")]
     Silence,
@@ -96,8 +96,8 @@ pub(super) fn changes_after(version: u64) -> [Vec<u8>; 3] {
 }
 
 /// Reads the response of changes.lua.
-pub(super) fn read_changes(answer: Value) -> Result<Changes, ScriptError> {
-    let [format, epoch, version, token, entries] = items(answer)?;
+pub(super) fn read_changes(response: Value) -> Result<Changes, ScriptError> {
+    let [format, epoch, version, token, entries] = items(response)?;
     match text(format) {
         Some(format) if format != FORMAT => return Err(ScriptError::Format(format)),
         _ => {}
@@ -113,12 +113,12 @@ pub(super) fn read_changes(answer: Value) -> Result<Changes, ScriptError> {
 
 fn read_entry(entry: Value) -> Result<LogEntry, ScriptError> {
     let [id, kind, account, name, token, value] = items(entry)?;
-    let id = text(id).ok_or(ScriptError::Answer)?;
+    let id = text(id).ok_or(ScriptError::Response)?;
     let version = id.split('-').next().and_then(|version| version.parse().ok());
     let kind = text(kind).and_then(|kind| kind_of(&kind));
     let location = kind.and_then(|kind| location(kind, &text(account)?, text(name)?));
     Ok(LogEntry {
-        version: version.ok_or(ScriptError::Answer)?,
+        version: version.ok_or(ScriptError::Response)?,
         location,
         token: text(token).unwrap_or_default(),
         value: match value {
@@ -159,10 +159,10 @@ pub(super) fn page_after(kind: Kind, account: &str, id: &str, most: (usize, usiz
 }
 
 /// Reads the response of page.lua.
-pub(super) fn read_page(kind: Kind, answer: Value) -> Result<RecordPage, ScriptError> {
+pub(super) fn read_page(kind: Kind, response: Value) -> Result<RecordPage, ScriptError> {
     // On the last page, Redis omits the rest of the list.
-    let mut items = list(answer)?.into_iter();
-    let rows = list(items.next().ok_or(ScriptError::Answer)?)?;
+    let mut items = list(response)?.into_iter();
+    let rows = list(items.next().ok_or(ScriptError::Response)?)?;
     let next = items.next().and_then(text).zip(items.next().and_then(text));
     let rows = rows.into_iter().map(|row| {
         let [account, id, value] = self::items(row)?;
@@ -182,14 +182,14 @@ pub(super) fn split(value: &[u8]) -> (u64, &[u8]) {
 }
 
 /// A list of exactly this many items.
-pub(super) fn items<const N: usize>(answer: Value) -> Result<[Value; N], ScriptError> {
-    list(answer)?.try_into().map_err(|_| ScriptError::Answer)
+pub(super) fn items<const N: usize>(response: Value) -> Result<[Value; N], ScriptError> {
+    list(response)?.try_into().map_err(|_| ScriptError::Response)
 }
 
-pub(super) fn list(answer: Value) -> Result<Vec<Value>, ScriptError> {
-    match answer {
+pub(super) fn list(response: Value) -> Result<Vec<Value>, ScriptError> {
+    match response {
         Value::Array(items) => Ok(items),
-        _ => Err(ScriptError::Answer),
+        _ => Err(ScriptError::Response),
     }
 }
 

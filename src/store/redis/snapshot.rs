@@ -47,12 +47,12 @@ async fn begin(shared: &SharedState, connection: &mut RedisConnection) -> Result
     words.extend(quotas.map(|number| number.to_string().into_bytes()));
     let opened = scripts::run(connection, &scripts::WRITE, &words).await?;
     let mut words = scripts::list(opened)?.into_iter().map(scripts::text);
-    let mut word = || words.next().flatten().ok_or(ScriptError::Answer);
+    let mut word = || words.next().flatten().ok_or(ScriptError::Response);
     match (word()?.as_str(), word()?) {
         ("open", _) => {}
         (_, format) => return Err(ScriptError::Format(format)),
     }
-    let (epoch, version) = (word()?, word()?.parse().map_err(|_| ScriptError::Answer)?);
+    let (epoch, version) = (word()?, word()?.parse().map_err(|_| ScriptError::Response)?);
     let changes = scripts::run(connection, &scripts::CHANGES, &scripts::changes_after(version)).await?;
     Ok(LogPosition { epoch, version, token: scripts::read_changes(changes)?.token })
 }

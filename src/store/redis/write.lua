@@ -112,26 +112,26 @@ end
 -- changed without this script.
 local function users()
   local from, to = '[' .. id .. ' ', '(' .. id .. '!'
-  local answer, stray
+  local response, stray
   repeat
-    answer, stray = {'template_in_use'}, false
+    response, stray = {'template_in_use'}, false
     local members = redis.call('ZRANGEBYLEX', uses, from, to, 'LIMIT', 0, 100)
     for _, member in ipairs(members) do
       local trigger = string.sub(member, #id + 2)
       if kept_template(redis.call('HGET', records_of('trigger'), trigger)) == id then
-        table.insert(answer, trigger)
-        if #answer > 5 then return answer end
+        table.insert(response, trigger)
+        if #response > 5 then return response end
       else
         redis.call('ZREM', uses, member)
         stray = true
       end
     end
   until not stray
-  return #answer > 1 and answer or nil
+  return #response > 1 and response or nil
 end
 if operation == 'delete' and kind == 'template' then
-  local answer = users()
-  if answer then return answer end
+  local response = users()
+  if response then return response end
 end
 
 -- The number of bytes that the account stores. Computed once if an earlier version did not record it.

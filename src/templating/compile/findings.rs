@@ -7,21 +7,26 @@ use super::diagnostic::{CODES, Diagnostic, Positions, Severity};
 /// separately, so that many warnings hide no error.
 const FINDINGS_MAX: usize = 100;
 
+/// The code of a mark of another language.
+const MARK: &str = "foreign_syntax";
+
 /// Gathers findings.
 #[derive(Debug)]
 pub(crate) struct DiagnosticList<'p> {
     positions: Positions<'p>,
     list: Vec<Diagnostic>,
+    /// Marks of other languages that were warned of: the line and column of the begin and of the end.
+    marks: Vec<[(usize, usize); 2]>,
 }
 
 impl<'p> DiagnosticList<'p> {
     pub(crate) fn of(body: &'p str) -> Self {
-        Self { positions: Positions::of(body), list: Vec::new() }
+        Self { positions: Positions::of(body), list: Vec::new(), marks: Vec::new() }
     }
 
     /// The same findings; from now on offsets refer to another text that has the same lines and columns.
     pub(crate) fn in_text<'q>(self, text: &'q str) -> DiagnosticList<'q> {
-        DiagnosticList { positions: Positions::of(text), list: self.list }
+        DiagnosticList { positions: Positions::of(text), list: self.list, marks: self.marks }
     }
 
     pub(crate) fn positions(&self) -> &Positions<'p> {
@@ -41,6 +46,24 @@ impl<'p> DiagnosticList<'p> {
 
     pub(crate) fn warning(&mut self, code: &'static str, at: usize, message: impl Into<String>) {
         self.add(Severity::Warning, code, at, message.into(), None);
+    }
+
+    /// Warns of a mark of another language, which is sent as it stands.
+    pub(crate) fn mark(&mut self, at: usize, length: usize, message: String) {
+        if !self.is_full(Severity::Warning) {
+            self.warning(MARK, at, message);
+            self.marks.push([at, at + length].map(|at| self.positions.line_column(at)));
+        }
+    }
+
+    /// Makes the warning of the mark around this byte an error, because the mark can't even be sent as it stands.
+    /// Returns whether there is such a mark.
+    pub(crate) fn refuse_mark(&mut self, at: usize) -> bool {
+        let at = self.positions.line_column(at);
+        let Some([begin, _]) = self.marks.iter().find(|[begin, end]| *begin <= at && at < *end) else { return false };
+        let is_it = |found: &&mut Diagnostic| found.code == MARK && (found.line, found.column) == *begin;
+        let warning = self.list.iter_mut().find(is_it);
+        warning.map(|warning| warning.severity = Severity::Error).is_some()
     }
 
     pub(crate) fn add(

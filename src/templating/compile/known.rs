@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 use std::cell::{OnceCell, RefCell};
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use super::diagnostic::Severity;
 use super::findings::DiagnosticList;
@@ -32,6 +32,8 @@ pub(crate) struct KnownPaths<'d> {
     warned: RefCell<HashSet<String>>,
     /// The paths that events carry; `None` if nothing is known of them.
     carried: OnceCell<Option<EventPaths>>,
+    /// The paths by the names under which other languages could know them.
+    names: OnceCell<HashMap<String, String>>,
 }
 
 struct EventPaths {
@@ -42,7 +44,36 @@ struct EventPaths {
 
 impl<'d> KnownPaths<'d> {
     pub(crate) fn new(dictionary: &'d dyn TagLookup, event: Option<&'d EventPattern>, data: Option<Json<'d>>) -> Self {
-        Self { dictionary, event, data, warned: RefCell::default(), carried: OnceCell::new() }
+        let (carried, names) = (OnceCell::new(), OnceCell::new());
+        Self { dictionary, event, data, warned: RefCell::default(), carried, names }
+    }
+
+    pub(crate) fn dictionary(&self) -> &'d dyn TagLookup {
+        self.dictionary
+    }
+
+    /// The path of the value that a name means: a tag, a path with any separators, or the last part of one.
+    pub(crate) fn named(&self, name: &str) -> Option<String> {
+        let tag = name.split_once(':').and_then(|(entity, attribute)| self.dictionary.tag_path(entity, attribute));
+        tag.or_else(|| self.names().get(&plain_name(name)).map(String::as_str)).map(str::to_owned)
+    }
+
+    fn names(&self) -> &HashMap<String, String> {
+        self.names.get_or_init(|| {
+            let mut paths: Vec<String> = self.carried().into_iter().flat_map(|carried| carried.paths.clone()).collect();
+            if let Some(data) = self.data {
+                add_paths(data, "", &mut paths);
+            }
+            let mut names = HashMap::new();
+            for path in paths.iter().map(String::as_str).chain(EVENT_PATHS) {
+                names.insert(plain_name(path), path.to_owned());
+            }
+            for path in &paths {
+                let last = path.rsplit('.').next().unwrap_or(path);
+                names.entry(plain_name(last)).or_insert_with(|| path.clone());
+            }
+            names
+        })
     }
 
     /// The path of a tag; reports an error if there is no such tag.
@@ -176,6 +207,27 @@ impl<'d> KnownPaths<'d> {
             Some(EventPaths { paths, all })
         };
         self.carried.get_or_init(ask).as_ref()
+    }
+}
+
+/// A name without the differences in case and separators.
+fn plain_name(name: &str) -> String {
+    name.to_lowercase().replace(['_', '-', ':'], ".")
+}
+
+/// The most paths of the data that are known by name.
+const DATA_PATHS_MAX: usize = 1_000;
+
+/// Adds the paths of data, without the elements of lists.
+fn add_paths(data: Json<'_>, before: &str, paths: &mut Vec<String>) {
+    let Json::Object(members) = data else { return };
+    for (name, value) in members.iter() {
+        if paths.len() >= DATA_PATHS_MAX || before.len() + name.len() > SHOWN_BYTES_MAX {
+            return;
+        }
+        let path = if before.is_empty() { name.to_owned() } else { format!("{before}.{name}") };
+        add_paths(value, &path, paths);
+        paths.push(path);
     }
 }
 

@@ -113,7 +113,8 @@ fn program(
     limits: &TemplateLimits,
 ) -> (Option<Nodes>, Vec<Diagnostic>) {
     let mut findings = DiagnosticList::of(text);
-    let parsed = scan::scan(text, setting.dictionary, limits, &mut findings).and_then(|mut scanned| {
+    let known = KnownPaths::new(setting.dictionary, setting.event, setting.data);
+    let parsed = scan::scan(text, &known, limits, &mut findings).and_then(|mut scanned| {
         let tree = parse::tree(&mut scanned, &mut findings)?;
         Some((scanned, tree))
     });
@@ -121,7 +122,7 @@ fn program(
         return (None, findings.into_list());
     };
     let mut findings = findings.in_text(&scanned.text);
-    let nodes = prepare(shape, &scanned, &tree, setting, limits, &mut findings);
+    let nodes = prepare(shape, &scanned, &tree, (setting, &known), limits, &mut findings);
     ((!findings.has_error()).then_some(nodes), findings.into_list())
 }
 
@@ -129,13 +130,12 @@ fn prepare(
     shape: TemplateShape,
     scanned: &ScannedBody,
     tree: &ParseTree,
-    setting: &CompileContext<'_>,
+    (setting, known): (&CompileContext<'_>, &KnownPaths<'_>),
     limits: &TemplateLimits,
     findings: &mut DiagnosticList<'_>,
 ) -> Nodes {
-    let known = KnownPaths::new(setting.dictionary, setting.event, setting.data);
     let ParsedTemplate { mut nodes, origins, writes } =
-        parse::parse(tree, scanned, shape.escapes(), &known, limits, findings);
+        parse::parse(tree, scanned, shape.escapes(), known, limits, findings);
     place::place(shape, &mut nodes, writes, &origins, findings);
     if let (TemplateShape::Body(format), false) = (shape, findings.has_error()) {
         advice::warn(&nodes, format, setting.content_type, &origins, findings);

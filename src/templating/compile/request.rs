@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::diagnostic::{Diagnostic, Severity};
 use super::findings::DiagnosticList;
 use super::foreign;
+use super::known::KnownPaths;
 use super::place::url::segments;
 use super::shape::TemplateShape;
 use super::{CompileContext, finish, program};
@@ -112,7 +113,7 @@ impl Expressions {
         for finding in found.iter_mut().filter(|finding| finding.header.is_none()) {
             finding.diagnostic.column += before;
         }
-        found.extend(foreign_marks(written));
+        found.extend(foreign_marks(written, setting));
         let some = url.is_some() || !headers.is_empty();
         ((some && !failed).then(|| Self { url, headers, limits: limits.clone() }), found)
     }
@@ -162,15 +163,17 @@ impl Expressions {
 }
 
 /// Warnings about marks of other languages in a URL. In one with expressions the scan reports those of bodies.
-fn foreign_marks(url: &TriggerUrl) -> Vec<RequestFinding> {
+fn foreign_marks(url: &TriggerUrl, setting: &CompileContext<'_>) -> Vec<RequestFinding> {
     let text = url.as_written();
-    let mut marks = foreign::marks::find_braces(text);
+    let known = KnownPaths::new(setting.dictionary, setting.event, setting.data);
+    let mut marks = foreign::marks::find_braces(text, |name| known.named(name).is_some());
     if url.expressions().is_none() {
         marks.extend(foreign::marks::find(text));
+        marks.extend(foreign::placeholders::find(text, |name| known.named(name)));
     }
     let mut findings = DiagnosticList::of(text);
-    for (at, message) in marks {
-        findings.warning("foreign_syntax", at, message);
+    for mark in marks {
+        findings.mark(mark.at, mark.length, mark.message);
     }
     let findings = findings.into_list().into_iter();
     findings.map(|diagnostic| RequestFinding { header: None, diagnostic }).collect()

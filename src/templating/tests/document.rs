@@ -79,19 +79,20 @@ fn cells(section: &'static str) -> Vec<&'static str> {
 }
 
 #[test]
-fn every_code_has_its_cure() {
-    let told: Vec<_> = cells(section("What the checker says")).iter().map(|cell| cell.trim_matches('`')).collect();
-    assert_eq!(told, CODES);
+fn every_code_has_its_fix() {
+    let documented: Vec<_> =
+        cells(section("What the checker says")).iter().map(|cell| cell.trim_matches('`')).collect();
+    assert_eq!(documented, CODES);
 }
 
 #[test]
-fn every_helper_is_told_with_its_options() {
+fn every_helper_is_documented_with_its_options() {
     let table = cells(section("Helpers")).join(" ");
     let calls: Vec<&str> = table.split("{{").skip(1).map(|call| call.split("}}").next().unwrap_or(call)).collect();
-    let told: BTreeSet<&str> = calls.iter().filter_map(|call| call.split(' ').next()).collect();
-    assert_eq!(told, helpers::all().map(|helper| helper.name).collect());
+    let documented: BTreeSet<&str> = calls.iter().filter_map(|call| call.split(' ').next()).collect();
+    assert_eq!(documented, helpers::all().map(|helper| helper.name).collect());
     for signature in helpers::all() {
-        let call = calls.iter().find(|call| call.split(' ').next() == Some(signature.name)).expect("told");
+        let call = calls.iter().find(|call| call.split(' ').next() == Some(signature.name)).expect("documented");
         let options: BTreeSet<&str> = call.split(' ').filter_map(|word| Some(word.split_once('=')?.0)).collect();
         assert_eq!(options, signature.options.iter().copied().collect(), "{}", signature.name);
     }
@@ -138,11 +139,11 @@ fn the_calls_in_messages_can_be_written() {
 }
 
 #[test]
-fn every_limit_is_told_with_its_default() {
+fn every_limit_is_documented_with_its_default() {
     let settings: toml::Table = SETTINGS.parse().expect("TOML");
     let limits = settings["templates"].as_table().expect("a section");
     let rows = section("Limits").lines().filter_map(|line| line.strip_prefix("| `")?.split_once("` | "));
-    let told: BTreeSet<_> =
+    let documented: BTreeSet<_> =
         rows.map(|(name, rest)| (name.to_owned(), rest.split(' ').next().unwrap_or(rest).to_owned())).collect();
-    assert_eq!(told, limits.iter().map(|(name, value)| (name.clone(), value.to_string())).collect());
+    assert_eq!(documented, limits.iter().map(|(name, value)| (name.clone(), value.to_string())).collect());
 }

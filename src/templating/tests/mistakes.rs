@@ -9,7 +9,7 @@ use crate::templating::{CompileContext, Severity, TemplateLimits, compile, compi
 
 /// The fix for a missing comma depends on what follows: another value of one member, or another member.
 #[test]
-fn a_second_value_is_told_from_a_second_member() {
+fn a_second_value_is_distinguished_from_a_second_member() {
     for (body, fix) in [
         (
             r#"{"a": {{#if (eq a 1)}}"x"{{/if}}{{#if (eq a 2)}}"y"{{/if}} }"#,
@@ -144,7 +144,7 @@ fn mistakes_are_placed_and_named() {
 }
 
 #[test]
-fn all_mistakes_are_told_at_once() {
+fn all_mistakes_are_reported_at_once() {
     let body = "{\"a\": \"*|GUEST:NMAE|*\",\n \"b\": {{uper x}},\n \"c\": {{{x}}},\n {{d}}: 1 }";
     let codes: Vec<_> = check(Json, body).diagnostics.iter().map(|found| found.code).collect();
     assert_eq!(codes, ["unknown_tag", "unknown_helper", "unescaped", "json_key_unquoted"]);
@@ -171,8 +171,8 @@ fn what_can_t_be_read_hides_no_other_mistake() {
         (Text, "{{#if a}}{{elseif b}}\n{{#if c}}{{elseif d}}{{/if}}{{/if}}", &[("syntax", 1), ("syntax", 2)]),
     ] {
         let checked = check(format, body);
-        let told: Vec<_> = checked.diagnostics.iter().map(|found| (found.code, found.line)).collect();
-        assert_eq!(told, expected, "{body}: {:?}", checked.diagnostics);
+        let reported: Vec<_> = checked.diagnostics.iter().map(|found| (found.code, found.line)).collect();
+        assert_eq!(reported, expected, "{body}: {:?}", checked.diagnostics);
         assert!(checked.compiled.is_none(), "{body}");
     }
     // The number of reports is bounded.
@@ -321,12 +321,12 @@ fn too_many_ways_are_refused() {
 fn values_that_helpers_cannot_use_are_shown() {
     let data =
         super::data(serde_json::json!({"d": "03/04/2026", "n": 5, "o": {}, "none": null, "empty": "", "xs": [1]}));
-    let told = |body: &str| {
+    let reported = |body: &str| {
         let (_, found) = check(Text, body).compiled.expect(body).preview(&data);
         found.into_iter().map(|found| (found.line, found.column, found.message)).collect::<Vec<_>>()
     };
     assert_eq!(
-        told("a\n {{date d}}{{upper o}}"),
+        reported("a\n {{date d}}{{upper o}}"),
         [
             (
                 2,
@@ -336,15 +336,15 @@ fn values_that_helpers_cannot_use_are_shown() {
             (2, 12, "upper: an object is not text.".to_owned()),
         ]
     );
-    assert_eq!(told("{{#if (gt (add d 1) 2)}}{{/if}}")[0].2, "add: \"03/04/2026\" is not a number.");
-    assert_eq!(told("{{first n}}")[0].2, "first: the number 5 is not a list.");
-    assert_eq!(told("{{date none}}{{upper empty}}{{date missing}}"), []);
-    assert_eq!(told("{{divide n (subtract n 5)}}").len(), 1);
+    assert_eq!(reported("{{#if (gt (add d 1) 2)}}{{/if}}")[0].2, "add: \"03/04/2026\" is not a number.");
+    assert_eq!(reported("{{first n}}")[0].2, "first: the number 5 is not a list.");
+    assert_eq!(reported("{{date none}}{{upper empty}}{{date missing}}"), []);
+    assert_eq!(reported("{{divide n (subtract n 5)}}").len(), 1);
     // How a date is written is advised for texts only.
-    assert_eq!(told("{{date xs}}")[0].2, "date: a list is not a date.");
-    assert!(told("{{date 9999999999999 unit=\"s\"}}")[0].2.contains("a count of seconds or milliseconds"));
+    assert_eq!(reported("{{date xs}}")[0].2, "date: a list is not a date.");
+    assert!(reported("{{date 9999999999999 unit=\"s\"}}")[0].2.contains("a count of seconds or milliseconds"));
     assert_eq!(
-        told("{{date \"2026-08-14\" tz=d}}")[0].2,
+        reported("{{date \"2026-08-14\" tz=d}}")[0].2,
         "date: \"03/04/2026\" is not a known time zone, like \"Europe/Rome\"."
     );
 }
@@ -388,8 +388,8 @@ fn values_in_html_and_csv_are_escaped_for_it() {
 #[test]
 fn every_misshapen_tag_is_reported() {
     let found = check(Text, "*|GUEST NAME|* *|GUEST:FIRST NAME|* *|ELSE:|* *|IF:A=b|*").diagnostics;
-    let told: Vec<_> =
+    let reported: Vec<_> =
         found.iter().map(|found| (found.code, found.column, found.message.contains("Mailchimp"))).collect();
     let expected = [(1, false), (16, false), (37, true), (47, true)];
-    assert_eq!(told, expected.map(|(column, mailchimp)| ("misshapen_tag", column, mailchimp)));
+    assert_eq!(reported, expected.map(|(column, mailchimp)| ("misshapen_tag", column, mailchimp)));
 }

@@ -5,6 +5,7 @@ mod bodies;
 mod document;
 mod helpers;
 mod mistakes;
+mod recovery;
 mod reports;
 mod request;
 

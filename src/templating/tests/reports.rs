@@ -138,7 +138,7 @@ fn what_is_of_the_kind_of_a_report_comes_out_right() {
 /// Refused, with words that help, and without words that don't; the first finding is at this place.
 #[test]
 #[rustfmt::skip]
-fn what_is_refused_is_refused_with_words_that_help() {
+fn refusals_say_what_to_write_instead() {
     let mut failed = Vec::new();
     for (format, body, place, words, never) in [
         (Json, "{\"items\":[{{#each items}}{{#if enabled}}{{#unless @first}},{{/unless}}{\"id\":\"{{id}}\"}{{/if}}{{/each}}]}", (1, 59), &["{{#each items separator=\",\"}}", "filter"][..], &["{{#unless @first}},{{/unless}}"][..]),

@@ -83,7 +83,7 @@ fn the_shape_of_a_url_is_checked_when_it_is_saved() {
 }
 
 #[test]
-fn marks_of_other_languages_are_told_with_their_column_in_the_url() {
+fn syntax_of_other_languages_is_reported_with_its_column_in_the_url() {
     for (url, column, instead) in [
         ("https://h.example/guests/{id}/notes", 26, "{{id}}"),
         ("https://h.example/{{x}}/{id}", 25, "{{id}}"),
@@ -93,8 +93,8 @@ fn marks_of_other_languages_are_told_with_their_column_in_the_url() {
     ] {
         let parsed = TriggerUrl::new(url).expect(url);
         let (_, found) = Expressions::compile(&parsed, &[], &CompileContext::of(&Small), &TemplateLimits::default());
-        let told: Vec<_> = found.iter().filter(|found| found.diagnostic.code == "foreign_syntax").collect();
-        let [only] = told.as_slice() else { panic!("{url}: {found:?}") };
+        let reported: Vec<_> = found.iter().filter(|found| found.diagnostic.code == "foreign_syntax").collect();
+        let [only] = reported.as_slice() else { panic!("{url}: {found:?}") };
         assert_eq!(only.diagnostic.column, column, "{url}");
         assert!(only.diagnostic.message.contains(instead), "{url}: {only:?}");
     }

@@ -6,7 +6,7 @@ use super::{Running, call, command, home, run, wait_for_line};
 
 /// Sends a request and returns the status of the response.
 fn send(address: &str, head: &str, body: &[u8]) -> u16 {
-    call(address, head, body).expect("an answer").0
+    call(address, head, body).expect("a response").0
 }
 
 #[test]

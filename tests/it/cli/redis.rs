@@ -86,13 +86,13 @@ fn a_node_without_its_redis_exits_with_1_and_a_reason() {
 }
 
 /// A server of another kind: it responds to everything with these bytes, while it exists.
-fn stranger(answer: &'static [u8]) -> u16 {
+fn stranger(response: &'static [u8]) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let port = listener.local_addr().expect("bound").port();
     std::thread::spawn(move || {
         for mut client in listener.incoming().map_while(Result::ok) {
             let _ = client.set_read_timeout(Some(DEADLINE));
-            let _ = client.read(&mut [0; 512]).and_then(|_| client.write_all(answer));
+            let _ = client.read(&mut [0; 512]).and_then(|_| client.write_all(response));
         }
     });
     port
@@ -101,7 +101,7 @@ fn stranger(answer: &'static [u8]) -> u16 {
 /// What starting to wait would never change is told at once: the start waits for ten minutes here, and the test for much
 /// less.
 #[test]
-fn settings_that_can_not_be_right_are_told_with_the_cure_and_without_a_wait() {
+fn impossible_settings_are_reported_at_once_with_a_fix() {
     let (home, secured, cluster) = (home(), SecuredRedis::start(0), RedisCluster::start());
     let plain = secured.server.port();
     let web = stranger(b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
@@ -153,7 +153,7 @@ fn settings_that_can_not_be_right_are_told_with_the_cure_and_without_a_wait() {
 }
 
 #[test]
-fn a_short_wait_is_told_as_it_was() {
+fn a_short_wait_is_reported_exactly() {
     let home = home();
     let url = format!("redis://127.0.0.1:{}", free_port());
     let variables = [("POSTHASTE_STORE__URL", url.as_str()), ("POSTHASTE_STORE__START_WITHIN_MS", "150")];

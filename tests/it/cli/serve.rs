@@ -40,7 +40,7 @@ pub(crate) fn set_up(address: &str, id: &str, url: &str) {
 
 fn put(address: &str, path: &str, document: &Value) {
     let head = format!("PUT {path} HTTP/1.1\r\ncontent-type: application/json");
-    let (status, body) = call(address, &head, document.to_string().as_bytes()).expect("an answer");
+    let (status, body) = call(address, &head, document.to_string().as_bytes()).expect("a response");
     assert!(status < 300, "{status} {body}");
 }
 

@@ -108,7 +108,7 @@ fn repeated_names_are_mistakes_and_texts_that_are_sent_as_json_are_warned_of() {
     assert_eq!(code, 1);
     for part in [
         "x.json: warning: a/template/text: /accounts/0/templates/0/content_type: ",
-        "x.json: /accounts/0/triggers/1/where/rental: this name stands twice in its object",
+        "x.json: /accounts/0/triggers/1/where/rental: this name is repeated in its object",
         "posthaste: 1 mistake in the file; nothing was imported",
     ] {
         assert!(stderr.lines().any(|line| line.starts_with(part)), "{part} is not in\n{stderr}");

@@ -75,7 +75,7 @@ async fn what_a_compressed_body_holds_is_bounded_and_charged() {
 
 /// A client that waits for `100 Continue` before a body that is too large gets the refusal first.
 #[actix_rt::test]
-async fn a_client_that_asks_first_is_not_told_to_go_on_with_too_much() {
+async fn a_too_long_body_is_refused_before_100_continue() {
     let node = Node::start(&[]).await;
     let address = node.running().address();
     let ask = |path: &'static str, length: usize| {
@@ -112,10 +112,10 @@ async fn a_client_that_asks_first_is_not_told_to_go_on_with_too_much() {
 }
 
 /// The usual notation of the path is handled before the router, others by it. Requests that arrive together, in pieces or
-/// with their bodies later are all answered, in their order and alike. Those in pieces wait for the response to the one
+/// with their bodies later all get their responses, in their order and alike. Those in pieces wait for the response to the one
 /// before: actix-http closes a connection on which the next request has begun to arrive when a response is sent.
 #[actix_rt::test]
-async fn requests_on_one_connection_are_answered_however_they_arrive() {
+async fn requests_on_one_connection_are_responded_however_they_arrive() {
     let (node, receiver) = (Node::start(&[]).await, Receiver::start());
     node.set_up("t", &json_template(), json!({"event": "*", "url": receiver.url("/")})).await;
     let address = node.running().address();
@@ -131,7 +131,7 @@ async fn requests_on_one_connection_are_answered_however_they_arrive() {
     let all = [&usual, &usual, &usual, &other, &usual, &other, &usual, &last].map(String::clone);
     for (together, piece) in [(8, usize::MAX), (1, 700), (1, 97), (1, 1)] {
         let all = all.clone();
-        let answered = tokio::task::spawn_blocking(move || {
+        let responded = tokio::task::spawn_blocking(move || {
             let mut stream = TcpStream::connect(address).expect("a node");
             stream.set_read_timeout(Some(DEADLINE)).expect("a deadline");
             stream.set_nodelay(true).expect("an option");
@@ -143,7 +143,7 @@ async fn requests_on_one_connection_are_answered_however_they_arrive() {
             assert_eq!(stream.read(&mut [0]).expect("the end"), 0, "the last one closes");
             responses
         });
-        let heads: Vec<Vec<String>> = answered.await.expect("asked");
+        let heads: Vec<Vec<String>> = responded.await.expect("asked");
         let is_accepted = |head: &[String]| head.contains(&"HTTP/1.1 202 Accepted".to_owned());
         assert!(
             heads[..7].iter().all(|head| *head == heads[0] && is_accepted(head)),

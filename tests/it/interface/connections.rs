@@ -128,12 +128,12 @@ async fn idle_connections_give_way_to_new_ones_and_busy_ones_do_not() {
     assert!(metric(address, GAVE_WAY).await >= 52.0);
     drop(idle);
     busy.write_all(&event.as_bytes()[5..]).expect("sent");
-    let answered = tokio::task::spawn_blocking(move || {
+    let responded = tokio::task::spawn_blocking(move || {
         let mut response = [0; 12];
         busy.read_exact(&mut response).expect("a response");
         response
     });
-    assert_eq!(&answered.await.expect("answered"), b"HTTP/1.1 202");
+    assert_eq!(&responded.await.expect("responded"), b"HTTP/1.1 202");
 }
 
 /// Saves templates whose list exceeds the buffers of a socket.

@@ -50,11 +50,11 @@ fn it_is_openapi_3_1() {
         let declared = parameters.iter().filter(|p| p["in"] == "path" && p["required"] == true);
         assert_eq!(declared.filter_map(|p| p["name"].as_str()).collect::<BTreeSet<_>>(), in_path, "{at}");
         assert!(parameters.iter().all(|p| p["schema"].is_object()), "{at}");
-        let answers = call["responses"].as_object().expect("answers");
-        assert!(answers.keys().any(|status| status.starts_with('2')), "{at}");
-        assert!(answers.values().all(|answer| answer["description"].is_string()), "{at}");
-        for (status, answer) in answers.iter().filter(|(status, _)| status.as_str() >= "400") {
-            let problem = &answer["content"]["application/problem+json"]["schema"]["$ref"];
+        let responses = call["responses"].as_object().expect("responses");
+        assert!(responses.keys().any(|status| status.starts_with('2')), "{at}");
+        assert!(responses.values().all(|response| response["description"].is_string()), "{at}");
+        for (status, response) in responses.iter().filter(|(status, _)| status.as_str() >= "400") {
+            let problem = &response["content"]["application/problem+json"]["schema"]["$ref"];
             assert_eq!(problem, "#/components/schemas/Problem", "{at} {status}");
         }
     }
@@ -154,7 +154,7 @@ fn documents_say_what_their_readers_require() {
 }
 
 #[actix_rt::test]
-async fn what_a_write_answers_can_be_written_again() {
+async fn what_a_write_responses_can_be_written_again() {
     let node = Node::start(&[]).await;
     let (template, trigger) = ("/v1/accounts/acme/templates/w", "/v1/accounts/acme/triggers/t");
     let document = json!({"id": null, "format": "text", "body": "{{event.tpye}}"});

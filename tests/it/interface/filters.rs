@@ -66,7 +66,7 @@ async fn saving_warns_of_a_trigger_that_can_never_fire() {
 }
 
 #[actix_rt::test]
-async fn check_judges_and_previews_without_saving() {
+async fn check_reports_and_previews_without_saving() {
     let node = with_template(&[]).await;
     let check = async |document: Value| {
         let reply = node.post(&format!("{TRIGGERS}/check"), &document).await;
@@ -115,7 +115,7 @@ async fn check_judges_and_previews_without_saving() {
 }
 
 #[actix_rt::test]
-async fn explain_tells_why_an_event_does_not_fire_a_trigger() {
+async fn explain_says_why_an_event_does_not_fire_a_trigger() {
     let node = with_template(&[("POSTHASTE_MATCHING__STEPS_PER_TRIGGER_MAX", "2000")]).await;
     let costly: Vec<Value> = (0..900).map(|n| json!({"numeric": [">", 1_000 + n]})).collect();
     for (id, more) in [

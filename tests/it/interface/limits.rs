@@ -19,20 +19,20 @@ fn send(address: SocketAddr, head: &str, body: impl FnOnce(&mut TcpStream)) -> (
     stream.set_write_timeout(Some(DEADLINE)).expect("a deadline");
     write!(stream, "{head}\r\nhost: x\r\ncontent-type: application/json\r\n\r\n").expect("sent");
     body(&mut stream);
-    let mut answer = Vec::new();
+    let mut response = Vec::new();
     let mut chunk = [0; 4_096];
     // Until the problem document is complete: a kept connection does not end.
-    while !answer.ends_with(b"}") {
+    while !response.ends_with(b"}") {
         match stream.read(&mut chunk) {
             Ok(0) | Err(_) => break,
-            Ok(read) => answer.extend_from_slice(&chunk[..read]),
+            Ok(read) => response.extend_from_slice(&chunk[..read]),
         }
     }
-    let answer = String::from_utf8(answer).expect("UTF-8");
-    let answer = answer.strip_prefix("HTTP/1.1 100 Continue\r\n\r\n").unwrap_or(&answer);
-    let status = answer.split(' ').nth(1).and_then(|status| status.parse().ok());
-    let code = answer.split("\"code\":\"").nth(1).and_then(|rest| rest.split('"').next()).unwrap_or_default();
-    (status.unwrap_or_else(|| panic!("no status in {answer:?}")), code.to_owned())
+    let response = String::from_utf8(response).expect("UTF-8");
+    let response = response.strip_prefix("HTTP/1.1 100 Continue\r\n\r\n").unwrap_or(&response);
+    let status = response.split(' ').nth(1).and_then(|status| status.parse().ok());
+    let code = response.split("\"code\":\"").nth(1).and_then(|rest| rest.split('"').next()).unwrap_or_default();
+    (status.unwrap_or_else(|| panic!("no status in {response:?}")), code.to_owned())
 }
 
 /// A hundred megabytes, or as much as the node reads.
@@ -108,7 +108,7 @@ async fn a_request_over_the_bound_is_accepted_once_nothing_is_in_flight() {
         let reply = node.post("/v1/events", &three).await;
         assert_eq!((reply.problem(), reply.header("retry-after").as_str()), ((429, "engine_full".into()), "1"));
         assert_eq!(node.metric("posthaste_events_accepted_total").await, 2.0);
-        receiver.behave(Behaviour::Answer(200));
+        receiver.behave(Behaviour::Respond(200));
     };
     futures_util::future::join(waiting, refused).await;
     assert_eq!(node.post("/v1/events", &three).await.status, 202);
@@ -132,12 +132,12 @@ async fn all_bodies_together_have_a_bound() {
     assert_eq!((reply.problem(), reply.header("retry-after").as_str()), ((429, "engine_full".into()), "1"));
     assert_eq!(node.metric("posthaste_events_rejected_total{code=\"engine_full\"}").await, 1.0);
     dribbling.write_all(rest.as_bytes()).expect("sent");
-    let answered = tokio::task::spawn_blocking(move || {
-        let mut answer = [0; 12];
-        dribbling.read_exact(&mut answer).expect("an answer");
-        answer
+    let responded = tokio::task::spawn_blocking(move || {
+        let mut response = [0; 12];
+        dribbling.read_exact(&mut response).expect("a response");
+        response
     });
-    assert_eq!(&answered.await.expect("answered"), b"HTTP/1.1 202");
+    assert_eq!(&responded.await.expect("responded"), b"HTTP/1.1 202");
     node.wait_for_metric("posthaste_body_bytes", 0.0).await;
     node.fire(event).await;
 }
@@ -156,8 +156,8 @@ async fn silent_clients_are_disconnected() {
             // Earlier than the server would do it by default.
             stream.set_read_timeout(Some(Duration::from_secs(4))).expect("a deadline");
             stream.write_all(said.as_bytes()).expect("sent");
-            let mut answer = Vec::new();
-            stream.read_to_end(&mut answer).is_ok()
+            let mut response = Vec::new();
+            stream.read_to_end(&mut response).is_ok()
         });
         assert!(ended.await.expect("ended"), "{said:?}: it was not let go");
     }

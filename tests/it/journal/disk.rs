@@ -19,7 +19,7 @@ fn only_the_account_over_its_share_is_refused() {
     for (account, receiver) in [("filler", &dead), ("other", &fast)] {
         let put = |path: &str, document: serde_json::Value| {
             let head = format!("PUT /v1/accounts/{account}/{path} HTTP/1.1\r\ncontent-type: application/json");
-            assert!(call(&address, &head, document.to_string().as_bytes()).expect("an answer").0 < 300);
+            assert!(call(&address, &head, document.to_string().as_bytes()).expect("a response").0 < 300);
         };
         put("templates/t", json!({"format": "json", "body": "{\"id\":\"{{event.id}}\"}"}));
         put("triggers/t", json!({"event": "*", "template": "t", "url": receiver.url()}));
@@ -27,7 +27,7 @@ fn only_the_account_over_its_share_is_refused() {
     let post = |account: &str, id: usize, bytes: usize| {
         let event = json!({"type": "a", "account": account, "id": id.to_string(), "data": {"x": "x".repeat(bytes)}});
         let head = "POST /v1/events HTTP/1.1\r\ncontent-type: application/json";
-        call(&address, head, event.to_string().as_bytes()).expect("an answer")
+        call(&address, head, event.to_string().as_bytes()).expect("a response")
     };
     let refused = (0..200).find_map(|id| match post("filler", id, 8_000) {
         (202, _) => None,
@@ -62,7 +62,7 @@ fn without_a_new_segment_events_are_refused_until_it_can_be_created() {
         .filter(|path| std::fs::create_dir(path).is_ok())
         .collect();
     let mut accepted = 0;
-    let refused = (0..2_000).find_map(|id| match super::post(&address, &id.to_string()).expect("an answer") {
+    let refused = (0..2_000).find_map(|id| match super::post(&address, &id.to_string()).expect("a response") {
         202 => {
             accepted += 1;
             None
@@ -70,10 +70,10 @@ fn without_a_new_segment_events_are_refused_until_it_can_be_created() {
         refused => Some(refused),
     });
     assert_eq!(refused, Some(503), "after {accepted}");
-    assert_eq!(call(&address, "GET /readyz HTTP/1.1", b"").expect("an answer").0, 503);
+    assert_eq!(call(&address, "GET /readyz HTTP/1.1", b"").expect("a response").0, 503);
     in_the_way.iter().for_each(|path| std::fs::remove_dir(path).expect("removed"));
     wait("ready node", || call(&address, "GET /readyz HTTP/1.1", b"").is_ok_and(|(status, _)| status == 200));
-    assert_eq!(super::post(&address, "after").expect("an answer"), 202);
+    assert_eq!(super::post(&address, "after").expect("a response"), 202);
     receiver.wait_for(accepted + 1);
     wait_until_settled(&address);
     running.signal("TERM");

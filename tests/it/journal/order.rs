@@ -41,7 +41,7 @@ fn all_are_written(home: &Path) -> bool {
 fn let_go(hold: &Path, producers: Vec<JoinHandle<std::io::Result<u16>>>, receiver: &Counter, address: &str) {
     fs::remove_file(hold).expect("removed");
     for producer in producers {
-        assert_eq!(producer.join().expect("a producer").expect("an answer"), 202);
+        assert_eq!(producer.join().expect("a producer").expect("a response"), 202);
     }
     receiver.wait_for(EVENTS);
     wait_until_settled(address);
@@ -64,8 +64,8 @@ fn without_a_sync_no_response_and_no_delivery_is_sent() {
     let producers = produce(&address);
     wait("records", || all_are_written(home.path()));
     wait("begun records", || records(home.path(), "begun").iter().any(|byte| *byte != 0));
-    assert_eq!(call(&address, "GET /healthz HTTP/1.1", b"").expect("an answer").0, 200);
-    assert!(producers.iter().all(|producer| !producer.is_finished()), "answered before its record was synced");
+    assert_eq!(call(&address, "GET /healthz HTTP/1.1", b"").expect("a response").0, 200);
+    assert!(producers.iter().all(|producer| !producer.is_finished()), "responded before its record was synced");
     assert!(receiver.arrived().is_empty(), "sent before its record was synced");
     let_go(&hold, producers, &receiver, &address);
 }
@@ -81,7 +81,7 @@ fn nothing_is_sent_before_its_record_is_written() {
     let producers = produce(&address);
     wait("records", || all_are_written(home.path()));
     for _ in 0..50 {
-        assert_eq!(call(&address, "GET /healthz HTTP/1.1", b"").expect("an answer").0, 200);
+        assert_eq!(call(&address, "GET /healthz HTTP/1.1", b"").expect("a response").0, 200);
     }
     assert!(receiver.arrived().is_empty(), "sent before its record was written");
     assert!(records(home.path(), "begun").iter().all(|byte| *byte == 0));

@@ -21,7 +21,7 @@ fn four_waiting(home: &tempfile::TempDir, receiver: &Counter, more: &[(&str, &st
     let (running, address) = serve(home, &settings);
     set_up(&address, "t", &receiver.url());
     for id in 0..5 {
-        assert_eq!(post(&address, &id.to_string()).expect("an answer"), 202);
+        assert_eq!(post(&address, &id.to_string()).expect("a response"), 202);
     }
     wait_for_metric(&address, "posthaste_queue_depth", 4.0);
     running
@@ -36,13 +36,13 @@ fn a_removed_disabled_or_moved_trigger_drops_its_deliveries() {
         set_up(&address, id, &receiver.url());
     }
     for id in ["1", "2", "3"] {
-        assert_eq!(post(&address, id).expect("an answer"), 202);
+        assert_eq!(post(&address, id).expect("a response"), 202);
     }
     wait_for_metric(&address, "posthaste_queue_depth", 11.0);
     let trigger = |method: &str, id: &str, document: serde_json::Value| {
         let head = format!("{method} /v1/accounts/default/triggers/{id} HTTP/1.1\r\ncontent-type: application/json");
         let body = if document.is_null() { String::new() } else { document.to_string() };
-        assert!(call(&address, &head, body.as_bytes()).expect("an answer").0 < 300);
+        assert!(call(&address, &head, body.as_bytes()).expect("a response").0 < 300);
     };
     trigger("DELETE", "gone", serde_json::Value::Null);
     trigger("PUT", "off", json!({"event": "*", "template": "off", "url": receiver.url(), "enabled": false}));
@@ -70,7 +70,7 @@ fn a_recovered_delivery_is_rendered_with_the_current_template() {
     let (running, address) = serve(&home, &[ONE]);
     let template = json!({"format": "json", "body": "{\"id\":\"new {{event.id}}\"}"});
     let head = "PUT /v1/accounts/default/templates/t HTTP/1.1\r\ncontent-type: application/json";
-    assert!(call(&address, head, template.to_string().as_bytes()).expect("an answer").0 < 300);
+    assert!(call(&address, head, template.to_string().as_bytes()).expect("a response").0 < 300);
     wait_for_metric(&address, "posthaste_queue_depth", 3.0);
     kill(running);
     receiver.silence(false);
@@ -107,9 +107,9 @@ fn a_delivery_expires_also_while_no_attempt_ends() {
     // Deliveries over their trigger's rate wait elsewhere.
     let rated = json!({"event": "*", "template": "t", "url": receiver.url(), "rate_per_s": 1});
     let head = "PUT /v1/accounts/default/triggers/rated HTTP/1.1\r\ncontent-type: application/json";
-    assert!(call(&address, head, rated.to_string().as_bytes()).expect("an answer").0 < 300);
+    assert!(call(&address, head, rated.to_string().as_bytes()).expect("a response").0 < 300);
     for id in 0..5 {
-        assert_eq!(post(&address, &id.to_string()).expect("an answer"), 202);
+        assert_eq!(post(&address, &id.to_string()).expect("a response"), 202);
     }
     wait("nine expired", || dropped(&address, "expired") == 9.0);
     wait_until_settled(&address);
@@ -125,7 +125,7 @@ fn a_dead_destination_does_not_delay_readiness() {
     let (running, address) = serve(&home, &[ONE]);
     set_up(&address, "down", &down.url());
     for id in 0..40 {
-        assert_eq!(post(&address, &id.to_string()).expect("an answer"), 202);
+        assert_eq!(post(&address, &id.to_string()).expect("a response"), 202);
     }
     kill(running);
     // The rate is meant for new events only.
@@ -141,13 +141,13 @@ fn a_dead_destination_does_not_delay_readiness() {
     assert!(metric(&address, "posthaste_journal_recovering") > 0.0, "the rest waits for its account's room");
     let put = |path: &str, document: serde_json::Value| {
         let head = format!("PUT /v1/accounts/other/{path} HTTP/1.1\r\ncontent-type: application/json");
-        assert!(call(&address, &head, document.to_string().as_bytes()).expect("an answer").0 < 300);
+        assert!(call(&address, &head, document.to_string().as_bytes()).expect("a response").0 < 300);
     };
     put("templates/t", json!({"format": "json", "body": "{\"id\":\"{{event.id}}\"}"}));
     put("triggers/t", json!({"event": "*", "template": "t", "url": other.url()}));
     let event = json!({"type": "a", "account": "other", "id": "o", "data": {}}).to_string();
     let head = "POST /v1/events HTTP/1.1\r\ncontent-type: application/json";
-    assert_eq!(call(&address, head, event.as_bytes()).expect("an answer").0, 202);
+    assert_eq!(call(&address, head, event.as_bytes()).expect("a response").0, 202);
     other.wait_for(1);
     down.silence(false);
     // One attempt was in flight at the kill.
@@ -199,7 +199,7 @@ fn after_a_reboot_unsettled_deliveries_are_dropped_and_reported_once() {
     receiver.silence(false);
     let (running, address) = serve(&home, &[ONE]);
     assert_eq!(dropped(&address, "journal_lost"), 4.0);
-    assert_eq!(post(&address, "new").expect("an answer"), 202);
+    assert_eq!(post(&address, "new").expect("a response"), 202);
     wait_until_settled(&address);
     assert!(receiver.arrived().len() <= 2, "{:?}", receiver.arrived());
     running.signal("TERM");

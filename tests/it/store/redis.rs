@@ -133,7 +133,7 @@ impl Node {
     /// All that the store holds, read record by record.
     async fn stored(&self) -> Records {
         let mut records = Records::new();
-        for account in self.store.accounts().await.expect("an answer") {
+        for account in self.store.accounts().await.expect("a response") {
             let templates = self.all::<Template>(Some(&account)).await.into_iter();
             change(&mut records, templates.map(|t| super::template_change(&account, t)).collect());
             let triggers = self.all::<Trigger>(Some(&account)).await.into_iter();
@@ -199,7 +199,7 @@ async fn a_change_of_one_node_is_live_on_the_other() {
             let kept = node.mirror.records();
             kept.get(&format!("trigger a/{id}")).is_some_and(|t| t.contains(&format!("https://h/{number}\"")))
         };
-        assert!(is_live(writer), "live before the answer");
+        assert!(is_live(writer), "live before the response");
         wait_until("live on the other", || is_live(&one) && is_live(&two)).await;
         if number % 5 == 0 {
             super::remove::<Trigger>(&one.store, &account("a"), &id).await;
@@ -231,10 +231,10 @@ async fn a_thousand_changes_in_a_second_are_live_within_moments() {
         }
     });
     futures_util::future::join_all(writes).await;
-    let answered = Instant::now();
+    let responded = Instant::now();
     let stored = wait_until_equal(&[&one, &two]).await;
     assert_eq!(stored.len(), 501);
     // `scripts/bench` measures this; here the machine may be busy with other tests.
-    assert!(answered.elapsed() < Duration::from_secs(2), "{:?}", answered.elapsed());
+    assert!(responded.elapsed() < Duration::from_secs(2), "{:?}", responded.elapsed());
     assert_eq!((one.snapshots("gap"), two.snapshots("gap")), (0.0, 0.0));
 }

@@ -114,7 +114,7 @@ pub(super) async fn a_template_in_use_stays(home: Home) {
     assert!(matches!(delete(&acme, "v").await, Err(StoreError::TemplateInUse { .. })));
 }
 
-pub(super) async fn the_sink_hears_all_in_order_before_the_answer(home: Home) {
+pub(super) async fn the_sink_hears_all_in_order_before_the_response(home: Home) {
     let (store, probe) = home.open().await;
     let acme = account("acme");
     let (template, key) = (template("w"), key("till"));
@@ -178,8 +178,8 @@ pub(super) async fn only_one_of_many_creates(home: Home) {
     let acme = account("acme");
     let record = template("w");
     let writers = (0..40).map(|_| store.put(Some(&acme), &record, Precondition::Absent));
-    let answers = join_all(writers).await;
-    assert_eq!(answers.iter().filter(|answer| answer.is_ok()).count(), 1);
+    let responses = join_all(writers).await;
+    assert_eq!(responses.iter().filter(|response| response.is_ok()).count(), 1);
     // A trigger may be saved while its template is deleted: it is never stored without it.
     for turn in 0..20 {
         let trigger = trigger("t", "w", URL);

@@ -185,7 +185,7 @@ async fn a_node_reads_fewer_large_deliveries() {
     })
     .await;
     assert_eq!((receiver.received().len(), backlog(&redis)), (1, 11));
-    receiver.behave(Behaviour::Answer(200));
+    receiver.behave(Behaviour::Respond(200));
     receiver.wait_for(12).await;
     until("the stream is not empty", async || backlog(&redis) == 0).await;
     assert_eq!(node.metric("posthaste_dropped_total{reason=\"queue_full\"}").await, 0.0);
@@ -207,7 +207,7 @@ async fn another_node_gets_returned_deliveries_at_once() {
     receiver.wait_for(1).await;
     first.wait_for_metric("posthaste_queue_depth", 9.0).await;
     assert_eq!(first.stop().await.unsent, 1, "the one whose attempt is under way");
-    receiver.behave(Behaviour::Answer(200));
+    receiver.behave(Behaviour::Respond(200));
     let quick = [("POSTHASTE_CLUSTER__CLAIM_AFTER_MS", "400")];
     let second = node(&redis.url(), &quick).await;
     receiver.wait_for(10).await;
@@ -216,7 +216,7 @@ async fn another_node_gets_returned_deliveries_at_once() {
 }
 
 /// Posts until the node responds with this status and code.
-pub(super) async fn until_answer(node: &Node, status: u16, code: &str) {
+pub(super) async fn until_response(node: &Node, status: u16, code: &str) {
     until(code, async || {
         let reply = node.post("/v1/events", &json!({"type": "nobody.listens", "data": {}})).await;
         reply.status == status && (code.is_empty() || reply.problem().1 == code)
@@ -234,11 +234,11 @@ async fn while_redis_is_unavailable_nothing_is_accepted_and_nothing_is_lost() {
     }
     let dispatch = {
         redis.kill();
-        until_answer(&ingest, 503, "store_unavailable").await;
+        until_response(&ingest, 503, "store_unavailable").await;
         assert_eq!(ingest.get("/readyz").await.problem(), (503, "store_unavailable".to_owned()));
         assert_eq!(ingest.get("/healthz").await.status, 200);
         redis.run();
-        until_answer(&ingest, 202, "").await;
+        until_response(&ingest, 202, "").await;
         node(&redis.url(), &[DISPATCH]).await
     };
     receiver.wait_for(5).await;
@@ -263,7 +263,7 @@ async fn nodes_resume_with_a_redis_that_lost_its_data() {
     receiver.wait_for(1).await;
     redis.kill();
     redis.run();
-    until_answer(&node, 202, "").await;
+    until_response(&node, 202, "").await;
     // The triggers are lost too, until they are written again.
     until("the trigger is not gone", async || node.get("/v1/accounts/default/triggers/t").await.status == 404).await;
     set_up(&node, &[], "t", receiver.url("/")).await;
@@ -348,16 +348,16 @@ async fn an_unresponsive_stream_delays_no_other() {
     }
     node.wait_for_metric("posthaste_queue_depth", 8.0).await;
     redis.cli(&["SET", broken, "no stream"]);
-    first.behave(Behaviour::Answer(200));
+    first.behave(Behaviour::Respond(200));
     until("the first attempt does not end", async || {
         node.metric("posthaste_attempts_total{outcome=\"delivered\"}").await == 1.0
     })
     .await;
     until("the next has not asked", async || node.metric("posthaste_queue_depth").await == 7.0).await;
-    second.behave(Behaviour::Answer(200));
+    second.behave(Behaviour::Respond(200));
     second.wait_for(5).await;
     assert_eq!(ids(&second), expected(0..5));
-    assert_eq!(ids(&first), expected(0..1), "without an answer nothing is sent");
+    assert_eq!(ids(&first), expected(0..1), "without a response nothing is sent");
 }
 
 #[actix_rt::test]

@@ -36,7 +36,7 @@ async fn an_entry_that_another_node_acknowledged_is_not_attempted() {
     for id in &waiting[..3] {
         assert_eq!(redis.cli(&["XACK", STREAM, "dispatch", id]), "1");
     }
-    receiver.behave(Behaviour::Answer(200));
+    receiver.behave(Behaviour::Respond(200));
     receiver.wait_for(7).await;
     node.wait_for_metric("posthaste_tickets_total{result=\"lost\"}", 3.0).await;
     assert_eq!(ids(&receiver), expected([0, 4, 5, 6, 7, 8, 9]));
@@ -48,14 +48,14 @@ async fn a_claim_waits_for_its_response_and_none_permits_no_attempt() {
     let mut redis = RedisServer::lasting();
     let (node, receiver) = holding(&redis, 3).await;
     redis.kill();
-    receiver.behave(Behaviour::Answer(200));
+    receiver.behave(Behaviour::Respond(200));
     // The first attempt ends; the next delivery's claim is requested and gets no response.
     until("the first attempt does not end", async || {
         node.metric("posthaste_attempts_total{outcome=\"delivered\"}").await == 1.0
     })
     .await;
     until("the next has not asked", async || node.metric("posthaste_queue_depth").await == 1.0).await;
-    assert_eq!(receiver.received().len(), 1, "nothing is sent without an answer");
+    assert_eq!(receiver.received().len(), 1, "nothing is sent without a response");
     redis.run();
     receiver.wait_for(3).await;
     assert_eq!(ids(&receiver), expected(0..3));
@@ -66,7 +66,7 @@ async fn a_response_that_came_too_late_loses_nothing() {
     let redis = RedisServer::start();
     let (node, receiver) = holding(&redis, 3).await;
     redis.signal("STOP");
-    receiver.behave(Behaviour::Answer(200));
+    receiver.behave(Behaviour::Respond(200));
     until("the next has not asked", async || node.metric("posthaste_queue_depth").await == 1.0).await;
     // Longer than a node waits for a response: it gives up a request that Redis has not read yet.
     tokio::time::sleep(std::time::Duration::from_millis(2_500)).await;

@@ -32,7 +32,7 @@ fn post(address: &str, first: usize, count: usize) {
     let lines: Vec<String> =
         (first..first + count).map(|id| json!({"type": "a", "id": id.to_string(), "data": {}}).to_string()).collect();
     let head = "POST /v1/events HTTP/1.1\r\ncontent-type: application/x-ndjson";
-    let (status, body) = cli::call(address, head, lines.join("\n").as_bytes()).expect("an answer");
+    let (status, body) = cli::call(address, head, lines.join("\n").as_bytes()).expect("a response");
     assert_eq!(status, 202, "{body}");
 }
 
@@ -77,7 +77,7 @@ fn none_twice_and_none_lost_except_attempts_in_flight() {
     load(EVENTS * 3 / 4);
     nodes[2].running.signal("KILL");
     // No node is left to send until the paused one continues, or a new one claims what they held.
-    all_behave(Behaviour::Answer(200));
+    all_behave(Behaviour::Respond(200));
     let last = dispatch();
     load(EVENTS);
     until(&last.address, "posthaste_backlog_deliveries", |waiting| waiting == 0.0);
@@ -110,7 +110,7 @@ fn none_twice_and_none_lost_except_attempts_in_flight() {
 fn until_full(address: &str) {
     let deadline = Instant::now() + DEADLINE;
     loop {
-        let (status, body) = cli::call(address, "GET /v1/destinations HTTP/1.1", b"").expect("an answer");
+        let (status, body) = cli::call(address, "GET /v1/destinations HTTP/1.1", b"").expect("a response");
         assert_eq!(status, 200, "{body}");
         let reply: Value = serde_json::from_str(&body).expect("JSON");
         let items = reply["items"].as_array().expect("destinations");

@@ -21,7 +21,7 @@ async fn each_fires_once(first: &Node, second: &Node, receiver: &Receiver) {
     set_up(first, &[second], "t", receiver.url("/")).await;
     assert_eq!(post(first, &[event(1), event(2), event(1)]).await, 3);
     assert_eq!(post(second, &[event(2), event(3)]).await, 2);
-    assert_eq!(post(second, &[event(3)]).await, 1, "nothing new is an answer too");
+    assert_eq!(post(second, &[event(3)]).await, 1, "nothing new is a response too");
     // Account, source and id identify an event. A generated id is always new.
     let cloud = |source: &str| json!({"specversion": "1.0", "type": "a", "source": source, "id": "1", "data": {}});
     for source in ["/s", "/s", "/t"] {
@@ -83,7 +83,7 @@ async fn a_refused_event_may_be_sent_again() {
     set_up(&ingest, &[], "t", receiver.url("/")).await;
     assert_eq!(post(&ingest, &[event(1)]).await, 1);
     assert_eq!(ingest.post("/v1/events", &event(2)).await.status, 429);
-    receiver.behave(Behaviour::Answer(200));
+    receiver.behave(Behaviour::Respond(200));
     let _dispatch = node(&redis.url(), &[WINDOW]).await;
     until("room is not seen", async || ingest.post("/v1/events", &event(2)).await.status == 202).await;
     receiver.wait_for(2).await;

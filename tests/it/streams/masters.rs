@@ -108,7 +108,7 @@ fn partition_of(port: u16) -> u64 {
 
 /// Silences every second receiver of each master, or lets them respond again.
 fn silence_half(receivers: &[(Receiver, usize)], silent: bool) {
-    let behaviour = if silent { Behaviour::Silence } else { Behaviour::Answer(200) };
+    let behaviour = if silent { Behaviour::Silence } else { Behaviour::Respond(200) };
     for master in 0..3 {
         let own = receivers.iter().filter(|(_, place)| *place == master);
         own.step_by(2).for_each(|(receiver, _)| receiver.behave(behaviour));
@@ -133,7 +133,7 @@ async fn for_a_while(what: &str, holds: impl Fn() -> bool) {
 /// A producer's request: the response, and the deliveries that it fires, each an event's id and a destination.
 struct Post {
     begun: Instant,
-    answer: (u16, String),
+    response: (u16, String),
     deliveries: Vec<(String, usize)>,
 }
 
@@ -155,7 +155,7 @@ impl Load {
                         return;
                     }
                     let post = post(&node, &format!("{name}.{number}"), number, destinations).await;
-                    let refused = post.answer.0 != 202;
+                    let refused = post.response.0 != 202;
                     posts.borrow_mut().push(post);
                     if refused {
                         // As a producer would.
@@ -177,7 +177,7 @@ impl Load {
     }
 
     async fn wait_for_accepted(&self, since: Instant, number: usize) {
-        let accepted = || self.posts.borrow().iter().filter(|p| p.begun >= since && p.answer.0 == 202).count();
+        let accepted = || self.posts.borrow().iter().filter(|p| p.begun >= since && p.response.0 == 202).count();
         for_a_while("too few events are accepted", || accepted() >= number).await;
     }
 
@@ -185,7 +185,7 @@ impl Load {
     fn missing(&self, receivers: &[(Receiver, usize)], on: impl Fn(usize) -> bool) -> Vec<(usize, String)> {
         let arrived = arrived(receivers);
         let posts = self.posts.borrow();
-        let accepted = posts.iter().filter(|post| post.answer.0 == 202).flat_map(|post| &post.deliveries);
+        let accepted = posts.iter().filter(|post| post.response.0 == 202).flat_map(|post| &post.deliveries);
         let accepted = accepted.filter(|(_, to)| on(receivers[*to].1)).map(|(id, to)| (*to, body(id)));
         accepted.filter(|delivery| !arrived.contains_key(delivery)).collect()
     }
@@ -193,7 +193,7 @@ impl Load {
     /// Whatever the response was: each delivery that arrived was posted, and arrived once.
     fn assert_none_twice(&self, receivers: &[(Receiver, usize)]) {
         let posts = self.posts.borrow();
-        for (status, code) in posts.iter().map(|post| &post.answer) {
+        for (status, code) in posts.iter().map(|post| &post.response) {
             assert!(*status == 202 || (*status, code.as_str()) == (503, "store_unavailable"), "{status} {code}");
         }
         let deliveries = posts.iter().flat_map(|post| &post.deliveries);
@@ -218,7 +218,7 @@ async fn post(node: &Node, name: &str, number: usize, destinations: usize) -> Po
     let begun = Instant::now();
     let reply = node.post("/v1/events", &json!(events)).await;
     assert!(reply.status != 202 || reply.json()["accepted"] == events.len(), "{}", reply.json());
-    Post { begun, answer: reply.problem(), deliveries }
+    Post { begun, response: reply.problem(), deliveries }
 }
 
 fn event(id: &str, to: &str) -> Value {

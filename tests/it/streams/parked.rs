@@ -46,7 +46,7 @@ async fn it_is_sent_when_there_is_room_and_delays_no_other() {
     set_up(&node, &[], "prompt", prompt.url("/")).await;
     node.fire(event(100)).await;
     assert_eq!(prompt.wait_for(1).await[0].text(), "{\"id\":\"100\"}", "it came behind all the others");
-    busy.behave(Behaviour::Answer(200));
+    busy.behave(Behaviour::Respond(200));
     busy.wait_for(101).await;
     assert_eq!(ids(&busy), expected(0..101));
     node.wait_for_metric(PARKED, 0.0).await;
@@ -66,7 +66,7 @@ async fn it_keeps_its_order() {
     // With two connections, two deliveries could overtake one another.
     let one = [("POSTHASTE_DISPATCH__CONNECTIONS_PER_DESTINATION", "1")];
     let (_node, receiver) = holding(&redis, &one, 100, 98).await;
-    receiver.behave(Behaviour::Answer(200));
+    receiver.behave(Behaviour::Respond(200));
     let sent: Vec<String> = receiver.wait_for(100).await.iter().map(|request| request.text().to_owned()).collect();
     let in_order: Vec<String> = (0..100).map(|id| format!("{{\"id\":\"{id}\"}}")).collect();
     assert_eq!(sent, in_order);
@@ -80,7 +80,7 @@ async fn a_new_node_gets_its_share_at_once() {
     second.wait_for_metric("posthaste_attempts_in_flight", 2.0).await;
     second.wait_for_metric(WAITING, 2.0).await;
     second.wait_for_metric(PARKED, 92.0).await;
-    receiver.behave(Behaviour::Answer(200));
+    receiver.behave(Behaviour::Respond(200));
     receiver.wait_for(100).await;
     assert_eq!(ids(&receiver), expected(0..100));
     for node in [first, second] {
@@ -95,7 +95,7 @@ async fn a_stop_leaves_parked_deliveries_to_other_nodes() {
     let (first, receiver) = holding_a_burst(&redis).await;
     assert_eq!(first.stop().await.unsent, 2, "the two whose attempts are under way");
     assert_eq!(backlog(&redis), 98);
-    receiver.behave(Behaviour::Answer(200));
+    receiver.behave(Behaviour::Respond(200));
     let _second = node(&redis.url(), &SMALL).await;
     receiver.wait_for(100).await;
     assert_eq!(ids(&receiver), expected(0..100));
@@ -110,7 +110,7 @@ async fn deliveries_that_another_node_sent_are_left_out() {
     assert_eq!(last.len(), 30);
     redis.cli(&[&["XACK", STREAM, "dispatch"], &last[..]].concat());
     redis.cli(&[&["XDEL", STREAM], &last[..]].concat());
-    receiver.behave(Behaviour::Answer(200));
+    receiver.behave(Behaviour::Respond(200));
     receiver.wait_for(70).await;
     node.wait_for_metric(PARKED, 0.0).await;
     until("the stream is not empty", async || backlog(&redis) == 0).await;
@@ -203,7 +203,7 @@ async fn accounts_take_turns_at_a_destination() {
     }
     // One of them has a place in the queue.
     node.wait_for_metric(PARKED, 99.0).await;
-    receiver.behave(Behaviour::Answer(200));
+    receiver.behave(Behaviour::Respond(200));
     let received = receiver.wait_for(104).await;
     assert_eq!((from_other(&received[..40]), from_other(&received)), (4, 4), "they came behind the others");
 }
@@ -235,7 +235,7 @@ async fn it_is_sent_without_a_queue() {
         [("POSTHASTE_DISPATCH__QUEUE_PER_DESTINATION", "0"), ("POSTHASTE_DISPATCH__CONNECTIONS_PER_DESTINATION", "4")];
     let (node, receiver) = holding(&redis, &more, 50, 46).await;
     node.wait_for_metric("posthaste_attempts_in_flight", 4.0).await;
-    receiver.behave(Behaviour::Answer(200));
+    receiver.behave(Behaviour::Respond(200));
     receiver.wait_for(50).await;
     assert_eq!(ids(&receiver), expected(0..50));
 }
@@ -257,7 +257,7 @@ async fn it_is_sent_from_a_stream_that_is_not_its_destinations() {
     // A node that learns of it only through Redis.
     let quick = [more[0], ("POSTHASTE_CLUSTER__CLAIM_AFTER_MS", "200")];
     let _second = node(&redis.url(), &[&SMALL[..], &quick].concat()).await;
-    receiver.behave(Behaviour::Answer(200));
+    receiver.behave(Behaviour::Respond(200));
     receiver.wait_for(101).await;
     assert_eq!(ids(&receiver), expected(0..101));
     until("the streams are not empty", async || backlog(&redis) == 0).await;
@@ -279,7 +279,7 @@ async fn it_is_sent_when_there_is_room_for_its_destination() {
     node.fire(event(1)).await;
     node.wait_for_metric(PARKED, 1.0).await;
     assert_eq!(other.received().len(), 0);
-    busy.behave(Behaviour::Answer(200));
+    busy.behave(Behaviour::Respond(200));
     other.wait_for(1).await;
     assert_eq!(node.metric("posthaste_dropped_total{reason=\"destinations_full\"}").await, 0.0);
 }
@@ -290,7 +290,7 @@ async fn it_is_sent_although_no_body_may_be_queued() {
     let redis = RedisServer::start();
     let more = [("POSTHASTE_DISPATCH__QUEUE_BYTES_PER_DESTINATION", "0")];
     let (node, receiver) = holding(&redis, &more, 50, 48).await;
-    receiver.behave(Behaviour::Answer(200));
+    receiver.behave(Behaviour::Respond(200));
     receiver.wait_for(50).await;
     assert_eq!(ids(&receiver), expected(0..50));
     assert_eq!(node.metric("posthaste_dropped_total{reason=\"queue_bytes_full\"}").await, 0.0);
@@ -302,7 +302,7 @@ async fn broken_connections_lose_and_double_nothing() {
     let redis = RedisServer::start();
     let quick = [("POSTHASTE_CLUSTER__CLAIM_AFTER_MS", "200")];
     let (_node, receiver) = holding(&redis, &quick, 500, 496).await;
-    receiver.behave(Behaviour::Answer(200));
+    receiver.behave(Behaviour::Respond(200));
     for arrived in [50, 100, 200, 300] {
         receiver.wait_for(arrived).await;
         redis.cli(&["CLIENT", "KILL", "TYPE", "normal"]);

@@ -1,7 +1,7 @@
 //! A Redis that responds but does not work as expected: it is full or a replica, closes connections, has lost its data,
 //! or has a key of another type.
 
-use super::bounds::until_answer;
+use super::bounds::until_response;
 use super::{DISPATCH, INGEST, backlog, event, expected, ids, node, on, set_up, until, with_a_silent_receiver};
 use crate::support::{Behaviour, Node, Receiver, RedisServer};
 
@@ -31,10 +31,10 @@ async fn a_full_redis_accepts_nothing_and_returns_everything() {
     let refused = node.post("/v1/events", &event("x")).await;
     assert_eq!(refused.problem(), (503, "store_unavailable".to_owned()));
     until_not_ready(&node).await;
-    receiver.behave(Behaviour::Answer(200));
+    receiver.behave(Behaviour::Respond(200));
     receiver.wait_for(100).await;
     redis.cli(&["CONFIG", "SET", "maxmemory", "0"]);
-    until_answer(&node, 202, "").await;
+    until_response(&node, 202, "").await;
     assert_eq!(node.get("/readyz").await.status, 200);
     node.fire(event(100)).await;
     receiver.wait_for(101).await;
@@ -70,8 +70,8 @@ async fn a_replica_accepts_nothing_and_nothing_is_lost() {
     until_not_ready(&node).await;
     assert_eq!(node.post("/v1/events", &event("x")).await.problem(), (503, "store_unavailable".to_owned()));
     redis.cli(&["REPLICAOF", "NO", "ONE"]);
-    receiver.behave(Behaviour::Answer(200));
-    until_answer(&node, 202, "").await;
+    receiver.behave(Behaviour::Respond(200));
+    until_response(&node, 202, "").await;
     for id in 1..20 {
         node.fire(event(id)).await;
     }
@@ -131,7 +131,7 @@ async fn a_user_who_may_not_park_delays_no_attempt() {
     // Four are in flight, four are queued, and as many as there are permits can't be parked.
     until("nobody is refused", async || redis.cli(&["ACL", "LOG"]).contains("xclaim")).await;
     assert_eq!(node.metric("posthaste_parked_deliveries").await, 0.0);
-    receiver.behave(Behaviour::Answer(200));
+    receiver.behave(Behaviour::Respond(200));
     receiver.wait_for(8).await;
     redis.cli(&["ACL", "SETUSER", "default", "+xclaim"]);
     receiver.wait_for(20).await;
@@ -159,5 +159,5 @@ async fn nodes_agree_again_after_redis_lost_its_data() {
     redis.cli(&["SET", "{posthaste}:partitions", "8"]);
     until_not_ready(&ingest).await;
     redis.cli(&["SET", "{posthaste}:partitions", "16"]);
-    until_answer(&ingest, 202, "").await;
+    until_response(&ingest, 202, "").await;
 }

@@ -41,7 +41,7 @@ async fn tls_and_a_user_with_the_documented_rights_are_enough() {
     }
     second.wait_for_metric("posthaste_queue_depth", 4.0).await;
     let third = node(&url, &more).await;
-    receiver.behave(Behaviour::Answer(200));
+    receiver.behave(Behaviour::Respond(200));
     second.stop().await;
     receiver.wait_for(16).await;
     third.wait_for_metric("posthaste_backlog_deliveries", 0.0).await;

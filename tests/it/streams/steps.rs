@@ -160,9 +160,9 @@ impl Protocol {
             Hand::Asked => {
                 let won = pending(&state.entries[own]);
                 let parted = self.is(Mutant::DeletesInAStepOfItsOwn);
-                let answered = state.with_hand(node, own, if won { Hand::Won } else { Hand::Nothing });
+                let responded = state.with_hand(node, own, if won { Hand::Won } else { Hand::Nothing });
                 let gone = if parted { Place::Acknowledged } else { Place::Gone };
-                next.usual.push(if won { answered.with(|s| s.entries[own].place = gone) } else { answered });
+                next.usual.push(if won { responded.with(|s| s.entries[own].place = gone) } else { responded });
             }
             _ => {}
         }

@@ -65,16 +65,16 @@ async fn a_trigger_is_tested_by_the_node_that_sends() {
     let receiver = Receiver::start();
     ingest.set_up("t", &json_template(), json!({"event": "*", "url": receiver.url("/")})).await;
     for (behaviour, delivered, status, reason) in [
-        (Behaviour::Answer(204), true, json!(204), json!(null)),
-        (Behaviour::Answer(500), false, json!(500), json!("server_error")),
+        (Behaviour::Respond(204), true, json!(204), json!(null)),
+        (Behaviour::Respond(500), false, json!(500), json!("server_error")),
         (Behaviour::HangUp, false, json!(null), json!("connection_lost_after_send")),
     ] {
         receiver.behave(behaviour);
         let reply = ingest.post("/v1/accounts/default/triggers/t/test", &json!({})).await;
-        let answer = reply.json();
-        assert_eq!((reply.status, &answer["delivered"]), (200, &json!(delivered)), "{answer}");
-        assert_eq!((&answer["status"], &answer["reason"]), (&status, &reason));
-        assert!(answer["duration_ms"].is_u64());
+        let response = reply.json();
+        assert_eq!((reply.status, &response["delivered"]), (200, &json!(delivered)), "{response}");
+        assert_eq!((&response["status"], &response["reason"]), (&status, &reason));
+        assert!(response["duration_ms"].is_u64());
     }
     assert_eq!(redis.cli(&["KEYS", "*reply*"]), "", "what was fetched is gone");
 }
@@ -122,7 +122,7 @@ async fn nodes_may_join_and_leave_under_load() {
     let third = join().await;
     has_work(&third).await;
     assert_eq!(first.stop().await.unsent, 2, "the two that are under way");
-    receiver.behave(Behaviour::Answer(200));
+    receiver.behave(Behaviour::Respond(200));
     post(200).await;
     let fourth = join().await;
     post(200).await;

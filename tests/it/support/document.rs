@@ -17,9 +17,9 @@ pub(crate) fn check(document: &Value, method: &str, path: &str, status: u16, con
         assert_eq!(status, 405, "{at}: no such call is in the document");
         return;
     };
-    let answer = call["responses"].get(status.to_string());
-    let answer = answer.unwrap_or_else(|| panic!("{at} is not in the document: {json:?}"));
-    let Some(content) = answer.get("content").and_then(Value::as_object) else { return };
+    let response = call["responses"].get(status.to_string());
+    let response = response.unwrap_or_else(|| panic!("{at} is not in the document: {json:?}"));
+    let Some(content) = response.get("content").and_then(Value::as_object) else { return };
     if method == "HEAD" {
         return;
     }

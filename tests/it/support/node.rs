@@ -89,7 +89,7 @@ impl Node {
         for (name, value) in headers {
             request = request.insert_header((*name, *value));
         }
-        let mut response = request.send_body(body.into()).await.expect("an answer");
+        let mut response = request.send_body(body.into()).await.expect("a response");
         let body = response.body().limit(64 << 20).await.expect("a body").to_vec();
         let reply = Reply { status: response.status().as_u16(), headers: response.headers().clone(), body };
         let content_type = reply.headers.get("content-type").and_then(|value| value.to_str().ok());

@@ -10,7 +10,7 @@ use super::DEADLINE;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Behaviour {
     /// Responds with this status and keeps the connection.
-    Answer(u16),
+    Respond(u16),
     /// Responds with 200 and closes the connection without announcing it.
     AnswerAndClose,
     /// Sends no response, and keeps the connection until its behaviour is changed.
@@ -62,7 +62,7 @@ impl Receiver {
         let listener = TcpListener::bind(address).expect("a free port");
         let address = listener.local_addr().expect("bound");
         let state = Arc::new(State {
-            behaviour: Mutex::new(Behaviour::Answer(200)),
+            behaviour: Mutex::new(Behaviour::Respond(200)),
             received: Mutex::default(),
             changed: Condvar::new(),
         });
@@ -122,8 +122,8 @@ fn serve(stream: TcpStream, state: &State) {
             let held = state.changed.wait_timeout_while(lock, DEADLINE, |b| *b == Behaviour::Silence);
             behaviour = *held.expect("whole").0;
         }
-        let answer = match behaviour {
-            Behaviour::Answer(status) => {
+        let response = match behaviour {
+            Behaviour::Respond(status) => {
                 format!("HTTP/1.1 {status} X\r\nlocation: /elsewhere\r\ncontent-length: 2\r\n\r\nok")
             }
             Behaviour::AnswerAndClose => "HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n".to_owned(),
@@ -134,7 +134,7 @@ fn serve(stream: TcpStream, state: &State) {
             }
             Behaviour::Silence | Behaviour::HangUp => return,
         };
-        if out.write_all(answer.as_bytes()).is_err()
+        if out.write_all(response.as_bytes()).is_err()
             || matches!(behaviour, Behaviour::AnswerAndClose | Behaviour::Nonsense)
         {
             return;

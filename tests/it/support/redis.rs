@@ -74,7 +74,7 @@ impl RedisServer {
             if process.try_wait().expect("it was started").is_some() {
                 return false;
             }
-            if self.try_cli(&["PING"]).is_some_and(|answer| answer == "PONG" || answer.starts_with("NOAUTH")) {
+            if self.try_cli(&["PING"]).is_some_and(|response| response == "PONG" || response.starts_with("NOAUTH")) {
                 self.process = Some(process);
                 return true;
             }
@@ -106,7 +106,7 @@ impl RedisServer {
 
     /// The server's response to a command, as `redis-cli` prints it.
     pub(crate) fn cli(&self, words: &[&str]) -> String {
-        self.try_cli(words).expect("an answer")
+        self.try_cli(words).expect("a response")
     }
 
     /// Adds a delivery to a stream, as docs/redis.md describes for other programs, with further fields.

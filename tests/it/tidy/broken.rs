@@ -71,6 +71,15 @@ fn long_files_and_functions_are_found() {
         |number: usize| Source::new("src/a.rs", &format!("pub(super) async fn f<T>() {{\n{}}}\n", lines(number)));
     assert_eq!(count(&text::long_functions(&[function(68)])), 0);
     assert_eq!(count(&text::long_functions(&[function(69)])), 1);
+    let declared = |end: &str| {
+        let methods = "    fn b() {}\n".repeat(70);
+        Source::new(
+            "src/a.rs",
+            &format!("trait A {{\n    fn a(\n        b: u8,\n    ) -> u8{end}\n{methods}    }}\n}}\n"),
+        )
+    };
+    assert_eq!(count(&text::long_functions(&[declared(";")])), 0);
+    assert_eq!(count(&text::long_functions(&[declared(" {")])), 1);
 }
 
 #[test]

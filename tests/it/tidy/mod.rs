@@ -114,10 +114,12 @@ fn the_fuzzer_can_be_built() {
 
 #[test]
 fn words_are_those_of_the_field() {
-    let roots =
-        ["src", "tests/it", "benches", "docs", "config", "scripts", "README.md", "ARCHITECTURE.md", "CHANGELOG.md"];
-    let ends = [".rs", ".md", ".toml", ".lua", "scripts/bench", "scripts/fuzz", "scripts/cluster", "scripts/demo"];
-    let all: Vec<Source> =
-        sources(&roots, &ends).into_iter().filter(|s| !s.path.starts_with("tests/it/tidy")).collect();
+    let pages = ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md"];
+    let mut all = sources(&pages, &[".md"]);
+    let ends = [".rs", ".md", ".toml", ".yml", ".lua", ".ts", ".html", ".css", ".mjs"];
+    all.extend(sources(&["src", "tests", "benches", "docs", "config"], &ends));
+    // Most scripts have no ending.
+    all.extend(sources(&["scripts"], &[""]));
+    all.retain(|source| !source.path.starts_with("tests/it/tidy"));
     holds(text::banned_words(&all));
 }

@@ -44,7 +44,10 @@ pub(super) fn long_functions(sources: &[Source]) -> Vec<String> {
         for (number, line) in lines.iter().enumerate() {
             let Some(name) = function(line) else { continue };
             let end = format!("{}}}", " ".repeat(line.len() - line.trim_start().len()));
-            let length = lines[number..].iter().position(|line| *line == end).map_or(1, |length| length + 1);
+            // A declaration without a body ends at this depth too.
+            let declared = format!("{}) ", &end[..end.len() - 1]);
+            let ends = |line: &&str| *line == end || (line.starts_with(&declared) && line.ends_with(';'));
+            let length = lines[number..].iter().position(ends).map_or(1, |length| length + 1);
             if length > FUNCTION_LINES_MAX {
                 violations.push(format!("{}: {name} has {length} lines; at most {FUNCTION_LINES_MAX}", source.path));
             }

@@ -33,8 +33,8 @@ async fn a_lookup_that_changes_is_checked_each_time() {
     let inside: &[&str] = &["10.0.0.1", "169.254.169.254"];
     let outside: &[&str] = &["127.0.0.1"];
     let mixed: &[&str] = &["10.0.0.1", "127.0.0.1", "192.168.0.1"];
-    let answers = [inside, outside, inside, mixed, &[][..], outside];
-    let resolver = Scripted::new(&answers.map(Some));
+    let addresses = [inside, outside, inside, mixed, &[][..], outside];
+    let resolver = Scripted::new(&addresses.map(Some));
     let target = target(&url);
     // No connection is reused.
     let settings = settings(|own| own.keep_alive = std::time::Duration::ZERO);

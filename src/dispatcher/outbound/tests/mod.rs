@@ -49,9 +49,9 @@ struct Scripted {
 
 impl Scripted {
     /// The results for IPv4, in order; the last one is repeated. IPv6 has none.
-    fn new(answers: &[Option<&[&str]>]) -> Rc<Self> {
+    fn new(addresses: &[Option<&[&str]>]) -> Rc<Self> {
         let read = |addresses: &[&str]| addresses.iter().map(|text| text.parse().expect("an address")).collect();
-        let mut v4: Vec<Found> = answers.iter().map(|answer| answer.map(read)).collect();
+        let mut v4: Vec<Found> = addresses.iter().map(|found| found.map(read)).collect();
         v4.reverse();
         Rc::new(Self { v4: RefCell::new(v4), asked: RefCell::default() })
     }
@@ -65,7 +65,7 @@ impl Resolve for Scripted {
         }
         let mut v4 = self.v4.borrow_mut();
         let found = if v4.len() > 1 { v4.pop() } else { v4.last().cloned() };
-        match found.expect("an answer") {
+        match found.expect("an address list") {
             Some(addresses) => Box::pin(async move { addresses }),
             None => Box::pin(std::future::pending()),
         }

@@ -241,14 +241,14 @@ impl World {
         let parts = drawn.iter().map(|events| {
             events.iter().map(|event| AcceptedPart { event: event.fields(now_ms), triggers: &listed, is_more: false })
         });
-        let written = self.acceptors[thread].whole(parts, Vec::new(), now_ms);
+        let written = self.acceptors[thread].write_requests(parts, Vec::new(), now_ms);
         let mut taken = 0;
         for events in &drawn {
             let names = self.know(events, &triggers, written.is_err());
             if let Ok(AcceptedRequests { listed, end }) = &written {
                 let own = &listed[taken..][..events.len()];
                 taken += events.len();
-                self.answer_later(names, own, vec![end.clone()]);
+                self.respond_later(names, own, vec![end.clone()]);
             }
         }
         written.is_ok()
@@ -275,7 +275,7 @@ impl World {
         done = done.and_then(|()| self.acceptors[thread].commit(&mut request, now_ms));
         let names = self.know(&drawn, &triggers, done.is_err());
         match done {
-            Ok(()) => self.answer_later(names, &firings, request.ends().to_vec()),
+            Ok(()) => self.respond_later(names, &firings, request.ends().to_vec()),
             Err(_) => request.abandon(),
         }
         done.is_ok()
@@ -302,7 +302,7 @@ impl World {
         names
     }
 
-    fn answer_later(
+    fn respond_later(
         &mut self,
         names: Vec<Name>,
         firings: &[ListedFirings<ModelFile>],
@@ -316,7 +316,7 @@ impl World {
         self.requests.push(names.clone());
         self.unanswered.push((ends, names));
         if self.level == Durability::Process {
-            self.answer();
+            self.respond();
         }
     }
 
@@ -353,13 +353,13 @@ impl World {
             for segment in self.journal.all() {
                 let _ = self.journal.sync(&segment);
             }
-            self.answer();
+            self.respond();
             self.send();
         }
     }
 
     /// Sends the responses whose records are as durable as the level demands.
-    fn answer(&mut self) {
+    fn respond(&mut self) {
         let (level, operations) = (self.level, self.disk.operations());
         let is_safe = |(segment, end): &RecordsEnd<ModelFile>| {
             level == Durability::Process || segment.synced.load(std::sync::atomic::Ordering::SeqCst) >= *end

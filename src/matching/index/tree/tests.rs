@@ -49,14 +49,14 @@ proptest! {
             prop_assert_eq!((tree.len(), tree.is_empty()), (model.len(), model.is_empty()));
             for probe in [0, 1, 299, 300, 599, 601] {
                 let mut walked = Vec::new();
-                tree.walk(probe, (probe + 250, 5), |entry| { walked.push(*entry); true });
+                tree.walk(Some(probe), (probe + 250, 5), |entry| { walked.push(*entry); true });
                 let within = model.range(probe..=probe + 250).map(|(k, v)| (*k, *v));
                 let expected: Vec<_> = within.filter(|e| e.1 >= 5).collect();
                 prop_assert_eq!(walked, expected);
                 prop_assert_eq!(tree.get(probe).copied(), model.get(&probe).map(|top| (probe, *top)));
             }
             let mut all = Vec::new();
-            tree.walk(0, (u32::MAX, i64::MIN), |entry| { all.push(*entry); true });
+            tree.walk(None, (u32::MAX, i64::MIN), |entry| { all.push(*entry); true });
             prop_assert_eq!(all, model.into_iter().collect::<Vec<_>>());
         }
     }

@@ -1,6 +1,7 @@
 //! Expressions that can't be read, because they are written as in another language.
 
 use super::{REPEATED_BYTES_MAX, filters, is_value, names};
+use crate::templating::render::helpers;
 
 /// What to write for the inside of an expression that belongs to another language.
 pub(crate) fn explain(inside: &str) -> Option<String> {
@@ -100,10 +101,14 @@ fn go(block: &str, value: &str) -> Option<String> {
 /// `a == b`, `a + b`, `!a`, `a ? b : c`.
 fn operator(block: &str, value: &str) -> Option<String> {
     const SAYS: &str = "Operators are helpers here, and are written before their values";
+    let inner = value.strip_prefix('(').and_then(|value| value.strip_suffix(')'));
+    let value = inner.filter(|inner| !inner.contains(['(', ')'])).unwrap_or(value);
     let words: Vec<_> = value.split_whitespace().collect();
     let helper = |sign: &str| {
         Some(match sign {
-            "==" | "===" | "=" => "eq",
+            "or" if block.is_empty() => "default",
+            "eq" | "ne" | "lt" | "lte" | "gt" | "gte" | "and" | "or" => helpers::find(sign)?.1.name,
+            "==" | "===" | "=" | "is" => "eq",
             "!=" | "!==" | "<>" => "ne",
             ">" => "gt",
             ">=" => "gte",
@@ -138,8 +143,8 @@ fn operator(block: &str, value: &str) -> Option<String> {
             "A choice is written {{#if a}}…{{else}}…{{/if}}, and a default value {{default a \"none\"}}.".to_owned(),
         );
     }
-    let is_operation = words.iter().any(|word| helper(word).is_some())
-        || ["==", "!=", "&&", "||"].iter().any(|sign| value.contains(sign));
+    let is_sign = |word: &&str| !word.contains(char::is_alphabetic) && helper(word).is_some();
+    let is_operation = words.iter().any(is_sign) || ["==", "!=", "&&", "||"].iter().any(|sign| value.contains(sign));
     is_operation.then(|| format!("{SAYS}: {{{{#if (and (gt a 1) (eq b \"x\"))}}}}, {{{{add a 1}}}}."))
 }
 
@@ -159,10 +164,10 @@ fn method(block: &str, value: &str) -> Option<String> {
 
 /// `items[0].name`.
 fn index(block: &str, value: &str) -> Option<String> {
-    if value.starts_with('[') || !value.contains('[') {
+    if value.starts_with('[') || !(value.contains('[') || value.contains("->")) {
         return None;
     }
-    let path = plain_path(value)?;
+    let path = plain_path(&value.replace("->", "."))?;
     let here = written(block, &path);
     Some(format!("Dots separate the parts of a path, including the index of an element: {here}."))
 }

@@ -1,49 +1,63 @@
 //! Finds marks of other template languages in the author's own text. They are sent unchanged, which is probably a
 //! mistake.
 
+use std::ops::Range;
+
 use super::is_value;
 
 /// The most bytes between the begin and the end of a mark.
 const MARK_BYTES_MAX: usize = 200;
 
-/// Where each mark begins, and what to write for it.
-pub(crate) fn find(text: &str) -> Vec<(usize, String)> {
+/// A mark of another language.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Mark {
+    pub(crate) at: usize,
+    pub(crate) length: usize,
+    /// What to write for it.
+    pub(crate) message: String,
+}
+
+impl Mark {
+    pub(super) fn new(range: Range<usize>, message: String) -> Self {
+        Self { at: range.start, length: range.len(), message }
+    }
+}
+
+/// All marks of a text, in order.
+pub(crate) fn find(text: &str) -> Vec<Mark> {
     let mut found = Vec::new();
-    for (at, inside) in between(text, "{%", "%}") {
-        found.push((at, format!("{{% … %}} belongs to Liquid and Jinja, and is sent unchanged. {}", tag(inside))));
+    for (range, inside) in between(text, "{%", "%}") {
+        let message = format!("{{% … %}} belongs to Liquid and Jinja, and means nothing here. {}", tag(inside));
+        found.push(Mark::new(range, message));
     }
-    for (at, inside) in between(text, "${", "}") {
+    for (range, inside) in between(text, "${", "}") {
         if inside.starts_with(|c: char| c.is_alphabetic() || c == '_') {
-            found.push((at, format!("${{…}} is sent unchanged. A value is written {}.", value(inside))));
+            let message = format!("${{…}} means nothing here. A value is written {}.", value(inside));
+            found.push(Mark::new(range, message));
         }
     }
-    for (at, inside) in between(text, "<$", ">") {
+    for (range, inside) in between(text, "<$", ">") {
         if let Some(path) = inside.strip_prefix('.') {
-            let path = path.strip_prefix("detail.").unwrap_or(path);
-            found.push((
-                at,
-                format!(
-                    "<$.…> belongs to EventBridge, and is sent unchanged. Paths here begin in the event's data: {}.",
-                    value(path)
-                ),
-            ));
+            let value = value(path.strip_prefix("detail.").unwrap_or(path));
+            let message = format!(
+                "<$.…> belongs to EventBridge, and means nothing here. Paths here begin in the event's data: {value}."
+            );
+            found.push(Mark::new(range, message));
         }
     }
-    for (at, inside) in between(text, "<%=", "%>") {
-        found.push((
-            at,
-            format!(
-                "<%= … %> belongs to other languages, and is sent unchanged. A value is written {}.",
-                value(inside)
-            ),
-        ));
+    for (range, inside) in between(text, "<%=", "%>") {
+        let value = value(inside);
+        let message =
+            format!("<%= … %> belongs to other languages, and means nothing here. A value is written {value}.");
+        found.push(Mark::new(range, message));
     }
     found.sort_unstable();
     found
 }
 
-/// The same for names in single braces, as URLs are often written: `/guests/{id}`.
-pub(crate) fn find_braces(url: &str) -> Vec<(usize, String)> {
+/// The same for names in single braces, as URLs are often written: `/guests/{id}`. Names that are `known` are found as
+/// placeholders.
+pub(crate) fn find_braces(url: &str, known: impl Fn(&str) -> bool) -> Vec<Mark> {
     let mut found = Vec::new();
     let mut at = 0;
     while let Some(brace) = url[at..].find('{').map(|brace| at + brace) {
@@ -53,20 +67,23 @@ pub(crate) fn find_braces(url: &str) -> Vec<(usize, String)> {
             None => brace + 1,
         };
         let inside = rest.split_once('}').map(|(inside, _)| inside);
-        if let Some(inside) = inside.filter(|inside| is_value(inside) && !url[..brace].ends_with('$')) {
-            found.push((brace, format!("{{…}} is sent as it stands. A value is written {}.", value(inside))));
+        let is_other = url[..brace].ends_with(['$', '@', '#', '%']);
+        if let Some(inside) = inside.filter(|inside| is_value(inside) && !is_other && !known(inside)) {
+            let message = format!("{{…}} means nothing here. A value is written {}.", value(inside));
+            found.push(Mark::new(brace..brace + inside.len() + 2, message));
         }
     }
     found
 }
 
-/// The inside of each mark with this begin and end, on one line.
-fn between<'t>(text: &'t str, begin: &'static str, end: &'static str) -> impl Iterator<Item = (usize, &'t str)> {
+/// Each mark with this begin and end, and its inside.
+fn between<'t>(text: &'t str, begin: &'static str, end: &'static str) -> impl Iterator<Item = (Range<usize>, &'t str)> {
     memchr::memmem::find_iter(text.as_bytes(), begin).filter_map(move |at| {
         let rest = &text[at + begin.len()..];
         let near = &rest[..rest.floor_char_boundary(MARK_BYTES_MAX)];
         let inside = near.split_once(end)?.0;
-        (!inside.contains(begin)).then_some((at, inside))
+        let length = begin.len() + inside.len() + end.len();
+        (!inside.contains(begin)).then_some((at..at + length, inside))
     })
 }
 

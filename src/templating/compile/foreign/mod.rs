@@ -5,6 +5,7 @@ mod expressions;
 mod filters;
 pub(super) mod marks;
 mod names;
+pub(super) mod placeholders;
 #[cfg(test)]
 mod tests;
 

@@ -3,6 +3,7 @@
 use handlebars::template::{BlockParam, HelperTemplate, Parameter, Template};
 use serde_json::Value;
 
+use super::calls;
 use super::scopes::BlockScope;
 use super::{ParserState, refused};
 use crate::templating::compile::foreign::is_value;
@@ -84,11 +85,15 @@ impl ParserState<'_, '_, '_, '_> {
                 return self.part(block.template.as_ref());
             }
         }
-        if block.params.len() != 1 {
+        let call = calls::without_parentheses(&block.params);
+        if let Some(call) = &call {
+            let message = format!("A helper and its values are in parentheses: {{{{#{name} {call}}}}}.");
+            self.findings.error("block_values", at, message);
+        } else if block.params.len() != 1 {
             self.findings.error("block_values", at, format!("{{{{#{name}}}}} takes one value: {}.", example(&name)));
         }
         let options = self.options(block, &name, at);
-        let (value, path) = match block.params.first() {
+        let (value, path) = match block.params.first().filter(|_| call.is_none()) {
             Some(Parameter::Path(path)) => {
                 let text = Parameter::Path(path.clone());
                 self.path_from_root(text.as_name().unwrap_or(""), at)

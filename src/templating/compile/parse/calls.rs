@@ -13,6 +13,9 @@ use crate::templating::nearest::likely;
 use crate::templating::program::{Expression, HelperCall};
 use crate::templating::render::helpers;
 
+/// The longest call that a message repeats.
+const WRITTEN_BYTES_MAX: usize = 120;
+
 impl ParserState<'_, '_, '_, '_> {
     /// A value that a block or helper is given.
     pub(super) fn parameter(&mut self, parameter: &Parameter, at: usize) -> Expression {
@@ -42,7 +45,7 @@ impl ParserState<'_, '_, '_, '_> {
     pub(super) fn call(&mut self, call: &HelperTemplate, at: usize) -> Expression {
         let name = call.name.as_name().unwrap_or("");
         let Some((id, helper)) = helpers::find(name) else {
-            self.unknown_helper(name, at);
+            self.no_helper(name, call, at);
             return refused();
         };
         let (least, most) = helper.values;
@@ -73,6 +76,23 @@ impl ParserState<'_, '_, '_, '_> {
             self.findings.error("helper_values", at, format!("{message} As in {}.", helper.example));
         }
         Expression::Call(Box::new(call))
+    }
+
+    /// A call that does not begin with a helper.
+    fn no_helper(&mut self, name: &str, call: &HelperTemplate, at: usize) {
+        let is_name = foreign::is_value(name);
+        if is_name && call.params.is_empty() && call.hash.is_empty() {
+            let message = format!("({name}) is no helper with its values: write {name} without parentheses.");
+            return self.findings.error("unknown_helper", at, message);
+        }
+        let words = written(&call.params).filter(|_| is_name && !call.params.is_empty());
+        match words.and_then(|words| helper_call([name.to_owned()].into_iter().chain(words).collect())) {
+            Some(call) => {
+                let message = format!("A helper is written before its values: {call}.");
+                self.findings.error("unknown_helper", at, message);
+            }
+            None => self.unknown_helper(name, at),
+        }
     }
 
     fn unknown_helper(&mut self, name: &str, at: usize) {
@@ -114,4 +134,25 @@ impl ParserState<'_, '_, '_, '_> {
         };
         self.findings.error("unknown_helper", at, message);
     }
+}
+
+/// What a block's values mean if one of the first two names a helper: `eq a b` or `a eq b` is `(eq a b)`.
+pub(super) fn without_parentheses(parameters: &[Parameter]) -> Option<String> {
+    helper_call(written(parameters).filter(|words| words.len() > 1)?)
+}
+
+/// Values as their author wrote them.
+fn written(parameters: &[Parameter]) -> Option<Vec<String>> {
+    let word = |parameter: &Parameter| match parameter {
+        Parameter::Literal(value) => Some(value.to_string()),
+        other => other.as_name().filter(|name| foreign::is_value(name)).map(str::to_owned),
+    };
+    parameters.iter().map(word).collect()
+}
+
+fn helper_call(mut words: Vec<String>) -> Option<String> {
+    let place = words.iter().take(2).position(|word| helpers::find(word).is_some())?;
+    let name = words.remove(place);
+    let call = format!("({name} {})", words.join(" "));
+    (call.len() <= WRITTEN_BYTES_MAX).then_some(call)
 }

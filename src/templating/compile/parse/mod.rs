@@ -7,6 +7,7 @@ mod calls;
 mod pieces;
 mod scopes;
 
+use std::borrow::Cow;
 use std::panic::{self, AssertUnwindSafe};
 
 use handlebars::template::{HelperTemplate, Parameter, Template, TemplateElement};
@@ -101,7 +102,15 @@ pub(crate) fn tree(scanned: &mut ScannedBody, findings: &mut DiagnosticList<'_>)
 const UNREADABLE: &str = "This can't be read as an expression or a block. Expressions look like {{guest.name}} or {{upper guest.name}}, blocks like {{#if guest.email}}…{{else}}…{{/if}} or, to compare, {{#if (eq guest.country \"IT\")}}…{{/if}}.";
 
 /// Why the parser refuses the inside of an expression.
-fn unreadable(inside: &str) -> &'static str {
+fn unreadable(inside: &str) -> Cow<'static, str> {
+    let value = inside.trim();
+    if value.is_empty() {
+        return "This expression is empty: write a name in it, as in {{guest.name}}, or remove it.".into();
+    }
+    let name = value.trim_matches(['"', '\'']);
+    if name.len() + 2 == value.len() && foreign::is_value(name) && !name.contains(['"', '\'']) {
+        return format!("A name is written without quotes: {{{{{name}}}}}.").into();
+    }
     let mut quote = None;
     let mut escaped = false;
     for c in inside.chars() {
@@ -109,14 +118,14 @@ fn unreadable(inside: &str) -> &'static str {
             _ if escaped => escaped = false,
             (Some(_), '\\') => escaped = true,
             (Some(_), '\n' | '\r' | '\t') => {
-                return "A text in quotes can't hold a line break or a tab. Write \\n for a line break and \\t for a tab.";
+                return "A text in quotes can't hold a line break or a tab. Write \\n for a line break and \\t for a tab.".into();
             }
             (Some(open), _) if c == open => quote = None,
             (None, '"' | '\'') => quote = Some(c),
             _ => {}
         }
     }
-    UNREADABLE
+    UNREADABLE.into()
 }
 
 /// Parses a text, or returns the line and column at which the parser stopped.

@@ -237,10 +237,10 @@ mod tests {
     fn parsed(body: &str, size: usize) -> Option<Parsed> {
         let limits = TemplateLimits::default();
         let mut findings = DiagnosticList::of(body);
-        let scanned = scan(body, &OneTag, &limits, &mut findings)?;
+        let known = KnownPaths::new(&OneTag, None, None);
+        let scanned = scan(body, &known, &limits, &mut findings)?;
         let tree = ParseTree(parse(&scanned, size)?);
         let mut findings = findings.in_text(&scanned.text);
-        let known = KnownPaths::new(&OneTag, None, None);
         let ParsedTemplate { mut nodes, origins, .. } =
             super::super::parse(&tree, &scanned, true, &known, &limits, &mut findings);
         let mut places = Vec::new();

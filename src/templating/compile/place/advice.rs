@@ -11,8 +11,47 @@ pub(super) struct MistakeContext<'c> {
     pub(super) here: Surroundings,
     /// The last key, value or comma before it.
     pub(super) mark: Surroundings,
-    /// A block between the two that was skipped.
-    pub(super) passed: Option<usize>,
+    /// The blocks between the two that were skipped.
+    pub(super) passed: Option<SkippedBlocks>,
+    /// Whether it is a second value where only one is allowed.
+    pub(super) second_value: bool,
+}
+
+/// Blocks that were skipped one after the other: where the first and the last begin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct SkippedBlocks {
+    pub(super) first: usize,
+    pub(super) last: usize,
+}
+
+impl SkippedBlocks {
+    /// Those before, and this one.
+    pub(super) fn and(before: Option<Self>, at: usize) -> Self {
+        Self { first: before.map_or(at, |before| before.first), last: at }
+    }
+}
+
+/// The mistakes whose fix depends on the blocks around them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum CorrectableMistake {
+    CommaMissing,
+    CommaTrailing,
+    CommaSurplus,
+    AfterEnd,
+    ValueMissing,
+}
+
+impl CorrectableMistake {
+    pub(super) fn of(code: &str) -> Option<Self> {
+        Some(match code {
+            "json_missing_comma" => Self::CommaMissing,
+            "json_trailing_comma" => Self::CommaTrailing,
+            "json_comma" => Self::CommaSurplus,
+            "json_after_end" => Self::AfterEnd,
+            "json_value_missing" => Self::ValueMissing,
+            _ => return None,
+        })
+    }
 }
 
 /// A byte of the body, and the innermost blocks around it.
@@ -66,14 +105,42 @@ pub(super) fn separating(code: &str, separator: Separator, context: &MistakeCont
 
 const PARTS: &str = "put all parts into {{#parts separator=\",\"}}…{{/parts}}, without commas between them";
 
-/// The message for a mistake with a comma.
-pub(super) fn comma(code: &str, context: &MistakeContext<'_>) -> Option<String> {
-    match code {
-        "json_missing_comma" => Some(missing(context)),
-        "json_trailing_comma" => Some(trailing(context)),
-        "json_comma" => Some(surplus(context)),
-        _ => None,
+const ONE_BLOCK: &str = "one block: {{#if …}}…{{else if …}}…{{else}}null{{/if}}";
+
+/// The message for a mistake, if the blocks around it determine the fix.
+pub(super) fn advice(mistake: CorrectableMistake, context: &MistakeContext<'_>) -> Option<String> {
+    match mistake {
+        CorrectableMistake::CommaMissing => second_value(context).or_else(|| Some(missing(context))),
+        CorrectableMistake::CommaTrailing => Some(trailing(context)),
+        CorrectableMistake::CommaSurplus => Some(surplus(context)),
+        CorrectableMistake::AfterEnd => second_value(context),
+        CorrectableMistake::ValueMissing => value_missing(context),
     }
+}
+
+/// Two values where one is allowed, because a list or more than one block writes them.
+fn second_value(context: &MistakeContext<'_>) -> Option<String> {
+    let MistakeContext { here, mark, .. } = context;
+    if !context.second_value {
+        return None;
+    }
+    if let Some(each) = here.each.filter(|_| mark.at >= here.at || mark.each != here.each) {
+        return Some(format!(
+            "Each element of this list writes a value here, where only one value is allowed. Put [ before the list and \
+            ] after it, and write {}.",
+            separated(context.source, each)
+        ));
+    }
+    here.branch?;
+    Some(format!("If both blocks are written, there are two values here. Make them {ONE_BLOCK}."))
+}
+
+/// No value, because each of several blocks was skipped.
+fn value_missing(context: &MistakeContext<'_>) -> Option<String> {
+    let passed = context.passed?;
+    let all_conditions = !is_each(context.source, passed.first) && !is_each(context.source, passed.last);
+    (passed.first != passed.last && all_conditions)
+        .then(|| format!("If none of these blocks is written, a value is missing here. Make them {ONE_BLOCK}."))
 }
 
 fn missing(context: &MistakeContext<'_>) -> String {
@@ -88,16 +155,6 @@ fn missing(context: &MistakeContext<'_>) -> String {
                 separated(context.source, each)
             )
         }
-        (Some(each), ..) if mark.each != here.each && is_second_value(context) => format!(
-            "Each element of this list writes a value here, where only one value is allowed. Put [ before the list and \
-            ] after it, and write {}.",
-            separated(context.source, each)
-        ),
-        (.., Some(_)) if is_second_value(context) => {
-            "If both blocks are written, there are two values here. Make them \
-            one block: {{#if …}}…{{else if …}}…{{else}}null{{/if}}."
-                .to_owned()
-        }
         (_, Some(before), Some(own)) if before != own => format!(
             "If the block before this is also written, a comma is missing between them. If only one of the two is ever \
             written, make them one block: {{{{#if …}}}}…{{{{else if …}}}}…{{{{/if}}}}. If both may be written, {PARTS}."
@@ -109,16 +166,13 @@ fn missing(context: &MistakeContext<'_>) -> String {
     }
 }
 
-/// Whether the text at the mistake is a second value of a member, and not the key of the next member.
-fn is_second_value(context: &MistakeContext<'_>) -> bool {
-    let MistakeContext { source, here, mark, .. } = context;
-    let behind_colon = source.as_bytes().get(mark.at) == Some(&b':');
-    behind_colon && !source.get(here.at..).is_some_and(begins_with_key)
-}
+/// The longest key that is recognized.
+const KEY_BYTES_MAX: usize = 500;
 
 /// Whether a text begins with a JSON string, which may contain expressions, and a colon.
-fn begins_with_key(text: &str) -> bool {
-    let Some(mut rest) = text.strip_prefix('"') else { return false };
+pub(super) fn begins_with_key(text: &str) -> bool {
+    let Some(rest) = text.strip_prefix('"') else { return false };
+    let mut rest = &rest[..rest.floor_char_boundary(KEY_BYTES_MAX)];
     while let Some(c) = rest.chars().next() {
         rest = match c {
             '"' => return rest[1..].trim_start().starts_with(':'),
@@ -138,10 +192,14 @@ fn trailing(context: &MistakeContext<'_>) -> String {
             parts that are not blank.",
             separated(context.source, each)
         ),
-        _ if passed.is_some_and(|at| is_each(context.source, at)) => format!(
+        _ if passed.is_some_and(|passed| is_each(context.source, passed.last)) => format!(
             "Nothing follows this comma if the list is empty. Remove it, and begin each element's part with a comma, without separator=; or {PARTS}."
         ),
-        _ if passed.is_some() || mark.branch != here.branch => {
+        // The comma is at the end of a conditional part.
+        _ if mark.branch.is_some() && mark.branch != here.branch => {
+            format!("For some data nothing follows this comma. Instead, {PARTS}.")
+        }
+        _ if passed.is_some() => {
             format!("For some data nothing follows this comma. Put it inside the conditional part; or {PARTS}.")
         }
         _ => "Remove this comma: nothing follows it.".to_owned(),
@@ -163,9 +221,12 @@ fn surplus(context: &MistakeContext<'_>) -> String {
                 {{{{#each (where list \"field\" value) separator=\",\"}}}}."
             )
         }
-        None if passed.is_some_and(|at| is_each(context.source, at)) => format!(
+        None if passed.is_some_and(|passed| is_each(context.source, passed.last)) => format!(
             "Nothing precedes this comma if the list is empty. Remove it, and end each element's part with a comma, without separator=; or {PARTS}."
         ),
+        None if passed.is_some() && here.branch.is_some() => {
+            format!("For some data nothing precedes this comma. Instead, {PARTS}.")
+        }
         None if passed.is_some() => {
             format!(
                 "For some data nothing precedes this comma. Put it inside the conditional part; or {PARTS}."

@@ -41,6 +41,22 @@ trait Machine {
     /// Reads any value.
     fn value(&mut self, state: Self::State) -> Result<(EscapeContext, Self::State), MisplacedValue<Self::State>>;
 
+    /// The mistake at the begin of `rest`, as the text around it explains it.
+    fn explain(&self, error: PlacementError, _state: Self::State, _before: &str, _rest: &str) -> PlacementError {
+        error
+    }
+
+    /// The state after the first character of `rest`, which is a mistake, as if the text were corrected there, so that
+    /// later mistakes are reported too. `None` if what was meant is not clear.
+    fn recover(&mut self, _state: Self::State, _c: char, _rest: &str) -> Option<Self::State> {
+        None
+    }
+
+    /// Whether the place where the state is has its one value: what follows can't be another.
+    fn has_its_value(&self, _state: Self::State) -> bool {
+        false
+    }
+
     /// Whether the document may end here.
     fn end(&self, state: Self::State) -> Result<(), PlacementError>;
 }
@@ -77,13 +93,13 @@ impl PlacementError {
 /// A value where none is allowed and, if possible, the state to continue with as if it were.
 #[derive(Debug)]
 struct MisplacedValue<S> {
-    fault: PlacementError,
+    error: PlacementError,
     onward: Option<S>,
 }
 
 impl<S> MisplacedValue<S> {
     fn new(code: &'static str, message: &'static str, onward: Option<S>) -> Self {
-        Self { fault: PlacementError::here(code, message), onward }
+        Self { error: PlacementError::here(code, message), onward }
     }
 }
 

@@ -11,7 +11,7 @@ use self::scanned::Braces;
 use super::diagnostic::Severity;
 use super::findings::DiagnosticList;
 use super::foreign;
-use super::tag_lookup::TagLookup;
+use super::known::KnownPaths;
 use super::tags::{self, TAG_CLOSE, TAG_OPEN};
 use crate::json::LookAlike;
 use crate::templating::limits::TemplateLimits;
@@ -25,7 +25,7 @@ const EXPRESSIONS_MAX: usize = 1_000;
 /// Scans a body. `None` if the parser must not read it; the findings give the reasons.
 pub(crate) fn scan(
     body: &str,
-    tags: &dyn TagLookup,
+    known: &KnownPaths<'_>,
     limits: &TemplateLimits,
     findings: &mut DiagnosticList<'_>,
 ) -> Option<ScannedBody> {
@@ -40,7 +40,7 @@ pub(crate) fn scan(
     let mut scanner = Scanner {
         body,
         nesting_max: limits.nesting_max,
-        tags,
+        known,
         findings,
         open: Vec::new(),
         depth: 0,
@@ -57,7 +57,7 @@ pub(crate) fn scan(
 struct Scanner<'b, 'f, 'p> {
     body: &'b str,
     nesting_max: usize,
-    tags: &'f dyn TagLookup,
+    known: &'f KnownPaths<'f>,
     findings: &'f mut DiagnosticList<'p>,
     open: Vec<OpenBlock<'b>>,
     /// The number of open blocks.
@@ -170,8 +170,9 @@ impl<'b> Scanner<'b, '_, '_> {
                 format!("These characters only look like {written}, and are sent as they stand: write {written}.");
             self.findings.warning("look_alike", from + at, message);
         }
-        for (at, message) in foreign::marks::find(text) {
-            self.findings.warning("foreign_syntax", from + at, message);
+        let known = |name: &str| self.known.named(name);
+        for mark in foreign::marks::find(text).into_iter().chain(foreign::placeholders::find(text, known)) {
+            self.findings.mark(from + mark.at, mark.length, mark.message);
         }
     }
 
@@ -179,7 +180,7 @@ impl<'b> Scanner<'b, '_, '_> {
         if self.findings.is_full(Severity::Warning) {
             return;
         }
-        let (message, meant) = tags::misshapen_warning(inside, self.tags);
+        let (message, meant) = tags::misshapen_warning(inside, self.known.dictionary());
         self.findings.add(Severity::Warning, "misshapen_tag", at, message, meant);
     }
 
@@ -349,7 +350,9 @@ impl<'b> Scanner<'b, '_, '_> {
                 _ => {}
             }
         }
-        let message = format!("The quoted text is never closed: write {quote} where it ends.");
+        let message = format!(
+            "The quoted text is never closed: write {quote} where it ends. If the expression ends before it, write }}}} there."
+        );
         self.broken = true;
         self.skip(expression, at);
         self.refuse("unclosed", at, message)

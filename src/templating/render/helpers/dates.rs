@@ -29,8 +29,8 @@ pub(super) static HELPERS: &[Helper] = &[Helper::new(
 fn check(call: &HelperCall) -> Option<Cow<'static, str>> {
     if call.arguments.len() > 1 {
         let Some(pattern) = call.constant(1) else { return Some("A date's pattern is a text in quotes.".into()) };
-        if let Some(fault) = patterns::fault(pattern) {
-            return Some(fault);
+        if let Some(mistake) = patterns::mistake(pattern) {
+            return Some(mistake);
         }
     }
     check_reading(call).or_else(|| check_locale(call))
@@ -42,8 +42,8 @@ pub(super) fn check_reading(call: &HelperCall) -> Option<Cow<'static, str>> {
     if constant("tz").is_some_and(|name| !name.is_empty() && find_zone(name).is_none()) {
         return Some("There is no such time zone.".into());
     }
-    if let Some(fault) = constant("from").and_then(patterns::fault) {
-        return Some(format!("from is the pattern of the date. {fault}").into());
+    if let Some(mistake) = constant("from").and_then(patterns::mistake) {
+        return Some(format!("from is the pattern of the date. {mistake}").into());
     }
     if constant("unit").is_some_and(|name| call_reads_unit(call) && Unit::find(name).is_none()) {
         return Some("unit is \"s\" for seconds or \"ms\" for milliseconds.".into());

@@ -1,6 +1,7 @@
 //! The helpers that a template may call. Each file has one group: its table of helpers with their arguments, and their
 //! functions. A helper is a pure function of its values: it never reads the clock, the environment or a file. To add a
-//! helper, write its row and its function in the file of its group, and its row in `docs/templates.md`.
+//! helper, write its row and its function in the file of its group, its results in `templating/tests/helpers.rs`, and
+//! its row in `docs/templates.md`.
 
 mod arithmetic;
 pub(super) mod compare;

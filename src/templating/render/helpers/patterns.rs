@@ -43,7 +43,7 @@ const WORDS: &[(&str, &str)] = &[
 ];
 
 /// What is wrong with a pattern, if anything. One without directives would be written as it is.
-pub(super) fn fault(pattern: &str) -> Option<Cow<'static, str>> {
+pub(super) fn mistake(pattern: &str) -> Option<Cow<'static, str>> {
     if pattern.len() > PATTERN_BYTES_MAX {
         return Some("A date's pattern has 200 characters at most.".into());
     }
@@ -199,12 +199,12 @@ mod tests {
             ("YYYY-MM-DDTHH:mm:ssZ", "%Y-%m-%dT%H:%M:%S%:z"),
             ("EEE d.M.", "%a %-d.%-m."),
         ] {
-            let message = fault(written).expect("no directive");
+            let message = mistake(written).expect("no directive");
             assert!(message.ends_with(&format!(" Write {own:?}.")), "{message}");
-            assert_eq!(fault(own), None);
+            assert_eq!(mistake(own), None);
         }
         for other in ["today", "YYYY-MM-ww", "--", ""] {
-            assert!(fault(other).expect("no directive").ends_with("%Y the year."), "{other}");
+            assert!(mistake(other).expect("no directive").ends_with("%Y the year."), "{other}");
         }
     }
 
@@ -219,12 +219,12 @@ mod tests {
             (&"%d".repeat(101), Some("200 characters")),
             ("%d.%m.%Y %H:%M:%S%.3f %% %:z", None),
         ] {
-            let fault = fault(pattern);
+            let mistake = mistake(pattern);
             match named {
                 Some(named) => {
-                    assert!(fault.as_deref().is_some_and(|fault| fault.contains(named)), "{pattern} {fault:?}")
+                    assert!(mistake.as_deref().is_some_and(|mistake| mistake.contains(named)), "{pattern} {mistake:?}")
                 }
-                None => assert_eq!(fault, None, "{pattern}"),
+                None => assert_eq!(mistake, None, "{pattern}"),
             }
         }
     }

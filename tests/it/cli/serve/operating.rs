@@ -22,7 +22,7 @@ fn the_log_contains_no_body_header_key_or_query() {
     let key = format!("authorization: Bearer {operator}");
     let ask = |head: &str, body: &str| {
         let head = format!("{head} HTTP/1.1\r\n{key}\r\nx-own: {MARK}\r\ncontent-type: application/json");
-        call(&address, &head, body.as_bytes()).expect("an answer").0
+        call(&address, &head, body.as_bytes()).expect("a response").0
     };
     let template = json!({"format": "json", "body": format!("{{\"{MARK}\":\"{{{{secret}}}}\"}}")}).to_string();
     assert_eq!(ask("PUT /v1/accounts/default/templates/t", &template), 201);
@@ -40,7 +40,7 @@ fn the_log_contains_no_body_header_key_or_query() {
     }
     let event = json!({"type": "a", "id": MARK, "data": {"secret": MARK}}).to_string();
     let long = json!({"type": "a", "data": {"secret": MARK.repeat(20)}}).to_string();
-    for behaviour in [Behaviour::Answer(200), Behaviour::Answer(500), Behaviour::HangUp, Behaviour::Nonsense] {
+    for behaviour in [Behaviour::Respond(200), Behaviour::Respond(500), Behaviour::HangUp, Behaviour::Nonsense] {
         receiver.behave(behaviour);
         assert_eq!(ask("POST /v1/events", &event), 202);
         assert_eq!(ask("POST /v1/accounts/default/triggers/t0/test", ""), 200);
@@ -63,7 +63,7 @@ fn the_log_contains_no_body_header_key_or_query() {
         assert_eq!(ask(&head, &body), status, "{head}");
     }
     let foreign = format!("GET /v1/keys HTTP/1.1\r\nauthorization: Bearer phk_{MARK}");
-    assert_eq!(call(&address, &foreign, b"").expect("an answer").0, 401);
+    assert_eq!(call(&address, &foreign, b"").expect("a response").0, 401);
     // A request that is not HTTP.
     let _ = call(&address, &format!("{MARK} {MARK}\r\n{MARK}"), MARK.as_bytes());
     running.signal("TERM");
@@ -103,7 +103,7 @@ fn destinations_that_come_and_go_leave_nothing_behind() {
     // An idle node has its threads' files and few connections; it may still be starting them.
     let mut at_rest = DESTINATIONS / 2;
     for round in 1..=3 {
-        assert_eq!(post(&address, &json!({"type": "a", "data": {}})).expect("an answer"), 202);
+        assert_eq!(post(&address, &json!({"type": "a", "data": {}})).expect("a response"), 202);
         let delivered = "posthaste_attempts_total{outcome=\"delivered\"}";
         wait_for_metric(&address, delivered, (round * DESTINATIONS) as f64);
         wait_for_metric(&address, "posthaste_destinations", 0.0);

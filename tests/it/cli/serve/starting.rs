@@ -43,7 +43,7 @@ fn later_layers_of_settings_override_earlier_ones() {
         }
         let serve = Running::start(serve);
         let address = serve.wait_for_line("listening on http://");
-        assert_eq!(post(&address, &event).expect("an answer"), status, "{variable:?}");
+        assert_eq!(post(&address, &event).expect("a response"), status, "{variable:?}");
         serve.signal("TERM");
         assert_eq!(serve.end().0, Some(0));
     }
@@ -61,8 +61,8 @@ fn without_an_operators_key_it_listens_on_this_machine_only() {
     let (serve, address) = serve(&home, &[memory, everywhere, key]);
     let address = address.replace("0.0.0.0", "127.0.0.1");
     let list = "GET /v1/keys HTTP/1.1";
-    assert_eq!(call(&address, list, b"").expect("an answer").0, 401);
-    assert_eq!(call(&address, &format!("{list}\r\nauthorization: Bearer {}", key.1), b"").expect("an answer").0, 200);
+    assert_eq!(call(&address, list, b"").expect("a response").0, 401);
+    assert_eq!(call(&address, &format!("{list}\r\nauthorization: Bearer {}", key.1), b"").expect("a response").0, 200);
     serve.signal("TERM");
     assert_eq!(serve.end().0, Some(0));
 }
@@ -113,7 +113,7 @@ fn a_key_is_kept_as_a_hash_only() {
     let variables = [("POSTHASTE_AUTH__OPERATOR_KEY", operator)];
     let (first, address) = serve(&home, &variables);
     let make = format!("POST /v1/keys HTTP/1.1\r\ncontent-type: application/json\r\nauthorization: Bearer {operator}");
-    let (status, body) = call(&address, &make, b"{\"scope\":\"producer\"}").expect("an answer");
+    let (status, body) = call(&address, &make, b"{\"scope\":\"producer\"}").expect("a response");
     assert_eq!(status, 201, "{body}");
     let key = serde_json::from_str::<Value>(&body).expect("JSON")["key"].as_str().expect("a key").to_owned();
     first.signal("TERM");
@@ -126,7 +126,7 @@ fn a_key_is_kept_as_a_hash_only() {
     }
     let (second, address) = serve(&home, &variables);
     let head = format!("POST /v1/events HTTP/1.1\r\ncontent-type: application/json\r\nauthorization: Bearer {key}");
-    assert_eq!(call(&address, &head, b"{\"type\":\"a\",\"data\":{}}").expect("an answer").0, 202);
+    assert_eq!(call(&address, &head, b"{\"type\":\"a\",\"data\":{}}").expect("a response").0, 202);
     second.signal("INT");
     assert_eq!(second.end().0, Some(0));
 }

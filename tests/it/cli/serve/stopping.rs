@@ -41,14 +41,18 @@ fn a_signal_under_load(signal: &str) {
     }
     running.signal(signal);
     for producer in producers {
-        assert_eq!(producer.join().expect("a producer").expect("an answer"), 503, "a stop is told, not shown");
+        assert_eq!(
+            producer.join().expect("a producer").expect("a response"),
+            503,
+            "the producer gets a response at a stop"
+        );
     }
     // A new connection gets a response during the drain.
-    assert_eq!(call(&address, "GET /readyz HTTP/1.1", b"").expect("an answer").0, 503);
-    assert_eq!(call(&address, "GET /healthz HTTP/1.1", b"").expect("an answer").0, 200);
+    assert_eq!(call(&address, "GET /readyz HTTP/1.1", b"").expect("a response").0, 503);
+    assert_eq!(call(&address, "GET /healthz HTTP/1.1", b"").expect("a response").0, 200);
     let tried = "POST /v1/accounts/default/triggers/t/test HTTP/1.1";
-    assert_eq!(call(&address, tried, b"").expect("an answer").0, 503);
-    receiver.behave(Behaviour::Answer(200));
+    assert_eq!(call(&address, tried, b"").expect("a response").0, 503);
+    receiver.behave(Behaviour::Respond(200));
     let (code, _, stderr) = running.end();
     assert_eq!(code, Some(0));
     let last = stderr.last().expect("a log");
@@ -117,7 +121,7 @@ fn a_second_signal_ends_the_process_at_once() {
     set_up(&address, "t", &receiver.url("/"));
     receiver.behave(Behaviour::Silence);
     for id in 0..3 {
-        assert_eq!(post(&address, &event(id)).expect("an answer"), 202);
+        assert_eq!(post(&address, &event(id)).expect("a response"), 202);
     }
     running.signal("INT");
     while !wait_for_line(&running.stderr, "").contains("stopping") {}

@@ -61,11 +61,11 @@ impl Writers {
         for (id, (_, number)) in known {
             let kept = stored.get(&format!("trigger a/{id}"));
             let expected = number.map(|number| format!("https://h/{number}\""));
-            let as_answered = match (kept, expected) {
+            let as_responded = match (kept, expected) {
                 (Some(kept), Some(expected)) => kept.contains(&expected),
                 (kept, expected) => kept.is_none() && expected.is_none(),
             };
-            assert!(as_answered, "{id} should be {number:?}, and is {kept:?}");
+            assert!(as_responded, "{id} should be {number:?}, and is {kept:?}");
         }
         stored
     }

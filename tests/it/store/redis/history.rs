@@ -13,8 +13,8 @@ const WRITE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/store/redis/write.
 /// Puts a trigger as another program does.
 fn put_directly(server: &RedisServer, id: &str, number: usize) {
     let json = format!(r#"{{"id":"{id}","event":"*","template":"w","url":"https://h/{number}"}}"#);
-    let answer = server.cli(&["--eval", WRITE, "{posthaste}:meta", ",", "put", "trigger", "a", id, &json]);
-    assert!(answer.starts_with("written"), "{answer}");
+    let response = server.cli(&["--eval", WRITE, "{posthaste}:meta", ",", "put", "trigger", "a", id, &json]);
+    assert!(response.starts_with("written"), "{response}");
 }
 
 /// The same for many triggers in one call.

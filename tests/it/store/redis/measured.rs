@@ -91,23 +91,23 @@ async fn change_to_live() {
             (asked, Instant::now())
         }
     });
-    let answers = futures_util::future::join_all(writes).await;
+    let responses = futures_util::future::join_all(writes).await;
     let took = begun.elapsed().as_secs_f64();
     wait_until("all are in effect", || clock.in_effect.lock().expect("a lock").len() == CHANGES).await;
     assert_eq!(clock.live.index().triggers(), TRIGGERS);
     let in_effect = clock.in_effect.lock().expect("a lock");
     let of = |pick: fn(Instant, (Instant, Instant)) -> Duration| {
-        let one = |(number, answer): (usize, &(Instant, Instant))| pick(in_effect[&url(number)], *answer);
-        let mut all: Vec<Duration> = answers.iter().enumerate().map(one).collect();
+        let one = |(number, response): (usize, &(Instant, Instant))| pick(in_effect[&url(number)], *response);
+        let mut all: Vec<Duration> = responses.iter().enumerate().map(one).collect();
         all.sort();
         [50, 90, 99, 100].map(|percent| all[(all.len() * percent).div_ceil(100) - 1].as_secs_f64() * 1e3)
     };
     let rate = CHANGES as f64 / took;
-    let after_answer = of(|live, (_, end)| live.saturating_duration_since(end));
+    let after_response = of(|live, (_, end)| live.saturating_duration_since(end));
     println!("{CHANGES} changes in {took:.2} s, {rate:.0} a second; milliseconds at 50, 90, 99 and 100 %:");
-    println!("from the write's response to its effect on another node: {after_answer:.2?} (aim at 99 %: {AIM_MS})");
+    println!("from the write's response to its effect on another node: {after_response:.2?} (aim at 99 %: {AIM_MS})");
     println!("from the write's start to its effect on another node: {:.2?}", of(|live, (begin, _)| live - begin));
     println!("from the write's start to its response: {:.2?}", of(|_, (begin, end)| end - begin));
     assert!(rate >= 990.0, "only {rate:.0} changes a second were made");
-    assert!(after_answer[2] < AIM_MS, "{:.2} ms at 99 %", after_answer[2]);
+    assert!(after_response[2] < AIM_MS, "{:.2} ms at 99 %", after_response[2]);
 }

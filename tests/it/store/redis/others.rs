@@ -78,8 +78,8 @@ fn the_script_refuses_invalid_calls() {
         (&["take", "trigger", "a", "t", trigger], "invalid\nthe first argument"),
         (&[], "invalid\nthe first argument"),
     ] {
-        let answer = write(&server, words);
-        assert!(answer.starts_with(expected), "{words:?}: {answer}");
+        let response = write(&server, words);
+        assert!(response.starts_with(expected), "{words:?}: {response}");
     }
     assert_eq!(server.cli(&["KEYS", "*"]), "", "nothing was done");
 }
@@ -161,7 +161,7 @@ async fn large_records_are_read_in_responses_of_bounded_size() {
         let id = format!("big{number}");
         let json = format!(r#"{{"id":"{id}","name":"","format":"text","body":"{}"}}"#, "x".repeat(600_000));
         // As an operator's shell would: the record through standard input.
-        let answer = server.cli_with(
+        let response = server.cli_with(
             &[
                 "-x",
                 "EVAL",
@@ -175,7 +175,7 @@ async fn large_records_are_read_in_responses_of_bounded_size() {
             ],
             &json,
         );
-        assert!(answer.starts_with("written"), "{answer}");
+        assert!(response.starts_with("written"), "{response}");
     }
     let two = Node::at(&server.url()).await;
     assert_eq!(wait_until_equal(&[&one, &two]).await.len(), 41);

@@ -91,7 +91,7 @@ async fn a_store_of_another_format_is_left_alone() {
     server.cli(&["HSET", "{posthaste}:meta", "format", "2"]);
     let digest = server.cli(&["DEBUG", "DIGEST"]);
     let error = Node::open(&settings(&server.url())).await.map(drop).expect_err("another format");
-    let expected = "has the format 2, and this version reads 1; it was left as it is";
+    let expected = "has the format 2, and this version reads 1; it was not changed";
     assert!(matches!(error, OpenError::OtherSharedFormat { .. }) && error.to_string().contains(expected), "{error}");
     // A node that ran before keeps its live records, and writes nothing.
     wait_until("it knows", || !node.store.connected()).await;

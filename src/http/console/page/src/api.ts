@@ -76,10 +76,10 @@ export async function call<T = unknown>(request: Request, signal?: AbortSignal):
     response = await fetch(address(request.path), { method: request.method, headers: headers(request), body, signal });
   } catch (error) {
     if (signal?.aborted) throw error;
-    session.heard(false);
+    session.setReachable(false);
     throw new Problem(0, "unreachable", "The node does not respond. Check that it runs and that you are online.");
   }
-  session.heard(true);
+  session.setReachable(true);
   const text = await response.text();
   const json = text ? parse(text) : undefined;
   if (response.ok) return { status: response.status, etag: response.headers.get("etag"), body: json as T };
@@ -95,10 +95,10 @@ function parse(text: string): unknown {
 }
 
 function problem(status: number, json: unknown): Problem {
-  const told = (json ?? {}) as { code?: string; detail?: string; errors?: FieldError[]; diagnostics?: Diagnostic[] };
-  if (status === 401) session.refused(told.detail ?? "The key is not known.");
-  const detail = told.detail ?? `The node responded with status ${status}.`;
-  return new Problem(status, told.code ?? "unexpected", detail, told.errors, told.diagnostics);
+  const document = (json ?? {}) as { code?: string; detail?: string; errors?: FieldError[]; diagnostics?: Diagnostic[] };
+  if (status === 401) session.refused(document.detail ?? "The key is not known.");
+  const detail = document.detail ?? `The node responded with status ${status}.`;
+  return new Problem(status, document.code ?? "unexpected", detail, document.errors, document.diagnostics);
 }
 
 /** The items of all pages of a list, up to a number that a person can look through. */
@@ -122,10 +122,10 @@ export interface StreamEvent {
 }
 
 /** Reads Server-Sent Events until `signal` aborts. It replaces EventSource, which can't send a key. */
-export async function stream(path: string, signal: AbortSignal, told: (event: StreamEvent) => void): Promise<void> {
+export async function stream(path: string, signal: AbortSignal, onEvent: (event: StreamEvent) => void): Promise<void> {
   const request: Request = { method: "GET", path };
   const response = await fetch(address(path), { headers: headers(request), signal });
-  session.heard(true);
+  session.setReachable(true);
   if (!response.ok || !response.body) throw problem(response.status, parse(await response.text()));
   const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
   let rest = "";
@@ -140,7 +140,7 @@ export async function stream(path: string, signal: AbortSignal, told: (event: St
         if (line.startsWith("event: ")) event.event = line.slice(7);
         if (line.startsWith("data: ")) event.data += line.slice(6);
       }
-      told(event);
+      onEvent(event);
     }
   }
 }

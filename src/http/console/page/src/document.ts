@@ -1,5 +1,5 @@
 // A document that is edited: the saved version with its entity tag, the draft, and saving without overwriting what
-// somebody else saved.
+// someone else saved.
 
 import { type Request, Problem, at, call } from "./api";
 import { type Draft, drafts } from "./memory";
@@ -8,7 +8,7 @@ export class Edited<T extends { id: string }> {
   /** The version on the node; `null` for a new document. */
   saved: T | null = null;
   etag: string | null = null;
-  /** The version that somebody else saved meanwhile. */
+  /** The version that someone else saved meanwhile. */
   theirs: { document: T; etag: string | null } | null = null;
 
   constructor(
@@ -71,7 +71,7 @@ export class Edited<T extends { id: string }> {
     return { method: "PUT", path: this.path(id), body, headers };
   }
 
-  /** Saves the document. False if somebody else saved it meanwhile; `theirs` then has that version. */
+  /** Saves the document. False if someone else saved it meanwhile; `theirs` then has that version. */
   async save(document: T, over = this.etag): Promise<boolean> {
     try {
       const response = await call<T>(this.request(document, over));

@@ -72,7 +72,7 @@ class App extends View {
   private arrived(): void {
     const account = route.place["account"] ?? "";
     if (session.whoami?.scope === "operator" && account && account !== session.account) {
-      session.look(account);
+      session.selectAccount(account);
       accounts.add(account);
     }
     this.tick++;
@@ -102,7 +102,7 @@ class App extends View {
     this.querySelector<HTMLDialogElement>("dialog.secret")?.showModal();
   }
 
-  private look(event: Event): void {
+  private openAccount(event: Event): void {
     event.preventDefault();
     const account = this.querySelector<HTMLInputElement>("#account")!.value.trim();
     if (!account || account === session.account) return;
@@ -115,7 +115,7 @@ class App extends View {
     if (session.whoami === undefined) return nothing;
     document.title = this.title_;
     if (!session.whoami) return html`${this.renderStatus()}<ph-sign-in></ph-sign-in>${this.renderNotice()}`;
-    return html`<a class="skip" href="#main" @click=${this.skip}>To the content</a>
+    return html`<a class="skip" href="#main" @click=${this.skip}>Skip to content</a>
       ${this.renderHeader()} ${this.renderStatus()}
       <main id="main" tabindex="-1">${this.renderPage()}</main>
       ${this.renderNotice()} ${this.renderSecret()}`;
@@ -151,8 +151,8 @@ class App extends View {
       </nav>
       <span class="grow"></span>
       ${isOperator
-        ? html`<form class="account" @submit=${this.look}>
-            <label><span>Account</span><input id="account" list="accounts" spellcheck="false" autocomplete="off" .value=${session.account} @change=${this.look} /></label>
+        ? html`<form class="account" @submit=${this.openAccount}>
+            <label><span>Account</span><input id="account" list="accounts" spellcheck="false" autocomplete="off" .value=${session.account} @change=${this.openAccount} /></label>
             <datalist id="accounts">${accounts.read().map((own) => html`<option value=${own}></option>`)}</datalist>
           </form>`
         : html`<span class="account"><span>Account</span> <strong>${session.account}</strong></span>`}
@@ -168,10 +168,10 @@ class App extends View {
   private renderPage(): TemplateResult {
     const { scope, activity } = session.whoami!;
     const { account: _, ...place } = route.place;
-    const asked = route.place["account"];
-    if (scope === "account" && asked && asked !== session.account) {
+    const linked = route.place["account"];
+    if (scope === "account" && linked && linked !== session.account) {
       return html`<h1 tabindex="-1">Another account</h1>
-        <p class="note">This key opens the account <strong>${session.account}</strong>, and the link is for <strong>${asked}</strong>.</p>
+        <p class="note">This key opens the account <strong>${session.account}</strong>, and the link is for <strong>${linked}</strong>.</p>
         <p><a class="button" href=${route.href({ account: session.account, page: "templates" })}>Go to ${session.account}</a></p>`;
     }
     if (this.page === "activity") return activity ? html`<ph-activity .place=${place}></ph-activity>` : this.closed("Activity is for the operator here. Failures are quiet: nobody is told of them but the operator.");

@@ -33,7 +33,7 @@ class Route extends EventTarget {
   }
 
   /** Changes the location without a new history entry, and without another view. */
-  note(place: Place): void {
+  replace(place: Place): void {
     this.current = this.href(place);
     history.replaceState(null, "", this.current);
   }

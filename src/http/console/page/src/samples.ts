@@ -4,16 +4,16 @@ import type { Data } from "./dictionary";
 
 export const KINDS: [string, string][] = [
   ["dictionary", "From the dictionary"],
-  ["nasty", "Nasty: everything at once"],
-  ["quotes", "Nasty: quotes and angle brackets"],
-  ["breaks", "Nasty: line breaks and tabs"],
-  ["emoji", "Nasty: emoji and right-to-left"],
-  ["empty", "Nasty: empty texts"],
-  ["long", "Nasty: 10 kB of text"],
+  ["all", "Edge cases: all of them"],
+  ["quotes", "Edge case: quotes and angle brackets"],
+  ["breaks", "Edge case: line breaks and tabs"],
+  ["emoji", "Edge case: emoji and right-to-left"],
+  ["empty", "Edge case: empty texts"],
+  ["long", "Edge case: 10 kB of text"],
   ["pasted", "Pasted data"],
 ];
 
-const NASTY: Record<string, string> = {
+const EDGE_CASES: Record<string, string> = {
   quotes: `Zoë "Zo" O'Brien & Söhne <b>\\"\`{{x}} *|A:B|*`,
   breaks: "first line\nsecond\r\nthird\tafter a tab\u2028after a line separator",
   emoji: "👩‍👩‍👧‍👦 🇮🇪 naïve café עברית \u202Eabc\u202C 漢字",
@@ -21,9 +21,10 @@ const NASTY: Record<string, string> = {
   long: "0123456789abcdef".repeat(640),
 };
 
-/** The dictionary's sample, with every text replaced. */
-export function nasty(sample: Data, kind: string): Data {
-  const texts = kind === "nasty" ? Object.values(NASTY) : [NASTY[kind] ?? ""];
+/** The dictionary's sample, with every text replaced by an edge case: that of this kind, or one after the other. */
+export function edgeCases(sample: Data, kind: string): Data {
+  const only = EDGE_CASES[kind];
+  const texts = only === undefined ? Object.values(EDGE_CASES) : [only];
   let next = 0;
   const replaced = (value: unknown): unknown => {
     if (typeof value === "string") return texts[next++ % texts.length];

@@ -30,7 +30,7 @@ class Session extends EventTarget {
     this.whoami = whoami;
     this.refusal = "";
     if (key) sessionStorage.setItem(KEY, key);
-    if (whoami.account) this.look(whoami.account);
+    if (whoami.account) this.selectAccount(whoami.account);
     this.changed();
   }
 
@@ -50,13 +50,13 @@ class Session extends EventTarget {
     this.signOut();
   }
 
-  look(account: string): void {
+  selectAccount(account: string): void {
     this.account = account;
     sessionStorage.setItem(ACCOUNT, account);
     this.changed();
   }
 
-  heard(reachable: boolean): void {
+  setReachable(reachable: boolean): void {
     if (this.reachable === reachable) return;
     this.reachable = reachable;
     this.changed();

@@ -31,12 +31,12 @@ export interface Form {
 }
 
 /** The filter, or why the text is not one. */
-export function readWhere(text: string): { where?: unknown; fault: string } {
-  if (!text.trim()) return { fault: "" };
+export function readWhere(text: string): { where?: unknown; error: string } {
+  if (!text.trim()) return { error: "" };
   try {
-    return { where: JSON.parse(text) as unknown, fault: "" };
+    return { where: JSON.parse(text) as unknown, error: "" };
   } catch (error) {
-    return { fault: `The filter is not JSON yet: ${(error as Error).message}` };
+    return { error: `The filter is not JSON yet: ${(error as Error).message}` };
   }
 }
 

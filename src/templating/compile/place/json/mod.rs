@@ -1,10 +1,13 @@
 //! Reads JSON (RFC 8259) character by character: one value, with white space around it.
 
-mod faults;
+mod errors;
 mod tokens;
 
-use self::faults::{bracket, comma_missing, foreign, trailing_comma, value_missing, word_fault};
+use self::errors::{
+    begins_with_word, bracket, comma_missing, explained, foreign, trailing_comma, value_missing, word_error,
+};
 use self::tokens::{NumberState, StringState, is_whole, number, string};
+use super::advice::begins_with_key;
 use super::{ErrorLocation, Machine, MisplacedValue, PlacementError};
 use crate::templating::program::EscapeContext;
 
@@ -120,7 +123,7 @@ impl Machine for JsonMachine {
             JsonMode::Word(rest) => match rest.strip_prefix(c) {
                 Some("") => Ok((state.done(), false)),
                 Some(rest) => Ok((state.to(JsonMode::Word(rest)), false)),
-                None => Err(word_fault()),
+                None => Err(word_error()),
             },
             _ => between(state, c),
         }
@@ -146,7 +149,7 @@ impl Machine for JsonMachine {
                 "A JSON body is one value, and it ends before this expression. Put both in a list or an object.",
                 Some(state),
             )),
-            JsonMode::Done => Err(MisplacedValue { fault: comma_missing(), onward: Some(state) }),
+            JsonMode::Done => Err(MisplacedValue { error: comma_missing(), onward: Some(state) }),
             JsonMode::String(..) => inside(
                 "An expression is not allowed inside an escape like \\n or \\u00e9: finish the escape first. For a \
                 backslash before an expression, write three.",
@@ -158,6 +161,33 @@ impl Machine for JsonMachine {
             ),
             JsonMode::Word(_) => inside("An expression is not allowed inside true, false or null.", Some(state.done())),
         }
+    }
+
+    fn explain(&self, error: PlacementError, state: JsonState, before: &str, rest: &str) -> PlacementError {
+        explained(error, state.mode == JsonMode::Done, before, rest)
+    }
+
+    fn recover(&mut self, state: JsonState, c: char, rest: &str) -> Option<JsonState> {
+        let before = match (state.mode, c) {
+            (JsonMode::Number(at), _) if is_whole(at) => return self.recover(state.done(), c, rest),
+            (JsonMode::Done, '}' | ']') => return None,
+            (JsonMode::Done, _) if state.depth == 0 || begins_with_word(rest) => return None,
+            (JsonMode::Done, _) if !state.in_object() => state.to(JsonMode::Value(ValuePosition::Comma)),
+            (JsonMode::Done, _) if begins_with_key(rest) => state.to(JsonMode::Key),
+            (JsonMode::Done, _) => state.to(JsonMode::Value(ValuePosition::Colon)),
+            (JsonMode::Key, '}') | (JsonMode::Value(ValuePosition::Comma), ']') => return Some(state.closed()),
+            (JsonMode::Value(ValuePosition::Colon), ',' | '}' | ']') => state.done(),
+            (JsonMode::Value(ValuePosition::Comma) | JsonMode::First | JsonMode::FirstKey | JsonMode::Key, ',') => {
+                return Some(state);
+            }
+            _ => return None,
+        };
+        Some(self.step(before, c).ok()?.0)
+    }
+
+    fn has_its_value(&self, state: JsonState) -> bool {
+        let is_value = matches!(state.mode, JsonMode::Done | JsonMode::Number(_));
+        is_value && (state.depth == 0 || state.in_object())
     }
 
     fn end(&self, state: JsonState) -> Result<(), PlacementError> {
@@ -178,7 +208,7 @@ impl Machine for JsonMachine {
                 "json_unfinished",
                 "The body ends inside a string: write \" where the string ends.",
             )),
-            JsonMode::Number(_) | JsonMode::Word(_) => Err(word_fault()),
+            JsonMode::Number(_) | JsonMode::Word(_) => Err(word_error()),
             _ if state.in_object() => Err(PlacementError::here(
                 "json_unfinished",
                 "The body ends inside an object: write } where the object ends.",
@@ -196,8 +226,8 @@ fn between(state: JsonState, c: char) -> JsonStep {
     if matches!(c, ' ' | '\t' | '\r' | '\n') {
         return Ok((state, false));
     }
-    if let Some(fault) = foreign(c) {
-        return Err(fault);
+    if let Some(error) = foreign(c) {
+        return Err(error);
     }
     let marked = |state| Ok((state, true));
     match (state.mode, c) {
@@ -216,16 +246,17 @@ fn between(state: JsonState, c: char) -> JsonStep {
         }
         (JsonMode::Colon, ':') => marked(state.to(JsonMode::Value(ValuePosition::Colon))),
         (JsonMode::Colon, _) => Err(PlacementError::here("json_colon", "A colon must follow a key.")),
-        (JsonMode::Done, _) if state.depth == 0 => {
-            Err(PlacementError::here("json_after_end", "A JSON body is one value, and it ends before this character."))
-        }
+        (JsonMode::Done, _) if state.depth == 0 => Err(PlacementError::here(
+            "json_after_end",
+            "A JSON body is one value, and it ends before this character. Remove what follows, or put all values into one list or object.",
+        )),
         (JsonMode::Done, ',') if state.in_object() => marked(state.to(JsonMode::Key)),
         (JsonMode::Done, ',') => marked(state.to(JsonMode::Value(ValuePosition::Comma))),
         (JsonMode::Done, '}') if state.in_object() => Ok((state.closed(), false)),
         (JsonMode::Done, ']') if !state.in_object() => Ok((state.closed(), false)),
         (JsonMode::Done, '}' | ']') => Err(bracket()),
         (JsonMode::Done, '"' | '{' | '[' | '-' | '0'..='9' | 't' | 'f' | 'n') => Err(comma_missing()),
-        (JsonMode::Done, _) => Err(word_fault()),
+        (JsonMode::Done, _) => Err(word_error()),
         (JsonMode::String(..) | JsonMode::Number(_) | JsonMode::Word(_), _) => unreachable!("read by step"),
     }
 }
@@ -250,7 +281,7 @@ fn value(state: JsonState, c: char) -> JsonStep {
             ));
         }
         ',' | '}' | ']' => return Err(value_missing()),
-        _ => return Err(word_fault()),
+        _ => return Err(word_error()),
     };
     Ok((state.to(mode), false))
 }

@@ -1,6 +1,6 @@
 //! Strings and numbers, character by character.
 
-use super::faults::word_fault;
+use super::errors::word_error;
 use crate::templating::compile::place::PlacementError;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -94,7 +94,7 @@ pub(super) fn number(at: NumberState, c: char) -> Result<Option<NumberState>, Pl
         (Exponent, '+' | '-') => Sign,
         (Exponent | Sign | ExponentDigits, '0'..='9') => ExponentDigits,
         _ if is_whole(at) && !c.is_alphanumeric() => return Ok(None),
-        _ => return Err(word_fault()),
+        _ => return Err(word_error()),
     }))
 }
 

@@ -4,18 +4,19 @@
 
 mod cache;
 mod loops;
+mod mistakes;
 
 use std::collections::HashMap;
 
-use super::advice::{MistakeContext, Separator, Surroundings, comma, ends_with_comma, separating};
+use super::Machine;
+use super::advice::{Separator, SkippedBlocks, Surroundings};
 use super::conditions::{Conditions, KnownConditions};
 use super::ends::Ends;
-use super::{ErrorLocation, Machine, PlacementError};
-use crate::json::LookAlike;
 use crate::templating::compile::findings::DiagnosticList;
 use crate::templating::compile::origin::Origins;
 use crate::templating::program::{EscapeContext, IfNode, Nodes, TemplateNode, TextNode, ValueNode};
 use cache::LoopCache;
+use mistakes::ReportedMistakes;
 
 /// The most states at one point. Most templates have two or three; a tag with eight attributes, each optional on its
 /// own condition, reaches this number.
@@ -37,8 +38,8 @@ struct PathState<S> {
     decided: KnownConditions,
     /// The last character that the machine marked.
     mark: Surroundings,
-    /// The last block that was skipped.
-    passed: Option<usize>,
+    /// The blocks that were skipped since.
+    passed: Option<SkippedBlocks>,
 }
 
 type States<S> = Vec<PathState<S>>;
@@ -62,8 +63,9 @@ struct PlacementWalk<'w, 'p, M: Machine> {
     level: usize,
     /// The separator between parts that is the current text.
     separating: Option<Separator>,
-    /// The state after each text, by the state before it.
+    /// The state after each text without mistakes, by the state before it.
     read: HashMap<(usize, M::State), TextEffect<M::State>>,
+    reported: ReportedMistakes,
     /// The loops inside of others.
     loops: LoopCache<PathState<M::State>>,
     work: usize,
@@ -115,13 +117,14 @@ fn attempt<M: Machine>(
         level: 0,
         separating: None,
         read: HashMap::new(),
+        reported: ReportedMistakes::default(),
         loops: LoopCache::default(),
         work: 0,
     };
     if let Ok(last) = walk.nodes(nodes, vec![start]) {
         for live in last {
-            if let Err(fault) = walk.machine.end(live.state) {
-                walk.report(&fault, origins.source().len(), &live);
+            if let Err(error) = walk.machine.end(live.state) {
+                walk.report(&error, origins.source().len(), &live);
             }
         }
     }
@@ -179,8 +182,12 @@ impl<M: Machine> PlacementWalk<'_, '_, M> {
                 Some(known) => *known,
                 None => {
                     self.work += text.content.len();
+                    let mistakes = self.reported.count;
                     let read = self.characters(text, &live)?;
-                    self.read.insert((text.id, live.state), read);
+                    // On another path the same mistake may have another cause.
+                    if self.reported.count == mistakes {
+                        self.read.insert((text.id, live.state), read);
+                    }
                     read
                 }
             };
@@ -202,7 +209,7 @@ impl<M: Machine> PlacementWalk<'_, '_, M> {
         match self.machine.prefix(live.state, &text.content) {
             Ok(None) => {}
             Ok(Some((length, state))) => (skip, live.state) = (length, state),
-            Err(fault) => return self.stop(&fault, at(0), &live),
+            Err(error) => return self.stop(&error, at(0), &live),
         }
         for (byte, c) in text.content[skip..].char_indices() {
             match self.machine.step(live.state, c) {
@@ -215,11 +222,7 @@ impl<M: Machine> PlacementWalk<'_, '_, M> {
                         mark = Some(marked);
                     }
                 }
-                Err(fault) => {
-                    let look_alike =
-                        LookAlike::of(c).map(|found| PlacementError::here("look_alike", format!("This is {found}.")));
-                    return self.stop(&look_alike.unwrap_or(fault), at(skip + byte), &live);
-                }
+                Err(error) => live.state = self.mistake(error, c, at(skip + byte), &live)?,
             }
         }
         Ok((live.state, mark))
@@ -237,11 +240,11 @@ impl<M: Machine> PlacementWalk<'_, '_, M> {
                     state
                 }
                 Err(misplaced) => {
-                    self.report(&misplaced.fault, write.at, &live);
+                    self.report(&misplaced.error, write.at, &live);
                     misplaced.onward.ok_or(WalkStopped)?
                 }
             };
-            let live = PathState { state, mark: self.surroundings(write.at), ..live };
+            let live = PathState { state, mark: self.surroundings(write.at), passed: None, ..live };
             add(&mut after, PathState { filled: live.filled | levels, ..live });
             if may_be_blank {
                 add(&mut after, live);
@@ -315,8 +318,9 @@ impl<M: Machine> PlacementWalk<'_, '_, M> {
 
     fn part(&mut self, nodes: &Nodes, at: usize, states: States<M::State>) -> Result<States<M::State>, WalkStopped> {
         if nodes.is_empty() {
-            let passed = Some(at);
-            return Ok(states.into_iter().map(|live| PathState { passed, ..live }).collect());
+            let skip =
+                |live: PathState<M::State>| PathState { passed: Some(SkippedBlocks::and(live.passed, at)), ..live };
+            return Ok(states.into_iter().map(skip).collect());
         }
         self.nodes(nodes, states)
     }
@@ -329,32 +333,6 @@ impl<M: Machine> PlacementWalk<'_, '_, M> {
         let innermost =
             |wanted: bool| self.around.iter().rev().find(|(_, is_loop)| *is_loop == wanted).map(|(at, _)| *at);
         Surroundings { at, each: innermost(true), branch: innermost(false) }
-    }
-
-    fn stop<T>(&mut self, fault: &PlacementError, here: usize, live: &PathState<M::State>) -> Result<T, WalkStopped> {
-        self.report(fault, here, live);
-        Err(WalkStopped)
-    }
-
-    fn report(&mut self, fault: &PlacementError, here: usize, live: &PathState<M::State>) {
-        let at = match (self.separating, fault.blame) {
-            (Some(_), _) if ends_with_comma(self.origins.source(), live.mark.at) => live.mark.at,
-            (Some(_), _) | (None, ErrorLocation::Here) => here,
-            (None, ErrorLocation::Mark) => live.mark.at,
-            (None, ErrorLocation::Block) => live.passed.unwrap_or(here),
-        };
-        let context = MistakeContext {
-            source: self.origins.source(),
-            here: self.surroundings(here),
-            mark: live.mark,
-            passed: live.passed,
-        };
-        let message = match self.separating {
-            Some(separator) => Some(separating(fault.code, separator, &context).into()),
-            None => comma(fault.code, &context).map(Into::into),
-        };
-        let message = message.unwrap_or_else(|| fault.message.clone());
-        self.findings.error(fault.code, at, message);
     }
 }
 

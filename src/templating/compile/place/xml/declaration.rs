@@ -7,22 +7,22 @@ use crate::templating::compile::place::PlacementError;
 pub(super) fn read(text: &str) -> Result<usize, PlacementError> {
     let inside = text.strip_prefix("<?xml").unwrap_or(text);
     let Some((inside, _)) = inside.split_once("?>") else {
-        return Err(fault(
+        return Err(declaration_error(
             "The XML declaration can't contain an expression. Write <?xml version=\"1.0\" encoding=\"UTF-8\"?>",
         ));
     };
     let length = "<?xml".len() + inside.len() + "?>".len();
     let (version, rest) = attribute(inside, "version")?;
     if version != Some("1.0") {
-        return Err(fault("The XML declaration must begin with version=\"1.0\"."));
+        return Err(declaration_error("The XML declaration must begin with version=\"1.0\"."));
     }
     let (encoding, rest) = attribute(rest, "encoding")?;
     if !encoding.unwrap_or("utf-8").eq_ignore_ascii_case("utf-8") {
-        return Err(fault("Bodies are sent in UTF-8: write encoding=\"UTF-8\"."));
+        return Err(declaration_error("Bodies are sent in UTF-8: write encoding=\"UTF-8\"."));
     }
     let (standalone, rest) = attribute(rest, "standalone")?;
     if !matches!(standalone, None | Some("yes" | "no")) || !rest.trim_matches(BLANKS).is_empty() {
-        return Err(fault(
+        return Err(declaration_error(
             "The XML declaration can contain only version, encoding and standalone=\"yes\" or \"no\", in this order.",
         ));
     }
@@ -45,11 +45,13 @@ fn attribute<'t>(text: &'t str, name: &str) -> Result<(Option<&'t str>, &'t str)
     );
     match value {
         Some((value, rest)) if trimmed.len() < text.len() => Ok((Some(value), rest)),
-        _ => Err(fault("The XML declaration can't be read. Write <?xml version=\"1.0\" encoding=\"UTF-8\"?>")),
+        _ => Err(declaration_error(
+            "The XML declaration can't be read. Write <?xml version=\"1.0\" encoding=\"UTF-8\"?>",
+        )),
     }
 }
 
-fn fault(message: &'static str) -> PlacementError {
+fn declaration_error(message: &'static str) -> PlacementError {
     PlacementError::here("xml_declaration", message)
 }
 

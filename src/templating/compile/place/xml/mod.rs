@@ -117,7 +117,7 @@ impl Machine for XmlMachine {
 
     fn step(&mut self, state: XmlState, c: char) -> Result<(XmlState, bool), PlacementError> {
         if !is_allowed(c) {
-            return Err(fault("xml_character", "XML can't hold this control character."));
+            return Err(xml_error("xml_character", "XML can't hold this control character."));
         }
         let next = match state.mode {
             XmlMode::Start | XmlMode::Before | XmlMode::Behind => around(state, c),
@@ -129,7 +129,7 @@ impl Machine for XmlMachine {
             XmlMode::Name => self.name(state, c),
             XmlMode::InTag | XmlMode::AfterAttribute => self.in_tag(state, c),
             XmlMode::Slash if c == '>' => self.tag_ends(state, true),
-            XmlMode::Slash => Err(fault("xml_syntax", "This / must be followed by >.")),
+            XmlMode::Slash => Err(xml_error("xml_syntax", "This / must be followed by >.")),
             XmlMode::AttributeName | XmlMode::AfterAttributeName => self.attribute_name(state, c),
             XmlMode::BeforeValue => self.before_value(state, c),
             XmlMode::Value { quote, declares } => self.value_text(state, quote, declares, c),
@@ -180,24 +180,24 @@ impl Machine for XmlMachine {
         match state.mode {
             XmlMode::Behind => Ok(()),
             XmlMode::Start | XmlMode::Before => {
-                Err(fault("xml_no_element", "For some data the body has no element. An XML body is one element.")
+                Err(xml_error("xml_no_element", "For some data the body has no element. An XML body is one element.")
                     .at(ErrorLocation::Block))
             }
             _ => match self.lists.pop(state.stack) {
-                Some((_, (name, _))) => Err(fault(
+                Some((_, (name, _))) => Err(xml_error(
                     "xml_unclosed",
                     format!(
                         "For some data an element is never closed: write </{}> where it ends.",
                         self.lists.text(name)
                     ),
                 )),
-                None => Err(fault("xml_unclosed", "The body ends inside a tag or a comment.")),
+                None => Err(xml_error("xml_unclosed", "The body ends inside a tag or a comment.")),
             },
         }
     }
 }
 
-fn fault(code: &'static str, message: impl Into<Cow<'static, str>>) -> PlacementError {
+fn xml_error(code: &'static str, message: impl Into<Cow<'static, str>>) -> PlacementError {
     PlacementError::here(code, message)
 }
 

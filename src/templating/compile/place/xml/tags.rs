@@ -1,7 +1,7 @@
 //! Tags: names, attributes and their values, and that each element is closed by its own name.
 
 use super::names::{self, ListId};
-use super::{XmlMachine, XmlMode, XmlState, XmlStep, fault, is_blank};
+use super::{XmlMachine, XmlMode, XmlState, XmlStep, is_blank, xml_error};
 
 /// The deepest nesting of elements.
 const DEPTH_MAX: usize = 100;
@@ -19,14 +19,14 @@ impl XmlMachine {
     pub(super) fn opened(&mut self, state: XmlState, c: char) -> XmlStep {
         match c {
             '/' if state.stack != 0 => Ok(state.to(XmlMode::CloseName)),
-            '/' => Err(fault("xml_close", "There is no open element to close here.")),
+            '/' => Err(xml_error("xml_close", "There is no open element to close here.")),
             '!' => Ok(state.to(XmlMode::Bang(""))),
-            '?' => Err(fault(
+            '?' => Err(xml_error(
                 "xml_declaration",
                 "<? can begin only the declaration, at the start of the body: <?xml version=\"1.0\" \
                 encoding=\"UTF-8\"?>",
             )),
-            c if names::begins_name(c) && state.stack == 0 && state.text != 0 => Err(fault(
+            c if names::begins_name(c) && state.stack == 0 && state.text != 0 => Err(xml_error(
                 "xml_outside_root",
                 "An XML body is one element, and it ends before this one. Put both in one element.",
             )),
@@ -34,7 +34,7 @@ impl XmlMachine {
                 let name = self.lists.push_char(0, c);
                 Ok(XmlState { name, text: 0, ..state.to(XmlMode::Name) })
             }
-            _ => Err(fault("xml_syntax", "< must be followed by an element's name. For a literal < write &lt;")),
+            _ => Err(xml_error("xml_syntax", "< must be followed by an element's name. For a literal < write &lt;")),
         }
     }
 
@@ -58,19 +58,21 @@ impl XmlMachine {
                 let attribute = self.lists.push_char(0, c);
                 Ok(XmlState { attribute, ..state.to(XmlMode::AttributeName) })
             }
-            c if names::begins_name(c) => Err(fault("xml_syntax", "A space must precede an attribute.")),
-            _ => Err(fault("xml_syntax", "Only an attribute like name=\"…\" or the end of the tag is allowed here.")),
+            c if names::begins_name(c) => Err(xml_error("xml_syntax", "A space must precede an attribute.")),
+            _ => {
+                Err(xml_error("xml_syntax", "Only an attribute like name=\"…\" or the end of the tag is allowed here."))
+            }
         }
     }
 
     pub(super) fn tag_ends(&mut self, state: XmlState, empty: bool) -> XmlStep {
         names::check(&self.lists, state.name, state.attributes, state.stack)
-            .map_err(|error| fault("xml_namespace", error.to_string()))?;
+            .map_err(|error| xml_error("xml_namespace", error.to_string()))?;
         if empty {
             return Ok(XmlState::outside(state.stack));
         }
         if self.lists.length(state.stack) >= DEPTH_MAX {
-            return Err(fault("xml_too_deep", "Elements are nested too deeply: the maximum is 100."));
+            return Err(xml_error("xml_too_deep", "Elements are nested too deeply: the maximum is 100."));
         }
         let declarations = self.declarations(state.attributes);
         let stack = self.lists.push(state.stack, (state.name, declarations));
@@ -97,20 +99,20 @@ impl XmlMachine {
             }
             c if is_blank(c) => Ok(state.to(XmlMode::AfterAttributeName)),
             '=' if self.lists.length(state.attributes) >= ATTRIBUTES_MAX => {
-                Err(fault("xml_too_deep", "A tag can't have more than 200 attributes."))
+                Err(xml_error("xml_too_deep", "A tag can't have more than 200 attributes."))
             }
             '=' => {
                 let twice = self.lists.backwards(state.attributes).any(|(name, _)| name == state.attribute);
                 if twice {
                     let name = self.lists.text(state.attribute);
-                    return Err(fault(
+                    return Err(xml_error(
                         "xml_attribute_twice",
                         format!("For some data this tag has the attribute {name} twice."),
                     ));
                 }
                 Ok(state.to(XmlMode::BeforeValue))
             }
-            _ => Err(fault("xml_syntax", "An attribute's name must be followed by =\"…\".")),
+            _ => Err(xml_error("xml_syntax", "An attribute's name must be followed by =\"…\".")),
         }
     }
 
@@ -121,7 +123,7 @@ impl XmlMachine {
                 Ok(XmlState { text: 0, ..state.to(XmlMode::Value { quote: c, declares }) })
             }
             c if is_blank(c) => Ok(state),
-            _ => Err(fault("xml_unquoted_attribute", "An attribute's value must be in quotes.")),
+            _ => Err(xml_error("xml_unquoted_attribute", "An attribute's value must be in quotes.")),
         }
     }
 
@@ -132,8 +134,8 @@ impl XmlMachine {
                 let state = XmlState { attributes, attribute: 0, text: 0, ..state };
                 Ok(state.to(XmlMode::AfterAttribute))
             }
-            '<' => Err(fault("xml_syntax", "In an attribute's value write &lt; for <")),
-            '&' if declares => Err(fault("xml_namespace", "A namespace's name can't contain &.")),
+            '<' => Err(xml_error("xml_syntax", "In an attribute's value write &lt; for <")),
+            '&' if declares => Err(xml_error("xml_namespace", "A namespace's name can't contain &.")),
             '&' => Ok(XmlState { text: 0, ..state.to(XmlMode::Reference(Some(quote))) }),
             c if declares => {
                 let text = self.lists.push_char(state.text, c);
@@ -158,7 +160,7 @@ impl XmlMachine {
                     return Ok(XmlState::outside(stack));
                 }
                 let (open, close) = (self.lists.text(name), self.lists.text(state.name));
-                Err(fault(
+                Err(xml_error(
                     "xml_close",
                     format!(
                         "For some data the open element is <{open}>, not <{close}>: write </{open}>, and let each \
@@ -166,7 +168,7 @@ impl XmlMachine {
                     ),
                 ))
             }
-            _ => Err(fault("xml_syntax", "</ must be followed by the element's name and >, as in </name>.")),
+            _ => Err(xml_error("xml_syntax", "</ must be followed by the element's name and >, as in </name>.")),
         }
     }
 }

@@ -1,5 +1,5 @@
 // The editor: CodeMirror inside a shadow root. There its styles are adopted style sheets, so no inline style is needed.
-// The editor does not judge the text: the node does, and its findings are passed in.
+// The editor does not check the text: the node does, and its findings are passed in.
 
 import { autocompletion, closeBrackets, closeBracketsKeymap, completionKeymap } from "@codemirror/autocomplete";
 import { defaultKeymap, history, historyKeymap } from "@codemirror/commands";

@@ -1,4 +1,4 @@
-// Shown when somebody else saved the document meanwhile: both texts, line by line.
+// Shown when someone else saved the document meanwhile: both texts, line by line.
 
 import { type TemplateResult, html } from "lit";
 
@@ -49,7 +49,7 @@ export function conflict({ mine, theirs, keepMine, takeTheirs, back }: Conflict)
       .filter((line) => line.kind === "same" || line.kind === kind)
       .map((line) => html`<span class=${line.kind}>${line.kind === "same" ? "" : html`<b>${kind === "mine" ? "+ " : "− "}</b>`}${line.text}\n</span>`);
   return html`<section class="conflict" aria-labelledby="conflict-title">
-    <h2 id="conflict-title" tabindex="-1">Somebody else saved this meanwhile</h2>
+    <h2 id="conflict-title" tabindex="-1">Someone else has saved this meanwhile</h2>
     <p>Both texts are here, and yours is also kept as a draft in this browser. Nothing was overwritten.</p>
     <div class="two">
       <div>
@@ -62,9 +62,9 @@ export function conflict({ mine, theirs, keepMine, takeTheirs, back }: Conflict)
       </div>
     </div>
     <div class="row">
-      <button type="button" class="primary" @click=${keepMine}>Save mine over it</button>
-      <button type="button" @click=${takeTheirs}>Take theirs</button>
-      <button type="button" class="plain" @click=${back}>Go on editing</button>
+      <button type="button" class="primary" @click=${keepMine}>Overwrite with mine</button>
+      <button type="button" @click=${takeTheirs}>Use theirs</button>
+      <button type="button" class="plain" @click=${back}>Keep editing</button>
     </div>
   </section>`;
 }

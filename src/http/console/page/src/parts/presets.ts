@@ -17,20 +17,20 @@ export interface Preset {
 }
 
 let known: Preset[] | null = null;
-let fault = "";
-let asked = false;
+let error = "";
+let isRequested = false;
 
 async function load(changed: () => void): Promise<void> {
-  asked = true;
+  isRequested = true;
   try {
     const { body } = await call<unknown>({ method: "GET", path: "/v1/presets" });
     known = read(body);
   } catch (error) {
     const unknown = error instanceof Problem && error.isUnknownCall;
     const why = unknown ? "its version has none" : explain(error);
-    fault = `This node lists no presets: ${why}. Start from what an event carries instead.`;
+    error = `This node lists no presets: ${why}. Start from what an event carries instead.`;
     known = [];
-    asked = false;
+    isRequested = false;
   }
   changed();
 }
@@ -78,11 +78,11 @@ function everything(tags: Tag[], event: string): Preset[] {
 }
 
 export function presets(choose: (preset: Preset) => void, changed: () => void, sample: Sample): TemplateResult {
-  if (!known && !asked) void load(changed);
+  if (!known && !isRequested) void load(changed);
   const own = known?.filter((preset) => preset.body) ?? [];
   const all = [...own, ...(own.length ? [] : everything(sample.tags, sample.choice.event))];
   return html`<p class="lead">Who receives it? Each of these is a working template for the dictionary; you change it with a preview beside it.</p>
-    ${fault && !own.length ? html`<p class="note" role="status">${fault}</p>` : nothing}
+    ${error && !own.length ? html`<p class="note" role="status">${error}</p>` : nothing}
     ${!known ? html`<p class="hint" aria-live="polite">Loading …</p>` : nothing}
     <ul class="cards presets">
       ${(known ? all : []).map(

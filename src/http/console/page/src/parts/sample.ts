@@ -5,7 +5,7 @@ import { type Data, type Dictionary, type Tag, detail, dictionary, typeFor } fro
 import "../editor/code-editor";
 import type { CodeEditor } from "../editor/code-editor";
 import { type SampleChoice, samples } from "../memory";
-import { KINDS, nasty } from "../samples";
+import { KINDS, edgeCases } from "../samples";
 
 export class Sample {
   choice: SampleChoice = { event: "", kind: "dictionary", pasted: "" };
@@ -13,7 +13,7 @@ export class Sample {
   tags: Tag[] = [];
   data: Data | null = null;
   /** Why there is no data. */
-  fault = "";
+  error = "";
   /** Whether it was chosen in this browser before. */
   isKept = false;
   private id = "";
@@ -53,12 +53,12 @@ export class Sample {
     const found = await detail(event);
     if (this.choice.event !== event) return;
     this.tags = found?.tags ?? this.known.entities.flatMap((entity) => entity.tags);
-    this.fault = "";
+    this.error = "";
     if (kind === "pasted") {
       this.data = this.read(pasted);
     } else {
       const sample = found?.sample ?? {};
-      this.data = kind === "dictionary" ? sample : nasty(sample, kind);
+      this.data = kind === "dictionary" ? sample : edgeCases(sample, kind);
     }
     this.changed();
   }
@@ -67,9 +67,9 @@ export class Sample {
     try {
       const value: unknown = JSON.parse(text);
       if (value && typeof value === "object" && !Array.isArray(value)) return value as Data;
-      this.fault = "The data of an event is a JSON object, such as {\"guest\": {\"name\": \"Nora\"}}.";
+      this.error = "The data of an event is a JSON object, such as {\"guest\": {\"name\": \"Nora\"}}.";
     } catch (error) {
-      this.fault = `This is not JSON yet: ${(error as Error).message}`;
+      this.error = `This is not JSON yet: ${(error as Error).message}`;
     }
     return null;
   }
@@ -109,7 +109,7 @@ export class Sample {
               .value=${pasted}
               @input=${(e: Event) => this.choose({ pasted: (e.currentTarget as CodeEditor).value })}
             ></ph-editor>
-            ${this.fault ? html`<p class="fault" role="alert">${this.fault}</p>` : nothing}
+            ${this.error ? html`<p class="error-text" role="alert">${this.error}</p>` : nothing}
           </div>`
         : nothing}
     </div>`;

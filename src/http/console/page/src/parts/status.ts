@@ -1,8 +1,8 @@
-// What the node can't do at the moment. It is asked every few seconds while the page is visible.
+// What the node can't do at the moment. It is read every few seconds while the page is visible.
 
 import { Problem, call } from "../api";
 
-const ASKED_EVERY_MS = 4_000;
+const READ_EVERY_MS = 4_000;
 
 export interface Status {
   problems: string[];
@@ -26,7 +26,7 @@ const STORES: Record<string, string> = {
   read_only: "The disk is full: nothing can be saved until there is room again. What is live stays live.",
 };
 
-async function ask(): Promise<string[]> {
+async function readStatus(): Promise<string[]> {
   try {
     const { body } = await call<Ready>({ method: "GET", path: "/readyz" });
     const problems: string[] = [];
@@ -41,8 +41,8 @@ async function ask(): Promise<string[]> {
   }
 }
 
-export function watchStatus(told: (status: Status) => void): void {
-  const look = async () => told({ problems: await ask() });
-  void look();
-  setInterval(() => !document.hidden && void look(), ASKED_EVERY_MS);
+export function watchStatus(onStatus: (status: Status) => void): void {
+  const update = async () => onStatus({ problems: await readStatus() });
+  void update();
+  setInterval(() => !document.hidden && void update(), READ_EVERY_MS);
 }

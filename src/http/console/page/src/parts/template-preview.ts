@@ -15,14 +15,14 @@ export interface Preview {
 }
 
 /** The last preview. It is stale, and grey, if the text has had a mistake since. */
-export function preview(shown: Preview | null, isStale: boolean, question: Request): TemplateResult {
+export function preview(shown: Preview | null, isStale: boolean, request: Request): TemplateResult {
   return html`<div class="preview ${isStale ? "stale" : ""}">
     <div class="preview-head">
       <h2>Preview</h2>
       ${shown ? html`<code>${shown.content_type}</code><span>${bytes(new TextEncoder().encode(shown.body).length)}</span>` : nothing}
       <span class="grow"></span>
       ${isStale && shown ? html`<span class="badge warn" role="status">as it was before the mistake</span>` : nothing}
-      ${curlButton("Check", question)}
+      ${curlButton("Check", request)}
     </div>
     ${shown
       ? html`<pre tabindex="0" aria-label="What the receiver gets">${shown.body.slice(0, SHOWN_MAX)}${shown.body.length > SHOWN_MAX ? "\n…" : ""}</pre>`
@@ -31,8 +31,8 @@ export function preview(shown: Preview | null, isStale: boolean, question: Reque
 }
 
 /** The findings, each with its position and its suggestion. */
-export function findings(fault: string, found: Diagnostic[], text: string, editor: () => CodeEditor | null): TemplateResult {
-  if (fault) return html`<p class="fault" role="alert">${fault}</p>`;
+export function findings(error: string, found: Diagnostic[], text: string, editor: () => CodeEditor | null): TemplateResult {
+  if (error) return html`<p class="error-text" role="alert">${error}</p>`;
   const count = (severity: string) => found.filter((own) => own.severity === severity).length;
   const [errors, warnings] = [count("error"), count("warning")];
   const said = [errors && plural(errors, "mistake"), warnings && plural(warnings, "warning")].filter(Boolean).join(", ");

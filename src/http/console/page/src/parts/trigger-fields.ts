@@ -11,7 +11,7 @@ export function fields(view: TriggerView): TemplateResult {
   const { form } = view;
   const text = (event: Event) => (event.target as HTMLInputElement).value;
   const faults = (pointer: string) =>
-    view.errorsAt(pointer).map((error) => html`<span class="fault small" id="fault${pointer.replaceAll("/", "-")}">${error.detail}</span>`);
+    view.errorsAt(pointer).map((error) => html`<span class="error-text small" id="error${pointer.replaceAll("/", "-")}">${error.detail}</span>`);
   const types = view.querySelector("#event-types") ? "event-types" : nothing;
   return html`<div class="fields">
     <label class="field">
@@ -85,7 +85,7 @@ function headers(view: TriggerView): TemplateResult {
         <button type="button" class="plain" aria-label="Remove header ${row.name || at + 1}" @click=${() => view.change({ headers: rows.filter((_, i) => i !== at) })}>Remove</button>
       </div>`,
     )}
-    ${view.errorsAt("/headers").map((error) => html`<span class="fault small">${error.detail}</span>`)}
+    ${view.errorsAt("/headers").map((error) => html`<span class="error-text small">${error.detail}</span>`)}
     <button type="button" class="plain" @click=${() => view.change({ headers: [...rows, { name: "", value: "", isSaved: false }] })}>Add a header</button>
   </fieldset>`;
 }
@@ -107,7 +107,7 @@ function secrets(view: TriggerView): TemplateResult {
             <button type="button" class="plain" aria-label="Remove secret ${at + 1}" @click=${() => view.change({ secrets: rows.filter((_, i) => i !== at) })}>Remove</button>
           </div>`,
     )}
-    ${view.errorsAt("/secrets").map((error) => html`<span class="fault small">${error.detail}</span>`)}
+    ${view.errorsAt("/secrets").map((error) => html`<span class="error-text small">${error.detail}</span>`)}
     <div class="row">
       <button type="button" class="plain" @click=${() => view.change({ secrets: [...rows, { id: "", key: "", until: "" }] })}>Add a secret</button>
       ${view.isNew

@@ -5,7 +5,7 @@ import type { FieldError } from "../api";
 import { MEANINGS } from "../meanings";
 import { span } from "../ui";
 
-export interface Verdict {
+export interface CheckResult {
   ok: boolean;
   errors: FieldError[];
   warnings: { code: string; message?: string; detail?: string }[];
@@ -27,7 +27,7 @@ function shown(value: string | null): TemplateResult | string {
   return value !== null && /\{\{|\*\|/.test(value) ? value : html`<i>hidden</i>`;
 }
 
-export function request(preview: NonNullable<Verdict["preview"]>): TemplateResult {
+export function request(preview: NonNullable<CheckResult["preview"]>): TemplateResult {
   return html`<div class="preview">
     <div class="preview-head"><h2>The request</h2></div>
     <pre tabindex="0" aria-label="The request"><b>POST</b> ${preview.url}
@@ -42,7 +42,7 @@ ${preview.body}</pre>
 export function outcome(result: TestResult): TemplateResult {
   const reason = result.reason ?? "";
   const meaning = MEANINGS[reason];
-  return html`<div class="verdict ${result.delivered ? "yes" : "no"}">
+  return html`<div class="result ${result.delivered ? "yes" : "no"}">
     <strong>${result.delivered ? "Delivered" : "Not delivered"}</strong>
     ${result.status ? html`<span>status ${result.status}</span>` : nothing}
     ${reason ? html`<code>${reason}</code>` : nothing}

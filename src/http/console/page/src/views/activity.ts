@@ -46,7 +46,7 @@ export class Activity extends View {
   private waiting: Row[] = [];
   private waitingSkipped = 0;
   private state: "connecting" | "live" | "lost" | "forbidden" = "connecting";
-  private fault = "";
+  private error = "";
   private watching: AbortController | null = null;
   private frame = 0;
 
@@ -80,12 +80,12 @@ export class Activity extends View {
       try {
         this.state = "connecting";
         this.tick++;
-        await stream(this.path, signal, (event) => this.told(event.event, event.data));
+        await stream(this.path, signal, (event) => this.received(event.event, event.data));
         this.state = "lost";
-        this.fault = "The stream has ended. It is opened again.";
+        this.error = "The stream has ended. It is opened again.";
       } catch (error) {
         if (signal.aborted) return;
-        this.fault = explain(error);
+        this.error = explain(error);
         const isFinal = error instanceof Problem && [400, 401, 403].includes(error.status);
         this.state = isFinal ? "forbidden" : "lost";
         if (isFinal) return void this.tick++;
@@ -95,10 +95,10 @@ export class Activity extends View {
     }
   }
 
-  private told(event: string, data: string): void {
+  private received(event: string, data: string): void {
     if (this.state !== "live") {
       this.state = "live";
-      this.fault = "";
+      this.error = "";
     }
     if (event === "firing") this.add({ key: this.next++, firing: JSON.parse(data) as Firing });
     if (event === "skipped") this.skip((JSON.parse(data) as { skipped: number }).skipped);
@@ -132,7 +132,7 @@ export class Activity extends View {
   /** The filters are part of the URL, so that it can be shared. */
   private filter(change: Record<string, string>): void {
     this.place = { ...this.place, ...change };
-    route.note({ ...route.place, ...this.place });
+    route.replace({ ...route.place, ...this.place });
     this.rows = [];
     this.waiting = [];
     this.watch();
@@ -171,7 +171,7 @@ export class Activity extends View {
             </label>`
           : nothing}
       </form>
-      ${this.fault ? html`<p class="note" role="alert">${this.fault}</p>` : nothing} ${this.renderRows(isOperator)}`;
+      ${this.error ? html`<p class="note" role="alert">${this.error}</p>` : nothing} ${this.renderRows(isOperator)}`;
   }
 
   private get said(): string {

@@ -1,4 +1,4 @@
-// The live destinations of this node, those with the most trouble first.
+// The live destinations of this node, those in the worst state first.
 
 import { type TemplateResult, html, nothing } from "lit";
 import { type Request, call } from "../api";
@@ -32,7 +32,7 @@ export class Destinations extends View {
   private items: Destination[] | null = null;
   private total = 0;
   private node = "";
-  private fault = "";
+  private error = "";
   private paused = false;
   private timer = 0;
 
@@ -50,9 +50,9 @@ export class Destinations extends View {
   private async ask(): Promise<void> {
     try {
       const { body } = await call<{ node: string; items: Destination[]; total: number }>(REQUEST);
-      [this.items, this.total, this.node, this.fault] = [body.items, body.total, body.node, ""];
+      [this.items, this.total, this.node, this.error] = [body.items, body.total, body.node, ""];
     } catch (error) {
-      this.fault = explain(error);
+      this.error = explain(error);
     }
     this.tick++;
   }
@@ -75,7 +75,7 @@ export class Destinations extends View {
         </button>
         ${curlButton("List destinations", REQUEST)}
       </div>
-      ${this.fault ? html`<p class="fault" role="alert">${this.fault}</p>` : nothing}
+      ${this.error ? html`<p class="error-text" role="alert">${this.error}</p>` : nothing}
       ${this.items?.length === 0
         ? html`<div class="empty">
             <p><strong>No destination is live.</strong></p>
@@ -83,12 +83,12 @@ export class Destinations extends View {
           </div>`
         : nothing}
       ${this.items?.length ? this.renderTable(this.items) : nothing}
-      ${this.items && this.total > this.items.length ? html`<p class="hint">The ${this.items.length} most troubled of ${plural(this.total, "destination")}.</p>` : nothing}`;
+      ${this.items && this.total > this.items.length ? html`<p class="hint">The ${this.items.length} in the worst state of ${plural(this.total, "destination")}.</p>` : nothing}`;
   }
 
   private renderTable(items: Destination[]): TemplateResult {
     const counts = (all: Record<string, number>) => Object.entries(all).sort((a, b) => b[1] - a[1]);
-    return html`<div class="scroll" tabindex="0" role="region" aria-label="Destinations, the most troubled first">
+    return html`<div class="scroll" tabindex="0" role="region" aria-label="Destinations, those in the worst state first">
       <table class="stacked" role="table">
         <thead role="rowgroup">
           <tr role="row">

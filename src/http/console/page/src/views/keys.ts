@@ -23,7 +23,7 @@ export class Keys extends View {
   static override properties = { tick: { state: true } };
   private tick = 0;
   private items: Key[] | null = null;
-  private fault = "";
+  private error = "";
   private scope = "account";
   private account = session.account;
   private name = "";
@@ -36,9 +36,9 @@ export class Keys extends View {
   private async load(): Promise<void> {
     try {
       this.items = (await list<Key>("/v1/keys")).items;
-      this.fault = "";
+      this.error = "";
     } catch (error) {
-      this.fault = explain(error);
+      this.error = explain(error);
     }
     this.tick++;
   }
@@ -79,7 +79,7 @@ export class Keys extends View {
   protected override render(): TemplateResult {
     const value = (event: Event) => (event.target as HTMLInputElement).value;
     return html`<h1 tabindex="-1">Keys</h1>
-      ${this.fault ? html`<p class="fault" role="alert">${this.fault}</p>` : nothing}
+      ${this.error ? html`<p class="error-text" role="alert">${this.error}</p>` : nothing}
       <form class="panel filters" @submit=${this.create} aria-label="New key">
         <label class="field">
           <span>Scope</span>
@@ -119,7 +119,7 @@ export class Keys extends View {
             </table>
           </div>`
         : this.items
-          ? html`<p class="hint">No key is kept here${session.key ? " besides the operator's own in the settings" : ""}.</p>`
+          ? html`<p class="hint">There are no keys${session.key ? " besides the operator's own in the settings" : ""}.</p>`
           : nothing}`;
   }
 }

@@ -28,9 +28,9 @@ export interface TriggerDoc {
 }
 
 abstract class Listing<T extends { id: string; name?: string }> extends View {
-  static override properties = { items: { state: true }, fault: { state: true }, search: { state: true } };
+  static override properties = { items: { state: true }, error: { state: true }, search: { state: true } };
   protected items: T[] | null = null;
-  protected fault = "";
+  protected error = "";
   protected search = "";
   protected more = false;
   protected abstract readonly kind: "template" | "trigger";
@@ -46,7 +46,7 @@ abstract class Listing<T extends { id: string; name?: string }> extends View {
       this.more = found.more;
       this.items = found.items;
     } catch (error) {
-      this.fault = explain(error);
+      this.error = explain(error);
     }
   }
 
@@ -77,8 +77,8 @@ abstract class Listing<T extends { id: string; name?: string }> extends View {
           : nothing}
         <a class="button primary" href=${this.open("")}>New ${this.kind}</a>
       </div>
-      ${this.fault ? html`<p class="fault" role="alert">${this.fault}</p>` : nothing}
-      ${!this.items && !this.fault ? html`<p class="hint" aria-live="polite">Loading …</p>` : nothing}
+      ${this.error ? html`<p class="error-text" role="alert">${this.error}</p>` : nothing}
+      ${!this.items && !this.error ? html`<p class="hint" aria-live="polite">Loading …</p>` : nothing}
       ${items?.length ? html`<ul class="cards">${items.map((item) => html`<li>${this.row(item)}</li>`)}</ul>` : nothing}
       ${this.items?.length === 0 ? this.empty() : nothing}
       ${this.items?.length && items?.length === 0 ? html`<p class="hint">No ${this.kind} matches the search.</p>` : nothing}

@@ -17,8 +17,8 @@ export async function whoIs(key: string | null): Promise<Whoami> {
 }
 
 export class SignIn extends View {
-  static override properties = { fault: { state: true }, busy: { state: true } };
-  private fault = "";
+  static override properties = { error: { state: true }, busy: { state: true } };
+  private error = "";
   private busy = false;
 
   private async submit(event: Event): Promise<void> {
@@ -27,17 +27,17 @@ export class SignIn extends View {
     const key = field.value.trim();
     if (!key) return;
     this.busy = true;
-    this.fault = "";
+    this.error = "";
     try {
       const whoami = await whoIs(key);
       if (whoami.scope === "producer") {
-        this.fault = "This key can only post events. Use an account's key or the operator's.";
+        this.error = "This key can only post events. Use an account's key or the operator's.";
       } else {
         session.signIn(key, whoami);
       }
     } catch (error) {
       const refused = error instanceof Problem && error.status === 401;
-      this.fault = refused ? "This key is not known. It may have been revoked; ask your operator for a new one." : explain(error);
+      this.error = refused ? "This key is not known. It may have been revoked; ask your operator for a new one." : explain(error);
     }
     this.busy = false;
     await this.updateComplete;
@@ -45,7 +45,7 @@ export class SignIn extends View {
   }
 
   protected override render() {
-    const fault = this.fault || session.refusal;
+    const error = this.error || session.refusal;
     return html`<main id="main" class="sign-in">
       <h1 tabindex="-1"><img src="console/icon.svg" alt="" width="36" height="36" /> Posthaste</h1>
       <form @submit=${this.submit}>
@@ -57,11 +57,11 @@ export class SignIn extends View {
             autocomplete="off"
             spellcheck="false"
             aria-describedby="key-hint"
-            aria-invalid=${fault ? "true" : "false"}
+            aria-invalid=${error ? "true" : "false"}
             autofocus
           />
         </label>
-        ${fault ? html`<p class="fault" role="alert">${fault}</p>` : nothing}
+        ${error ? html`<p class="error-text" role="alert">${error}</p>` : nothing}
         <button type="submit" class="primary" ?disabled=${this.busy}>Sign in</button>
         <p class="hint" id="key-hint">
           A key begins with <code>phk_</code>. It stays in this tab, is forgotten when you close it, and is never part of an

@@ -23,7 +23,7 @@ import type { TemplateDoc, TriggerDoc } from "./list";
 const CHECKED_AFTER_MS = 30;
 const DRAFT_KEPT_AFTER_MS = 400;
 
-interface Verdict {
+interface CheckResult {
   ok: boolean;
   diagnostics: Diagnostic[];
   preview?: { content_type: string; body: string };
@@ -37,20 +37,20 @@ export class TemplateView extends View {
   private sample!: Sample;
   private doc: TemplateDoc = { id: "", format: "json", body: "" };
   private stage: "loading" | "start" | "edit" | "gone" = "loading";
-  private fault = "";
+  private error = "";
   private idTouched = false;
-  private verdict: Verdict | null = null;
-  private checkFault = "";
-  /** The text that the verdict belongs to. */
-  private judged = "";
+  private checked: CheckResult | null = null;
+  private checkError = "";
+  /** The text that was checked. */
+  private checkedText = "";
   private shown: { content_type: string; body: string } | null = null;
   private users: TriggerDoc[] | null = null;
   private saving = false;
   private restored = false;
   private storageFull = false;
   private checking: AbortController | null = null;
-  private judging: Promise<void> = Promise.resolve();
-  private readonly check = debounced(CHECKED_AFTER_MS, () => void this.judge());
+  private running: Promise<void> = Promise.resolve();
+  private readonly check = debounced(CHECKED_AFTER_MS, () => void this.runCheck());
   private readonly keepDraft = debounced(DRAFT_KEPT_AFTER_MS, () => this.keep());
   private readonly leaving = (event: BeforeUnloadEvent) => {
     this.keep();
@@ -71,20 +71,20 @@ export class TemplateView extends View {
     this.edited = new Edited<TemplateDoc>("template", session.account, this.place.id, plain);
     this.sample = new Sample(session.account, () => {
       this.check();
-      this.update_();
+      this.refresh();
     });
     void this.open();
   }
 
   override disconnectedCallback(): void {
     super.disconnectedCallback();
-    // Also when the session ends while somebody edits.
+    // Also when the session ends while someone edits.
     this.keep();
     removeEventListener("beforeunload", this.leaving);
     this.checking?.abort();
   }
 
-  private update_(): void {
+  private refresh(): void {
     this.tick++;
   }
 
@@ -117,9 +117,9 @@ export class TemplateView extends View {
       if (this.stage === "edit") this.begin();
     } catch (error) {
       this.stage = "gone";
-      this.fault = error instanceof Problem && error.status === 404 ? "There is no template with this id here." : explain(error);
+      this.error = error instanceof Problem && error.status === 404 ? "There is no template with this id here." : explain(error);
     }
-    this.update_();
+    this.refresh();
   }
 
   private begin(): void {
@@ -133,7 +133,7 @@ export class TemplateView extends View {
     this.stage = "edit";
     this.begin();
     if (preset.event) void this.sample.choose({ event: typeFor(preset.event, this.sample.known) });
-    this.update_();
+    this.refresh();
     void this.updateComplete.then(() => this.querySelector<HTMLElement>("#name")?.focus());
   }
 
@@ -148,39 +148,39 @@ export class TemplateView extends View {
     } catch {
       this.users = null;
     }
-    this.update_();
+    this.refresh();
   }
 
-  private get question(): Request {
+  private get checkRequest(): Request {
     const { format, body, content_type } = this.doc;
     const data = this.sample.data ? { data: this.sample.data } : {};
-    const asked = { format, body, ...(content_type ? { content_type } : {}), event: this.sample.choice.event || "*", ...data };
-    return { method: "POST", path: at(session.account, "templates", "check"), body: asked };
+    const request = { format, body, ...(content_type ? { content_type } : {}), event: this.sample.choice.event || "*", ...data };
+    return { method: "POST", path: at(session.account, "templates", "check"), body: request };
   }
 
   /** Checks the current text. If a check of a newer text starts meanwhile, waits for that one. */
-  private judge(): Promise<void> {
+  private runCheck(): Promise<void> {
     this.checking?.abort();
     this.checking = new AbortController();
-    return (this.judging = this.judgeWith(this.checking));
+    return (this.running = this.checkWith(this.checking));
   }
 
-  private async judgeWith(own: AbortController): Promise<void> {
-    const asked = this.question;
-    const text = JSON.stringify(asked.body);
+  private async checkWith(own: AbortController): Promise<void> {
+    const request = this.checkRequest;
+    const text = JSON.stringify(request.body);
     try {
-      const { body } = await call<Verdict>(asked, own.signal);
-      this.verdict = body;
-      this.checkFault = "";
-      this.judged = text;
+      const { body } = await call<CheckResult>(request, own.signal);
+      this.checked = body;
+      this.checkError = "";
+      this.checkedText = text;
       if (body.preview) this.shown = body.preview;
       this.editor?.mark(body.diagnostics.map((diagnostic) => placed(this.doc.body, diagnostic)));
     } catch (error) {
-      if (own.signal.aborted) return own === this.checking ? undefined : this.judging;
-      this.verdict = null;
-      this.checkFault = explain(error);
+      if (own.signal.aborted) return own === this.checking ? undefined : this.running;
+      this.checked = null;
+      this.checkError = explain(error);
     }
-    this.update_();
+    this.refresh();
     await this.updateComplete;
     performance.mark("posthaste:preview");
   }
@@ -196,7 +196,7 @@ export class TemplateView extends View {
     if (change.name !== undefined && !this.idTouched) this.doc.id = slug(change.name);
     this.check();
     this.keepDraft();
-    this.update_();
+    this.refresh();
   }
 
   private keep(): void {
@@ -204,7 +204,7 @@ export class TemplateView extends View {
     const kept = this.edited.keep(this.doc);
     if (this.storageFull === kept) {
       this.storageFull = !kept;
-      this.update_();
+      this.refresh();
     }
   }
 
@@ -216,16 +216,16 @@ export class TemplateView extends View {
   }
 
   private get isRefused(): boolean {
-    return !this.verdict?.ok || this.judged !== JSON.stringify(this.question.body);
+    return !this.checked?.ok || this.checkedText !== JSON.stringify(this.checkRequest.body);
   }
 
   private async save(over?: string | null): Promise<void> {
     if (this.saving) return;
-    await this.judge();
+    await this.runCheck();
     if (!this.doc.id) return this.refuse("Give the template a name first.", "#name");
-    if (!this.verdict?.ok) return this.refuse("The template has mistakes, so it can't be saved yet. The list below names each.");
+    if (!this.checked?.ok) return this.refuse("The template has mistakes, so it can't be saved yet. The list below names each.");
     this.saving = true;
-    this.update_();
+    this.refresh();
     try {
       if (await this.edited.save(this.doc, over === undefined ? this.edited.etag : over)) {
         this.doc = { ...this.doc };
@@ -240,11 +240,11 @@ export class TemplateView extends View {
       notify(explain(error), "bad");
     }
     this.saving = false;
-    this.update_();
+    this.refresh();
   }
 
   private async shownConflict(): Promise<void> {
-    this.update_();
+    this.refresh();
     await this.updateComplete;
     this.querySelector<HTMLElement>("#conflict-title")?.focus();
   }
@@ -260,7 +260,7 @@ export class TemplateView extends View {
     this.place = { id };
     this.edited = this.edited.named(id);
     this.sample.rename(id);
-    route.note({ account: session.account, page: "template", id });
+    route.replace({ account: session.account, page: "template", id });
     void this.findUsers();
   }
 
@@ -275,12 +275,12 @@ export class TemplateView extends View {
     if (!saved) {
       this.stage = "start";
       this.doc = { id: "", format: "json", body: "" };
-      return this.update_();
+      return this.refresh();
     }
     void this.edited.read().then(() => {
       this.doc = { ...this.edited.saved! };
       this.check();
-      this.update_();
+      this.refresh();
     });
   }
 
@@ -293,15 +293,15 @@ export class TemplateView extends View {
     this.edited.forget();
     this.doc = { ...theirs.document };
     this.check();
-    this.update_();
+    this.refresh();
   }
 
   protected override render(): TemplateResult {
     const back = html`<a class="back" href=${route.href({ account: session.account, page: "templates" })}>Templates</a>`;
     if (this.stage === "loading") return html`${back}<p class="hint" aria-live="polite">Loading …</p>`;
-    if (this.stage === "gone") return html`${back}<h1 tabindex="-1">Template</h1><p class="fault" role="alert">${this.fault}</p>`;
+    if (this.stage === "gone") return html`${back}<h1 tabindex="-1">Template</h1><p class="error-text" role="alert">${this.error}</p>`;
     if (this.stage === "start") {
-      return html`${back}<h1 tabindex="-1">New template</h1>${presets((preset) => this.start(preset), () => this.update_(), this.sample)}`;
+      return html`${back}<h1 tabindex="-1">New template</h1>${presets((preset) => this.start(preset), () => this.refresh(), this.sample)}`;
     }
     const theirs = this.edited.theirs;
     const text = (doc: TemplateDoc) => [doc.name ?? "", doc.format, doc.content_type ?? "", doc.body].join("\n").replace(/^\n+/, "");
@@ -314,19 +314,19 @@ export class TemplateView extends View {
             takeTheirs: () => this.take(),
             back: () => {
               this.edited.theirs = null;
-              this.update_();
+              this.refresh();
             },
           })
         : nothing}
       ${this.restored
         ? html`<p class="note" role="status">
-            This is your draft of before, not saved yet.
-            <button type="button" class="link" @click=${this.discard}>Throw it away</button>
+            Your unsaved draft was restored.
+            <button type="button" class="link" @click=${this.discard}>Discard the draft</button>
           </p>`
         : nothing}
       ${this.storageFull ? html`<p class="note warn" role="status">This browser has no room for a draft: save before you leave.</p>` : nothing}
       <div class="write">
-        <section class="preview-side" aria-label="Preview">${this.sample.render()} ${preview(this.shown, Boolean(this.checkFault) || !this.verdict?.preview, this.question)}</section>
+        <section class="preview-side" aria-label="Preview">${this.sample.render()} ${preview(this.shown, Boolean(this.checkError) || !this.checked?.preview, this.checkRequest)}</section>
         <section class="editor-side" aria-label="Template">
           <ph-editor
             class="body"
@@ -341,7 +341,7 @@ export class TemplateView extends View {
             <kbd>{{</kbd> or <kbd>*|</kbd> suggests tags · <kbd>F8</kbd> next mistake · <kbd>Ctrl</kbd> <kbd>S</kbd> saves ·
             <kbd>Tab</kbd> leaves the editor
           </p>
-          ${findings(this.checkFault, this.verdict?.diagnostics ?? [], this.doc.body, () => this.editor)}
+          ${findings(this.checkError, this.checked?.diagnostics ?? [], this.doc.body, () => this.editor)}
         </section>
         <section class="dictionary-side" aria-label="Dictionary">
           <details ?open=${matchMedia("(min-width: 75rem)").matches}>

@@ -1,4 +1,4 @@
-// The view of one trigger: its event, its filter with a verdict, the request that it makes, and a test that sends a
+// The view of one trigger: its event, its filter checked against a sample, the request that it makes, and a test that sends a
 // sample through the pipeline.
 
 import { type TemplateResult, html, nothing } from "lit";
@@ -11,8 +11,8 @@ import { conflict } from "../parts/conflict";
 import { erase } from "../parts/erase";
 import { Sample } from "../parts/sample";
 import { fields } from "../parts/trigger-fields";
-import { type TestResult, type Verdict, outcome, request } from "../parts/trigger-request";
-import { type Explained, type Held, mistakes, verdict } from "../parts/trigger-verdict";
+import { type TestResult, type CheckResult, outcome, request } from "../parts/trigger-request";
+import { type Explained, type ConditionResult, mistakes, sampleResult } from "../parts/trigger-sample";
 import { route } from "../route";
 import { session } from "../session";
 import { type Form, documentOf, formOf, listens, plain, readWhere } from "../trigger-form";
@@ -32,21 +32,21 @@ export class TriggerView extends View {
   form: Form = { id: "", name: "", event: "", template: "", url: "", where: "", headers: [], secrets: [], rate: "", enabled: true };
   templates: TemplateDoc[] = [];
   private stage: "loading" | "edit" | "gone" = "loading";
-  private fault = "";
-  private whereFault = "";
+  private error = "";
+  private whereError = "";
   private idTouched = false;
-  /** Whether somebody has tried to save it. */
+  /** Whether someone has tried to save it. */
   private tried = false;
   private restored = false;
-  private verdict: Verdict | null = null;
-  private checkFault = "";
+  private checked: CheckResult | null = null;
+  private checkError = "";
   private explained: Explained | null = null;
-  private held: Held[] = [];
+  private conditionResults: ConditionResult[] = [];
   private result: TestResult | null = null;
   private testing = false;
   private saving = false;
   private checking: AbortController | null = null;
-  private readonly check = debounced(CHECKED_AFTER_MS, () => void this.judge());
+  private readonly check = debounced(CHECKED_AFTER_MS, () => void this.runCheck());
   private readonly keepDraft = debounced(400, () => this.keep());
   private readonly leaving = (event: BeforeUnloadEvent) => {
     this.keep();
@@ -72,7 +72,7 @@ export class TriggerView extends View {
 
   override disconnectedCallback(): void {
     super.disconnectedCallback();
-    // Also when the session ends while somebody edits.
+    // Also when the session ends while someone edits.
     this.keep();
     removeEventListener("beforeunload", this.leaving);
     this.checking?.abort();
@@ -102,7 +102,7 @@ export class TriggerView extends View {
       this.check();
     } catch (error) {
       this.stage = "gone";
-      this.fault = error instanceof Problem && error.status === 404 ? "There is no trigger with this id here." : explain(error);
+      this.error = error instanceof Problem && error.status === 404 ? "There is no trigger with this id here." : explain(error);
     }
     this.tick++;
   }
@@ -117,13 +117,13 @@ export class TriggerView extends View {
   }
 
   private keep(): void {
-    if (this.stage === "edit" && !this.whereFault) this.edited.keep(this.document);
+    if (this.stage === "edit" && !this.whereError) this.edited.keep(this.document);
   }
 
   /** The document of the form. */
   private get document(): TriggerDoc {
-    const { where, fault } = readWhere(this.form.where);
-    this.whereFault = fault;
+    const { where, error } = readWhere(this.form.where);
+    this.whereError = error;
     return documentOf(this.form, where);
   }
 
@@ -143,39 +143,39 @@ export class TriggerView extends View {
     return { method: "POST", path: `${this.edited.path()}/test`, body: this.sample.data ? { data: this.sample.data } : {} };
   }
 
-  private async judge(): Promise<void> {
+  private async runCheck(): Promise<void> {
     this.checking?.abort();
     const own = (this.checking = new AbortController());
     const document = this.document;
     try {
-      this.verdict = (await call<Verdict>(this.checkRequest(document), own.signal)).body;
-      this.checkFault = "";
-      await this.judgeEach(document, own.signal);
-      this.explained = await this.ask(own.signal);
+      this.checked = (await call<CheckResult>(this.checkRequest(document), own.signal)).body;
+      this.checkError = "";
+      await this.checkEach(document, own.signal);
+      this.explained = await this.explain(own.signal);
     } catch (error) {
       if (own.signal.aborted) return;
-      this.verdict = null;
+      this.checked = null;
       const unknown = error instanceof Problem && error.isUnknownCall;
-      this.checkFault = unknown ? "The version of this node can't check triggers. Save the trigger and send a test instead." : explain(error);
+      this.checkError = unknown ? "The version of this node can't check triggers. Save the trigger and send a test instead." : explain(error);
     }
-    const errors = this.whereFault ? [{ pointer: "/where", code: "malformed", detail: this.whereFault }] : (this.verdict?.errors ?? []);
+    const errors = this.whereError ? [{ pointer: "/where", code: "malformed", detail: this.whereError }] : (this.checked?.errors ?? []);
     this.querySelector<CodeEditor>("ph-editor.where")?.mark(inPart(this.form.where, "/where", errors));
     this.tick++;
   }
 
   /** Checks each condition alone, since the node names only the first one that fails. */
-  private async judgeEach(document: TriggerDoc, signal: AbortSignal): Promise<void> {
-    const all = this.verdict?.errors.length ? [] : conditions(document.where).slice(0, CONDITIONS_MAX);
-    const held: Held[] = [];
+  private async checkEach(document: TriggerDoc, signal: AbortSignal): Promise<void> {
+    const all = this.checked?.errors.length ? [] : conditions(document.where).slice(0, CONDITIONS_MAX);
+    const results: ConditionResult[] = [];
     for (const condition of all) {
-      const { body } = await call<Verdict>(this.checkRequest({ ...document, where: condition.alone }), signal);
-      held.push({ condition, fires: body.fires === true });
+      const { body } = await call<CheckResult>(this.checkRequest({ ...document, where: condition.alone }), signal);
+      results.push({ condition, fires: body.fires === true });
     }
-    this.held = held;
+    this.conditionResults = results;
   }
 
   /** The node's explanation of what the saved trigger does with the sample. */
-  private async ask(signal: AbortSignal): Promise<Explained | null> {
+  private async explain(signal: AbortSignal): Promise<Explained | null> {
     if (!this.edited.saved || !this.sample.data) return null;
     try {
       const { body } = await call<{ triggers: Explained[] }>(this.explainRequest, signal);
@@ -193,7 +193,7 @@ export class TriggerView extends View {
       notify("Give the trigger a name first.", "bad");
       return this.querySelector<HTMLElement>("#name")?.focus();
     }
-    if (this.whereFault) return notify(this.whereFault, "bad");
+    if (this.whereError) return notify(this.whereError, "bad");
     this.saving = true;
     this.tick++;
     try {
@@ -202,7 +202,7 @@ export class TriggerView extends View {
           this.place = { id: document.id };
           this.edited = this.edited.named(document.id);
           this.sample.rename(`trigger:${document.id}`);
-          route.note({ account: session.account, page: "trigger", id: document.id });
+          route.replace({ account: session.account, page: "trigger", id: document.id });
         }
         // The node never shows these values again, so the page drops them too.
         await this.edited.read();
@@ -217,7 +217,7 @@ export class TriggerView extends View {
         this.querySelector<HTMLElement>("#conflict-title")?.focus();
       }
     } catch (error) {
-      if (error instanceof Problem && error.errors.length) this.verdict = { ...empty, ...this.verdict, ok: false, errors: error.errors };
+      if (error instanceof Problem && error.errors.length) this.checked = { ...empty, ...this.checked, ok: false, errors: error.errors };
       notify(explain(error), "bad");
     }
     this.saving = false;
@@ -267,7 +267,7 @@ export class TriggerView extends View {
   /** The mistakes, without those of fields of a new trigger that are still empty. */
   private get errors(): FieldError[] {
     const isEmpty = (pointer: string) => ["event", "template", "url"].some((name) => pointer === `/${name}` && !this.form[name as keyof Form]);
-    return (this.verdict?.errors ?? []).filter((error) => !this.isNew || this.tried || !isEmpty(error.pointer));
+    return (this.checked?.errors ?? []).filter((error) => !this.isNew || this.tried || !isEmpty(error.pointer));
   }
 
   errorsAt(pointer: string): FieldError[] {
@@ -286,7 +286,7 @@ export class TriggerView extends View {
   protected override render(): TemplateResult {
     const back = html`<a class="back" href=${route.href({ account: session.account, page: "triggers" })}>Triggers</a>`;
     if (this.stage === "loading") return html`${back}<p class="hint" aria-live="polite">Loading …</p>`;
-    if (this.stage === "gone") return html`${back}<h1 tabindex="-1">Trigger</h1><p class="fault" role="alert">${this.fault}</p>`;
+    if (this.stage === "gone") return html`${back}<h1 tabindex="-1">Trigger</h1><p class="error-text" role="alert">${this.error}</p>`;
     const theirs = this.edited.theirs;
     const text = (own: TriggerDoc) => JSON.stringify(plain(own), null, 2);
     return html`${back}
@@ -299,7 +299,7 @@ export class TriggerView extends View {
             kind: "primary",
             request: this.form.id ? this.edited.request(this.document) : null,
             run: () => void this.save(),
-            disabled: this.saving || Boolean(this.whereFault) || this.errors.length > 0,
+            disabled: this.saving || Boolean(this.whereError) || this.errors.length > 0,
           })}
           ${this.isNew ? nothing : action({ label: "Delete", kind: "danger", request: this.edited.removal(), run: () => void this.erase() })}
         </div>
@@ -327,30 +327,30 @@ export class TriggerView extends View {
         : nothing}
       ${this.restored
         ? html`<p class="note" role="status">
-            This is your draft of before, not saved yet. Values of headers and secrets are not kept in drafts.
-            <button type="button" class="link" @click=${() => void this.discard()}>Throw it away</button>
+            Your unsaved draft was restored. Values of headers and secrets are not kept in drafts.
+            <button type="button" class="link" @click=${() => void this.discard()}>Discard the draft</button>
           </p>`
         : nothing}
       <div class="two wide">
-        <section aria-label="Trigger" class="panel">${fields(this)} ${mistakes(this.errors, this.verdict?.warnings ?? [])}</section>
+        <section aria-label="Trigger" class="panel">${fields(this)} ${mistakes(this.errors, this.checked?.warnings ?? [])}</section>
         <section aria-label="Test" class="panel">
           <h2>Try it on a sample</h2>
-          ${this.sample.render()} ${this.verdict || this.checkFault ? nothing : html`<p class="hint">Checking …</p>`} ${this.renderVerdict()} ${this.verdict?.preview ? request(this.verdict.preview) : nothing}
-          ${this.checkFault ? html`<p class="note" role="status">${this.checkFault}</p>` : nothing} ${this.renderTest()}
+          ${this.sample.render()} ${this.checked || this.checkError ? nothing : html`<p class="hint">Checking …</p>`} ${this.renderSampleResult()} ${this.checked?.preview ? request(this.checked.preview) : nothing}
+          ${this.checkError ? html`<p class="note" role="status">${this.checkError}</p>` : nothing} ${this.renderTest()}
         </section>
       </div>`;
   }
 
-  private renderVerdict(): TemplateResult | typeof nothing {
-    if (this.verdict?.fires === undefined || !this.sample.data) return nothing;
+  private renderSampleResult(): TemplateResult | typeof nothing {
+    if (this.checked?.fires === undefined || !this.sample.data) return nothing;
     const isSaved = this.edited.isSaved(this.document);
-    return verdict({
-      fires: this.verdict.fires,
+    return sampleResult({
+      fires: this.checked.fires,
       listens: listens(this.form.event, this.sample.choice.event),
       explained: isSaved ? this.explained : null,
-      held: this.held,
+      conditionResults: this.conditionResults,
       data: this.sample.data,
-      question: this.isNew ? null : this.explainRequest,
+      request: this.isNew ? null : this.explainRequest,
     });
   }
 
@@ -378,6 +378,6 @@ export class TriggerView extends View {
   }
 }
 
-const empty: Verdict = { ok: true, errors: [], warnings: [] };
+const empty: CheckResult = { ok: true, errors: [], warnings: [] };
 
 customElements.define("ph-trigger", TriggerView);

@@ -5,7 +5,7 @@ import type { FieldError, Request } from "../api";
 import type { Data } from "../dictionary";
 import { type Condition, valueAt } from "../filter";
 import { curlButton } from "../ui";
-import type { Verdict } from "./trigger-request";
+import type { CheckResult } from "./trigger-request";
 
 /** The node's explanation for a saved trigger. */
 export interface Explained {
@@ -18,7 +18,7 @@ export interface Explained {
 }
 
 /** One condition of the filter, checked alone. */
-export interface Held {
+export interface ConditionResult {
   condition: Condition;
   fires: boolean;
 }
@@ -31,30 +31,30 @@ const REASONS: Record<string, string> = {
   template_unusable: "its template can't be used",
 };
 
-export interface Judged {
+export interface SampleResult {
   /** The sample passes the filter. */
   fires: boolean;
   /** The trigger's event pattern matches the sample's event type. */
   listens: boolean;
   /** The node's explanation for the saved trigger; `null` if the form has changed since. */
   explained: Explained | null;
-  held: Held[];
+  conditionResults: ConditionResult[];
   data: Data;
-  question: Request | null;
+  request: Request | null;
 }
 
-export function verdict({ fires, listens, explained, held, data, question }: Judged): TemplateResult {
-  const told = explained && !explained.fires ? explained : null;
-  const why = told ?? (listens ? null : { reason: "event", path: "" });
+export function sampleResult({ fires, listens, explained, conditionResults, data, request }: SampleResult): TemplateResult {
+  const failure = explained && !explained.fires ? explained : null;
+  const why = failure ?? (listens ? null : { reason: "event", path: "" });
   const does = fires && !why;
-  return html`<div class="verdict ${does ? "yes" : "no"}" role="status">
+  return html`<div class="result ${does ? "yes" : "no"}" role="status">
       <strong>${does ? "This sample fires it." : "This sample does not fire it."}</strong>
       ${why?.reason ? html`<span>${REASONS[why.reason] ?? why.reason}${why.path ? html`, at <code>${why.path}</code>` : nothing}.</span>` : nothing}
-      ${curlButton("Explain", question)}
+      ${curlButton("Explain", request)}
     </div>
-    ${held.length
+    ${conditionResults.length
       ? html`<ul class="conditions" aria-label="Conditions of the filter">
-          ${held.map(
+          ${conditionResults.map(
             ({ condition, fires: holds }) => html`<li class=${holds ? "yes" : "no"}>
               <span aria-hidden="true">${holds ? "✓" : "✗"}</span>
               <span><code>${condition.label}</code> ${holds ? "holds" : "does not hold"}</span>
@@ -66,7 +66,7 @@ export function verdict({ fires, listens, explained, held, data, question }: Jud
 }
 
 /** The mistakes with their pointers, and the warnings. */
-export function mistakes(errors: FieldError[], warnings: Verdict["warnings"]): TemplateResult | typeof nothing {
+export function mistakes(errors: FieldError[], warnings: CheckResult["warnings"]): TemplateResult | typeof nothing {
   if (!warnings.length && !errors.length) return nothing;
   const row = (kind: string, place: string, text: string | undefined, code: string) =>
     html`<li class=${kind}>

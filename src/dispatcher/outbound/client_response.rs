@@ -8,7 +8,7 @@ use tokio::io::ReadBuf;
 use super::response::AllowedOrigin;
 
 /// The head for the client, and how many of its bytes were read.
-pub(super) enum Answer {
+pub(super) enum ClientResponse {
     /// `HTTP/1.1 200 ` and the end of the head.
     Short([u8; 17], usize),
     /// The same with fields.
@@ -17,7 +17,7 @@ pub(super) enum Answer {
 
 const LINE: [u8; 17] = *b"HTTP/1.1 000 \r\n\r\n";
 
-impl Answer {
+impl ClientResponse {
     /// A response with this status. `closes`: the client closes the connection after it. `allowed` is included for a
     /// request for consent.
     pub(super) fn new(status: u16, closes: bool, allowed: Option<&AllowedOrigin>) -> Self {

@@ -7,11 +7,11 @@ use super::*;
 use crate::flow::journal::{AcceptJournal, JournaledFirings, JournaledParts, PartToJournal, RequestJournal};
 use crate::flow::probe::EndedFirings;
 
-type Answer = Box<dyn Fn(&[Vec<PartToJournal<'_>>]) -> Vec<JournaledParts> + Send + Sync>;
+type Response = Box<dyn Fn(&[Vec<PartToJournal<'_>>]) -> Vec<JournaledParts> + Send + Sync>;
 
 /// Says what the test wants, and remembers what it was asked.
 struct Asked {
-    answer: Answer,
+    response: Response,
     /// The ids of the events, by request, of each write.
     writes: Mutex<Vec<Vec<Vec<String>>>>,
     /// What holds the responses.
@@ -25,14 +25,18 @@ impl std::fmt::Debug for Asked {
 }
 
 impl AcceptJournal for Asked {
-    fn whole(&self, requests: &[Vec<PartToJournal<'_>>], admissions: Box<dyn Any + Send>) -> Vec<JournaledParts> {
+    fn write_requests(
+        &self,
+        requests: &[Vec<PartToJournal<'_>>],
+        admissions: Box<dyn Any + Send>,
+    ) -> Vec<JournaledParts> {
         let ids = requests.iter().map(|parts| parts.iter().map(|part| part.id.to_owned()).collect());
         self.writes.lock().expect("whole").push(ids.collect());
         self.held.lock().expect("whole").push(admissions);
-        (self.answer)(requests)
+        (self.response)(requests)
     }
 
-    fn request(&self) -> Box<dyn RequestJournal> {
+    fn begin_request(&self) -> Box<dyn RequestJournal> {
         panic!("all firings are known");
     }
 }
@@ -53,26 +57,26 @@ struct Last {
 }
 
 impl Last {
-    fn start(answer: Answer) -> (Self, mpsc::UnboundedReceiver<FiringsMatched>) {
+    fn start(response: Response) -> (Self, mpsc::UnboundedReceiver<FiringsMatched>) {
         let changes = vec![
             template_change("w"),
             trigger_change("one", json!({"event": "a"})),
             trigger_change("two", json!({"event": "a"})),
         ];
         let (alone, passed) = Alone::start(changes);
-        let asked = Arc::new(Asked { answer, writes: Mutex::default(), held: Mutex::default() });
-        let keep: Option<Arc<dyn AcceptJournal>> = Some(Arc::clone(&asked) as _);
+        let asked = Arc::new(Asked { response, writes: Mutex::default(), held: Mutex::default() });
+        let journal: Option<Arc<dyn AcceptJournal>> = Some(Arc::clone(&asked) as _);
         drop(passed);
         let (renderer, passed) = Probe::start();
         let metrics = Arc::clone(&alone.metrics);
-        let accepting = RequestAcceptor::new(Arc::clone(&metrics), keep.clone(), renderer);
-        let context = Arc::new(CursorContext { live: Arc::clone(&alone.live), metrics, keep });
+        let accepting = RequestAcceptor::new(Arc::clone(&metrics), journal.clone(), renderer);
+        let context = Arc::new(CursorContext { live: Arc::clone(&alone.live), metrics, journal });
         (Self { alone, asked, accepting, context }, passed)
     }
 
     /// Accepts a request with this many events, and returns the receiver of its response.
     fn accept(&self, name: &str, events: usize) -> oneshot::Receiver<EventsResponse> {
-        let (tell, answer) = oneshot::channel();
+        let (tell, response) = oneshot::channel();
         let receipt = Receipt { accepted: events, rejected: Vec::new(), rejected_more: Default::default() };
         let admission = Arc::new(self.alone.gate.admit_default(1, Ok(receipt), tell).expect("room"));
         let all = (0..events).map(|number| event("a", &format!("{name}{number}"), &json!({})));
@@ -85,7 +89,7 @@ impl Last {
             accepted_at: Instant::now(),
             admission,
         });
-        answer
+        response
     }
 
     fn writes(&self) -> Vec<Vec<Vec<String>>> {
@@ -94,19 +98,19 @@ impl Last {
 }
 
 #[actix_rt::test]
-async fn requests_of_one_moment_are_written_together_and_answered_when_that_is_safe() {
+async fn requests_of_one_moment_are_written_together_and_responded_when_that_is_safe() {
     let (last, mut passed) = Last::start(Box::new(all_kept));
-    let mut answers = [last.accept("x", 1), last.accept("y", 2), last.accept("z", 1)];
+    let mut responses = [last.accept("x", 1), last.accept("y", 2), last.accept("z", 1)];
     assert!(last.writes().is_empty() && passed.try_recv().is_err(), "other tasks run first");
     for (request, firings_each) in [2, 4, 2].into_iter().enumerate() {
         let fired = firings(&mut soon(passed.recv()).await.expect("firings"));
-        assert_eq!(fired.iter().filter(|firing| firing.kept.is_some()).count(), firings_each, "{request}");
+        assert_eq!(fired.iter().filter(|firing| firing.journaled.is_some()).count(), firings_each, "{request}");
     }
     assert_eq!(last.writes(), [[vec!["x0"], vec!["y0", "y1"], vec!["z0"]]]);
-    assert!(answers.iter_mut().all(|answer| answer.try_recv().is_err()), "the journal holds the responses");
+    assert!(responses.iter_mut().all(|response| response.try_recv().is_err()), "the journal holds the responses");
     last.asked.held.lock().expect("whole").clear();
-    for answer in answers {
-        soon(answer).await.expect("an answer").expect("it was accepted");
+    for response in responses {
+        soon(response).await.expect("a response").expect("it was accepted");
     }
     assert_eq!(last.alone.metrics.events.accepted.get(), 4);
 }
@@ -119,16 +123,16 @@ async fn a_refused_request_costs_none_that_is_written_with_it() {
         kept
     };
     let (last, mut passed) = Last::start(Box::new(refuse));
-    let answers = [last.accept("x", 1), last.accept("y", 1), last.accept("z", 1)];
+    let responses = [last.accept("x", 1), last.accept("y", 1), last.accept("z", 1)];
     for name in ["x0", "z0"] {
         let fired = firings(&mut soon(passed.recv()).await.expect("firings"));
         assert_eq!(&*fired[0].event.identity.id, name);
     }
     last.asked.held.lock().expect("whole").clear();
-    let [x, y, z] = answers;
-    soon(x).await.expect("an answer").expect("it was accepted");
-    soon(z).await.expect("an answer").expect("it was accepted");
-    assert_eq!(soon(y).await.expect("an answer"), Err(Refusal::Full(ReachedBound::Journal)));
+    let [x, y, z] = responses;
+    soon(x).await.expect("a response").expect("it was accepted");
+    soon(z).await.expect("a response").expect("it was accepted");
+    assert_eq!(soon(y).await.expect("a response"), Err(Refusal::Full(ReachedBound::Journal)));
     assert!(passed.try_recv().is_err());
     assert_eq!(last.alone.metrics.events.accepted.get(), 2);
 }
@@ -136,7 +140,7 @@ async fn a_refused_request_costs_none_that_is_written_with_it() {
 #[actix_rt::test]
 async fn many_events_are_written_without_waiting_for_more() {
     let (last, mut passed) = Last::start(Box::new(all_kept));
-    let _answers = [last.accept("x", 200), last.accept("y", 56), last.accept("z", 1)];
+    let _responses = [last.accept("x", 200), last.accept("y", 56), last.accept("z", 1)];
     let counts = |write: &Vec<Vec<String>>| write.iter().map(Vec::len).collect::<Vec<_>>();
     assert_eq!(last.writes().iter().map(counts).collect::<Vec<_>>(), [[200, 56]]);
     for _ in 0..3 {
@@ -148,7 +152,7 @@ async fn many_events_are_written_without_waiting_for_more() {
 #[actix_rt::test]
 async fn after_a_panic_of_the_write_no_request_is_accepted() {
     let (last, mut passed) = Last::start(Box::new(|_| panic!("a panic of the test")));
-    let answers = [last.accept("x", 1), last.accept("y", 1)];
+    let responses = [last.accept("x", 1), last.accept("y", 1)];
     soon(async {
         while last.alone.metrics.deliveries.dropped.get(DropReason::Panic) == 0 {
             tokio::task::yield_now().await;
@@ -156,8 +160,8 @@ async fn after_a_panic_of_the_write_no_request_is_accepted() {
     })
     .await;
     last.asked.held.lock().expect("whole").clear();
-    for answer in answers {
-        assert_eq!(soon(answer).await.expect("an answer"), Err(Refusal::Panic));
+    for response in responses {
+        assert_eq!(soon(response).await.expect("a response"), Err(Refusal::Panic));
     }
     assert!(passed.try_recv().is_err());
     assert_eq!(last.alone.metrics.deliveries.dropped.get(DropReason::Panic), 2);
