@@ -308,7 +308,7 @@ async fn without_a_next_stage_deliveries_are_counted_as_dropped() {
     assert_eq!((alone.metrics.deliveries.dropped.get(DropReason::Stopped), alone.gate.deliveries()), (1, 0));
 }
 
-/// A list of so many numbers, and a template that goes through it once for each of them.
+/// A list of this many numbers, and a template that goes through it once for each of them.
 fn squared(number: usize) -> (serde_json::Value, Option<Arc<LiveTemplate>>) {
     let body = "{{#each n}}{{#each ../n}}{{/each}}{{/each}}long";
     (json!(vec![1; number]), template(Format::Text, body))
