@@ -189,7 +189,7 @@ impl Refusal {
                 "this node is stopping; no event of this request was accepted, send it to another node or later"
             }
             Self::Loop => {
-                "these events came through too many deliveries in a row: their triggers lead back to Posthaste;  \
+                "these events came through too many deliveries in a row: their triggers lead back to Posthaste; \
                  no event of this request was accepted"
             }
             Self::Panic => "an internal error; no event of this request was accepted",

@@ -185,3 +185,46 @@ impl From<Refusal> for Problem {
         problem
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::flow::refusal::Rejections;
+    use crate::http::PROBLEM_CODES;
+    use crate::telemetry::metrics::Metrics;
+
+    /// The refusal after this one, so that a new one can't be left out.
+    fn next(refusal: &Refusal) -> Option<Refusal> {
+        Some(match refusal {
+            Refusal::Malformed(_) => Refusal::NoEvents,
+            Refusal::NoEvents => {
+                let mut rejected = Rejections::default();
+                rejected.push(0, "bad_id", String::new());
+                rejected.push(1, "bad_time", String::new());
+                Refusal::NoGoodEvent(rejected)
+            }
+            Refusal::NoGoodEvent(_) => Refusal::Full(ReachedBound::Node),
+            Refusal::Full(_) => Refusal::RateLimited { events: 1, retry_after_s: 1 },
+            Refusal::RateLimited { .. } => Refusal::Unavailable,
+            Refusal::Unavailable => Refusal::NotIngest,
+            Refusal::NotIngest => Refusal::Stopping,
+            Refusal::Stopping => Refusal::Loop,
+            Refusal::Loop => Refusal::Panic,
+            Refusal::Panic => return None,
+        })
+    }
+
+    #[test]
+    fn each_refusal_is_in_the_table_of_codes_and_has_a_counter() {
+        let metrics = Metrics::new();
+        let mut refusal = Some(Refusal::Malformed(String::new()));
+        while let Some(one) = refusal {
+            let (code, status) = (one.code(), one.status());
+            assert!(PROBLEM_CODES.iter().any(|known| (known.code, known.status) == (code, status)), "{code} {status}");
+            let counted = format!("posthaste_events_rejected_total{{code=\"{code}\"}} 0\n");
+            let counts = !matches!(one, Refusal::NoGoodEvent(_));
+            assert!(!counts || metrics.render().contains(&counted), "{code} has no counter");
+            refusal = next(&one);
+        }
+    }
+}

@@ -20,7 +20,7 @@ const IDS: usize = 1_024;
 #[derive(Debug)]
 pub(super) struct Acceptor<D: Folder> {
     journal: Arc<SegmentRegistry<D>>,
-    lane: SegmentWriter<D>,
+    writer: SegmentWriter<D>,
     ids: std::ops::Range<u64>,
     /// The entries that are being written: the id of each, and how many firings it has.
     new: Vec<(u64, u32)>,
@@ -116,8 +116,8 @@ impl Iterator for NewEntries<'_> {
 
 impl<D: Folder> Acceptor<D> {
     pub(super) fn new(journal: Arc<SegmentRegistry<D>>) -> Self {
-        let lane = SegmentWriter::new(Arc::clone(&journal), SegmentKind::Accepted);
-        Self { journal, lane, ids: 0..0, new: Vec::new() }
+        let writer = SegmentWriter::new(Arc::clone(&journal), SegmentKind::Accepted);
+        Self { journal, writer, ids: 0..0, new: Vec::new() }
     }
 
     /// Writes whole requests with one write, or none of them: the parts of each. `shares`: what each part holds of its
@@ -136,7 +136,7 @@ impl<D: Folder> Acceptor<D> {
                 self.push(&mut request, &part, parts.len() == 0);
             }
         }
-        let written = self.lane.write(now_ms)?;
+        let written = self.writer.write(now_ms)?;
         let mut listed = Vec::with_capacity(self.new.len());
         let new =
             NewEntries { new: &self.new, records: &written.records, shares: shares.into_iter(), is_complete: true };
@@ -161,11 +161,11 @@ impl<D: Folder> Acceptor<D> {
         if let Some(entry) = &continued {
             let ids = (entry.id, *request.id.get_or_insert(entry.id));
             let listings = first.listings(entry.next());
-            self.lane.push(RecordKind::Fired, false, |body| write_fired(body, ids, listings));
+            self.writer.push(RecordKind::Fired, false, |body| write_fired(body, ids, listings));
             new = &parts[1..];
         }
         new.iter().for_each(|part| self.push(&mut request.id, part, false));
-        let written = self.lane.write(now_ms)?;
+        let written = self.writer.write(now_ms)?;
         let (mut listed, mut shares) = (Vec::with_capacity(parts.len()), shares.into_iter());
         if let Some(entry) = continued {
             let next = entry.next();
@@ -188,8 +188,8 @@ impl<D: Folder> Acceptor<D> {
         self.check()?;
         let (Some(id), Some(last)) = (request.id, request.entries.last()) else { return Ok(()) };
         let ids = (last.id, id);
-        self.lane.push(RecordKind::Fired, true, |body| write_fired(body, ids, std::iter::empty()));
-        let written = self.lane.write(now_ms)?;
+        self.writer.push(RecordKind::Fired, true, |body| write_fired(body, ids, std::iter::empty()));
+        let written = self.writer.write(now_ms)?;
         let place = written.place(0);
         request.written(written);
         let (mut released, is_spread) = (ReleasedShares::default(), request.ends.len() > 1);
@@ -215,12 +215,12 @@ impl<D: Folder> Acceptor<D> {
         let ids = (id, *request.get_or_insert(id));
         self.new.push((id, part.count()));
         let listings = part.listings(0);
-        self.lane.push(RecordKind::Accepted, commits, |body| write_accepted(body, ids, &part.event, listings));
+        self.writer.push(RecordKind::Accepted, commits, |body| write_accepted(body, ids, &part.event, listings));
     }
 
     /// Called regularly, so that a thread without requests keeps no old segment open.
     pub(super) fn roll_if_asked(&mut self) {
-        self.lane.roll_if_asked();
+        self.writer.roll_if_asked();
     }
 
     fn draw_id(&mut self) -> u64 {

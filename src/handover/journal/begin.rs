@@ -14,7 +14,7 @@ use super::segment_writer::SegmentWriter;
 /// Writes begun records; one for each thread that sends.
 #[derive(Debug)]
 pub(super) struct Beginner<D: Folder> {
-    lane: SegmentWriter<D>,
+    writer: SegmentWriter<D>,
 }
 
 /// Firings whose begun record could not be written. Their attempts must wait.
@@ -35,7 +35,7 @@ pub(super) struct BegunGroup<F> {
 
 impl<D: Folder> Beginner<D> {
     pub(super) fn new(journal: Arc<SegmentRegistry<D>>) -> Self {
-        Self { lane: SegmentWriter::new(journal, SegmentKind::Begun) }
+        Self { writer: SegmentWriter::new(journal, SegmentKind::Begun) }
     }
 
     /// Writes the record of these firings, or returns them with the error.
@@ -44,10 +44,10 @@ impl<D: Folder> Beginner<D> {
         firings: Vec<EntryFiring<D::File>>,
         now_ms: u64,
     ) -> Result<BegunGroup<D::File>, NotBegun<D::File>> {
-        self.lane.push(RecordKind::Begun, false, |body| {
+        self.writer.push(RecordKind::Begun, false, |body| {
             firings.iter().for_each(|(entry, index)| write_item(body, entry.id, *index));
         });
-        match self.lane.write(now_ms) {
+        match self.writer.write(now_ms) {
             Ok(written) => {
                 written.segment.written(firings.len());
                 Ok(BegunGroup { segment: written.segment, end: written.end, firings })
@@ -58,7 +58,7 @@ impl<D: Folder> Beginner<D> {
 
     /// Called regularly, so that a thread that sends nothing keeps no old segment open.
     pub(super) fn roll_if_asked(&mut self) {
-        self.lane.roll_if_asked();
+        self.writer.roll_if_asked();
     }
 }
 

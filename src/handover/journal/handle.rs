@@ -74,7 +74,11 @@ impl AcceptJournal for AcceptHandle {
     }
 
     fn begin_request(&self) -> Box<dyn RequestJournal> {
-        Box::new(PendingRequest { lane: Arc::clone(&self.0), request: PartialRequest::default(), is_committed: false })
+        Box::new(PendingRequest {
+            thread: Arc::clone(&self.0),
+            request: PartialRequest::default(),
+            is_committed: false,
+        })
     }
 }
 
@@ -129,7 +133,7 @@ impl ThreadAcceptor {
 
 #[derive(Debug)]
 struct PendingRequest {
-    lane: Arc<ThreadAcceptor>,
+    thread: Arc<ThreadAcceptor>,
     request: PartialRequest<File>,
     is_committed: bool,
 }
@@ -160,20 +164,20 @@ fn bytes_of(part: &PartToJournal<'_>) -> usize {
 impl RequestJournal for PendingRequest {
     fn add(&mut self, parts: &[PartToJournal<'_>]) -> Result<Vec<JournaledFirings>, Refusal> {
         let (mut shares, now_ms) = (Vec::with_capacity(parts.len()), now_ms());
-        self.lane.charge(parts, &mut shares)?;
+        self.thread.charge(parts, &mut shares)?;
         let records: Vec<AcceptedPart<'_>> = parts.iter().map(|part| record_of(part, now_ms)).collect();
-        let added = lock(&self.lane.acceptor).add(&mut self.request, &records, shares, now_ms);
+        let added = lock(&self.thread.acceptor).add(&mut self.request, &records, shares, now_ms);
         let listed = added.map_err(|error| self.failed(&error))?;
-        self.lane.shared.report_bytes();
+        self.thread.shared.report_bytes();
         Ok(listed.into_iter().map(|(entry, firings)| JournaledFirings::new(entry, firings)).collect())
     }
 
     fn commit(&mut self, admission: Box<dyn Any + Send>) -> Result<(), Refusal> {
-        let committed = lock(&self.lane.acceptor).commit(&mut self.request, now_ms());
+        let committed = lock(&self.thread.acceptor).commit(&mut self.request, now_ms());
         committed.map_err(|error| self.failed(&error))?;
         self.is_committed = true;
-        self.lane.shared.report_bytes();
-        self.lane.shared.release(self.request.ends(), admission);
+        self.thread.shared.report_bytes();
+        self.thread.shared.release(self.request.ends(), admission);
         Ok(())
     }
 }
@@ -181,7 +185,7 @@ impl RequestJournal for PendingRequest {
 impl PendingRequest {
     fn failed(&mut self, error: &std::io::Error) -> Refusal {
         self.request.abandon();
-        self.lane.failed(error)
+        self.thread.failed(error)
     }
 }
 

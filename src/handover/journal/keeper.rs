@@ -61,7 +61,7 @@ impl<D: Folder> Keeper<D> {
         self.settle_dropped(now_ms)?;
         self.seal_closed();
         for segment in self.journal.all() {
-            // Its lane closes it before: what the lane has just written may not be among the segment's entries yet.
+            // Its writer closes it before: what the writer has just written may not be among the segment's entries yet.
             if segment.is_closed() && segment.is_accepted() && segment.failed.load(Ordering::SeqCst) {
                 self.rewrite(&segment, now_ms, &mut round)?;
             }
@@ -173,7 +173,7 @@ impl<D: Folder> Keeper<D> {
         waiting > self.journal.unsettled.bytes().max(free)
     }
 
-    /// Rewrites all unsettled records of closed segments, and asks lanes to close their segments.
+    /// Rewrites all unsettled records of closed segments, and asks writers to close their segments.
     fn rewrite_all(&mut self, now_ms: u64, round: &mut KeeperRound) -> io::Result<()> {
         self.accepted.close();
         for segment in self.journal.all() {

@@ -1,4 +1,4 @@
-//! What the lanes of a journal share: the folder, the segments, and the numbers.
+//! What the segment writers of a journal share: the folder, the segments, and the numbers.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -74,7 +74,7 @@ impl<D: Folder> SegmentRegistry<D> {
         self.entries.fetch_add(count as u64, Ordering::SeqCst)
     }
 
-    /// A segment with room for this many bytes, for a lane. `spare`: one that was created ahead may be used.
+    /// A segment with room for this many bytes, for a writer. `spare`: one that was created ahead may be used.
     pub(super) fn make_segment(
         &self,
         kind: SegmentKind,

@@ -18,9 +18,9 @@ pub(super) struct SegmentState<F> {
     pub(super) end: AtomicU32,
     /// Bytes known to be on the disk.
     pub(super) synced: AtomicU32,
-    /// A lane has written to it or may have.
+    /// A writer has written to it or may have.
     used: AtomicBool,
-    /// No lane writes to it any more.
+    /// No writer writes to it any more.
     closed: AtomicBool,
     /// For a begun segment: the number drawn when it was closed and all firings that it names were marked as settled.
     sealed_at: AtomicU64,
@@ -28,7 +28,7 @@ pub(super) struct SegmentState<F> {
     unmarked: AtomicUsize,
     /// A sync failed: all that was not synced before may be lost.
     pub(super) failed: AtomicBool,
-    /// Asks its lane to continue in a new segment.
+    /// Asks its writer to continue in a new segment.
     pub(super) roll: AtomicBool,
 }
 
@@ -69,7 +69,7 @@ impl<F> SegmentState<F> {
         self.used.load(Ordering::SeqCst)
     }
 
-    /// Its lane writes to another segment from now on.
+    /// Its writer uses another segment from now on.
     pub(super) fn close(&self) {
         self.closed.store(true, Ordering::SeqCst);
     }

@@ -38,7 +38,7 @@ struct PendingRecord {
     length: usize,
 }
 
-/// A lane's buffer keeps this much memory between writes.
+/// A writer's buffer keeps this much memory between writes.
 const BUFFER_KEPT_BYTES: usize = 1 << 20;
 
 /// Records that were written together.

@@ -110,7 +110,7 @@ fn a_failed_sync_is_final_for_its_segment() {
     }
 }
 
-/// A lane may be writing to the segment: what it has just written is not among the segment's entries yet.
+/// A writer may be writing to the segment: what it has just written is not among the segment's entries yet.
 #[test]
 fn a_segment_whose_sync_failed_stays_until_its_lane_has_closed_it() {
     let mut world = world(Durability::Power);

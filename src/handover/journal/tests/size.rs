@@ -6,7 +6,7 @@ use super::world::{BOOT, SEGMENT_BYTES, Step, World};
 
 use Step::*;
 
-/// Segments that lanes have open or in reserve: two for accepting, two for sending, two of the keeper, two spares.
+/// Segments that writers have open or in reserve: two for accepting, two for sending, two of the keeper, two spares.
 const OPEN: usize = 8;
 
 fn world() -> World {
