@@ -290,7 +290,7 @@ fn a_listener_whose_filter_costs_too_much_takes_no_other_along() {
     assert_eq!((names, ended, too_costly), (vec!["all".to_owned(), "cheap".to_owned()], SearchEnd::Complete, 1));
 }
 
-/// Texts of another shape than the affixes that are filed are told apart before a lookup, and taking one out counts.
+/// Texts of another shape than the affixes that are filed are distinguished before a lookup, and taking one out counts.
 #[test]
 fn only_affixes_that_may_be_filed_are_looked_up() {
     let [one, two] = ["ab-1", "xy-9"].map(|prefix| waiting(prefix, json!({"a": [{"prefix": prefix}]})));

@@ -1,16 +1,16 @@
-//! A body with several mistakes: each is told at its own place, and none is told that goes away with another.
+//! A body with several mistakes: each is reported at its own position, except those that another one causes.
 
 use super::{Small, check};
 use crate::model::template::Format::{self, Json, Text};
 use crate::templating::{CompileContext, Severity, TemplateLimits, compile_in};
 
 /// The errors of a body: code, line, column, and a part of the message.
-type Told<'t> = &'t [(&'t str, usize, usize, &'t str)];
+type ExpectedErrors<'t> = &'t [(&'t str, usize, usize, &'t str)];
 
 const ONE_BLOCK: &str = "{{#if …}}…{{else if …}}…{{else}}null{{/if}}";
 const PARTS: &str = "put all parts into {{#parts separator=\",\"}}";
 
-fn assert_told(rows: &[(Format, &str, Told<'_>)]) {
+fn assert_told(rows: &[(Format, &str, ExpectedErrors<'_>)]) {
     let mut failed = Vec::new();
     for (format, body, expected) in rows {
         let found = check(*format, body).diagnostics;
@@ -47,7 +47,7 @@ fn every_mistake_with_a_comma_is_told() {
             ("json_trailing_comma", 3, 9, "{{#each xs separator=\",\"}}"), ("json_missing_comma", 8, 1, "{{#each ys separator=\",\"}}"),
         ]),
         (Json, "{\n{{#if a}}\"a\":1{{/if}}\n{{#if b}}\"b\":2{{/if}}\n{{#if c}}\"c\":3{{/if}}\n}", &[("json_missing_comma", 3, 10, PARTS), ("json_missing_comma", 4, 10, PARTS)]),
-        // One comma is told once, and advice does not say what is written.
+        // One comma is reported once, and advice does not say what is written.
         (Json, "[{{#if a}}1{{/if}},{{#if b}}2{{/if}}]", &[("json_comma", 1, 19, PARTS)]),
         (Json, "{ {{#if a}}\"a\":1,{{/if}} {{#if b}}\"b\":2{{/if}} }", &[("json_trailing_comma", 1, 17, "Instead, put all parts into")]),
         (Json, "{ {{#if a}}\"a\":1{{/if}} {{#if b}},\"b\":2{{/if}} }", &[("json_comma", 1, 34, "Instead, put all parts into")]),
@@ -120,7 +120,7 @@ fn a_mark_where_no_text_may_stand_is_one_error() {
 fn placeholders_of_other_languages_are_warned_of_where_their_name_is_known() {
     let data = crate::json::Document::from(&serde_json::json!({"own": {"first_name": "x"}}));
     let event = crate::model::event::EventPattern::new("guest.created").expect("a pattern");
-    let told = |body: &str| {
+    let reported = |body: &str| {
         let setting = CompileContext { event: Some(&event), data: Some(data.root()), ..CompileContext::of(&Small) };
         let checked = compile_in(Text, body, &setting, &TemplateLimits::default());
         assert!(checked.compiled.is_some(), "{body}");
@@ -135,7 +135,7 @@ fn placeholders_of_other_languages_are_warned_of_where_their_name_is_known() {
         ("Dear {first-name}", "{{own.first_name}}"),
         ("From %event.type%", "{{event.type}}"),
     ] {
-        let found = told(body);
+        let found = reported(body);
         let [("foreign_syntax", 6, message)] = found.as_slice() else { panic!("{body}: {found:?}") };
         assert!(message.contains(here), "{body}: {message}");
     }
@@ -150,7 +150,7 @@ fn placeholders_of_other_languages_are_warned_of_where_their_name_is_known() {
         "{{guest.name}}%",
         "50%{{guest.name}}%",
     ] {
-        assert_eq!(told(honest), [], "{honest}");
+        assert_eq!(reported(honest), [], "{honest}");
     }
 }
 
