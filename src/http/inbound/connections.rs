@@ -1,9 +1,10 @@
-//! The open connections of one thread: their states, and which of them end so that others can be served. All threads
-//! share one bound. A timer for each request would cost more than parsing the request, so one task checks all
-//! connections several times a second.
+//! The open connections of one thread: their states, and which of them end so that others can be served. Each thread has
+//! its part of the bound, as the server chooses a connection's thread before it is accepted. A timer for each request
+//! would cost more than parsing the request, so one task checks all connections several times a second.
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::net::IpAddr;
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
@@ -18,15 +19,15 @@ use super::policy::{self, ConnectionPhase, EndMode, Timeouts};
 use crate::flow::turnstile::Turnstile;
 use crate::telemetry::metrics::{ConnectionEnd, ConnectionMetrics, Metrics};
 
-/// This fraction of the budget ends at a time, so that a flood of new connections causes few checks.
+/// This fraction of a thread's budget ends at a time, so that a flood of new connections causes few checks.
 const GIVE_WAY_PART: usize = 128;
 /// The longest time between two checks of all connections.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 
-/// The bounds of a server's connections, for all its threads together.
+/// The bounds of a server's connections; of bytes, for all its threads together.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct ConnectionBounds {
-    /// Open connections.
+    /// Open connections of one thread.
     pub(super) connections: usize,
     /// Bytes of incomplete heads.
     pub(super) head_bytes: usize,
@@ -39,9 +40,6 @@ pub(super) struct ConnectionBounds {
 #[derive(Debug)]
 pub(super) struct ServerContext {
     pub(super) bounds: ConnectionBounds,
-    open: AtomicUsize,
-    /// Connections whose end was requested and that are not closed yet.
-    ending: AtomicUsize,
     head_bytes: AtomicUsize,
     response_bytes: AtomicUsize,
     metrics: Arc<Metrics>,
@@ -50,8 +48,8 @@ pub(super) struct ServerContext {
 
 impl ServerContext {
     pub(super) fn new(bounds: ConnectionBounds, metrics: Arc<Metrics>, stopping: watch::Receiver<bool>) -> Arc<Self> {
-        let (open, ending, head_bytes, response_bytes) = Default::default();
-        Arc::new(Self { bounds, open, ending, head_bytes, response_bytes, metrics, stopping })
+        let (head_bytes, response_bytes) = Default::default();
+        Arc::new(Self { bounds, head_bytes, response_bytes, metrics, stopping })
     }
 
     fn metrics(&self) -> &ConnectionMetrics {
@@ -64,7 +62,36 @@ pub(super) struct ThreadConnections {
     shared: Arc<ServerContext>,
     open: RefCell<HashMap<u64, Rc<ClientConnection>>>,
     next: Cell<u64>,
+    held: Rc<HeldConnections>,
     turnstile: Rc<Turnstile<IpAddr>>,
+}
+
+/// How many connections of one thread stay open: all but those whose end was requested.
+#[derive(Default)]
+struct HeldConnections {
+    all: Cell<usize>,
+    by_peer: RefCell<HashMap<IpAddr, usize>>,
+}
+
+impl HeldConnections {
+    fn of(&self, peer: IpAddr) -> usize {
+        self.by_peer.borrow().get(&peer).copied().unwrap_or(0)
+    }
+
+    fn add(&self, peer: IpAddr) {
+        self.all.set(self.all.get() + 1);
+        *self.by_peer.borrow_mut().entry(peer).or_default() += 1;
+    }
+
+    fn remove(&self, peer: IpAddr) {
+        self.all.set(self.all.get() - 1);
+        if let Entry::Occupied(mut held) = self.by_peer.borrow_mut().entry(peer) {
+            *held.get_mut() -= 1;
+            if *held.get() == 0 {
+                held.remove();
+            }
+        }
+    }
 }
 
 /// Why a head was not passed on.
@@ -79,6 +106,7 @@ pub(super) struct ClientConnection {
     key: u64,
     peer: IpAddr,
     shared: Arc<ServerContext>,
+    held: Rc<HeldConnections>,
     /// Requests that are served, or whose responses are not written yet.
     requests: Cell<u32>,
     /// When it was accepted, or its last request ended.
@@ -89,9 +117,8 @@ pub(super) struct ClientConnection {
     head_bytes: Cell<usize>,
     owing_since: Cell<Option<Instant>>,
     response_bytes: Cell<usize>,
+    /// Set once its end is requested.
     end: Cell<Option<EndMode>>,
-    /// Whether its end was requested.
-    end_requested: Cell<bool>,
     refused: Cell<Option<HeadRefused>>,
     /// A call waits for another poll, and nothing else wakes it.
     awaits_poll: Cell<bool>,
@@ -101,8 +128,8 @@ pub(super) struct ClientConnection {
 impl ThreadConnections {
     /// The connections of this thread, and the task that checks them while there are any.
     pub(super) fn start(shared: &Arc<ServerContext>) -> Rc<Self> {
-        let (open, next, turnstile) = (RefCell::default(), Cell::new(0), Turnstile::new());
-        let own = Rc::new(Self { shared: Arc::clone(shared), open, next, turnstile });
+        let (open, next, held, turnstile) = (RefCell::default(), Cell::new(0), Rc::default(), Turnstile::new());
+        let own = Rc::new(Self { shared: Arc::clone(shared), open, next, held, turnstile });
         actix_rt::spawn(watch(Rc::downgrade(&own)));
         own
     }
@@ -112,23 +139,28 @@ impl ThreadConnections {
         self.turnstile.pass(&peer).await;
     }
 
-    /// Counts an accepted connection. If there are too many, others end.
-    pub(super) fn accept(&self, peer: IpAddr) -> Rc<ClientConnection> {
+    /// Counts an accepted connection. If its peer has its share, another one ends first, or it is refused: `None`.
+    pub(super) fn accept(&self, peer: IpAddr) -> Option<Rc<ClientConnection>> {
+        let free = self.shared.bounds.connections.saturating_sub(self.held.all.get());
+        if policy::has_its_share(self.held.of(peer), free) && !self.make_room(peer, Instant::now()) {
+            self.shared.metrics().ended.inc(ConnectionEnd::OverShare);
+            return None;
+        }
         let key = self.next.replace(self.next.get() + 1);
-        let connection = Rc::new(ClientConnection::new(key, peer, &self.shared));
+        let connection = Rc::new(ClientConnection::new(key, peer, &self.shared, &self.held));
         self.open.borrow_mut().insert(key, Rc::clone(&connection));
+        self.held.add(peer);
         self.shared.metrics().open.inc();
-        self.shared.open.fetch_add(1, Ordering::Relaxed);
-        self.give_way(Instant::now());
-        connection
+        Some(connection)
     }
 
     /// Removes a connection whose socket is closed.
     pub(super) fn closed(&self, connection: &ClientConnection) {
         if self.open.borrow_mut().remove(&connection.key).is_some() {
             self.shared.metrics().open.dec();
-            self.shared.open.fetch_sub(1, Ordering::Relaxed);
-            self.shared.ending.fetch_sub(usize::from(connection.end_requested.get()), Ordering::Relaxed);
+            if connection.end.get().is_none() {
+                self.held.remove(connection.peer);
+            }
         }
         connection.hold_head(0);
         connection.hold_response(0);
@@ -150,22 +182,25 @@ impl ThreadConnections {
         }
     }
 
-    /// Ends idle connections if there are more than the budget allows.
-    fn give_way(&self, now: Instant) {
-        let budget = self.shared.bounds.connections;
-        let stays = |all: usize| all.saturating_sub(self.shared.ending.load(Ordering::Relaxed));
-        let over = stays(self.shared.open.load(Ordering::Relaxed)).saturating_sub(budget);
-        if over == 0 {
-            return;
-        }
+    /// Ends connections without a request in favour of a new one of this peer. Returns whether there were any.
+    fn make_room(&self, peer: IpAddr, now: Instant) -> bool {
         let open = self.open.borrow();
-        let phases = open.values().filter(|one| one.end.get().is_none());
-        let phases = phases.map(|one| (one.peer, one.key, one.phase()));
-        for key in policy::give_way(phases, over.max(budget / GIVE_WAY_PART), now) {
-            if let Some(connection) = open.get(&key) {
-                connection.end(EndMode::Close, ConnectionEnd::GaveWay);
-            }
+        let staying = || open.values().filter(|one| one.end.get().is_none());
+        let number = (self.shared.bounds.connections / GIVE_WAY_PART).max(1);
+        let phases = staying().map(|one| (one.peer, one.key, one.phase()));
+        let mut ending = policy::give_way(phases, |peer| self.held.of(peer), self.held.of(peer), number, now);
+        if ending.is_empty() {
+            // One of the peer's own that is new too: it has had longer to send its request.
+            let new = staying().filter(|one| one.peer == peer).map(|one| match one.phase() {
+                ConnectionPhase::New(since) => (one.key, Some(since)),
+                _ => (one.key, None),
+            });
+            ending.extend(policy::longest(new));
         }
+        for connection in ending.iter().filter_map(|key| open.get(key)) {
+            connection.end(EndMode::Close, ConnectionEnd::GaveWay);
+        }
+        !ending.is_empty()
     }
 
     /// Checks all connections once.
@@ -183,7 +218,6 @@ impl ThreadConnections {
                 None => {}
             }
         }
-        self.give_way(now);
         self.bound_bytes();
     }
 }
@@ -211,11 +245,12 @@ async fn watch(connections: Weak<ThreadConnections>) {
 }
 
 impl ClientConnection {
-    fn new(key: u64, peer: IpAddr, shared: &Arc<ServerContext>) -> Self {
+    fn new(key: u64, peer: IpAddr, shared: &Arc<ServerContext>, held: &Rc<HeldConnections>) -> Self {
         Self {
             key,
             peer,
             shared: Arc::clone(shared),
+            held: Rc::clone(held),
             requests: Cell::new(0),
             since: Cell::new(Instant::now()),
             used: Cell::new(false),
@@ -224,7 +259,6 @@ impl ClientConnection {
             owing_since: Cell::new(None),
             response_bytes: Cell::new(0),
             end: Cell::new(None),
-            end_requested: Cell::new(false),
             refused: Cell::new(None),
             awaits_poll: Cell::new(false),
             waker: RefCell::new(None),
@@ -249,9 +283,9 @@ impl ClientConnection {
 
     /// Tells the stream to end; it ends when it is polled next.
     fn end(&self, end: EndMode, reason: ConnectionEnd) {
-        self.end.set(Some(end));
-        let first = !self.end_requested.replace(true);
-        self.shared.ending.fetch_add(usize::from(first), Ordering::Relaxed);
+        if self.end.replace(Some(end)).is_none() {
+            self.held.remove(self.peer);
+        }
         self.shared.metrics().ended.inc(reason);
         if let Some(waker) = self.waker.take() {
             waker.wake();
@@ -334,7 +368,9 @@ impl ClientConnection {
         self.refused.set(Some(reason));
         self.since.set(Instant::now());
         // It ends with this response. If the client does not close it then, its end is requested again.
-        self.end.set(None);
+        if self.end.take().is_some() {
+            self.held.add(self.peer);
+        }
         self.hold_head(0);
     }
 

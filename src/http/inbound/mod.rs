@@ -1,5 +1,5 @@
 //! The layer between the sockets and the HTTP server. Heads are bounded and passed on complete, so that the server
-//! parses each once. Idle connections give way to new ones. A client that is too slow to send its head or to read its
+//! parses each once. Idle connections give way to new ones, and no client has all. A client that is too slow to send its head or to read its
 //! response is disconnected. The server does the accepting and HTTP itself.
 
 mod connections;
@@ -38,7 +38,7 @@ const HEAD: HeadLimits = HeadLimits { bytes: 32 << 10, fields: 96 };
 const DISCONNECT_WITHIN: Duration = Duration::from_secs(1);
 /// Connections that the system holds until they are accepted.
 const BACKLOG: i32 = 4_096;
-/// This fraction of the budget may be exceeded by connections that wait for idle ones to end.
+/// This fraction of the budget may be exceeded by connections that are beginning or ending.
 const OVER_BUDGET_PART: usize = 16;
 
 /// Where and how to serve.
@@ -71,7 +71,7 @@ pub struct InboundServer {
 }
 
 /// How far the budget may be exceeded for a moment: new connections are accepted while idle ones end.
-pub fn over_budget(connections_max: usize) -> usize {
+fn over_budget(connections_max: usize) -> usize {
     (connections_max / OVER_BUDGET_PART).clamp(16, 256)
 }
 
@@ -83,8 +83,10 @@ impl Inbound {
         C: FnOnce(&mut web::ServiceConfig) + 'static,
     {
         let settings = &state.config.server;
+        let connections = self.connections_max.div_ceil(self.workers);
+        let over_budget = over_budget(self.connections_max).div_ceil(self.workers);
         let bounds = ConnectionBounds {
-            connections: self.connections_max,
+            connections,
             head_bytes: settings.head_bytes_max,
             response_bytes: settings.response_bytes_max,
             timeouts: Timeouts {
@@ -100,7 +102,8 @@ impl Inbound {
         let state = Arc::clone(state);
         let server = Server::build()
             .workers(self.workers)
-            .max_concurrent_connections(self.connections_max + over_budget(self.connections_max))
+            // The server's bound is of each thread.
+            .max_concurrent_connections(connections + over_budget)
             .shutdown_timeout(self.stop_within_s)
             .disable_signals()
             .listen(self.name, self.listener, move || {
@@ -132,15 +135,16 @@ impl Inbound {
     }
 }
 
-/// Begins a connection, when its client has its turn.
+/// Begins a connection, when its client has its turn. One that is refused is closed.
 async fn begin(
     socket: TcpStream,
     connections: Rc<ThreadConnections>,
 ) -> Result<(InboundStream, Option<SocketAddr>), DispatchError> {
     let peer = socket.peer_addr().ok();
-    let address = peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.ip());
+    let address = policy::peer_of(peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.ip()));
     connections.pass(address).await;
-    let connection = connections.accept(address);
+    let refused = || DispatchError::Io(io::ErrorKind::QuotaExceeded.into());
+    let connection = connections.accept(address).ok_or_else(refused)?;
     Ok((InboundStream::new(socket, HEAD, connection, connections), peer))
 }
 

@@ -1,8 +1,10 @@
 //! Decides which connections end so that others can be served: by time, and when a bound is reached. Pure: it works on
 //! the states of connections, and time is an argument. It ends nothing itself.
 
-use std::collections::{BinaryHeap, HashMap, VecDeque};
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap};
 use std::hash::Hash;
+use std::net::{IpAddr, Ipv6Addr};
 use std::time::{Duration, Instant};
 
 /// How long a client may take.
@@ -65,11 +67,34 @@ pub(super) fn overdue(phase: ConnectionPhase, now: Instant, timeouts: &Timeouts)
 /// How long a new connection may take before it counts as waiting: its request may be on its way.
 const ARRIVING: Duration = Duration::from_millis(50);
 
-/// Chooses up to `number` connections to end: those without a request, from the peer with the most connections first,
-/// and of that peer the one that has waited longest. So a peer may use the whole budget while no other needs it, and
-/// gets an equal share of it when all do.
+/// A peer may hold this many times as many connections as are free (dynamic thresholds).
+const WEIGHT: usize = 8;
+
+/// Whose share a connection counts for: a client's address; of IPv6 its /64, because a client has all of that.
+pub(super) fn peer_of(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() >> 64 << 64)),
+        v4 @ IpAddr::V4(_) => v4,
+    }
+}
+
+/// Whether a peer that holds this many connections has its share while this many are free. The last one is for a peer
+/// that has none.
+pub(super) fn has_its_share(held: usize, free: usize) -> bool {
+    match free {
+        0 => true,
+        1 => held > 0,
+        _ => held >= WEIGHT.saturating_mul(free),
+    }
+}
+
+/// Chooses up to `number` connections to end for a peer that holds `least`: those without a request, from the peer with
+/// the most connections first, and of that peer the one that has waited longest. None of a peer that holds fewer. So
+/// peers whose connections wait have equal shares when all want more. `held` returns how many a peer holds.
 pub(super) fn give_way<P, K>(
     all: impl IntoIterator<Item = (P, K, ConnectionPhase)>,
+    held: impl Fn(P) -> usize,
+    least: usize,
     number: usize,
     now: Instant,
 ) -> Vec<K>
@@ -77,34 +102,27 @@ where
     P: Copy + Eq + Hash + Ord,
     K: Copy + Ord,
 {
-    let mut peers: HashMap<P, (usize, Vec<(Instant, K)>)> = HashMap::new();
+    let mut waiting_of: HashMap<P, Vec<Reverse<(Instant, K)>>> = HashMap::new();
     for (peer, key, phase) in all {
-        let (held, waiting) = peers.entry(peer).or_default();
-        *held += 1;
         match phase {
             ConnectionPhase::New(since) if now.saturating_duration_since(since) < ARRIVING => {}
             ConnectionPhase::New(since)
             | ConnectionPhase::Head(since)
             | ConnectionPhase::Idle(since)
             | ConnectionPhase::Lingering(since) => {
-                waiting.push((since, key));
+                waiting_of.entry(peer).or_default().push(Reverse((since, key)));
             }
             ConnectionPhase::Serving | ConnectionPhase::Owing(_) => {}
         }
     }
-    let mut waiting_of = HashMap::new();
-    let mut heap = BinaryHeap::new();
-    for (peer, (held, mut waiting)) in peers {
-        waiting.sort_unstable();
-        waiting_of.insert(peer, VecDeque::from(waiting));
-        heap.push((held, peer));
-    }
+    let mut heap: BinaryHeap<_> = waiting_of.keys().map(|peer| (held(*peer), *peer)).collect();
+    waiting_of.values_mut().for_each(|waiting| waiting.sort_unstable());
     let mut chosen = Vec::with_capacity(number);
     while chosen.len() < number
-        && let Some((held, peer)) = heap.pop()
+        && let Some((held, peer)) = heap.pop().filter(|(held, _)| *held >= least)
     {
         // A peer without a waiting connection is skipped.
-        if let Some((_, key)) = waiting_of.get_mut(&peer).and_then(VecDeque::pop_front) {
+        if let Some(Reverse((_, key))) = waiting_of.get_mut(&peer).and_then(Vec::pop) {
             chosen.push(key);
             heap.push((held - 1, peer));
         }
@@ -162,21 +180,27 @@ mod tests {
 
         #[test]
         fn the_largest_holder_gives_way_and_the_longest_wait_first(
-            connections in prop::collection::vec((0_u8..4, any::<u8>(), 0_u64..100), 0..60), number in 0_usize..70,
+            connections in prop::collection::vec((0_u8..4, any::<u8>(), 0_u64..100), 0..60), least in 0_usize..20, number in 0_usize..70,
         ) {
             let begun = Instant::now();
             let all: Vec<_> = connections.iter().enumerate().map(|(key, (peer, number, ago))| {
                 (*peer, key, phase(*number, begun + Duration::from_secs(*ago)))
             }).collect();
             let now = begun + Duration::from_secs(99);
-            let chosen = give_way(all.clone(), number, now);
+            let held = |peer: u8| all.iter().filter(|one| one.0 == peer).count();
+            let chosen = give_way(all.clone(), held, least, number, now);
             let waits = |key: usize| match all[key].2 {
                 ConnectionPhase::Serving | ConnectionPhase::Owing(_) => false,
                 ConnectionPhase::New(since) => since < now,
                 _ => true,
             };
             prop_assert!(chosen.iter().all(|key| waits(*key)));
-            prop_assert_eq!(chosen.len(), number.min((0..all.len()).filter(|key| waits(*key)).count()));
+            // A peer loses connections only while it holds `least`.
+            let may_end = (0..4).map(|peer| {
+                let waiting = (0..all.len()).filter(|key| all[*key].0 == peer && waits(*key)).count();
+                waiting.min((held(peer) + 1).saturating_sub(least))
+            });
+            prop_assert_eq!(chosen.len(), number.min(may_end.sum()));
             // Invariant after each step: no peer with a waiting connection holds more than the one that loses one.
             let mut left: Vec<bool> = vec![true; all.len()];
             for key in chosen {
@@ -185,6 +209,44 @@ mod tests {
                 prop_assert!((0..4).all(|peer| !may_lose(peer) || held(peer) <= held(all[key].0)));
                 left[key] = false;
             }
+        }
+
+        /// However peers connect and disconnect: there are never more connections than the budget, one peer never has
+        /// all, and a peer that has none is refused only when none is free.
+        #[test]
+        fn a_peer_without_a_connection_finds_the_last_one(
+            budget in 2_usize..100, steps in prop::collection::vec((0_usize..4, prop::bool::weighted(0.8)), 0..400),
+        ) {
+            let mut held = [0_usize; 4];
+            for (peer, connects) in steps {
+                let free = budget - held.iter().sum::<usize>();
+                if !connects {
+                    held[peer] = held[peer].saturating_sub(1);
+                } else if !has_its_share(held[peer], free) {
+                    held[peer] += 1;
+                } else {
+                    prop_assert!(held[peer] > 0 || free == 0);
+                }
+                prop_assert!(held.iter().sum::<usize>() <= budget);
+                prop_assert!(held.iter().all(|own| *own < budget));
+            }
+        }
+    }
+
+    #[test]
+    fn a_lone_peer_has_eight_ninths() {
+        for (budget, most) in [(1, 1), (2, 1), (4, 3), (9, 8), (10, 9), (90, 80), (5_000, 4_445)] {
+            let reached = (0..=budget).find(|held| has_its_share(*held, budget - held));
+            assert_eq!(reached, Some(most), "{budget}");
+        }
+    }
+
+    #[test]
+    fn a_peer_is_an_address_or_a_network() {
+        for (address, peer) in
+            [("192.0.2.1", "192.0.2.1"), ("::ffff:192.0.2.1", "192.0.2.1"), ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::")]
+        {
+            assert_eq!(Ok(peer_of(address.parse().expect("an address"))), peer.parse(), "{address}");
         }
     }
 }

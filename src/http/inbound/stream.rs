@@ -247,7 +247,7 @@ mod tests {
         let bounds = ConnectionBounds { connections: 10, head_bytes: 1 << 20, response_bytes: 1 << 20, timeouts };
         let shared = ServerContext::new(bounds, Arc::new(Metrics::new()), watch::channel(false).1);
         let connections = ThreadConnections::start(&shared);
-        let connection = connections.accept(peer.ip());
+        let connection = connections.accept(peer.ip()).expect("room");
         let limits = HeadLimits { bytes: 32 << 10, fields: 96 };
         (InboundStream::new(socket, limits, connection, connections), client)
     }

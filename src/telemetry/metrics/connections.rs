@@ -21,6 +21,8 @@ label! {
         Idle = "idle",
         /// It was idle, and others wanted to connect.
         GaveWay = "gave_way",
+        /// It was new, and its peer address had its share of the connections, none of them idle.
+        OverShare = "over_share",
         /// A head was not sent within `server.head_timeout_ms`.
         HeadTimeout = "head_timeout",
         /// A head was over a limit.

@@ -9,7 +9,11 @@ use serde_json::json;
 use crate::support::{DEADLINE, Node};
 
 const HEALTH: &str = "GET /healthz HTTP/1.1\r\nhost: x\r\n";
+/// A request whose body does not end.
+const UNFINISHED: &str =
+    "POST /v1/events HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 9\r\n\r\n{";
 const GAVE_WAY: &str = "posthaste_connections_ended_total{reason=\"gave_way\"}";
+const OVER_SHARE: &str = "posthaste_connections_ended_total{reason=\"over_share\"}";
 
 fn connect(address: SocketAddr) -> TcpStream {
     let stream = TcpStream::connect(address).expect("a node");
@@ -136,6 +140,40 @@ async fn idle_connections_give_way_to_new_ones_and_busy_ones_do_not() {
     assert_eq!(&responded.await.expect("responded"), b"HTTP/1.1 202");
 }
 
+/// A connection from this address.
+async fn connect_from(own: [u8; 4], address: SocketAddr) -> TcpStream {
+    let socket = tokio::net::TcpSocket::new_v4().expect("a socket");
+    socket.bind((own, 0).into()).expect("a free port");
+    let stream = socket.connect(address).await.expect("a node").into_std().expect("a socket");
+    stream.set_nonblocking(false).expect("blocking");
+    stream
+}
+
+/// Both threads together keep to the bound while all is busy, and another client is served by each.
+#[actix_rt::test]
+async fn a_client_can_not_occupy_all_connections() {
+    let node = Node::start(&[("POSTHASTE_SERVER__CONNECTIONS_MAX", "20")]).await;
+    let address = node.running().address();
+    let mut busy = Vec::new();
+    for _ in 0..60 {
+        let mut stream = connect_from([127, 0, 0, 2], address).await;
+        stream.write_all(UNFINISHED.as_bytes()).expect("sent");
+        busy.push(stream);
+    }
+    for _ in 0..4 {
+        let response = exchange(address, vec![format!("{HEALTH}connection: close\r\n\r\n").into()]).await;
+        assert_eq!(statuses(&response), ["200"]);
+    }
+    let deadline = std::time::Instant::now() + DEADLINE;
+    // A thread has ten, of which one is kept free: each of the others was refused, or ended before its request came.
+    while metric(address, OVER_SHARE).await + metric(address, GAVE_WAY).await < 42.0
+        || metric(address, "posthaste_connections").await > 20.0
+    {
+        assert!(std::time::Instant::now() < deadline, "too many are open");
+    }
+    drop(busy);
+}
+
 /// Saves templates whose list exceeds the buffers of a socket.
 async fn save_a_long_list(node: &Node) {
     for number in 0..80 {
@@ -207,11 +245,10 @@ async fn the_second_server_responds_when_the_first_is_full() {
     let more = [("POSTHASTE_SERVER__CONNECTIONS_MAX", "2"), ("POSTHASTE_SERVER__ADMIN_LISTEN", "127.0.0.1:0")];
     let node = Node::start(&more).await;
     let (address, admin) = (node.running().address(), node.running().admin_address().expect("a second server"));
-    let head = "POST /v1/events HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 9\r\n\r\n{";
     let busy: Vec<TcpStream> = (0..60)
         .map(|_| {
             let mut stream = connect(address);
-            stream.write_all(head.as_bytes()).expect("sent");
+            stream.write_all(UNFINISHED.as_bytes()).expect("sent");
             stream
         })
         .collect();
