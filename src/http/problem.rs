@@ -44,6 +44,9 @@ pub struct Problem {
     /// What is wrong with a template.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub diagnostics: Vec<Diagnostic>,
+    /// `/readyz` only: why triggers, templates and keys can't be changed at the moment, as in its other response.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub store: Option<&'static str>,
     #[serde(skip)]
     pub(super) headers: Vec<(HeaderName, HeaderValue)>,
 }
@@ -59,6 +62,7 @@ impl Problem {
             rejected: Vec::new(),
             rejected_more: BTreeMap::new(),
             diagnostics: Vec::new(),
+            store: None,
             headers: Vec::new(),
         }
     }
