@@ -25,10 +25,10 @@ const TURN: Duration = Duration::from_millis(500);
 const IDLE_ENDED_PART: usize = 64;
 
 impl Dispatchers {
-    /// Whether there may be one more Dispatcher. If not, those that have been idle for longest end, so that `wanted`
-    /// destinations or more have room.
+    /// Whether there may be one more Dispatcher, and a connection for it. If not, those that have been idle for longest
+    /// end, so that `wanted` destinations or more have room.
     pub(super) fn has_room(&mut self, wanted: usize) -> bool {
-        if self.children.len() < self.destinations_max {
+        if self.children.len() < self.destinations_max && !self.settings.connections.is_full() {
             return true;
         }
         self.end_idle(wanted, |_, _| true)
