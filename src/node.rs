@@ -19,6 +19,7 @@ use crate::config::Config;
 use crate::dictionary::DictionaryError;
 use crate::dispatcher::{
     DispatchSettings, Dispatchers, Outbound, OutboundError, OwnAddresses, ReleaseDeliveries, ResolverError,
+    connection_pool,
 };
 use crate::flow::account::{ACCOUNT_WEIGHT, NodeBounds};
 use crate::flow::background::Background;
@@ -273,7 +274,7 @@ fn start_dispatchers(
         outbound,
         metrics: Arc::clone(metrics),
         gate: Arc::clone(gate),
-        connections: Arc::new(Pool::new(Descriptors::of_process(config.server.connections_max).outgoing, 1)),
+        connections: Arc::new(connection_pool(Descriptors::of_process(config.server.connections_max).outgoing)),
         // The maximum number of messages in flight: each carries a delivery that is charged, read from a stream, or of
         // a test.
         mailbox_capacity: config.ingest.deliveries_in_flight_max

@@ -50,6 +50,9 @@ pub(super) fn run(config: Config) -> ExitCode {
             }
         };
         say(&format!("listening on http://{}", node.address()));
+        if let Some(admin) = node.admin_address() {
+            say(&format!("health and metrics on http://{admin}"));
+        }
         tracing::info!(address = %node.address(), version = env!("CARGO_PKG_VERSION"), open_files_max, "serving");
         notify(ServiceState::Ready);
         let signal = signals.next().await;

@@ -1,5 +1,6 @@
 //! The connections of one destination, out of those that the process may have. Each live destination has one of its
-//! own, so that it can always begin; the rest is shared by dynamic thresholds. An open, idle connection counts too:
+//! own, so that it can always begin, and none becomes live while there is none left; the rest is shared by dynamic
+//! thresholds. An open, idle connection counts too:
 //! only the end of the destination's HTTP client frees it.
 
 use std::cell::{Cell, RefCell};
@@ -9,7 +10,17 @@ use crate::flow::fairness::{Pool, TakenUnits};
 
 /// A destination may hold as many shared connections as are free: `n` busy destinations hold `1 / (n + 1)` of them
 /// each, and as many are left for the next one.
-pub(super) const WEIGHT: usize = 1;
+const WEIGHT: usize = 1;
+
+/// This part of the connections is only for the first one of each destination.
+const FIRST_PART: usize = 16;
+
+/// The connections that a node may have.
+pub fn connection_pool(connections: usize) -> Pool<()> {
+    let pool = Pool::new(connections, WEIGHT);
+    pool.set_ceiling(connections - connections / FIRST_PART);
+    pool
+}
 
 /// The connections that one destination holds.
 pub(super) struct DestinationConnections {
@@ -101,6 +112,19 @@ mod tests {
         assert!(attempts.iter().all(|own| (1..=16).contains(own)), "{attempts:?}");
         drop((hogs, newcomer));
         assert_eq!(pool.taken(), 0);
+    }
+
+    #[test]
+    fn some_connections_are_left_for_new_destinations() {
+        let pool = connection_pool(160);
+        let hogs: Vec<_> = (0..60).map(|_| DestinationConnections::new(&pool, 64, KEEP_ALIVE)).collect();
+        for hog in hogs.iter().cycle().take(600) {
+            begin_all(hog);
+        }
+        assert!((140..=150).contains(&pool.taken()), "{}", pool.taken());
+        let newcomers: Vec<_> = (0..10).map(|_| DestinationConnections::new(&pool, 64, KEEP_ALIVE)).collect();
+        assert!(newcomers.iter().all(|own| begin_all(own) == 1));
+        assert!(pool.taken() <= 160, "{}", pool.taken());
     }
 
     #[test]

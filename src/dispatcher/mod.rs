@@ -26,6 +26,7 @@ use std::time::{Duration, Instant};
 
 use actix::{Actor, ActorContext as _, Addr, AsyncContext as _, Context, Handler, Message, Recipient};
 
+pub use connections::connection_pool;
 pub use outbound::{Outbound, OutboundError, OwnAddresses, ResolverError};
 pub use set::{DispatchSettings, Dispatchers};
 

@@ -169,10 +169,10 @@ impl Dispatchers {
         self.children.get_mut(destination).filter(|child| !child.leaves)
     }
 
-    /// Whether an account may have one more Dispatcher.
+    /// Whether an account may have one more Dispatcher, and a connection for it.
     fn may_have_more(&self, account: &AccountId) -> bool {
         let own = self.live.get(account).copied().unwrap_or_default();
-        within(self.destinations_max, self.children.len(), own, ACCOUNT_WEIGHT)
+        has_share(&self.settings.connections, self.destinations_max, self.children.len(), own)
     }
 
     fn insert(&mut self, destination: &Destination, account: &AccountId, context: &Context<Self>) {
@@ -233,6 +233,13 @@ impl Dispatchers {
             parked::turn_away(&self.settings.metrics, reason, queued);
         }
     }
+}
+
+/// Whether an account that has `own` of `live` Dispatchers, of which there may be `live_max`, may have one more, and a
+/// connection for it. It leaves some of both to other accounts.
+fn has_share(connections: &Pool<()>, live_max: usize, live: usize, own: usize) -> bool {
+    within(live_max, live, own, ACCOUNT_WEIGHT)
+        && within(connections.capacity(), connections.taken(), own, ACCOUNT_WEIGHT)
 }
 
 impl Actor for Dispatchers {

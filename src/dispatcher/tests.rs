@@ -121,12 +121,16 @@ impl Alone {
     }
 
     fn dispatchers(&self, config: Dispatch, mailbox_capacity: usize) -> Addr<Dispatchers> {
+        self.dispatchers_with(Pool::new(10_000, 1), config, mailbox_capacity)
+    }
+
+    fn dispatchers_with(&self, connections: Pool<()>, config: Dispatch, mailbox_capacity: usize) -> Addr<Dispatchers> {
         let settings = DispatchSettings {
             outbound: Outbound::new(&config, OwnAddresses::default()).expect("TLS"),
             config: Arc::new(config),
             metrics: Arc::clone(&self.metrics),
             gate: Arc::clone(&self.gate),
-            connections: Arc::new(Pool::new(10_000, 1)),
+            connections: Arc::new(connections),
             mailbox_capacity,
             takes_max: None,
             journal: None,

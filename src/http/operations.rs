@@ -110,22 +110,31 @@ async fn alive() -> HttpResponse {
 }
 
 async fn ready(state: web::Data<AppState>) -> Result<HttpResponse, Problem> {
-    if let Some(refusal @ (Refusal::Stopping | Refusal::Unavailable)) = state.gate.refusal() {
-        return Err(refusal.into());
-    }
-    if state.recovering.load(Ordering::SeqCst) {
-        let detail = "deliveries that were accepted before the last start are being handed on; events are accepted";
-        return Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "recovering", detail));
-    }
-    let store = match state.store.state() {
+    let store_state = state.store.state();
+    let store = match store_state {
         StoreState::Ready => None,
         StoreState::ReadOnly => Some("read_only"),
-        StoreState::Unreachable if state.config.delivers_through_streams() => return Err(Refusal::Unavailable.into()),
         StoreState::Unreachable => Some("unreachable"),
     };
+    if let Some(problem) = obstacle(&state, store_state) {
+        return Err(Problem { store, ..problem });
+    }
     let cluster = &state.config.cluster;
     let roles = [("ingest", cluster.ingest), ("dispatch", cluster.dispatch)];
     let roles = roles.iter().filter(|(_, own)| *own).map(|(role, _)| *role).collect();
     let full = cluster.ingest && state.gate.is_full();
     Ok(HttpResponse::Ok().json(Ready { ready: true, roles, full, store }))
+}
+
+/// Why the node is not ready to act in its roles.
+fn obstacle(state: &AppState, store: StoreState) -> Option<Problem> {
+    if let Some(refusal @ (Refusal::Stopping | Refusal::Unavailable)) = state.gate.refusal() {
+        return Some(refusal.into());
+    }
+    if state.recovering.load(Ordering::SeqCst) {
+        let detail = "deliveries that were accepted before the last start are being handed on; events are accepted";
+        return Some(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "recovering", detail));
+    }
+    let needed = store == StoreState::Unreachable && state.config.delivers_through_streams();
+    needed.then(|| Refusal::Unavailable.into())
 }

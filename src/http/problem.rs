@@ -44,6 +44,9 @@ pub struct Problem {
     /// What is wrong with a template.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub diagnostics: Vec<Diagnostic>,
+    /// `/readyz` only: why triggers, templates and keys can't be changed at the moment, as in its other response.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub store: Option<&'static str>,
     #[serde(skip)]
     pub(super) headers: Vec<(HeaderName, HeaderValue)>,
 }
@@ -59,6 +62,7 @@ impl Problem {
             rejected: Vec::new(),
             rejected_more: BTreeMap::new(),
             diagnostics: Vec::new(),
+            store: None,
             headers: Vec::new(),
         }
     }
@@ -87,6 +91,10 @@ impl Problem {
         self.with_header(header::CONNECTION, HeaderValue::from_static("close"))
     }
 
+    fn store_unavailable(detail: &str) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "store_unavailable", detail).with_retry_after(RETRY_AFTER_S)
+    }
+
     pub(super) fn not_found(what: &str) -> Self {
         Self::new(StatusCode::NOT_FOUND, "not_found", format!("there is no {what} here"))
     }
@@ -110,12 +118,16 @@ impl From<StoreError> for Problem {
             StoreError::Misplaced(_) => (StatusCode::NOT_FOUND, "not_found"),
             StoreError::OverQuota { .. } => (StatusCode::CONFLICT, "quota_exceeded"),
             StoreError::ReadOnly => (StatusCode::SERVICE_UNAVAILABLE, "store_unavailable"),
+            StoreError::Replaced { .. } => (StatusCode::CONFLICT, "record_unreadable"),
             // The store logs the library's message; a client can't use it.
+            StoreError::Refused(_) => {
+                return Self::store_unavailable("the store accepts no writes at the moment; nothing was changed");
+            }
+            StoreError::NotRead(_) => return Self::store_unavailable("the store is unavailable; try again later"),
             StoreError::Unavailable(_) => {
                 let detail =
                     "the store is unavailable; it is unknown whether the change was made, read the record again later";
-                let problem = Self::new(StatusCode::SERVICE_UNAVAILABLE, "store_unavailable", detail);
-                return problem.with_header(header::RETRY_AFTER, RETRY_AFTER_S);
+                return Self::store_unavailable(detail);
             }
         };
         let problem = Self::new(status, code, detail);

@@ -204,6 +204,18 @@ pub(crate) fn is_refusal(error: &RedisError) -> bool {
     error.kind() == ErrorKind::AuthenticationFailed || matches!(error.code(), Some("NOAUTH" | "WRONGPASS" | "NOPERM"))
 }
 
+/// Whether the server says that it has executed nothing of the command.
+pub(crate) fn is_not_executed(error: &RedisError) -> bool {
+    is_refused_for_now(error)
+        || is_refusal(error)
+        || matches!(error.code(), Some("OOM" | "NOREPLICAS" | "MISCONF" | "BUSY"))
+}
+
+/// Whether a key has another type than the command expects. Before Redis 7, the error of a script only names it.
+pub(crate) fn is_wrong_type(error: &RedisError) -> bool {
+    has_code(error, "WRONGTYPE") || error.to_string().contains("WRONGTYPE Operation against a key")
+}
+
 /// Whether the error has this code.
 pub(crate) fn has_code(error: &RedisError, code: &str) -> bool {
     error.code() == Some(code)

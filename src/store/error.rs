@@ -56,10 +56,37 @@ pub enum StoreError {
         "the store accepts no writes at the moment, because its disk is full or failed; nothing was changed, try again later"
     )]
     ReadOnly,
-    /// The store can't be reached or accepts no writes. It is unknown whether a write was executed. An embedded store
-    /// whose disk failed or is full returns this until it is opened again.
+    /// The store refused a write and changed nothing: Redis is full, a replica, or refuses the user.
+    #[error("the store accepts no writes at the moment ({0}); nothing was changed, try again later")]
+    Refused(String),
+    /// Another program replaced a key of the store, so that the records in it can't be used. Nothing was changed.
+    #[error(
+        "{what} can't be read or changed, because another program replaced what the store keeps there; nothing was \
+         changed. The log of the node has the error of Redis"
+    )]
+    Replaced {
+        /// The records, for a person.
+        what: &'static str,
+        /// The error of Redis, for the log.
+        words: String,
+    },
+    /// The store can't be reached. It is unknown whether a write was executed. An embedded store whose disk failed or
+    /// is full returns this until it is opened again.
     #[error("the store is unavailable: {0}")]
     Unavailable(String),
+    /// The store can't be reached, and the call would have changed nothing.
+    #[error("the store is unavailable: {0}")]
+    NotRead(String),
+}
+
+impl StoreError {
+    /// The error as that of a call that changes nothing.
+    pub(super) fn of_read(self) -> Self {
+        match self {
+            Self::Unavailable(words) => Self::NotRead(words),
+            other => other,
+        }
+    }
 }
 
 /// Why a store could not be opened. An existing file or store was not changed.

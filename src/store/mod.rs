@@ -185,7 +185,7 @@ impl Store {
         id: &str,
     ) -> Result<Option<StoredRecord<T>>, StoreError> {
         let location = Location::of::<T>(account, id)?;
-        let row = self.backend.get(location).await?;
+        let row = self.backend.get(location).await.map_err(StoreError::of_read)?;
         row.map(read).transpose()
     }
 
@@ -209,7 +209,8 @@ impl Store {
     ) -> Result<UnreadPage<T>, StoreError> {
         let after = Location::of::<T>(account, after.unwrap_or_default())?;
         let limit = limit.max(1);
-        let (rows, more) = self.backend.list(after, ListBounds { records: limit, bytes: PAGE_BYTES_MAX }).await?;
+        let bounds = ListBounds { records: limit, bytes: PAGE_BYTES_MAX };
+        let (rows, more) = self.backend.list(after, bounds).await.map_err(StoreError::of_read)?;
         Ok(UnreadPage { rows, more, records: PhantomData })
     }
 
@@ -266,7 +267,7 @@ impl Store {
 
     /// The accounts that hold a template or a trigger, in order.
     pub async fn accounts(&self) -> Result<Vec<AccountId>, StoreError> {
-        self.backend.accounts().await
+        self.backend.accounts().await.map_err(StoreError::of_read)
     }
 
     /// Its state, as far as is known without asking it.

@@ -5,11 +5,9 @@ use std::time::{Duration, Instant};
 
 use actix::{AsyncContext as _, Context};
 
-use super::{DispatcherChild, Dispatchers};
+use super::{DispatcherChild, Dispatchers, has_share};
 use crate::dispatcher::overflow::{Overflow, WaitingDestination};
 use crate::dispatcher::{ParkedReport, StopIdle, parked};
-use crate::flow::account::ACCOUNT_WEIGHT;
-use crate::flow::fairness::within;
 use crate::flow::in_flight::InFlight;
 use crate::flow::messages::DeliveriesRouted;
 use crate::flow::turns::SLICE;
@@ -25,10 +23,11 @@ const TURN: Duration = Duration::from_millis(500);
 const IDLE_ENDED_PART: usize = 64;
 
 impl Dispatchers {
-    /// Whether there may be one more Dispatcher. If not, those that have been idle for longest end, so that `wanted`
-    /// destinations or more have room.
+    /// Whether there may be one more Dispatcher, and a connection for it. If not, those that have been idle for longest
+    /// end, so that `wanted` destinations or more have room.
     pub(super) fn has_room(&mut self, wanted: usize) -> bool {
-        if self.children.len() < self.destinations_max {
+        let connections = &self.settings.connections;
+        if self.children.len() < self.destinations_max && connections.taken() < connections.capacity() {
             return true;
         }
         self.end_idle(wanted, |_, _| true)
@@ -125,9 +124,10 @@ impl Dispatchers {
     /// The destination whose turn it is. Where each account that waits has its share, its own idle Dispatchers end.
     fn next_waiting(&mut self) -> Option<(AccountId, Destination, WaitingDestination)> {
         for _ in 0..2 {
-            let (live, taken, most) = (&self.live, self.children.len(), self.destinations_max);
+            let (live, number, most) = (&self.live, self.children.len(), self.destinations_max);
             let own = |account: &AccountId| live.get(account).copied().unwrap_or_default();
-            let next = self.overflow.pop(|account| within(most, taken, own(account), ACCOUNT_WEIGHT));
+            let connections = &self.settings.connections;
+            let next = self.overflow.pop(|account| has_share(connections, most, number, own(account)));
             if next.is_some() || !self.end_idle(self.overflow.len(), Overflow::waits) {
                 return next;
             }

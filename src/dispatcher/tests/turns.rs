@@ -113,6 +113,52 @@ async fn an_account_leaves_a_dispatcher_for_another() {
     assert_eq!(alone.metrics.deliveries.destinations.get(), 9);
 }
 
+/// The node may have eight connections. A destination that waits for its receiver holds half of them; of five others,
+/// those that find none wait until it gives one back.
+#[actix_rt::test]
+async fn destinations_never_have_more_connections_than_the_node_may_have() {
+    let alone = Alone::new();
+    let dispatchers = alone.dispatchers_with(Pool::new(8, 1), config(|_| {}), 100);
+    let mut ports = Vec::new();
+    for _ in 0..6 {
+        ports.push(Port::open().await);
+    }
+    let give = |port: &Port, word: &str| {
+        let (queued, reported) = alone.queued(port, word);
+        (dispatchers.send(DeliveriesRendered(vec![queued])), reported)
+    };
+    let mut reports = Vec::new();
+    for _ in 0..8 {
+        let (given, reported) = give(&ports[0], "busy");
+        given.await.expect("they live");
+        reports.push(reported);
+    }
+    let mut held = Vec::new();
+    for _ in 0..4 {
+        held.push(ports[0].request().await.0);
+    }
+    let mut others = Vec::new();
+    for port in &ports[1..] {
+        let (given, reported) = give(port, "other");
+        given.await.expect("they live");
+        others.push(reported);
+    }
+    let mut first = Vec::new();
+    for port in &ports[1..5] {
+        first.push(port.request().await.0);
+    }
+    assert_eq!(alone.metrics.deliveries.destinations.get(), 5, "no connection is left for the sixth");
+    respond(&held[0], 200).await;
+    let sixth = ports[5].request().await.0;
+    assert_eq!(alone.metrics.deliveries.destinations.get(), 6);
+    for stream in first.iter().chain([&sixth]) {
+        respond(stream, 200).await;
+    }
+    for report in others {
+        assert_eq!(outcome(soon(report).await.expect("a report")), Outcome::Delivered);
+    }
+}
+
 #[test]
 fn accounts_that_wait_for_dispatchers_take_turns() {
     let alone = Alone::new();

@@ -301,6 +301,7 @@ fn only_affixes_that_may_be_filed_are_looked_up() {
         child.node.probes.iter().any(|probe| probe.may_hold(text.as_bytes()))
     };
     assert_eq!(["ab-1", "xy-9", "mn-5"].map(|text| may_hold(&bucket, text)), [true, true, false]);
+    assert_eq!(["ab-5", "mn-9"].map(|text| may_hold(&bucket, text)), [false, false], "one end is not enough");
     bucket.remove(&one);
     assert_eq!(["ab-1", "xy-9"].map(|text| may_hold(&bucket, text)), [false, true]);
 }

@@ -70,6 +70,16 @@ fn numbers_are_exact_whatever_their_size() {
     ]);
 }
 
+/// Long numbers of an event are parsed once each, and not taken for one another.
+#[test]
+fn long_numbers_of_one_length_are_told_apart() {
+    let [one, two] = ["1", "2"].map(|first| format!("{first}{}", "0".repeat(50)));
+    let pattern = format!("{{\"a\":[{one}],\"b\":[{two}],\"c\":[{one}]}}");
+    for (a, b, c, expected) in [(&one, &two, &one, "match"), (&one, &one, &one, "no"), (&one, &two, &two, "no")] {
+        decide(&[(&pattern, &format!("{{\"a\":{a},\"b\":{b},\"c\":{c}}}"), expected)]);
+    }
+}
+
 #[test]
 fn a_key_is_one_key_whatever_it_holds() {
     decide(&[

@@ -5,6 +5,7 @@
 mod follower;
 mod pending;
 mod position;
+mod reports;
 mod rights;
 mod scripts;
 mod snapshot;
@@ -20,6 +21,7 @@ use tokio::sync::{Semaphore, oneshot};
 
 use self::follower::Follower;
 use self::pending::PendingWrites;
+use self::reports::{CallReports, CallSubject, StoreOperation};
 use self::scripts::{META, ROWS_MAX, ScriptError};
 use self::state::SharedState;
 use super::backend::{Backend, ListBounds, Location, Row, Write};
@@ -28,7 +30,7 @@ use super::{Kind, OpenError, Precondition, PutResult, Revision, StoreError, Stor
 use crate::config::StoreSettings;
 use crate::model::id::{AccountId, TemplateId, TriggerId};
 use crate::model::quotas::Quota;
-use crate::redis::{Cmd, Link, LuaScript, RedisResult, Value, is_broken};
+use crate::redis::{Cmd, Link, LuaScript, RedisError, RedisResult, Value, is_broken, is_not_executed, is_wrong_type};
 use crate::telemetry::metrics::Metrics;
 
 /// The most writes in flight; past it, callers wait for a permit. A write's deadline starts with its permit, and it
@@ -67,7 +69,7 @@ pub(super) async fn open(
     };
     let thread = std::thread::Builder::new().name("store-follower".to_owned()).spawn(run).map_err(system)?;
     let store = RedisStore {
-        calls: Arc::new(RedisCalls { shared, writes: Semaphore::new(WRITES_MAX), failing: AtomicBool::new(false) }),
+        calls: Arc::new(RedisCalls { shared, writes: Semaphore::new(WRITES_MAX), reports: CallReports::default() }),
         runtime: handle,
         stop: Some(stop),
         thread: Some(thread),
@@ -101,7 +103,11 @@ impl Drop for RedisStore {
 impl RedisStore {
     /// Runs a call on the store's thread: a connection lives as long as the thread that opened it, and threads that
     /// serve requests come and go. A caller that stops waiting does not stop the call.
-    fn call<T, F>(&self, work: impl FnOnce(Arc<RedisCalls>) -> F) -> BoxFuture<'static, Result<T, StoreError>>
+    fn call<T, F>(
+        &self,
+        subject: CallSubject,
+        work: impl FnOnce(Arc<RedisCalls>) -> F,
+    ) -> BoxFuture<'static, Result<T, StoreError>>
     where
         T: Send + 'static,
         F: Future<Output = Result<T, StoreError>> + Send + 'static,
@@ -110,7 +116,7 @@ impl RedisStore {
         let work = work(Arc::clone(&calls));
         let done = self.runtime.spawn(async move {
             let done = work.await;
-            calls.note(done.as_ref().err());
+            calls.reports.note(subject, done.as_ref().map(drop));
             done
         });
         async move { done.await.map_err(|_| stopped_early())? }.boxed()
@@ -119,19 +125,20 @@ impl RedisStore {
 
 impl Backend for RedisStore {
     fn get(&self, location: Location) -> BoxFuture<'_, Result<Option<Row>, StoreError>> {
-        self.call(|calls| async move { calls.get(location).await })
+        self.call(subject(StoreOperation::Get, &location), |calls| async move { calls.get(location).await })
     }
 
     fn list(&self, after: Location, most: ListBounds) -> BoxFuture<'_, Result<(Vec<Row>, bool), StoreError>> {
-        self.call(move |calls| async move { calls.list(after, most).await })
+        self.call(subject(StoreOperation::List, &after), move |calls| async move { calls.list(after, most).await })
     }
 
     fn write(&self, write: Write) -> BoxFuture<'_, Result<PutResult, StoreError>> {
-        self.call(|calls| async move { calls.write(write).await })
+        self.call(subject(StoreOperation::Write, &write.location), |calls| async move { calls.write(write).await })
     }
 
     fn accounts(&self) -> BoxFuture<'_, Result<Vec<AccountId>, StoreError>> {
-        self.call(|calls| async move { calls.accounts().await })
+        let subject = CallSubject { operation: StoreOperation::List, kind: None, account: None };
+        self.call(subject, |calls| async move { calls.accounts().await })
     }
 
     fn state(&self) -> StoreState {
@@ -144,25 +151,10 @@ impl Backend for RedisStore {
 struct RedisCalls {
     shared: Arc<SharedState>,
     writes: Semaphore,
-    /// The last call failed because of Redis.
-    failing: AtomicBool,
+    reports: CallReports,
 }
 
 impl RedisCalls {
-    /// Logs the error of Redis when its failures begin, and a line when they end. Clients never see that error.
-    fn note(&self, error: Option<&StoreError>) {
-        match error {
-            Some(StoreError::Unavailable(words)) if !self.failing.swap(true, Ordering::Relaxed) => {
-                tracing::error!(error = words, "a request to the store in Redis failed; requests that need it get 503");
-            }
-            Some(StoreError::Unavailable(_)) => {}
-            _ if self.failing.swap(false, Ordering::Relaxed) => {
-                tracing::info!("the store in Redis responds again");
-            }
-            _ => {}
-        }
-    }
-
     async fn get(&self, location: Location) -> Result<Option<Row>, StoreError> {
         let account = location.account.as_ref().map_or("", AccountId::as_str);
         let list = match location.kind {
@@ -172,7 +164,7 @@ impl RedisCalls {
         };
         let mut command = Cmd::new();
         command.arg("HGET").arg(list).arg(&location.id);
-        let value: Option<Vec<u8>> = read(|| self.shared.link.query(&command)).await?;
+        let value: Option<Vec<u8>> = read(Some(location.kind), || self.shared.link.query(&command)).await?;
         Ok(value.map(|value| row(location.id, &value)))
     }
 
@@ -182,7 +174,8 @@ impl RedisCalls {
         while let Some(id) = from.take_if(|_| rows.len() < most.records && bytes < most.bytes) {
             let records = (most.records - rows.len()).min(ROWS_MAX);
             let words = scripts::page_after(after.kind, account, &id, (records, most.bytes - bytes), false);
-            let page = scripts::read_page(after.kind, read(|| self.run(&scripts::PAGE, &words)).await?);
+            let page =
+                scripts::read_page(after.kind, read(Some(after.kind), || self.run(&scripts::PAGE, &words)).await?);
             let page = page.map_err(unavailable)?;
             bytes += page.rows.iter().map(|(_, value)| value.len()).sum::<usize>();
             rows.extend(page.rows.into_iter().map(|(location, value)| row(location.id, &value)));
@@ -196,16 +189,18 @@ impl RedisCalls {
         let Write { location, content, precondition, change } = write;
         let expected = self.shared.pending.expect(change);
         let operation = if content.is_some() { "put" } else { "delete" };
+        let kind = location.kind;
         let words = [
             operation.into(),
-            location.kind.as_str().into(),
+            kind.as_str().into(),
             location.account.as_ref().map_or("", AccountId::as_str).into(),
             location.id.into_bytes(),
             content.map(|content| content.json).unwrap_or_default(),
             condition(&precondition).into_bytes(),
             expected.token.clone().into_bytes(),
         ];
-        let written = put_result(self.run(&scripts::WRITE, &words).await.map_err(unavailable)?)?;
+        let response = self.run(&scripts::WRITE, &words).await.map_err(|error| not_written(kind, error))?;
+        let written = put_result(response)?;
         expected.live(written.revision.0).await;
         Ok(written)
     }
@@ -216,7 +211,7 @@ impl RedisCalls {
             let mut command = Cmd::new();
             command.arg("ZRANGEBYLEX").arg("{posthaste}:accounts").arg(&from).arg("+");
             command.arg("LIMIT").arg(0).arg(ACCOUNTS_MAX);
-            let names: Vec<Vec<u8>> = read(|| self.shared.link.query(&command)).await?;
+            let names: Vec<Vec<u8>> = read(None, || self.shared.link.query(&command)).await?;
             let names: Vec<_> = names.iter().map(|name| String::from_utf8_lossy(name)).collect();
             accounts.extend(names.iter().filter_map(|name| AccountId::new(name).ok()));
             match names.last().filter(|_| names.len() == ACCOUNTS_MAX) {
@@ -233,7 +228,7 @@ impl RedisCalls {
 }
 
 /// Reads, and repeats the read if the connection breaks, which is safe for reads only.
-async fn read<T, F>(ask: impl Fn() -> F) -> Result<T, StoreError>
+async fn read<T, F>(kind: Option<Kind>, ask: impl Fn() -> F) -> Result<T, StoreError>
 where
     F: Future<Output = RedisResult<T>>,
 {
@@ -241,7 +236,31 @@ where
         Err(error) if is_broken(&error) => ask().await,
         response => response,
     };
-    response.map_err(unavailable)
+    response.map_err(|error| if is_wrong_type(&error) { replaced(kind, &error) } else { unavailable(error) })
+}
+
+/// What a call is about.
+fn subject(operation: StoreOperation, location: &Location) -> CallSubject {
+    CallSubject { operation, kind: Some(location.kind), account: location.account.clone() }
+}
+
+/// Why a write failed. Without a response it may have been executed.
+fn not_written(kind: Kind, error: RedisError) -> StoreError {
+    match error {
+        error if is_wrong_type(&error) => replaced(Some(kind), &error),
+        error if is_not_executed(&error) => StoreError::Refused(error.to_string()),
+        error => unavailable(error),
+    }
+}
+
+fn replaced(kind: Option<Kind>, error: &RedisError) -> StoreError {
+    let what = match kind {
+        Some(Kind::Template) => "the account's templates",
+        Some(Kind::Trigger) => "the account's triggers",
+        Some(Kind::Key) => "the keys",
+        None => "the list of accounts",
+    };
+    StoreError::Replaced { what, words: error.to_string() }
 }
 
 /// The precondition, as write.lua reads it.

@@ -66,6 +66,16 @@ local records = records_of(kind)
 local ids = base .. 'ids:' .. string.sub(records, #base + 1)
 local uses = base .. 'uses:' .. account
 
+-- A key of another type, which another program put there, is an error here, before anything is changed.
+redis.call('HLEN', records)
+redis.call('ZRANGEBYLEX', ids, '-', '+', 'LIMIT', 0, 1)
+if kind ~= 'key' then
+  redis.call('HLEN', records_of('template'))
+  redis.call('HLEN', records_of('trigger'))
+  redis.call('ZRANGEBYLEX', accounts, '-', '+', 'LIMIT', 0, 1)
+  redis.call('ZRANGEBYLEX', uses, '-', '+', 'LIMIT', 0, 1)
+end
+
 -- The template that a trigger names, from its JSON or from its stored value; nil if there is none.
 local function template_of(text)
   local read, document = pcall(cjson.decode, text)

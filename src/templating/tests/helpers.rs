@@ -2,8 +2,9 @@
 
 use serde_json::{Value, json};
 
-use super::render;
+use super::{check, data, render};
 use crate::model::template::Format::{Json, Text};
+use crate::templating::{CompileContext, TemplateLimits, compile_in};
 
 fn sample() -> Value {
     let exact = |text: &str| serde_json::from_str::<Value>(text).expect("a number");
@@ -89,10 +90,10 @@ const TEXTS: &[(&str, &str)] = &[
     ("date_add day days=2", "2026-08-16"), ("date_add day days=-14", "2026-07-31"), ("date_add day months=1 years=1", "2027-09-14"), ("date_add \"2026-01-31\" months=1", "2026-02-28"), ("date_add \"2026-01-30\" months=1 days=1", "2026-03-01"), ("date_add day weeks=1 days=seven", "2026-08-28"),
     ("date_add day hours=-3", "2026-08-13T21:00:00"), ("date_add local minutes=30", "2026-08-14T16:30:00"), ("date_add moment days=2 hours=-3", "2026-08-16T13:00:00Z"), ("date_add offset seconds=1", "2026-08-14T16:00:01+02:00"),
     ("date_add \"2026-10-24T12:00:00+02:00\" days=1 tz=\"Europe/Rome\"", "2026-10-25T12:00:00+01:00"), ("date_add \"2026-10-24T12:00\" hours=24 tz=\"Europe/Rome\"", "2026-10-25T11:00:00+01:00"), ("date_add day years=1 days=-1", "2027-08-13"), ("date_add day days=99999999", ""), ("date_add word days=1", ""),
-    ("date_diff day depart unit=\"days\"", "7"), ("date_diff depart day", "-7"), ("date_diff day depart unit=\"weeks\"", "1"), ("date_diff \"2026-01-31\" \"2026-03-01\" unit=\"months\"", "1"), ("date_diff moment \"2026-08-21T15:59:59Z\"", "6"), ("date_diff moment \"2026-08-14T17:59:00Z\" unit=\"hours\"", "1"), ("date_diff moment \"2026-08-14T15:01:00Z\" unit=\"hours\"", "0"), ("date_diff \"2026-10-24T12:00:00Z\" \"2026-10-25T12:00:00Z\" tz=\"Europe/Rome\"", "0"), ("date_diff day moment unit=\"hours\"", "16"), ("date_diff day word", ""),
+    ("date_diff day depart unit=\"days\"", "7"), ("date_diff depart day", "-7"), ("date_diff day depart unit=\"weeks\"", "1"), ("date_diff \"2026-01-31\" \"2026-03-01\" unit=\"months\"", "1"), ("date_diff moment \"2026-08-21T15:59:59Z\"", "6"), ("date_diff moment \"2026-08-14T17:59:00Z\" unit=\"hours\"", "1"), ("date_diff moment \"2026-08-14T15:01:00Z\" unit=\"hours\"", "0"), ("date_diff \"2026-10-24T12:00:00Z\" \"2026-10-25T12:00:00Z\" tz=\"Europe/Rome\"", "0"), ("date_diff day moment unit=\"hours\"", "16"), ("date_diff day word", ""), ("date_diff \"2026-02-28T23:30:00Z\" \"2026-03-31T00:30:00+01:00\" unit=\"months\"", "1"),
     ("date_diff day \"2028-08-13\" unit=\"years\"", "1"), ("date_diff moment \"2026-08-14T17:59:30Z\" unit=\"minutes\"", "119"), ("date_diff moment \"2026-08-14T16:01:01.5Z\" unit=\"seconds\"", "61"), ("date_diff moment \"2026-08-14T15:58:58.5Z\" unit=\"seconds\"", "-61"),
     ("unix moment", "1786723200"), ("unix moment unit=\"ms\"", "1786723200000"), ("unix day tz=\"Europe/Rome\"", "1786658400"), ("unix day", ""), ("unix seconds", "1786723200"), ("unix \"1969-12-31T23:59:59.5Z\"", "-1"),
-    ("unix 99999999999", "99999999999"), ("unix 123456789012", "123456789"), ("unix 123456789012 unit=\"ms\"", "123456789012"), ("unix 1782939600.75 unit=\"ms\"", "1782939600750"), ("unix -0.5 unit=\"ms\"", "-500"), ("unix -0.5", "-1"),
+    ("unix 99999999999", "99999999999"), ("unix 123456789012", "123456789"), ("unix 123456789012 unit=\"ms\"", "123456789012"), ("unix 1782939600.75 unit=\"ms\"", "1782939600750"), ("unix -0.5 unit=\"ms\"", "-500"), ("unix -0.5", "-1"), ("unix -0.0005 unit=\"ms\"", "-1"),
     // Numbers and money.
     ("number cost decimals=1 group=\".\" point=\",\"", "1.234,5"), ("number big group=\" \"", "1 234 567.5"), ("number -999", "-999"), ("number -1000 decimals=1", "-1,000.0"), ("number 0.004 decimals=2", "0.00"), ("number -0.004 decimals=2", "0.00"), ("number \" 12 \" decimals=0", "12"), ("number word", ""), ("number yes", ""), ("number cost group=\"\"", "1234.5"),
     ("number big locale=\"de\"", "1.234.567,5"), ("number big locale=\"en-IN\"", "12,34,567.5"), ("number big decimals=2 locale=\"fr\"", "1\u{202f}234\u{202f}567,50"), ("number big locale=language group=\"\"", "1234567,5"), ("number big locale=word", ""),
@@ -200,4 +201,54 @@ fn results_are_bounded() {
         let compiled = super::check(Text, body).compiled.expect(body);
         assert_eq!(compiled.render(&super::data(data.clone())).expect_err(body).to_string(), expected, "{body}");
     }
+}
+
+/// Constants that a helper can't use are refused when the template is saved; the nearest ones are taken.
+#[test]
+fn constants_are_checked_when_a_template_is_saved() {
+    for (taken, refused) in [
+        ("number x decimals=20", "number x decimals=21"),
+        ("number x decimals=0", "number x decimals=-1"),
+        ("number x group=\"0123456789abcdef\"", "number x group=\"0123456789abcdefg\""),
+        ("number x point=\"\"", "number x point=y"),
+        ("money x \"EUR\" symbol=true", "money x \"EUR\" symbol=\"true\""),
+        ("number x locale=\"de-AT\"", "number x locale=\"xx\""),
+        ("date x locale=\"de\"", "date x locale=\"deutsch\""),
+        ("truncate x 1000000", "truncate x 1000001"),
+        ("truncate x 0 end=\"\"", "truncate x 0 end=y"),
+        ("divide x 0.1", "divide x 0.0"),
+        ("date x tz=\"Europe/Rome\"", "date x tz=\"Europe/Rom\""),
+        ("date x from=\"%d\"", "date x from=\"%L\""),
+        ("date x unit=\"ms\"", "date x unit=\"us\""),
+        ("unix x unit=\"s\"", "unix x unit=\"days\""),
+        ("date_diff x y unit=\"weeks\"", "date_diff x y unit=\"ms\""),
+    ] {
+        let checked = |call: &str| check(Text, &format!("{{{{{call}}}}}"));
+        assert!(checked(taken).compiled.is_some(), "{taken}: {:?}", checked(taken).diagnostics);
+        assert_eq!(checked(refused).diagnostics.first().map(|found| found.code), Some("helper_values"), "{refused}");
+    }
+}
+
+/// What a helper does with its values costs steps, beyond those for reading them.
+#[test]
+fn work_costs_steps() {
+    let value = data(json!({"xs": (0..1_000).collect::<Vec<_>>(), "text": "x".repeat(60_000)}));
+    let steps = |call: &str| {
+        let renders = |steps_max: usize| {
+            let limits = TemplateLimits { steps_max, ..TemplateLimits::default() };
+            let checked =
+                compile_in(Text, &format!("{{{{length ({call})}}}}"), &CompileContext::of(&super::Small), &limits);
+            checked.compiled.expect(call).render(&value).is_ok()
+        };
+        let (mut low, mut high) = (0, 100_000);
+        assert!(renders(high), "{call}");
+        while high - low > 1 {
+            let middle = (low + high) / 2;
+            if renders(middle) { high = middle } else { low = middle }
+        }
+        high
+    };
+    assert!(steps("sort xs") > steps("reverse xs") + 1_000);
+    assert!(steps("sha256 text") > steps("substring text 0 64") + 500);
+    assert!(steps("split text \"x\"") > steps("split text \"y\"") + 10_000);
 }

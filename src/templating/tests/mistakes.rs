@@ -339,7 +339,7 @@ fn values_that_helpers_cannot_use_are_shown() {
     assert_eq!(reported("{{#if (gt (add d 1) 2)}}{{/if}}")[0].2, "add: \"03/04/2026\" is not a number.");
     assert_eq!(reported("{{first n}}")[0].2, "first: the number 5 is not a list.");
     assert_eq!(reported("{{date none}}{{upper empty}}{{date missing}}"), []);
-    assert_eq!(reported("{{divide n (subtract n 5)}}").len(), 1);
+    assert!(reported("{{divide n (subtract n 5)}}")[0].2.contains("division by zero"));
     // How a date is written is advised for texts only.
     assert_eq!(reported("{{date xs}}")[0].2, "date: a list is not a date.");
     assert!(reported("{{date 9999999999999 unit=\"s\"}}")[0].2.contains("a count of seconds or milliseconds"));

@@ -51,6 +51,9 @@ fn every_mistake_with_a_comma_is_told() {
         (Json, "[{{#if a}}1{{/if}},{{#if b}}2{{/if}}]", &[("json_comma", 1, 19, PARTS)]),
         (Json, "{ {{#if a}}\"a\":1,{{/if}} {{#if b}}\"b\":2{{/if}} }", &[("json_trailing_comma", 1, 17, "Instead, put all parts into")]),
         (Json, "{ {{#if a}}\"a\":1{{/if}} {{#if b}},\"b\":2{{/if}} }", &[("json_comma", 1, 34, "Instead, put all parts into")]),
+        (Json, "{ {{#parts}}{{#if a}}\"a\":1,{{/if}}{{#if b}}\"b\":2,{{/if}}{{#if c}}\"c\":3{{/if}}{{/parts}} }", &[
+            ("json_comma", 1, 27, "the end of the part"), ("json_comma", 1, 49, "the end of the part"),
+        ]),
         // What can't be read ends it.
         (Json, "[1 2,\nx,\n3 4]", &[("json_missing_comma", 1, 4, ""), ("json_token", 2, 1, "")]),
         (Json, "[1 2}", &[("json_missing_comma", 1, 4, ""), ("json_bracket", 1, 5, "")]),
@@ -71,6 +74,7 @@ fn blocks_in_place_of_one_value_become_one_block() {
         (Json, "{\"a\": {{#if x}}null{{/if}}{{#if y}}true{{/if}}{{#if z}}[3]{{/if}}, \"b\": 2 3}", &[
             ("json_missing_comma", 1, 36, ONE_BLOCK), ("json_missing_comma", 1, 56, ONE_BLOCK), ("json_missing_comma", 1, 75, ""),
         ]),
+        (Json, "{\"a\": {{#each xs}}1{{/each}}{{#each ys}}2{{/each}} }", &[("json_value_missing", 1, 7, "in an {{else}}")]),
         // Digits of several blocks are one number.
         (Json, "{\"a\": {{#if x}}1{{/if}}{{#if y}}2{{/if}} }", &[("json_value_missing", 1, 7, ONE_BLOCK)]),
         // Both can't be written, but none may be.
@@ -182,4 +186,18 @@ fn what_authors_write_by_mistake_gets_its_cure() {
         (Text, "a{{ }}", &[("syntax", 1, 5, "is empty")]),
         (Text, "\"{{guest.name arrives\"", &[("unclosed", 1, 22, "write }} there")]),
     ]);
+}
+
+/// What is at a bound is accepted, and what is one over it is refused.
+#[test]
+fn bounds_are_exact() {
+    let nested = |depth: usize| "{{#if a}}".repeat(depth) + &"{{/if}}".repeat(depth);
+    for (accepted, refused, code) in [
+        ("{{a}}".repeat(1_000), "{{a}}".repeat(1_001), "too_many_expressions"),
+        ("x".repeat(65_536), "x".repeat(65_537), "too_long"),
+        (nested(32), nested(33), "too_deep"),
+    ] {
+        assert!(check(Text, &accepted).compiled.is_some(), "{code}");
+        assert_eq!(check(Text, &refused).diagnostics.first().map(|found| found.code), Some(code));
+    }
 }

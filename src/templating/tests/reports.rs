@@ -297,6 +297,12 @@ fn loops_in_loops_are_walked_once_for_the_same_states() {
     assert!(check(Json, only_in_the_first).compiled.is_some(), "{:?}", check(Json, only_in_the_first).diagnostics);
     let in_all = only_in_the_first.replace("{{#if @../first}}", "{{#if @../index}}");
     assert!(check(Json, &in_all).compiled.is_none());
+    // The last of several elements follows another.
+    assert!(
+        check(Json, "[{{#each xs}}{{#if @last}}true{{else}}{{#if @first}}null{{/if}}{{/if}}{{/each}}]")
+            .compiled
+            .is_none()
+    );
     // An {{else}} of an inner loop stands in the outer one.
     let in_else = "[{{#each xs}}{{#each this}}{{else}}{{#if @first}}{{y}}{{/if}}{{/each}}{{/each}}]";
     assert!(check(Json, in_else).compiled.is_some(), "{:?}", check(Json, in_else).diagnostics);

@@ -57,6 +57,10 @@ fn values_stay_in_their_segment_and_in_the_query() {
     ] {
         assert_eq!(target(url, &[], &data).map(|target| target.url), Err(UnsendableReason::Url), "{url}");
     }
+    let longest = |bytes: usize| {
+        target("https://h.example/?x={{x}}", &[], &json!({"x": "x".repeat(bytes - 21)})).map(|target| target.url.len())
+    };
+    assert_eq!((longest(8_000), longest(8_001)), (Ok(8_000), Err(UnsendableReason::UrlTooLong)));
     let long = json!({"x": "é".repeat(2_000)});
     assert_eq!(target("https://h.example/?x={{x}}", &[], &long).map(|target| target.url), Err(UnsendableReason::UrlTooLong));
 }

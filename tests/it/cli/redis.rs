@@ -8,7 +8,8 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
-use super::{Running, command, home, run, run_with, wait_for_line};
+use super::serve::serve;
+use super::{Running, call, command, home, run, run_with, wait_for_line};
 use crate::support::{DEADLINE, RedisCluster, RedisServer, SecuredRedis, free_port, ignores_hangup, redis_document};
 
 #[test]
@@ -178,4 +179,72 @@ fn a_signal_ends_the_wait_for_redis() {
         assert_eq!(code, Some(0), "{stderr:#?}");
         assert!(stderr.last().is_some_and(|last| last.contains("stopped before the start")), "{stderr:#?}");
     }
+}
+
+/// A key of another type fails the requests of its account only, and a write that Redis refuses was not done. The log has
+/// one line for the beginning of each and one for its end, however many requests there are.
+#[test]
+fn what_redis_refuses_is_no_outage() {
+    let (home, server) = (home(), RedisServer::start());
+    let url = server.url();
+    let (running, address) =
+        serve(&home, &[("POSTHASTE_STORE__URL", &url), ("POSTHASTE_DISPATCH__HAND_OVER", "local")]);
+    let request = |method: &str, path: &str, document: &Value| {
+        let head = format!("{method} /v1/accounts/{path} HTTP/1.1\r\ncontent-type: application/json");
+        let body = if method == "PUT" { document.to_string() } else { String::new() };
+        let (status, body) = call(&address, &head, body.as_bytes()).expect("a response");
+        let problem: Value = serde_json::from_str(&body).unwrap_or_default();
+        let text = |member: &str| problem[member].as_str().unwrap_or_default().to_owned();
+        (status, text("code"), text("detail"))
+    };
+    let template = json!({"format": "json", "body": "{}"});
+    let trigger = json!({"event": "*", "template": "t", "url": "https://example.com/"});
+    for account in ["a", "b"] {
+        assert_eq!(request("PUT", &format!("{account}/templates/t"), &template).0, 201);
+        assert_eq!(request("PUT", &format!("{account}/triggers/t"), &trigger).0, 201);
+    }
+
+    for key in ["triggers:b", "uses:b", "ids:triggers:b"] {
+        let key = format!("{{posthaste}}:{key}");
+        server.cli(&["RENAME", &key, "{posthaste}:kept"]);
+        server.cli(&["SET", &key, "x"]);
+        for _ in 0..20 {
+            let digest = server.cli(&["DEBUG", "DIGEST"]);
+            let (status, code, detail) = request("DELETE", "b/triggers/t", &Value::Null);
+            assert_eq!((status, code.as_str()), (409, "record_unreadable"), "{key}: {detail}");
+            assert!(detail.contains("nothing was changed") && !detail.contains("WRONGTYPE"), "{detail}");
+            assert_eq!(server.cli(&["DEBUG", "DIGEST"]), digest, "{key}");
+            let (status, code, detail) = request("GET", "b/triggers/t", &Value::Null);
+            match key.as_str() {
+                "{posthaste}:triggers:b" => {
+                    assert_eq!((status, code.as_str()), (409, "record_unreadable"));
+                    assert!(!detail.contains("unknown"), "{detail}");
+                }
+                _ => assert_eq!(status, 200, "{detail}"),
+            }
+            assert_eq!(request("PUT", "a/triggers/t", &trigger).0, 200);
+        }
+        server.cli(&["RENAME", "{posthaste}:kept", &key]);
+        assert_eq!(request("GET", "b/triggers/t", &Value::Null).0, 200);
+        assert_eq!(request("DELETE", "b/triggers/t", &Value::Null).0, 204);
+        assert_eq!(request("PUT", "b/triggers/t", &trigger).0, 201);
+    }
+
+    server.cli(&["CONFIG", "SET", "maxmemory", "1"]);
+    for _ in 0..20 {
+        let (status, code, detail) = request("PUT", "a/triggers/t", &trigger);
+        assert_eq!((status, code.as_str()), (503, "store_unavailable"));
+        assert!(detail.contains("nothing was changed") && !detail.contains("unknown"), "{detail}");
+        assert_eq!(request("GET", "a/triggers/t", &Value::Null).0, 200);
+    }
+    server.cli(&["CONFIG", "SET", "maxmemory", "0"]);
+    assert_eq!(request("PUT", "a/triggers/t", &trigger).0, 200);
+
+    running.signal("TERM");
+    let (_, _, log) = running.end();
+    let said = |words: &str| log.iter().filter(|line| line.contains(words)).count();
+    // The replaced triggers fail reads and writes, the other two keys writes only.
+    assert_eq!((said("replaced a key of the store"), said("can be used again")), (4, 4), "{log:#?}");
+    assert_eq!((said("Redis refuses to write"), said("Redis accepts writes again")), (1, 1), "{log:#?}");
+    assert_eq!((said("a request to the store in Redis failed"), said("responds again")), (0, 0), "{log:#?}");
 }

@@ -1,12 +1,14 @@
 //! Bounds and errors of the real disk.
 
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{Counter, wait, wait_until_settled};
 use crate::cli::serve::{metric, serve, set_up};
-use crate::cli::{call, home};
+use crate::cli::{Running, call, home};
 
 /// A dead destination fills its account's share: that account gets 429, another continues.
 #[test]
@@ -29,7 +31,7 @@ fn only_the_account_over_its_share_is_refused() {
         let head = "POST /v1/events HTTP/1.1\r\ncontent-type: application/json";
         call(&address, head, event.to_string().as_bytes()).expect("a response")
     };
-    let refused = (0..200).find_map(|id| match post("filler", id, 8_000) {
+    let refused = (0..400).find_map(|id| match post("filler", id, 8_000) {
         (202, _) => None,
         refused => Some(refused),
     });
@@ -52,15 +54,7 @@ fn without_a_new_segment_events_are_refused_until_it_can_be_created() {
     let (running, address) =
         serve(&home, &[("POSTHASTE_JOURNAL__BYTES_MAX", "1048576"), ("POSTHASTE_LOG__FORMAT", "json")]);
     set_up(&address, "t", &receiver.url());
-    // A file whose name is in use can't be created, like for any other reason.
-    let folder = home.path().join("data/posthaste.redb.journal");
-    // From the last number on: if one name is in use, all later ones are too.
-    let in_the_way: Vec<_> = (1..400_u64)
-        .rev()
-        .flat_map(|number| ["accepted", "begun"].map(|kind| folder.join(format!("{number:016x}.{kind}"))))
-        // Existing files, or those that are created meanwhile, belong to the journal.
-        .filter(|path| std::fs::create_dir(path).is_ok())
-        .collect();
+    let in_the_way = take_segment_names(&home.path().join("data/posthaste.redb.journal"));
     let mut accepted = 0;
     let refused = (0..2_000).find_map(|id| match super::post(&address, &id.to_string()).expect("a response") {
         202 => {
@@ -81,4 +75,56 @@ fn without_a_new_segment_events_are_refused_until_it_can_be_created() {
     let said = |words: &str| log.iter().filter(|line| line.contains(words)).count();
     assert_eq!((said("can't be written"), said("can be written again")), (1, 1), "{log:#?}");
     assert!(receiver.arrived().values().all(|times| *times == 1));
+}
+
+/// A file whose name is in use can't be created, like for any other reason.
+fn take_segment_names(folder: &Path) -> Vec<PathBuf> {
+    // From the last number on: if one name is in use, all later ones are too.
+    let names = (1..400_u64)
+        .rev()
+        .flat_map(|number| ["accepted", "begun"].map(|kind| folder.join(format!("{number:016x}.{kind}"))));
+    // Existing files, or those that are created meanwhile, belong to the journal.
+    names.filter(|path| std::fs::create_dir(path).is_ok()).collect()
+}
+
+/// Neither the journal nor the store can write: `/readyz` names both, and goes on naming the store when only it can't.
+#[test]
+fn readyz_names_a_store_that_is_read_only_also_without_a_journal() {
+    let (home, receiver) = (home(), Counter::start(Duration::ZERO));
+    // Files of at most 8 MiB: the store reaches that, and a segment does not.
+    let mut serve = Command::new("sh");
+    serve.args(["-c", "trap '' XFSZ; ulimit -f 16384; exec \"$0\" serve", env!("CARGO_BIN_EXE_posthaste")]);
+    serve.current_dir(home.path()).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    serve.env("POSTHASTE_SERVER__LISTEN", "127.0.0.1:0").env("POSTHASTE_JOURNAL__BYTES_MAX", "1048576");
+    serve.env("POSTHASTE_DISPATCH__ALLOW_NETWORKS", "[\"127.0.0.0/8\"]");
+    let running = Running::start(serve);
+    let address = running.line_or_end("listening on http://").expect("it listens");
+    set_up(&address, "t", &receiver.url());
+    // The store looks there whether it has room again.
+    std::fs::create_dir(home.path().join("data/posthaste.redb.room")).expect("a folder");
+    let in_the_way = take_segment_names(&home.path().join("data/posthaste.redb.journal"));
+    let ready = || {
+        let (status, body) = call(&address, "GET /readyz HTTP/1.1", b"").expect("a response");
+        let body: Value = serde_json::from_str(&body).expect("JSON");
+        (status, body["code"].as_str().map(str::to_owned), body["store"].as_str().map(str::to_owned))
+    };
+    let refused = (0..2_000).any(|id| super::post(&address, &id.to_string()).expect("a response") == 503);
+    assert!(refused, "the journal can be written");
+    let unavailable = Some("store_unavailable".to_owned());
+    assert_eq!(ready(), (503, unavailable.clone(), None));
+    let refused = (0..400).find_map(|number| {
+        let template = json!({"format": "text", "body": "x".repeat(60_000)}).to_string();
+        let head = format!("PUT /v1/accounts/a{number}/templates/t HTTP/1.1\r\ncontent-type: application/json");
+        let (status, body) = call(&address, &head, template.as_bytes()).expect("a response");
+        (status >= 300).then_some((status, body))
+    });
+    let (status, body) = refused.expect("the store is full at last");
+    assert!(status == 503 && body.contains("store_unavailable"), "{status} {body}");
+    let read_only = Some("read_only".to_owned());
+    assert_eq!(ready(), (503, unavailable, read_only.clone()));
+    in_the_way.iter().for_each(|path| std::fs::remove_dir(path).expect("removed"));
+    wait("ready node", || ready().0 == 200);
+    assert_eq!(ready(), (200, None, read_only));
+    running.signal("TERM");
+    running.end();
 }

@@ -179,7 +179,7 @@ async fn wait_until_equal(nodes: &[&Node]) -> Records {
 async fn put_at_last(node: &Node, account: &str, id: &str, number: usize) {
     let deadline = Instant::now() + DEADLINE;
     while let Err(error) = node.put(account, id, number).await {
-        assert!(matches!(error, StoreError::Unavailable(_)), "{error}");
+        assert!(matches!(error, StoreError::Unavailable(_) | StoreError::Refused(_)), "{error}");
         assert!(Instant::now() < deadline, "{error}");
         tokio::time::sleep(Duration::from_millis(1)).await;
     }

@@ -23,7 +23,7 @@ async fn a_redis_that_accepts_no_writes_changes_nothing() {
         let digest = everything();
         for node in [&one, &two] {
             let put = node.put("a", "t", 2).await.expect_err(word);
-            assert!(matches!(&put, StoreError::Unavailable(detail) if detail.contains(word)), "{put}");
+            assert!(matches!(&put, StoreError::Refused(detail) if detail.contains(word)), "{put}");
             assert!(matches!(node.put("b", "t", 2).await, Err(StoreError::TemplateMissing(_))), "it is still judged");
             assert_eq!(node.stored().await, before, "reads go on");
             assert!(node.store.connected());
@@ -36,7 +36,10 @@ async fn a_redis_that_accepts_no_writes_changes_nothing() {
     // A node that becomes a replica has what its master has: nothing.
     server.cli(&["REPLICAOF", "127.0.0.1", &master.port().to_string()]);
     wait_until("nothing is live", || one.mirror.records().is_empty() || !one.store.connected()).await;
-    assert!(matches!(one.put("a", "t", 3).await, Err(StoreError::Unavailable(_) | StoreError::TemplateMissing(_))));
+    assert!(matches!(
+        one.put("a", "t", 3).await,
+        Err(StoreError::Unavailable(_) | StoreError::Refused(_) | StoreError::TemplateMissing(_))
+    ));
     server.cli(&["REPLICAOF", "NO", "ONE"]);
     wait_until("it is there again", || one.store.connected() && two.store.connected()).await;
     one.put_template("c").await;
