@@ -97,8 +97,6 @@ async fn end(node: Node, signals: &mut StopSignals) -> StopResult {
     }
 }
 
-/// Each destination and each producer needs a socket. The soft limit of open files suits programs that use `select`;
-/// raises it to the hard limit.
 /// Most buffers are much smaller than a huge page. With them a node used up to a third more memory, and whoever touched a
 /// new one waited until two megabytes were cleared; deliveries per second were the same.
 fn disable_huge_pages() {
@@ -108,6 +106,8 @@ fn disable_huge_pages() {
     }
 }
 
+/// Each destination and each producer needs a socket. The soft limit of open files suits programs that use `select`;
+/// raises it to the hard limit.
 fn raise_open_files() -> u64 {
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
     let raised = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });

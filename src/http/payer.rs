@@ -2,13 +2,12 @@
 //! of its peer address.
 
 use std::hash::{BuildHasher as _, RandomState};
-use std::net::IpAddr;
 use std::sync::LazyLock;
 
 use actix_web::dev::RequestHead;
 use actix_web::http::header::AUTHORIZATION;
 
-use crate::flow::payer::Payer;
+use crate::flow::payer::{Payer, peer_of};
 
 /// Keys are hashed with a random seed, so that no client can choose the hash.
 static KEYS: LazyLock<RandomState> = LazyLock::new(RandomState::new);
@@ -17,14 +16,7 @@ static KEYS: LazyLock<RandomState> = LazyLock::new(RandomState::new);
 pub(super) fn payer(head: &RequestHead) -> Payer {
     match head.headers.get(AUTHORIZATION) {
         Some(key) => Payer::Key(KEYS.hash_one(key.as_bytes())),
-        None => Payer::Peer(head.peer_addr.map(|peer| network(peer.ip()))),
-    }
-}
-
-fn network(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V4(address) => address.into(),
-        IpAddr::V6(address) => (address.to_bits() >> 64 << 64).to_be_bytes().into(),
+        None => Payer::Peer(head.peer_addr.map(|peer| peer_of(peer.ip()))),
     }
 }
 

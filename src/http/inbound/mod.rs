@@ -1,6 +1,6 @@
 //! The layer between the sockets and the HTTP server. Heads are bounded and passed on complete, so that the server
-//! parses each once. Idle connections give way to new ones, and no client has all. A client that is too slow to send its head or to read its
-//! response is disconnected. The server does the accepting and HTTP itself.
+//! parses each once. Idle connections give way to new ones, and no client has all. A client that is too slow to send
+//! its head or to read its response is disconnected. The server does the accepting and HTTP itself.
 
 mod connections;
 mod framing;
@@ -27,6 +27,7 @@ use super::events::EventsCall;
 use super::expect;
 use super::security::security_headers;
 use super::state::AppState;
+use crate::flow::payer::peer_of;
 use connections::{ConnectionBounds, ServerContext, ThreadConnections};
 use framing::HeadLimits;
 use policy::Timeouts;
@@ -141,7 +142,7 @@ async fn begin(
     connections: Rc<ThreadConnections>,
 ) -> Result<(InboundStream, Option<SocketAddr>), DispatchError> {
     let peer = socket.peer_addr().ok();
-    let address = policy::peer_of(peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.ip()));
+    let address = peer_of(peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.ip()));
     connections.pass(address).await;
     let refused = || DispatchError::Io(io::ErrorKind::QuotaExceeded.into());
     let connection = connections.accept(address).ok_or_else(refused)?;

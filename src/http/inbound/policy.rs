@@ -4,8 +4,10 @@
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
 use std::hash::Hash;
-use std::net::{IpAddr, Ipv6Addr};
 use std::time::{Duration, Instant};
+
+use crate::flow::account::ACCOUNT_WEIGHT;
+use crate::flow::fairness::within;
 
 /// How long a client may take.
 #[derive(Debug, Clone, Copy)]
@@ -67,25 +69,10 @@ pub(super) fn overdue(phase: ConnectionPhase, now: Instant, timeouts: &Timeouts)
 /// How long a new connection may take before it counts as waiting: its request may be on its way.
 const ARRIVING: Duration = Duration::from_millis(50);
 
-/// A peer may hold this many times as many connections as are free (dynamic thresholds).
-const WEIGHT: usize = 8;
-
-/// Whose share a connection counts for: a client's address; of IPv6 its /64, because a client has all of that.
-pub(super) fn peer_of(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() >> 64 << 64)),
-        v4 @ IpAddr::V4(_) => v4,
-    }
-}
-
 /// Whether a peer that holds this many connections has its share while this many are free. The last one is for a peer
 /// that has none.
 pub(super) fn has_its_share(held: usize, free: usize) -> bool {
-    match free {
-        0 => true,
-        1 => held > 0,
-        _ => held >= WEIGHT.saturating_mul(free),
-    }
+    (free == 1 && held > 0) || !within(free, 0, held, ACCOUNT_WEIGHT)
 }
 
 /// Chooses up to `number` connections to end for a peer that holds `least`: those without a request, from the peer with
@@ -238,15 +225,6 @@ mod tests {
         for (budget, most) in [(1, 1), (2, 1), (4, 3), (9, 8), (10, 9), (90, 80), (5_000, 4_445)] {
             let reached = (0..=budget).find(|held| has_its_share(*held, budget - held));
             assert_eq!(reached, Some(most), "{budget}");
-        }
-    }
-
-    #[test]
-    fn a_peer_is_an_address_or_a_network() {
-        for (address, peer) in
-            [("192.0.2.1", "192.0.2.1"), ("::ffff:192.0.2.1", "192.0.2.1"), ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::")]
-        {
-            assert_eq!(Ok(peer_of(address.parse().expect("an address"))), peer.parse(), "{address}");
         }
     }
 }
