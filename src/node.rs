@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use actix::{Addr, Arbiter};
 use actix_web::web;
+use tokio::runtime::{Builder, Runtime};
 
 use crate::config::Config;
 use crate::dictionary::DictionaryError;
@@ -45,6 +46,9 @@ pub use recovery::StartProgress;
 const RESPONSES_TAKEN_WITHIN_S: u64 = 2;
 /// Connections of the second server. It serves an operator's tools.
 const ADMIN_CONNECTIONS_MAX: usize = 64;
+/// The most sockets that a dispatch thread finds ready at a time. Thousands of receivers may respond at once; whatever a
+/// delivery to another one has to pass on the thread waits behind so many of them each time.
+const IO_EVENTS_AT_ONCE: usize = 64;
 /// How long a stop waits for Redis to accept what this node gives back unsent. If it does not, other nodes take it
 /// over.
 const GIVEN_BACK_WITHIN: Duration = Duration::from_secs(2);
@@ -77,6 +81,9 @@ pub enum StartError {
     /// Names can't be resolved.
     #[error(transparent)]
     Resolver(#[from] ResolverError),
+    /// A thread that sends can't be started.
+    #[error("a dispatch thread did not start: {0}")]
+    Thread(io::Error),
     /// The address can't be used.
     #[error("can't listen on {0}: {1}")]
     Listen(SocketAddr, io::Error),
@@ -284,12 +291,18 @@ fn start_dispatchers(
         journal: event_journal,
     };
     let threads = if config.cluster.dispatch { config.dispatch.threads } else { 0 };
-    let threads: Vec<Arbiter> = (0..threads).map(|_| Arbiter::new()).collect();
+    let threads = (0..threads).map(|_| Arbiter::try_with_tokio_rt(dispatch_runtime));
+    let threads = threads.collect::<Result<Vec<Arbiter>, _>>().map_err(StartError::Thread)?;
     let dispatchers = threads
         .iter()
         .map(|thread| Dispatchers::start_on(&thread.handle(), settings.clone()))
         .collect::<Result<_, _>>()?;
     Ok((threads, dispatchers))
+}
+
+/// The runtime of a dispatch thread.
+fn dispatch_runtime() -> io::Result<Runtime> {
+    Builder::new_current_thread().enable_all().max_io_events_per_tick(IO_EVENTS_AT_ONCE).build()
 }
 
 /// Each HTTP thread has its own pipeline: it accepts, matches and renders its events, so an event changes threads only

@@ -2,12 +2,14 @@
 //! parses each once. Idle connections give way to new ones, and no client has all. A client that is too slow to send
 //! its head or to read its response is disconnected. The server does the accepting and HTTP itself.
 
+mod client_connection;
 mod connections;
 mod framing;
 mod policy;
 mod response;
 mod serving;
 mod stream;
+mod yielding;
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
@@ -28,7 +30,8 @@ use super::expect;
 use super::security::security_headers;
 use super::state::AppState;
 use crate::flow::payer::peer_of;
-use connections::{ConnectionBounds, ServerContext, ThreadConnections};
+use client_connection::{ConnectionBounds, ServerContext};
+use connections::ThreadConnections;
 use framing::HeadLimits;
 use policy::Timeouts;
 use stream::InboundStream;

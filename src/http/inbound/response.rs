@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 use actix_web::body::{BodySize, BoxBody, MessageBody};
 use bytes::Bytes;
 
-use super::connections::ClientConnection;
+use super::client_connection::ClientConnection;
 
 /// The size of a part: less than what the server buffers before it writes.
 const PART_BYTES: usize = 16 << 10;

@@ -15,7 +15,7 @@ use futures_util::TryFutureExt as _;
 use futures_util::future::{Either, LocalBoxFuture};
 
 use super::HEAD;
-use super::connections::{ClientConnection, HeadRefused};
+use super::client_connection::{ClientConnection, HeadRefused};
 use super::framing::HeadTooLarge;
 use super::response::{ResponseBody, ServedRequest};
 use super::stream::REFUSED_PATH;

@@ -11,7 +11,8 @@ use actix_rt::net::TcpStream;
 use bytes::{Buf as _, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::connections::{ClientConnection, HeadRefused, ThreadConnections};
+use super::client_connection::{ClientConnection, HeadRefused};
+use super::connections::ThreadConnections;
 use super::framing::{HeadLimits, RequestFraming};
 use super::policy::EndMode;
 
@@ -229,7 +230,7 @@ mod tests {
     use tokio::io::AsyncWriteExt as _;
     use tokio::sync::watch;
 
-    use super::super::connections::{ConnectionBounds, ServerContext};
+    use super::super::client_connection::{ConnectionBounds, ServerContext};
     use super::super::policy::Timeouts;
     use super::*;
     use crate::flow::probe::soon;

@@ -1,0 +1,303 @@
+//! One connection of a client: its state, and what the connections of its thread and of its server share.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::net::IpAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Waker};
+use std::time::Instant;
+
+use tokio::sync::watch;
+
+use super::framing::HeadTooLarge;
+use super::policy::{ConnectionPhase, EndMode, Timeouts};
+use crate::telemetry::metrics::{ConnectionEnd, ConnectionMetrics, Metrics};
+
+/// The bounds of a server's connections; of bytes, for all its threads together.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct ConnectionBounds {
+    /// Open connections of one thread.
+    pub(super) connections: usize,
+    /// Bytes of incomplete heads.
+    pub(super) head_bytes: usize,
+    /// Bytes of responses that clients have not read.
+    pub(super) response_bytes: usize,
+    pub(super) timeouts: Timeouts,
+}
+
+/// What the threads of a server share.
+#[derive(Debug)]
+pub(super) struct ServerContext {
+    pub(super) bounds: ConnectionBounds,
+    head_bytes: AtomicUsize,
+    response_bytes: AtomicUsize,
+    metrics: Arc<Metrics>,
+    stopping: watch::Receiver<bool>,
+}
+
+impl ServerContext {
+    pub(super) fn new(bounds: ConnectionBounds, metrics: Arc<Metrics>, stopping: watch::Receiver<bool>) -> Arc<Self> {
+        let (head_bytes, response_bytes) = Default::default();
+        Arc::new(Self { bounds, head_bytes, response_bytes, metrics, stopping })
+    }
+
+    /// Its counters of connections.
+    pub(super) fn metrics(&self) -> &ConnectionMetrics {
+        &self.metrics.connections
+    }
+
+    /// Whether incomplete heads have more bytes than they may.
+    pub(super) fn has_too_many_head_bytes(&self) -> bool {
+        self.head_bytes.load(Ordering::Relaxed) > self.bounds.head_bytes
+    }
+
+    /// Whether unread responses have more bytes than they may.
+    pub(super) fn has_too_many_response_bytes(&self) -> bool {
+        self.response_bytes.load(Ordering::Relaxed) > self.bounds.response_bytes
+    }
+
+    /// Whether the server stops.
+    pub(super) fn is_stopping(&self) -> bool {
+        *self.stopping.borrow()
+    }
+
+    /// Tells when the server stops.
+    pub(super) fn stop_signal(&self) -> watch::Receiver<bool> {
+        self.stopping.clone()
+    }
+}
+
+/// How many connections of one thread stay open: all but those whose end was requested.
+#[derive(Default)]
+pub(super) struct HeldConnections {
+    all: Cell<usize>,
+    by_peer: RefCell<HashMap<IpAddr, usize>>,
+}
+
+impl HeldConnections {
+    /// How many all peers hold.
+    pub(super) fn all(&self) -> usize {
+        self.all.get()
+    }
+
+    /// How many a peer holds.
+    pub(super) fn of(&self, peer: IpAddr) -> usize {
+        self.by_peer.borrow().get(&peer).copied().unwrap_or(0)
+    }
+
+    pub(super) fn add(&self, peer: IpAddr) {
+        self.all.set(self.all.get() + 1);
+        *self.by_peer.borrow_mut().entry(peer).or_default() += 1;
+    }
+
+    pub(super) fn remove(&self, peer: IpAddr) {
+        self.all.set(self.all.get() - 1);
+        if let Entry::Occupied(mut held) = self.by_peer.borrow_mut().entry(peer) {
+            *held.get_mut() -= 1;
+            if *held.get() == 0 {
+                held.remove();
+            }
+        }
+    }
+}
+
+/// Why a head was not passed on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum HeadRefused {
+    TooLarge(HeadTooLarge),
+    Timeout,
+}
+
+/// One connection, as its stream, its requests and the regular check see it.
+pub(super) struct ClientConnection {
+    key: u64,
+    peer: IpAddr,
+    shared: Arc<ServerContext>,
+    held: Rc<HeldConnections>,
+    /// Requests that are served, or whose responses are not written yet.
+    requests: Cell<u32>,
+    /// When it was accepted, or its last request ended.
+    since: Cell<Instant>,
+    /// Whether it has had a request.
+    used: Cell<bool>,
+    head_since: Cell<Option<Instant>>,
+    head_bytes: Cell<usize>,
+    owing_since: Cell<Option<Instant>>,
+    response_bytes: Cell<usize>,
+    /// Set once its end is requested.
+    end: Cell<Option<EndMode>>,
+    refused: Cell<Option<HeadRefused>>,
+    /// A call waits for another poll, and nothing else wakes it.
+    awaits_poll: Cell<bool>,
+    waker: RefCell<Option<Waker>>,
+}
+
+impl ClientConnection {
+    pub(super) fn new(key: u64, peer: IpAddr, shared: &Arc<ServerContext>, held: &Rc<HeldConnections>) -> Self {
+        Self {
+            key,
+            peer,
+            shared: Arc::clone(shared),
+            held: Rc::clone(held),
+            requests: Cell::new(0),
+            since: Cell::new(Instant::now()),
+            used: Cell::new(false),
+            head_since: Cell::new(None),
+            head_bytes: Cell::new(0),
+            owing_since: Cell::new(None),
+            response_bytes: Cell::new(0),
+            end: Cell::new(None),
+            refused: Cell::new(None),
+            awaits_poll: Cell::new(false),
+            waker: RefCell::new(None),
+        }
+    }
+
+    /// What it is doing.
+    pub(super) fn phase(&self) -> ConnectionPhase {
+        match (self.owing_since.get(), self.head_since.get()) {
+            (Some(since), _) => ConnectionPhase::Owing(since),
+            _ if self.requests.get() > 0 => ConnectionPhase::Serving,
+            _ if self.refused.get().is_some() => ConnectionPhase::Lingering(self.since.get()),
+            (None, Some(since)) => ConnectionPhase::Head(since),
+            (None, None) if self.used.get() => ConnectionPhase::Idle(self.since.get()),
+            (None, None) => ConnectionPhase::New(self.since.get()),
+        }
+    }
+
+    /// Whose connection it is.
+    pub(super) fn peer(&self) -> IpAddr {
+        self.peer
+    }
+
+    /// Whether nobody has requested its end.
+    pub(super) fn stays(&self) -> bool {
+        self.end.get().is_none()
+    }
+
+    /// Its number on its thread.
+    pub(super) fn key(&self) -> u64 {
+        self.key
+    }
+
+    /// Since when a part of a head is held.
+    pub(super) fn head_since(&self) -> Option<Instant> {
+        self.head_since.get()
+    }
+
+    /// Since when the client has not read its response.
+    pub(super) fn owing_since(&self) -> Option<Instant> {
+        self.owing_since.get()
+    }
+
+    /// Tells the stream to end; it ends when it is polled next.
+    pub(super) fn end(&self, end: EndMode, reason: ConnectionEnd) {
+        if self.end.replace(Some(end)).is_none() {
+            self.held.remove(self.peer);
+        }
+        self.shared.metrics().ended.inc(reason);
+        if let Some(waker) = self.waker.take() {
+            waker.wake();
+        }
+    }
+
+    /// Whether the server is stopping: each response is then the connection's last.
+    pub(super) fn is_stopping(&self) -> bool {
+        self.shared.is_stopping()
+    }
+
+    /// How the stream has to end, if it has to.
+    pub(super) fn ending(&self) -> Option<EndMode> {
+        self.end.get()
+    }
+
+    /// Stores the waker of the stream's task, to wake it when it has to end.
+    pub(super) fn polled_by(&self, context: &Context<'_>) {
+        let mut waker = self.waker.borrow_mut();
+        if !waker.as_ref().is_some_and(|own| own.will_wake(context.waker())) {
+            *waker = Some(context.waker().clone());
+        }
+    }
+
+    /// A call of the connection waits to be polled again, or does not any more.
+    pub(super) fn await_poll(&self, awaits: bool) {
+        self.awaits_poll.set(awaits);
+    }
+
+    /// The server has polled all calls as often as it does by itself: one that still waits is polled again.
+    pub(super) fn end_polls(&self, context: &Context<'_>) {
+        if self.awaits_poll.take() {
+            context.waker().wake_by_ref();
+        }
+    }
+
+    /// Sets how many bytes of an incomplete head are held; zero: there is no such head.
+    pub(super) fn hold_head(&self, bytes: usize) {
+        replace(&self.shared.head_bytes, &self.head_bytes, bytes);
+        self.head_since.set((bytes > 0).then(|| self.head_since.get().unwrap_or_else(Instant::now)));
+    }
+
+    /// Sets how many bytes of responses are not written yet.
+    pub(super) fn hold_response(&self, bytes: usize) {
+        replace(&self.shared.response_bytes, &self.response_bytes, bytes);
+    }
+
+    /// The client does not read the response.
+    pub(super) fn write_blocked(&self) {
+        if self.owing_since.get().is_none() {
+            self.owing_since.set(Some(Instant::now()));
+        }
+    }
+
+    /// The client has read all that was written so far.
+    pub(super) fn written(&self) {
+        if self.owing_since.get().is_some() && self.response_bytes.get() == 0 {
+            self.owing_since.set(None);
+            self.since.set(Instant::now());
+        }
+    }
+
+    /// A request is served from now on.
+    pub(super) fn request_begins(&self) {
+        self.used.set(true);
+        self.requests.set(self.requests.get() + 1);
+    }
+
+    /// A request's response was handed to the stream, or was lost.
+    pub(super) fn request_ends(&self) {
+        self.requests.set(self.requests.get().saturating_sub(1));
+        self.since.set(Instant::now());
+    }
+
+    /// A head was not passed on.
+    pub(super) fn refuse_head(&self, reason: HeadRefused) {
+        if let HeadRefused::TooLarge(_) = reason {
+            self.shared.metrics().ended.inc(ConnectionEnd::HeadTooLarge);
+        }
+        self.refused.set(Some(reason));
+        self.since.set(Instant::now());
+        // It ends with this response. If the client does not close it then, its end is requested again.
+        if self.end.take().is_some() {
+            self.held.add(self.peer);
+        }
+        self.hold_head(0);
+    }
+
+    /// Why the last head of the connection was not passed on, if it was not.
+    pub(super) fn refused(&self) -> Option<HeadRefused> {
+        self.refused.get()
+    }
+}
+
+/// Replaces a connection's part of a common total.
+fn replace(all: &AtomicUsize, own: &Cell<usize>, bytes: usize) {
+    let before = own.replace(bytes);
+    if bytes > before {
+        all.fetch_add(bytes - before, Ordering::Relaxed);
+    } else if before > bytes {
+        all.fetch_sub(before - bytes, Ordering::Relaxed);
+    }
+}
