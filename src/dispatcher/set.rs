@@ -161,7 +161,7 @@ impl Dispatchers {
     ) -> Option<&mut DispatcherChild> {
         if !self.children.contains_key(destination) {
             // Those of the account that wait come first.
-            if self.overflow.waits(account) || !self.has_room(1) || !self.may_have_more(account) {
+            if self.overflow.waits(account) || !self.has_room() || !self.may_have_more(account) {
                 return None;
             }
             self.insert(destination, account, context);

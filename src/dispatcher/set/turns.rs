@@ -19,33 +19,39 @@ use crate::model::outcome::DropReason;
 const LOOKED_AT_EVERY: Duration = Duration::from_millis(10);
 /// How long a destination keeps its Dispatcher while others wait for one and it always has something to send.
 const TURN: Duration = Duration::from_millis(500);
-/// At most one in this many Dispatchers ends at a time because it is idle.
-const IDLE_ENDED_PART: usize = 64;
+/// One in this many Dispatchers ends at a time, and at least one: the end of each is a task of the thread, and thousands
+/// would delay all others.
+const ENDED_PART: usize = 64;
 
 impl Dispatchers {
-    /// Whether there may be one more Dispatcher, and a connection for it. If not, those that have been idle for longest
-    /// end, so that `wanted` destinations or more have room.
-    pub(super) fn has_room(&mut self, wanted: usize) -> bool {
+    /// Whether there may be one more Dispatcher, and a connection for it. If not, some that have been idle for longest end.
+    pub(super) fn has_room(&mut self) -> bool {
         let connections = &self.settings.connections;
         if self.children.len() < self.destinations_max && connections.taken() < connections.capacity() {
             return true;
         }
-        self.end_idle(wanted, |_, _| true)
+        self.end_idle(|_, _| true)
     }
 
-    /// Ends idle ones of these accounts, those that have been idle for longest first. Whether there were any.
-    fn end_idle(&mut self, wanted: usize, of: impl Fn(&Overflow, &AccountId) -> bool) -> bool {
+    /// How many end at a time.
+    fn ended_at_once(&self) -> usize {
+        (self.destinations_max / ENDED_PART).max(1)
+    }
+
+    /// Ends some idle ones of these accounts, those that have been idle for longest. Whether there were any.
+    fn end_idle(&mut self, of: impl Fn(&Overflow, &AccountId) -> bool) -> bool {
         let now = Instant::now();
         let of = self.children.iter().filter(|(_, child)| of(&self.overflow, &child.account));
-        let idle = of.filter_map(|(name, child)| Some((child.idle_for(now)?, name.clone())));
-        let mut idle: Vec<(Duration, Destination)> = idle.collect();
-        // Slightly more than wanted, because the search takes time.
-        let ended = wanted.max(self.destinations_max / IDLE_ENDED_PART).min(idle.len());
-        idle.sort_unstable_by_key(|(idle, _)| std::cmp::Reverse(*idle));
-        for (_, destination) in &idle[..ended] {
-            self.end(destination);
+        let mut idle: Vec<(Duration, &Destination)> =
+            of.filter_map(|(name, child)| Some((child.idle_for(now)?, name))).collect();
+        let ended = self.ended_at_once();
+        if idle.len() > ended {
+            idle.select_nth_unstable_by_key(ended, |(idle, _)| std::cmp::Reverse(*idle));
+            idle.truncate(ended);
         }
-        ended > 0
+        let idle: Vec<Destination> = idle.into_iter().map(|(_, name)| name.clone()).collect();
+        idle.iter().for_each(|destination| self.end(destination));
+        !idle.is_empty()
     }
 
     pub(super) fn end(&mut self, destination: &Destination) {
@@ -91,7 +97,7 @@ impl Dispatchers {
     /// ready tasks of the thread run first.
     fn serve_overflow(&mut self, context: &mut Context<Self>) {
         let now = Instant::now();
-        while !self.overflow.is_empty() && self.has_room(self.overflow.len()) {
+        while !self.overflow.is_empty() && self.has_room() {
             if now.elapsed() >= SLICE.length {
                 return Self::in_next_round(context, Self::serve_overflow);
             }
@@ -128,17 +134,18 @@ impl Dispatchers {
             let own = |account: &AccountId| live.get(account).copied().unwrap_or_default();
             let connections = &self.settings.connections;
             let next = self.overflow.pop(|account| has_share(connections, most, number, own(account)));
-            if next.is_some() || !self.end_idle(self.overflow.len(), Overflow::waits) {
+            if next.is_some() || !self.end_idle(Overflow::waits) {
                 return next;
             }
         }
         None
     }
 
-    /// Ends the Dispatchers that have given way. What waits for their destinations waits for the next turn.
+    /// Ends some of the Dispatchers that have given way. What waits for their destinations waits for the next turn.
     fn take_over(&mut self, now: Instant) {
         let left = self.children.iter().filter(|(_, child)| child.has_left());
-        let left: Vec<Destination> = left.map(|(destination, _)| destination.clone()).collect();
+        let left: Vec<Destination> =
+            left.map(|(destination, _)| destination.clone()).take(self.ended_at_once()).collect();
         for destination in left {
             let Some(child) = self.remove(&destination) else { continue };
             let waiting = child.queue.take_all();

@@ -24,7 +24,7 @@ use crate::telemetry::metrics::RedemptionResult;
 const RETURNED: &str = "returned";
 
 /// The most claims redeemed in one request for a stream: Redis runs nothing else meanwhile.
-const GROUP_MAX: usize = 256;
+const GROUP_MAX: usize = 64;
 /// The pause before the next request if Redis does not respond.
 const RETRY_AFTER: Duration = Duration::from_millis(50);
 /// The idle time given to entries that are left to others, in milliseconds: longer than `cluster.claim_after_ms` can

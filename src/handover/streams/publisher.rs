@@ -28,15 +28,12 @@ use crate::model::outcome::DropReason;
 use crate::redis::{FromRedisValue, LuaScript, RedisResult};
 use crate::telemetry::metrics::Metrics;
 
-/// The most deliveries added to a stream in one script: Redis runs nothing else meanwhile.
-const GROUP_MAX: usize = 256;
-/// The most deliveries in one round, and its bytes: what one account has waiting delays others for one round at most.
-const ROUND_MAX: usize = 2_048;
-const ROUND_BYTES_MAX: usize = 4 << 20;
+/// The most deliveries in one round, and the bytes of their bodies, which the last one may exceed. What one account has
+/// waiting delays others for one round at most, and Redis runs nothing else while it adds those of one stream.
+const ROUND_MAX: usize = 128;
+const ROUND_BYTES_MAX: usize = 1 << 20;
 /// What an account may add in its turn.
 const QUANTUM_BYTES: usize = 4_096;
-/// A group ends with the body that reaches this size.
-const GROUP_BYTES_MAX: usize = 1 << 20;
 
 /// Counts entries for their accounts, of which there are ARGV 4 (each name is followed by its number of entries), and
 /// adds the entries, of ARGV 3 words each. Returns the length of the stream, each account with how many entries it has
@@ -180,7 +177,7 @@ impl Batcher {
                 let (replies, hops) = (queued.report.is_some(), writes_hops(&queued.delivery));
                 groups.entry(GroupKind { partition, replies, hops }).or_default().push(queued);
             }
-            join_all(groups.into_iter().map(|(kind, deliveries)| self.add_all(kind, deliveries))).await;
+            join_all(groups.into_iter().map(|(kind, deliveries)| self.add_group(kind, deliveries))).await;
         }
         self.working.set(false);
     }
@@ -205,22 +202,15 @@ impl Batcher {
         queued.drop_unsent(&self.metrics, DropReason::QueueFull);
     }
 
-    async fn add_all(&self, kind: GroupKind, mut deliveries: Vec<InFlight>) {
-        while !deliveries.is_empty() {
-            let (mut number, mut bytes) = (0, 0);
-            while number < deliveries.len().min(GROUP_MAX) && bytes < GROUP_BYTES_MAX {
-                bytes += deliveries[number].delivery.body.len();
-                number += 1;
-            }
-            let rest = deliveries.split_off(number);
-            let group = std::mem::replace(&mut deliveries, rest);
-            let admissions: Vec<Admission> = group.iter().filter_map(admission).cloned().collect();
-            if AssertUnwindSafe(self.add(kind, group)).catch_unwind().await.is_err() {
-                admissions.iter().for_each(|admission| admission.replace_response(Err(Refusal::Panic)));
-                self.metrics.deliveries.dropped.inc_by(DropReason::Panic, number);
-            }
-            self.pressure.sub(bytes);
+    /// Adds the deliveries of a round to one stream.
+    async fn add_group(&self, kind: GroupKind, group: Vec<InFlight>) {
+        let admissions: Vec<Admission> = group.iter().filter_map(admission).cloned().collect();
+        let (number, bytes) = (group.len(), group.iter().map(|queued| queued.delivery.body.len()).sum());
+        if AssertUnwindSafe(self.add(kind, group)).catch_unwind().await.is_err() {
+            admissions.iter().for_each(|admission| admission.replace_response(Err(Refusal::Panic)));
+            self.metrics.deliveries.dropped.inc_by(DropReason::Panic, number);
         }
+        self.pressure.sub(bytes);
     }
 
     /// Adds some deliveries with the same fields, all or none. If Redis does not respond, it is unknown whether they

@@ -139,7 +139,7 @@ impl Inbound {
     }
 }
 
-/// Begins a connection, when its client has its turn. One that is refused is closed.
+/// Begins a connection, when its client has its turn and has sent something. One that is refused is closed.
 async fn begin(
     socket: TcpStream,
     connections: Rc<ThreadConnections>,
@@ -147,9 +147,13 @@ async fn begin(
     let peer = socket.peer_addr().ok();
     let address = peer_of(peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.ip()));
     connections.pass(address).await;
-    let refused = || DispatchError::Io(io::ErrorKind::QuotaExceeded.into());
-    let connection = connections.accept(address).ok_or_else(refused)?;
-    Ok((InboundStream::new(socket, HEAD, connection, connections), peer))
+    let ended = |kind: io::ErrorKind| DispatchError::Io(kind.into());
+    let connection = connections.accept(address).ok_or_else(|| ended(io::ErrorKind::QuotaExceeded))?;
+    let stream = InboundStream::new(socket, HEAD, connection, connections);
+    if !stream.has_begun().await {
+        return Err(ended(io::ErrorKind::ConnectionAborted));
+    }
+    Ok((stream, peer))
 }
 
 impl InboundServer {

@@ -2,6 +2,7 @@
 //! requested, and reports when the client does not read. It changes no byte of a request; a refused head is replaced by
 //! a short request of our own, whose response is the connection's last.
 
+use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -64,6 +65,20 @@ impl InboundStream {
     /// What requests know of their connection.
     pub(super) fn connection(&self) -> &Rc<ClientConnection> {
         &self.connection
+    }
+
+    /// Returns once the client has sent something, or the end of the connection is requested. The server gives a
+    /// connection its buffers when it begins to read, so it begins then. Returns whether it has to.
+    pub(super) async fn has_begun(&self) -> bool {
+        poll_fn(|context| {
+            self.connection.polled_by(context);
+            match self.connection.ending() {
+                Some(EndMode::HeadTimeout) => Poll::Ready(true),
+                Some(EndMode::Close | EndMode::Abort) => Poll::Ready(false),
+                None => self.socket.poll_read_ready(context).map(|_| true),
+            }
+        })
+        .await
     }
 
     fn refuse(&mut self, reason: HeadRefused) {
