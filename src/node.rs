@@ -46,8 +46,8 @@ pub use recovery::StartProgress;
 const RESPONSES_TAKEN_WITHIN_S: u64 = 2;
 /// Connections of the second server. It serves an operator's tools.
 const ADMIN_CONNECTIONS_MAX: usize = 64;
-/// The most sockets that a dispatch thread finds ready at a time. Thousands of receivers may respond at once; whatever a
-/// delivery to another one has to pass on the thread waits behind so many of them each time.
+/// The most sockets that a dispatch thread finds ready at a time. Thousands of receivers may respond at once, and each
+/// step of a delivery to another one waits behind those that are ready.
 const IO_EVENTS_AT_ONCE: usize = 64;
 /// How long a stop waits for Redis to accept what this node gives back unsent. If it does not, other nodes take it
 /// over.

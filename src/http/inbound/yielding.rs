@@ -16,6 +16,8 @@ const FOUND_MIN: usize = 16;
 const FOUND_FOR: Duration = Duration::from_millis(50);
 /// For each open connection, the time from a look to the next one. A look takes about a tenth of it.
 const LOOK_PAUSE: Duration = Duration::from_micros(1);
+/// Looks at no more connections than this are as frequent as needed: new connections begin a few at a time.
+const FEW: usize = 256;
 
 /// The connections that the last look found, the first to end first.
 #[derive(Default)]
@@ -40,7 +42,7 @@ impl Yielding {
             return Some(one);
         }
         let pause = LOOK_PAUSE.saturating_mul(u32::try_from(open.len()).unwrap_or(u32::MAX));
-        if !self.is_older_than(pause, now) {
+        if open.len() > FEW && !self.is_older_than(pause, now) {
             return None;
         }
         self.look(open, held, now);
@@ -107,7 +109,7 @@ mod tests {
     use super::*;
     use crate::telemetry::metrics::{ConnectionEnd, Metrics};
 
-    /// So many open connections of one client.
+    /// Open connections of one client.
     fn connected(number: u64, peer: IpAddr) -> (HashMap<u64, Rc<ClientConnection>>, Rc<HeldConnections>) {
         let day = Duration::from_secs(86_400);
         let timeouts = Timeouts { head: day, keep_alive: day, response: day };
