@@ -17,8 +17,7 @@ use posthaste::config::Config;
 use posthaste::dictionary::Dictionary;
 use posthaste::json::Document;
 use posthaste::live::Live;
-use posthaste::matching::Subject;
-use posthaste::matching::index::Search;
+use posthaste::matching::index::{Search, SearchEnd};
 use posthaste::model::event::EventType;
 use posthaste::model::id::AccountId;
 use posthaste::model::trigger::Trigger;
@@ -33,6 +32,8 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 const SIZES: [usize; 4] = [1, 1_000, 100_000, 1_000_000];
 const ACCOUNTS: [usize; 3] = [1, 10_000, 100_000];
+/// Steps of a slice, as in the Matcher.
+const STEPS_AT_ONCE: usize = 4_096;
 /// Changes told at once, as a store tells them.
 const CHANGES: usize = 1_000;
 
@@ -129,15 +130,17 @@ fn rate(live: &Live, texts: Option<&[String]>, parsed: &[Document]) -> (f64, usi
         for _ in 0..64 {
             let at = events % parsed.len();
             let fresh = texts.map(|texts| Document::read(texts[at].clone().into()).expect("JSON"));
-            let mut subject = Subject::new(fresh.as_ref().unwrap_or(&parsed[at]).object().expect("an object"));
+            let data = fresh.as_ref().unwrap_or(&parsed[at]).object().expect("an object");
             let index = live.index();
             let buckets = index.account(&account).into_iter().flat_map(|account| account.listeners(&event_type));
-            let mut search = Search::new(buckets, &mut subject, live.matching());
-            search.run(&mut subject, |trigger| {
+            let mut search = Search::new(buckets, live.matching());
+            // In slices, as the Matcher does.
+            while search.run(data, STEPS_AT_ONCE, |trigger| {
                 fired += 1;
                 black_box(trigger);
                 true
-            });
+            }) == SearchEnd::Paused
+            {}
             events += 1;
         }
     }
