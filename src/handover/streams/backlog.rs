@@ -11,7 +11,7 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use tokio::time::MissedTickBehavior;
 
-use super::account_entries::AccountEntries;
+use super::counts::{EntryCounts, SentAfter, StreamReport};
 use super::entry::unix_millis;
 use super::pacing::{self, StreamLoad};
 use super::{GROUP, PARKED, ParkedEntries, Streams, StreamsError, parked_for, stream_key};
@@ -38,12 +38,13 @@ const ALWAYS_ONE_OF: usize = 1_000;
 /// Returns the length of a stream, the id of its oldest entry, how many are pending, and the consumers with parked
 /// entries (of the group ARGV 1, with names that begin with ARGV 2) with their counts. Where ARGV 3 is not empty,
 /// writes a probe key of that name; the next value says why Redis refused it. Then come how many entries each of the
-/// accounts has that follow, and how many accounts have any. A key that is not a stream counts as an empty one.
+/// accounts has that follow, how many accounts have any, and the server's time in microseconds. A key that is not a
+/// stream counts as an empty one.
 const POLL: &str = r"
 local probed = ARGV[3] ~= '' and redis.pcall('SET', ARGV[3], '1', 'PX', ARGV[4])
-local refused = probed and probed.err or ''
-local length = redis.pcall('XLEN', KEYS[1])
-if type(length) ~= 'number' then return {0, '', 0, {}, refused, {}, 0} end
+local refused, time = probed and probed.err or '', redis.call('TIME')
+local now, length = time[1] * 1000000 + time[2], redis.pcall('XLEN', KEYS[1])
+if type(length) ~= 'number' then return {0, '', 0, {}, refused, {}, 0, now} end
 local oldest = redis.call('XRANGE', KEYS[1], '-', '+', 'COUNT', 1)[1]
 local pending, parked, consumers = 0, {}, redis.pcall('XINFO', 'CONSUMERS', KEYS[1], ARGV[1])
 for _, consumer in ipairs(consumers.err and {} or consumers) do
@@ -61,12 +62,13 @@ for at = 5, #ARGV do
   counts[#counts + 1] = type(number) == 'string' and tonumber(number) or 0
 end
 local accounts = redis.pcall('HLEN', held)
-return {length, oldest and oldest[1] or '', pending, parked, refused, counts, type(accounts) == 'number' and accounts or 0}";
+accounts = type(accounts) == 'number' and accounts or 0
+return {length, oldest and oldest[1] or '', pending, parked, refused, counts, accounts, now}";
 
 /// The streams as of this node's last poll.
 #[derive(Debug)]
 pub struct Backlog {
-    lengths: Vec<AtomicUsize>,
+    counts: EntryCounts,
     /// Entries that are parked, as of the last poll.
     parked: AtomicUsize,
     max: usize,
@@ -75,7 +77,6 @@ pub struct Backlog {
     /// Those that have reached their share of parked deliveries.
     over_share: RwLock<HashSet<ParkedLane>>,
     any_over_share: AtomicBool,
-    held: AccountEntries,
     gate: Arc<Gate>,
     metrics: Arc<Metrics>,
 }
@@ -94,7 +95,7 @@ enum BacklogError {
 /// One stream as of a poll.
 #[derive(Debug)]
 struct StreamPoll {
-    length: usize,
+    report: StreamReport,
     /// Milliseconds since the Unix epoch.
     oldest_since: Option<u64>,
     /// How many entries a node holds or has parked.
@@ -102,8 +103,6 @@ struct StreamPoll {
     parked: Vec<(ParkedLane, usize)>,
     /// Why its server accepts no writes; empty if it does, or was not probed.
     refused: String,
-    /// Accounts and how many entries they have, in turn.
-    held: Vec<Value>,
     /// How many accounts have any.
     accounts: usize,
 }
@@ -113,23 +112,20 @@ impl Backlog {
     /// events on a node without the role `ingest`.
     pub fn new(streams: &Streams, gate: Arc<Gate>, metrics: Arc<Metrics>) -> Arc<Self> {
         let cluster = &streams.cluster;
-        let lengths = (0..streams.partitions).map(|_| AtomicUsize::new(0)).collect();
         let own = Self {
-            lengths,
+            counts: EntryCounts::new(streams.partitions, cluster.backlog_max, Arc::clone(&gate)),
             parked: AtomicUsize::new(0),
             max: cluster.backlog_max,
             ingest: cluster.ingest,
             unavailable: AtomicBool::new(false),
             over_share: RwLock::default(),
             any_over_share: AtomicBool::new(false),
-            held: AccountEntries::new(streams),
             gate,
             metrics,
         };
         if !own.ingest {
             own.gate.set_not_ingest();
         }
-        own.limit();
         Arc::new(own)
     }
 
@@ -172,12 +168,13 @@ impl Backlog {
     ) -> Result<(), BacklogError> {
         let agrees = probes.is_some();
         let probes = probes.filter(|_| self.ingest).unwrap_or_default();
-        let seen = poll_streams(streams, poll, &probes, &self.held.largest()).await.inspect_err(|_| {
+        let sent = self.counts.sent();
+        let seen = poll_streams(streams, poll, &probes, &self.counts.largest()).await.inspect_err(|_| {
             // Before anything is accepted again, all connections are marked as unusable.
             streams.breaks.fetch_add(1, Ordering::Relaxed);
         })?;
         let refused = seen.iter().map(|seen| &seen.refused).find(|refused| !refused.is_empty()).cloned();
-        self.update(streams, seen);
+        self.update(streams, sent, seen);
         if let Some(reason) = refused {
             // A master that became a replica refuses all writes on this connection.
             streams.breaks.fetch_add(1, Ordering::Relaxed);
@@ -197,32 +194,28 @@ impl Backlog {
         !(self.any_over_share.load(Ordering::Relaxed) && over_share())
     }
 
-    /// Sets the length of a stream, and how many entries accounts have there.
-    pub(super) fn set(&self, partition: usize, length: usize, held: Vec<Value>) {
-        self.lengths[partition].store(length, Ordering::Relaxed);
-        self.held.set(&self.gate, partition, held);
-        self.limit();
+    /// Call it before entries are added.
+    pub(super) fn sent(&self) -> SentAfter {
+        self.counts.sent()
+    }
+
+    /// Takes over how many entries a stream has, as Redis reported when it added some.
+    pub(super) fn set(&self, sent: SentAfter, partition: usize, report: StreamReport) {
+        self.counts.set(sent, [(partition, report)]);
     }
 
     /// How long the response to a producer of an account is held, whose deliveries were just added.
     pub(super) fn pause(&self, account: &AccountShares) -> Duration {
-        let unread = self.entries().saturating_sub(self.parked.load(Ordering::Relaxed));
-        let waiting = StreamLoad { unread, own: account.in_streams(), accounts: self.held.accounts() };
+        let unread = self.counts.entries().saturating_sub(self.parked.load(Ordering::Relaxed));
+        let waiting = StreamLoad { unread, own: account.in_streams(), accounts: self.counts.accounts() };
         pacing::pause(waiting, self.max)
     }
 
-    /// Entries of all streams.
-    fn entries(&self) -> usize {
-        self.lengths.iter().map(|length| length.load(Ordering::Relaxed)).sum()
-    }
-
-    fn update(&self, streams: &Streams, mut seen: Vec<StreamPoll>) {
-        for (partition, (own, seen)) in self.lengths.iter().zip(&mut seen).enumerate() {
-            own.store(seen.length, Ordering::Relaxed);
-            streams.shared[partition].store(seen.accounts > 1, Ordering::Relaxed);
-            self.held.set(&self.gate, partition, std::mem::take(&mut seen.held));
+    fn update(&self, streams: &Streams, sent: SentAfter, mut seen: Vec<StreamPoll>) {
+        for (shared, seen) in streams.shared.iter().zip(&seen) {
+            shared.store(seen.accounts > 1, Ordering::Relaxed);
         }
-        let total = self.limit();
+        self.counts.set(sent, seen.iter_mut().map(|seen| std::mem::take(&mut seen.report)).enumerate());
         let oldest = seen.iter().filter_map(|seen| seen.oldest_since).min();
         let pending = seen.iter().map(|seen| seen.pending).sum();
         let all = seen.into_iter().enumerate().flat_map(|(partition, seen)| {
@@ -235,7 +228,7 @@ impl Backlog {
         self.set_over_share(&all, pending);
         streams.parked.send_replace(all);
         let number = |number: usize| i64::try_from(number).unwrap_or(i64::MAX);
-        self.metrics.streams.backlog.set(number(total));
+        self.metrics.streams.backlog.set(number(self.counts.entries()));
         self.metrics.streams.parked.set(number(parked));
         let age = oldest.map_or(0, |since| unix_millis().saturating_sub(since));
         self.metrics.streams.backlog_oldest_age.set(age as f64 / 1_000.0);
@@ -252,13 +245,6 @@ impl Backlog {
         let over_share: HashSet<ParkedLane> = over_share.map(|parked| parked.lane.clone()).collect();
         self.any_over_share.store(!over_share.is_empty(), Ordering::Relaxed);
         *self.over_share.write().unwrap_or_else(PoisonError::into_inner) = over_share;
-    }
-
-    /// Sets how many entries the streams hold; past the bound no event is accepted.
-    fn limit(&self) -> usize {
-        let waiting = self.entries();
-        self.gate.set_room(self.max.saturating_sub(waiting));
-        waiting
     }
 }
 
@@ -281,10 +267,11 @@ async fn poll_streams(
 }
 
 fn of_response(response: Value) -> RedisResult<StreamPoll> {
-    let (length, oldest, pending, parked, refused, held, accounts): (_, String, _, Vec<Value>, _, _, _) =
+    let (length, oldest, pending, parked, refused, held, accounts, made_at_us): (_, String, _, Vec<Value>, _, _, _, _) =
         FromRedisValue::from_redis_value(response)?;
     let oldest_since = EntryId::read(&oldest).map(|EntryId(milliseconds, _)| milliseconds);
-    let mut seen = StreamPoll { length, oldest_since, pending, parked: Vec::new(), refused, held, accounts };
+    let report = StreamReport { length, held, made_at_us };
+    let mut seen = StreamPoll { report, oldest_since, pending, parked: Vec::new(), refused, accounts };
     let mut parked = parked.into_iter();
     while let (Some(name), Some(entries)) = (parked.next(), parked.next()) {
         let (name, entries) = (String::from_redis_value(name)?, usize::from_redis_value(entries)?);

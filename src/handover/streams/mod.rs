@@ -4,10 +4,10 @@
 //! stream until its only attempt begins. `docs/redis.md` describes the keys, `docs/delivery-protocol.md` why no
 //! delivery is attempted twice.
 
-mod account_entries;
 mod backlog;
 mod claims;
 mod consumer;
+mod counts;
 mod entry;
 mod intake;
 mod pacing;

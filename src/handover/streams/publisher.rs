@@ -13,6 +13,7 @@ use actix::{Actor, Context, Handler};
 use futures_util::FutureExt as _;
 use futures_util::future::join_all;
 
+use super::counts::StreamReport;
 use super::entry::{EntryWriter, writes_hops};
 use super::{Backlog, Streams, reply, stream_key};
 use crate::flow::account::DELIVERY_BYTES;
@@ -24,7 +25,7 @@ use crate::flow::pressure::Pressure;
 use crate::flow::refusal::Refusal;
 use crate::model::id::AccountId;
 use crate::model::outcome::DropReason;
-use crate::redis::{FromRedisValue, LuaScript, RedisResult, Value};
+use crate::redis::{FromRedisValue, LuaScript, RedisResult};
 use crate::telemetry::metrics::Metrics;
 
 /// The most deliveries added to a stream in one script: Redis runs nothing else meanwhile.
@@ -38,8 +39,8 @@ const QUANTUM_BYTES: usize = 4_096;
 const GROUP_BYTES_MAX: usize = 1 << 20;
 
 /// Counts entries for their accounts, of which there are ARGV 4 (each name is followed by its number of entries), and
-/// adds the entries, of ARGV 3 words each. Returns the length of the stream, and each account with how many entries it
-/// has there. The number of a Publisher's last group (ARGV 2) is kept for a minute under its own key (ARGV 1), so that
+/// adds the entries, of ARGV 3 words each. Returns the length of the stream, each account with how many entries it has
+/// there, and the server's time in microseconds. The number of a Publisher's last group (ARGV 2) is kept for a minute under its own key (ARGV 1), so that
 /// a group whose response was lost can be sent again and is added once. Of an empty stream nothing counts.
 const ADD: &str = r"
 local held, words = (string.gsub(KEYS[1], ':deliveries$', ':held')), tonumber(ARGV[3])
@@ -58,7 +59,8 @@ for at = 5, first - 1, 2 do
   results[#results + 1] = ARGV[at]
   results[#results + 1] = type(number) ~= 'table' and tonumber(number) or 0
 end
-return {length, results}";
+local time = redis.call('TIME')
+return {length, results, time[1] * 1000000 + time[2]}";
 
 /// Adds deliveries to the streams; one for each thread that serves HTTP.
 pub struct Publisher {
@@ -229,9 +231,11 @@ impl Batcher {
         if group.deliveries.is_empty() {
             return;
         }
+        let sent = self.backlog.sent();
         match self.write(kind, &group).await {
-            Ok((length, held)) => {
-                self.backlog.set(kind.partition, length, held);
+            Ok(report) => {
+                // First, since what follows releases the charges of these deliveries.
+                self.backlog.set(sent, kind.partition, report);
                 if self.refused.take() {
                     tracing::info!("Redis accepts deliveries again");
                 }
@@ -294,9 +298,9 @@ impl Batcher {
         (group, refused)
     }
 
-    /// Returns the length of the stream, and how many entries the accounts have there. One script adds all of them or, if
-    /// a server refuses, none, so a refused group can be sent again.
-    async fn write(&self, kind: GroupKind, group: &EncodedDeliveries) -> RedisResult<(usize, Vec<Value>)> {
+    /// Reports on the stream and these accounts. One script adds all of them or, if a server refuses, none, so a refused
+    /// group can be sent again.
+    async fn write(&self, kind: GroupKind, group: &EncodedDeliveries) -> RedisResult<StreamReport> {
         self.group.set(self.group.get() + 1);
         let GroupKind { partition, replies, hops } = kind;
         // At most one group of each kind is in flight for a stream.
@@ -315,7 +319,8 @@ impl Batcher {
         let written = group.ends.iter().map(|end| &group.bytes[std::mem::replace(&mut begin, *end)..*end]);
         let words: Vec<&[u8]> = head.iter().map(String::as_bytes).chain(written).collect();
         let results = self.streams.link.code_twice(&self.add, &stream_key(partition), &words).await?;
-        Ok(FromRedisValue::from_redis_value(results)?)
+        let (length, held, made_at_us) = FromRedisValue::from_redis_value(results)?;
+        Ok(StreamReport { length, held, made_at_us })
     }
 
     fn refuse(&self, queued: InFlight, refusal: Refusal, reason: DropReason) {
