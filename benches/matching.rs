@@ -2,7 +2,8 @@
 //! before, and from JSON), the time to build it, the time of one change, and the resident memory of a trigger: of all of
 //! it, and of what the index adds to a disabled one.
 //! Times are of the thread's own processor time, so that other work on the machine does not count. Each row is a process
-//! of its own, so that none uses memory that another gave back.
+//! of its own, so that none uses memory that another gave back. Where the cost must not depend on the number of triggers, the
+//! greatest number and 1,000 are also compared in turns.
 //!
 //! The first argument is the greatest number of triggers (1,000,000), the second one kind of filters, the third one number
 //! of accounts.
@@ -17,8 +18,7 @@ use posthaste::config::Config;
 use posthaste::dictionary::Dictionary;
 use posthaste::json::Document;
 use posthaste::live::Live;
-use posthaste::matching::Subject;
-use posthaste::matching::index::Search;
+use posthaste::matching::index::{Search, SearchEnd};
 use posthaste::model::event::EventType;
 use posthaste::model::id::AccountId;
 use posthaste::model::trigger::Trigger;
@@ -33,6 +33,8 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 const SIZES: [usize; 4] = [1, 1_000, 100_000, 1_000_000];
 const ACCOUNTS: [usize; 3] = [1, 10_000, 100_000];
+/// Steps of a slice, as in the Matcher.
+const STEPS_AT_ONCE: usize = 4_096;
 /// Changes told at once, as a store tells them.
 const CHANGES: usize = 1_000;
 
@@ -120,24 +122,26 @@ fn change(live: &Live, kind: &Kind, number: usize, accounts: usize, enabled: boo
 /// With fewer triggers, their memory is lost among that of the process.
 const WEIGHED_MIN: usize = 100_000;
 
-/// Matches events until a second of processor time is over: events per second, and what one fires.
-fn rate(live: &Live, texts: Option<&[String]>, parsed: &[Document]) -> (f64, usize) {
+/// Matches events until some processor time is over: events per second, and what one fires.
+fn rate(live: &Live, texts: Option<&[String]>, parsed: &[Document], time: Duration) -> (f64, usize) {
     let (account, event_type) = (account(0), EventType::new("inquiry.created").expect("a type"));
     let (begun, mut events, mut fired) = (processor_time(), 0_usize, 0);
-    while processor_time() - begun < Duration::from_secs(1) {
+    while processor_time() - begun < time {
         // Asking for the time costs a system call, and a budget of steps bounds each event.
         for _ in 0..64 {
             let at = events % parsed.len();
             let fresh = texts.map(|texts| Document::read(texts[at].clone().into()).expect("JSON"));
-            let mut subject = Subject::new(fresh.as_ref().unwrap_or(&parsed[at]).object().expect("an object"));
+            let data = fresh.as_ref().unwrap_or(&parsed[at]).object().expect("an object");
             let index = live.index();
             let buckets = index.account(&account).into_iter().flat_map(|account| account.listeners(&event_type));
-            let mut search = Search::new(buckets, &mut subject, live.matching());
-            search.run(&mut subject, |trigger| {
+            let mut search = Search::new(buckets, live.matching());
+            // In slices, as the Matcher does.
+            while search.run(data, STEPS_AT_ONCE, |trigger| {
                 fired += 1;
                 black_box(trigger);
                 true
-            });
+            }) == SearchEnd::Paused
+            {}
             events += 1;
         }
     }
@@ -165,7 +169,9 @@ fn measure(kind: &Kind, triggers: usize, accounts: usize) {
     let (live, building, bytes) = build(kind, triggers, accounts, true);
     let texts = events(kind, triggers / accounts);
     let parsed: Vec<Document> = texts.iter().map(|text| Document::read(text.clone().into()).expect("JSON")).collect();
-    let ((parsed_rate, fires), (json_rate, _)) = (rate(&live, None, &parsed), rate(&live, Some(&texts), &parsed));
+    let second = Duration::from_secs(1);
+    let ((parsed_rate, fires), (json_rate, _)) =
+        (rate(&live, None, &parsed, second), rate(&live, Some(&texts), &parsed, second));
     let number = |n| n * (triggers / 500).max(1);
     let changes: Vec<Change> = (0..triggers.min(500)).map(|n| change(&live, kind, number(n), accounts, true)).collect();
     let (count, begun) = (changes.len(), processor_time());
@@ -186,7 +192,41 @@ fn measure(kind: &Kind, triggers: usize, accounts: usize) {
     );
 }
 
+/// Rounds of a comparison, and the time of each side in one.
+const ROUNDS: usize = 21;
+const ROUND: Duration = Duration::from_millis(100);
+/// The smaller side of a comparison.
+const FEW: usize = 1_000;
+
+/// How much more an event costs among this many triggers than among a thousand, in one account: both in this process and
+/// in turns, since the memory of a shared machine is not steady. The medians of both rates, and of the ratios of the
+/// rounds with their quartiles.
+fn compare(kind: &Kind, triggers: usize) {
+    let sides = [FEW, triggers].map(|triggers| {
+        let documents = events(kind, triggers).into_iter().map(|text| Document::read(text.into()).expect("JSON"));
+        (build(kind, triggers, 1, true).0, documents.collect::<Vec<_>>())
+    });
+    let rounds: Vec<[f64; 2]> =
+        (0..ROUNDS).map(|_| sides.each_ref().map(|(live, parsed)| rate(live, None, parsed, ROUND).0)).collect();
+    let sorted = |of: fn(&[f64; 2]) -> f64| {
+        let mut all: Vec<f64> = rounds.iter().map(of).collect();
+        all.sort_by(f64::total_cmp);
+        all
+    };
+    let [few, many, ratios] = [sorted(|both| both[0]), sorted(|both| both[1]), sorted(|both| both[0] / both[1])];
+    println!(
+        "{:<11} {FEW} and {triggers} in turns: {:.0} and {:.0} parsed/s; ratio {:.2} ({:.2} to {:.2})",
+        kind.0,
+        few[ROUNDS / 2],
+        many[ROUNDS / 2],
+        ratios[ROUNDS / 2],
+        ratios[ROUNDS / 4],
+        ratios[ROUNDS * 3 / 4],
+    );
+}
+
 const ROW: &str = "row";
+const TURNS: &str = "turns";
 const DISABLED: &str = "disabled";
 
 /// What a process of its own prints.
@@ -206,6 +246,7 @@ fn main() {
         (Some(ROW), Some(triggers), Some(accounts)) => {
             return kinds.for_each(|kind| measure(kind, triggers, accounts));
         }
+        (Some(TURNS), Some(triggers), Some(_)) => return kinds.for_each(|kind| compare(kind, triggers)),
         (Some(DISABLED), Some(triggers), Some(accounts)) => {
             return kinds.for_each(|kind| println!("{}", build(kind, triggers, accounts, false).2));
         }
@@ -220,6 +261,9 @@ fn main() {
             for accounts in ACCOUNTS.into_iter().filter(fits).filter(wanted) {
                 print!("{}", again(kind.0, triggers, accounts, ROW));
             }
+        }
+        if matches!(kind.0, "exact" | "mixed") && most > FEW && only.is_none_or(|only| only == 1) {
+            print!("{}", again(kind.0, most, 1, TURNS));
         }
     }
 }

@@ -7,6 +7,7 @@ use http::header::ACCEPT;
 
 use super::outbound::{DecimalDigits, Outlet, Post};
 use super::signature::signatures;
+use crate::flow::drill;
 use crate::model::delivery::{Delivery, HOPS};
 use crate::model::headers::is_own;
 use crate::model::outcome::Outcome;
@@ -17,6 +18,7 @@ const USUAL_HEAD_BYTES: usize = 384;
 
 /// Makes the attempt, where the receiver consents to it.
 pub(super) async fn attempt(outlet: &Outlet, delivery: &Delivery) -> (Outcome, Option<u16>) {
+    drill::point(drill::Stage::Dispatcher);
     if let Err(ended) = outlet.consent(&delivery.target).await {
         return ended;
     }

@@ -25,7 +25,6 @@ use super::parked::{self, ParkedDeliveries};
 use super::tally::Tally;
 use super::waiting::WaitingDeliveries;
 use crate::flow::destination_state::{DestinationHealth, DestinationState};
-use crate::flow::drill;
 use crate::flow::gate::Gate;
 use crate::flow::in_flight::{FiringReport, InFlight, StreamClaims};
 use crate::flow::journal::AttemptJournal;
@@ -277,13 +276,8 @@ impl Queue {
         self.metrics.deliveries.attempts_in_flight.inc();
         drop(permit);
         outstanding.add_over(delivery.body.len());
-        let attempt = attempt(&self.outlet, &delivery);
         // A panic over one delivery must not end the worker: others are queued behind it.
-        let attempt = async {
-            drill::point(drill::Stage::Dispatcher);
-            attempt.await
-        };
-        let ended = AssertUnwindSafe(attempt).catch_unwind().await;
+        let ended = AssertUnwindSafe(attempt(&self.outlet, &delivery)).catch_unwind().await;
         let (outcome, status) = ended.unwrap_or((Outcome::Panic, None));
         let now = Instant::now();
         self.last_active.set(now);

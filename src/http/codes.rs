@@ -107,7 +107,7 @@ pub const PROBLEM_CODES: &[ProblemCode] = &[
     ProblemCode::new(
         "record_unreadable",
         409,
-        "what is stored under this id can't be read; `PUT` replaces it and `DELETE` removes it, unless `detail` says that another program replaced what the store keeps",
+        "what is stored under this id can't be read (lists name such ids in `unreadable`); `PUT` replaces it and `DELETE` removes it, unless `detail` says that another program replaced what the store keeps",
     ),
     ProblemCode::new(
         "recovering",

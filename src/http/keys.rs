@@ -3,7 +3,6 @@
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
 use jiff::Timestamp;
-use serde_json::Value;
 
 use super::auth::{RequiredAccess, authorize};
 use super::call::Call;
@@ -76,8 +75,7 @@ async fn list(request: HttpRequest, state: web::Data<AppState>) -> Result<HttpRe
     authorize(request.head(), &state, RequiredAccess::Operate)?;
     let (after, limit) = paging::paging(&request)?;
     let page = state.store.list::<Key>(None, after.as_deref(), limit).await?;
-    let items: Vec<Value> = page.items.iter().map(|stored| stored.value.to_json()).collect();
-    Ok(HttpResponse::Ok().json(paging::page(items, page.next)))
+    Ok(HttpResponse::Ok().json(paging::page(page, Key::to_json)))
 }
 
 async fn delete(request: HttpRequest, state: web::Data<AppState>) -> Result<HttpResponse, Problem> {

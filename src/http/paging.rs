@@ -10,6 +10,7 @@ use serde_json::{Map, Value, json};
 use super::openapi::operation::Operation;
 use super::problem::Problem;
 use crate::model::id::NAME_BYTES_MAX;
+use crate::store::Page;
 
 /// Records of a page by default.
 const LIMIT_DEFAULT: usize = 100;
@@ -66,11 +67,15 @@ fn read_limit(text: Option<&str>) -> Result<usize, Problem> {
     limit.ok_or_else(|| Problem::new(StatusCode::BAD_REQUEST, "bad_limit", detail()))
 }
 
-/// A page of a list: `items`, and a `cursor` if there are more.
-pub(super) fn page(items: Vec<Value>, next: Option<String>) -> Value {
+/// A page of a list: `items`, the ids of those that are `unreadable` if there are any, and a `cursor` if there are more.
+pub(super) fn page<T>(page: Page<T>, view: impl Fn(&T) -> Value) -> Value {
     let mut document = Map::new();
+    let items: Vec<Value> = page.items.iter().map(|stored| view(&stored.value)).collect();
     document.insert("items".into(), items.into());
-    if let Some(next) = next {
+    if !page.unreadable.is_empty() {
+        document.insert("unreadable".into(), page.unreadable.into());
+    }
+    if let Some(next) = page.next {
         document.insert("cursor".into(), cursor(&next).into());
     }
     Value::Object(document)

@@ -189,11 +189,7 @@ async fn list<T: Resource>(request: HttpRequest, state: web::Data<AppState>) -> 
     let _one = state.expensive.begin(&account)?;
     let page = state.store.list_unread::<T>(Some(&account), after.as_deref(), limit).await?;
     let caller = Caller::of(request.head(), &state);
-    let listed = caller.run(|_| {
-        let page = page.read();
-        let items: Vec<Value> = page.items.iter().map(|stored| stored.value.view()).collect();
-        written(&paging::page(items, page.next))
-    });
+    let listed = caller.run(|_| written(&paging::page(page.read(), T::view)));
     Ok(respond(listed.await?))
 }
 

@@ -67,7 +67,8 @@ impl Document {
             return;
         }
         // A member can only be appended to the last row: another row is moved there.
-        let mut members = self.row(row).to_vec();
+        let mut members = Vec::with_capacity(row.count as usize + 1);
+        members.extend_from_slice(self.row(row));
         let name = self.make(name);
         members.push(DocumentMember { name, value });
         self.root = self.close_distinct(&mut members);

@@ -9,7 +9,8 @@ pub(super) fn document(text: ByteString) -> Result<Document, Malformed> {
     bounded(&text)?;
     let mut reader = JsonReader::new(&text);
     reader.stack.reserve(STACK);
-    reader.document.members.reserve((text.len() / BYTES_PER_MEMBER).min(MEMBERS_EXPECTED_MAX));
+    let expected = (text.len() / BYTES_PER_MEMBER).min(MEMBERS_EXPECTED_MAX);
+    reader.document.members.reserve(expected + MEMBERS_ADDED);
     let root = reader.value(0).and_then(|root| reader.end().map(|()| root));
     let root = root.map_err(|what| reader.malformed(what))?;
     Ok(reader.finish(root))
@@ -39,6 +40,10 @@ const BYTES_PER_MEMBER: usize = 16;
 /// The most members that room is made for before they are seen; none for an array's elements, of
 /// which there may be many without a member.
 const MEMBERS_EXPECTED_MAX: usize = 64;
+/// Room for what [`Document::set_below`] adds to usual documents, so that they are not moved for it: members, and bytes
+/// beside a string with an escape.
+const MEMBERS_ADDED: usize = 12;
+const BYTES_ADDED: usize = 160;
 
 pub(super) struct JsonReader<'t> {
     text: &'t str,
@@ -265,6 +270,9 @@ impl<'t> JsonReader<'t> {
     /// A string that differs from its text, because it has an escape.
     fn escaped_string(&mut self, mut from: usize) -> Result<TextSpan, SyntaxError> {
         let start = self.document.made.len();
+        if start == 0 {
+            self.document.made.reserve(self.at - from + BYTES_ADDED);
+        }
         loop {
             self.document.made.push_str(&self.text[from..self.at]);
             match self.peek().ok_or(SyntaxError::Ends)? {

@@ -272,8 +272,8 @@ impl LiveAccount {
 mod tests {
     use super::*;
     use crate::json::Document;
+    use crate::matching::FilterLimits;
     use crate::matching::index::Search;
-    use crate::matching::{FilterLimits, Subject};
     use crate::model::trigger::Trigger;
     use serde_json::json;
 
@@ -296,11 +296,10 @@ mod tests {
         let mut ids = Vec::new();
         let event_type = EventType::new(event_type).expect("a type");
         let document = Document::empty_object();
-        let mut subject = Subject::new(document.object().expect("an object"));
         let account = account(of);
         let buckets = index.account(&account).into_iter().flat_map(|account| account.listeners(&event_type));
-        let mut search = Search::new(buckets, &mut subject, &FilterLimits::default());
-        search.run(&mut subject, |trigger| {
+        let mut search = Search::new(buckets, &FilterLimits::default());
+        search.run(document.object().expect("an object"), usize::MAX, |trigger| {
             ids.push(trigger.id.to_string());
             true
         });

@@ -15,16 +15,19 @@ use crate::flow::in_flight::drop_unsent;
 use crate::flow::journal::{AcceptJournal, JournaledFirings};
 use crate::flow::messages::{EventData, Firing, FiringStep, Firings, LiveTemplate};
 use crate::live::{Live, LiveTrigger};
+use crate::matching::FilterLimits;
 use crate::matching::index::{Bucket, Search, SearchEnd};
-use crate::matching::{FilterLimits, Subject};
 use crate::model::event::{Event, EventType};
 use crate::model::firing::FiringId;
 use crate::model::id::TemplateId;
 use crate::model::outcome::DropReason;
 use crate::telemetry::metrics::Metrics;
 
-/// Triggers that are found in one step. Other candidates are bounded by the event's matching steps.
+/// Triggers that are found in one step.
 const FOUND_AT_ONCE: usize = 32;
+/// Matching steps after which a step of the cursor ends: some ten microseconds. The filter of the last trigger may take its
+/// own steps beyond that, `matching.steps_per_trigger_max`.
+const STEPS_AT_ONCE: usize = 4_096;
 
 /// What all cursors of a thread need.
 #[derive(Debug)]
@@ -231,10 +234,9 @@ impl CandidateCheck {
             self.is_over = true;
             return self;
         };
-        let mut subject = Subject::new(data);
-        let mut search = self.search.take().unwrap_or_else(|| Search::new(buckets, &mut subject, limits));
+        let mut search = self.search.take().unwrap_or_else(|| Search::new(buckets, limits));
         let end = self.fired.len() + FOUND_AT_ONCE;
-        let ended = search.run(&mut subject, |trigger| {
+        let ended = search.run(data, STEPS_AT_ONCE, |trigger| {
             self.fired.push(Arc::clone(trigger));
             self.fired.len() < end
         });

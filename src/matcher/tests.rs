@@ -227,3 +227,22 @@ async fn more_than_is_found_at_once_fires_once_each() {
     fired.sort_by(|a, b| a.trigger.as_str().cmp(b.trigger.as_str()));
     assert_eq!(triggers(&fired), ids);
 }
+
+/// So that other requests on the thread take their turns meanwhile.
+#[actix_rt::test]
+async fn the_walk_of_an_event_that_holds_much_takes_many_steps() {
+    let ids: Vec<String> = (0..50).map(|number| format!("t{number}")).collect();
+    let listening =
+        |id: &String| trigger_change(id, json!({"event": "a", "where": {"n": [{"numeric": [">", 90_000]}]}}));
+    let changes = std::iter::once(template_change("w")).chain(ids.iter().map(listening)).collect();
+    let (alone, _passed) = Alone::start(changes);
+    let context = CursorContext { live: Arc::clone(&alone.live), metrics: Arc::clone(&alone.metrics), journal: None };
+    let events = vec![event("a", "1", &json!({"n": (0..20_000).collect::<Vec<_>>()}))];
+    let mut cursor = Cursor::new(&Arc::new(context), alone.gate.account(&account()), events);
+    let mut steps = 0;
+    while cursor.measure() == MeasureStep::More {
+        steps += 1;
+    }
+    // Each number takes two matching steps and is a source of candidates.
+    assert!(steps >= (2 * 20_000 + 20_000) / 4_096, "{steps}");
+}

@@ -21,14 +21,28 @@ const NUMBER_BYTES_UNREMEMBERED: usize = 32;
 #[derive(Debug)]
 pub struct Subject<'d> {
     pub(super) data: Object<'d>,
-    /// Long numbers, by the address of their text.
-    numbers: HashMap<usize, ParsedNumber<'d>, foldhash::fast::FixedState>,
+    numbers: LongNumbers,
 }
+
+/// Long numbers of some data that were parsed, by the address of their text: each with its text's later digits, as the
+/// place of the first and their number.
+#[derive(Debug, Default)]
+pub(super) struct LongNumbers(HashMap<usize, (ParsedNumber<'static>, usize, usize), foldhash::fast::FixedState>);
 
 impl<'d> Subject<'d> {
     /// The data of one event.
     pub fn new(data: Object<'d>) -> Self {
-        Self { data, numbers: HashMap::default() }
+        Self::resume(data, LongNumbers::default())
+    }
+
+    /// The same data again, with what was parsed of it.
+    pub(super) fn resume(data: Object<'d>, numbers: LongNumbers) -> Self {
+        Self { data, numbers }
+    }
+
+    /// What was parsed.
+    pub(super) fn into_numbers(self) -> LongNumbers {
+        self.numbers
     }
 
     /// Parses a number; a long one only once.
@@ -37,12 +51,13 @@ impl<'d> Subject<'d> {
             return Ok(ParsedNumber::new(text));
         }
         let key = text.as_ptr() as usize;
-        if let Some(number) = self.numbers.get(&key) {
-            return Ok(*number);
+        if let Some((number, first, digits)) = self.numbers.0.get(&key) {
+            return Ok(ParsedNumber { tail: &text[*first..first + digits], ..*number });
         }
         steps.take(text.len() / BYTES_PER_STEP)?;
         let number = ParsedNumber::new(text);
-        self.numbers.insert(key, number);
+        let first = if number.tail.is_empty() { 0 } else { number.tail.as_ptr() as usize - key };
+        self.numbers.0.insert(key, (ParsedNumber { tail: "", ..number }, first, number.tail.len()));
         Ok(number)
     }
 }

@@ -102,8 +102,10 @@ pub struct StoredRecord<T> {
 /// A page of an account's records, in the order of their ids.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Page<T> {
-    /// The records; one that can't be read is left out.
+    /// The records that can be read.
     pub items: Vec<StoredRecord<T>>,
+    /// The ids of the others.
+    pub unreadable: Vec<String>,
     /// The id to start the next page after; `None`: this was the last.
     pub next: Option<String>,
 }
@@ -117,10 +119,18 @@ pub struct UnreadPage<T> {
 }
 
 impl<T: Record> UnreadPage<T> {
-    /// Reads its records. Start-up named and counted those that can't be read; a list shows what can.
+    /// Reads its records.
     pub fn read(self) -> Page<T> {
         let next = self.rows.last().filter(|_| self.more).map(|row| row.id.clone());
-        Page { items: self.rows.into_iter().filter_map(|row| read(row).ok()).collect(), next }
+        let mut page = Page { items: Vec::with_capacity(self.rows.len()), unreadable: Vec::new(), next };
+        for row in self.rows {
+            let id = row.id.clone();
+            match read(row) {
+                Ok(stored) => page.items.push(stored),
+                Err(_) => page.unreadable.push(id),
+            }
+        }
+        page
     }
 }
 

@@ -7,6 +7,7 @@ mod filters;
 mod limits;
 mod metrics;
 mod quotas;
+mod unreadable;
 
 use awc::http::Method;
 use serde_json::{Value, json};

@@ -1,5 +1,7 @@
 //! No account can delay or displace another: small, deterministic versions of the rows of `scripts/bench isolation`.
 
+mod connections;
+
 use std::io::Write as _;
 use std::net::TcpStream;
 
@@ -261,4 +263,75 @@ async fn more_destinations_than_may_be_live_are_all_served() {
     assert!(node.metric("posthaste_destinations").await <= 4.0);
     assert_eq!(node.metric("posthaste_dropped_total{reason=\"destinations_full\"}").await, 0.0);
     silent.iter().for_each(|receiver| receiver.behave(Behaviour::HangUp));
+}
+
+/// Templates that take long are rendered one after the other, each in its account's turn. Both accounts' deliveries leave
+/// over one connection, in the order in which they were rendered, and the other account's is among the first.
+#[actix_rt::test]
+async fn another_account_has_its_turn_between_templates_that_take_long() {
+    const COSTLY: usize = 100;
+    let node = Node::start(&[
+        ("POSTHASTE_SERVER__WORKERS", "1"),
+        ("POSTHASTE_DISPATCH__CONNECTIONS_PER_DESTINATION", "1"),
+        ("POSTHASTE_DISPATCH__STALLED_AFTER_MS", "60000"),
+        ("POSTHASTE_DISPATCH__BEHIND_AFTER_MS", "60000"),
+    ])
+    .await;
+    let receiver = Receiver::start();
+    // More steps than are taken at once.
+    let costly = json!({"format": "text", "body": "{{#each n}}{{#each ../n}}{{/each}}{{/each}}costly"});
+    let numbers = vec![1; 110];
+    for id in 0..COSTLY {
+        node.set_up_in("flood", &format!("t{id}"), &costly, json!({"event": "a", "url": receiver.url("/")})).await;
+    }
+    let plain = json!({"format": "text", "body": "plain"});
+    node.set_up_in("other", "t", &plain, json!({"event": "a", "url": receiver.url("/")})).await;
+    let of = |account: &str| json!({"type": "a", "account": account, "data": {"n": numbers}});
+    // One request, so that the order in which they arrive at the node is known.
+    node.fire(json!([of("flood"), of("other")])).await;
+    let received = receiver.wait_for(COSTLY + 1).await;
+    let place = received.iter().position(|received| received.text() == "plain");
+    assert!(place.is_some_and(|place| place < 10), "it was {place:?}");
+    node.wait_for_metric("posthaste_attempts_total{outcome=\"delivered\"}", 101.0).await;
+}
+
+/// A burst of one account for a destination that another account uses too: what exceeds the burst's share of the queue
+/// is dropped, nothing of the other account's is, and both take turns.
+#[actix_rt::test]
+async fn a_burst_for_a_shared_destination_costs_another_account_nothing() {
+    const BURST: usize = 500;
+    let node = Node::start(&[
+        ("POSTHASTE_DISPATCH__QUEUE_PER_DESTINATION", "90"),
+        ("POSTHASTE_DISPATCH__CONNECTIONS_PER_DESTINATION", "1"),
+        ("POSTHASTE_DISPATCH__STALLED_AFTER_MS", "60000"),
+        ("POSTHASTE_DISPATCH__BEHIND_AFTER_MS", "60000"),
+    ])
+    .await;
+    let receiver = Receiver::start();
+    receiver.behave(Behaviour::Silence);
+    for account in ["flood", "other"] {
+        set_up(&node, account, "t", json!({"event": "a", "url": receiver.url(&format!("/{account}"))})).await;
+    }
+    let burst: Vec<Value> = (0..BURST).map(|id| event("flood", id)).collect();
+    // One is being sent, and eight ninths of the queue are its account's.
+    let dropped = (BURST - 81) as f64;
+    let few: Vec<Value> = (0..5).map(|id| event("other", id)).collect();
+    let responds = async {
+        node.wait_for_metric("posthaste_dropped_total{reason=\"queue_full\"}", dropped).await;
+        node.wait_for_metric("posthaste_queue_depth", 80.0).await;
+        let others = node.fire(json!(few));
+        let release = async {
+            node.wait_for_metric("posthaste_queue_depth", 85.0).await;
+            receiver.behave(Behaviour::Respond(200));
+        };
+        futures_util::future::join(others, release).await;
+    };
+    // Each response comes when the last attempt of its request has begun.
+    futures_util::future::join(node.fire(json!(burst)), responds).await;
+    let paths: Vec<String> = receiver.wait_for(86).await.into_iter().map(|received| received.path).collect();
+    let of_other = paths.iter().enumerate().filter(|(_, path)| *path == "/other").map(|(place, _)| place);
+    let of_other: Vec<usize> = of_other.collect();
+    assert!(of_other.len() == 5 && of_other[4] <= 12, "{of_other:?}");
+    assert_eq!(node.metric("posthaste_dropped_total{reason=\"queue_full\"}").await, dropped);
+    node.wait_for_metric("posthaste_attempts_total{outcome=\"delivered\"}", 86.0).await;
 }

@@ -11,9 +11,9 @@ mod masters;
 mod model;
 mod parked;
 mod refusals;
+mod roles;
 mod secured;
 mod steps;
-mod ways;
 
 use serde_json::{Value, json};
 

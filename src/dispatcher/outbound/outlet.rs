@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 use std::future::Future;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -163,7 +163,7 @@ impl Outlet {
     /// Makes a POST.
     pub(in crate::dispatcher) async fn post(&self, post: Post) -> (Outcome, Option<u16>) {
         let closes = self.peer.uses_once(Instant::now());
-        self.exchange(Some(OutgoingPost::new(post, closes)), self.pool.exchange(closes)).await
+        self.exchange(Some(OutgoingPost::new(post, closes)), pin!(self.pool.exchange(closes))).await
     }
 
     /// Whether the receiver has a say in when an attempt begins.
@@ -195,7 +195,8 @@ impl Outlet {
         match handshake.consents.next(&self.peer.destination, Instant::now()) {
             ConsentStep::Refused => Err((Outcome::HandshakeRefused, None)),
             ConsentStep::From(_) => Ok(()),
-            ConsentStep::Ask => self.ask(handshake, target).await,
+            // Rare, and larger than the rest of the attempt: boxed, it takes no room in each worker.
+            ConsentStep::Ask => Box::pin(self.ask(handshake, target)).await,
         }
     }
 
@@ -216,7 +217,7 @@ impl Outlet {
                 allowed = AllowedOrigin { origin: text(ALLOWED_ORIGIN), rate: text(ALLOWED_RATE) };
             }
         };
-        let (outcome, status) = self.exchange(None, sent).await;
+        let (outcome, status) = self.exchange(None, pin!(sent)).await;
         let status = status.ok_or((outcome, None))?;
         let consent = consents.decide(status, &allowed);
         consents.remember(&self.peer.destination, consent, Instant::now());
@@ -224,11 +225,14 @@ impl Outlet {
     }
 
     /// Sends a request and waits for the response, under one deadline for both.
-    async fn exchange(&self, outgoing: Option<OutgoingPost>, sent: impl Future) -> (Outcome, Option<u16>) {
+    async fn exchange(
+        &self,
+        outgoing: Option<OutgoingPost>,
+        exchange: Pin<&mut impl Future>,
+    ) -> (Outcome, Option<u16>) {
         let progress = Cell::new(AttemptProgress::BEGUN);
         let outgoing = outgoing.map(Box::new);
-        let tracked =
-            TrackedExchange { current: &self.peer.current, progress: &progress, outgoing, exchange: pin!(sent) };
+        let tracked = TrackedExchange { current: &self.peer.current, progress: &progress, outgoing, exchange };
         let ended = self.deadlines.within(tracked).await;
         progress.get().outcome(ended.is_none())
     }

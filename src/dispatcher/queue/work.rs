@@ -3,6 +3,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
+use std::pin::pin;
 use std::rc::Rc;
 use std::task::{Poll, Waker};
 use std::time::Instant;
@@ -13,7 +14,7 @@ use crate::dispatcher::waiting::AttemptInFlight;
 use crate::flow::in_flight::InFlight;
 
 /// How many workers of one destination wait at most: enough for what usually begins at the same moment.
-const IDLE_MAX: usize = 16;
+const IDLE_MAX: usize = 32;
 
 /// A delivery whose attempt is counted.
 type CountedDelivery = (InFlight, AttemptInFlight);
@@ -100,7 +101,7 @@ impl Queue {
     async fn work_from(self: &Rc<Self>, first: CountedDelivery) {
         let mut next = Some(first);
         while let Some((queued, attempt)) = next {
-            let (took, has_waited) = has_waited(self.send(queued)).await;
+            let (took, has_waited) = has_waited(pin!(self.send(queued))).await;
             self.waiting.borrow_mut().end(attempt);
             // A receiver that responds at once must not keep the thread for its own deliveries.
             if !has_waited && !self.waiting.borrow().is_empty() {
@@ -116,5 +117,21 @@ impl Queue {
         self.stalled.set(false);
         self.workers.set(self.workers.get() - 1);
         self.fetch_parked();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn size_of_output<A, B, O>(_: impl Fn(A, B) -> O) -> usize {
+        size_of::<O>()
+    }
+
+    /// Each of thousands of destinations may have many, and each new one is moved several times.
+    #[test]
+    fn a_worker_takes_little_memory() {
+        let size = size_of_output(Queue::work);
+        assert!(size <= 4_096, "{size} bytes");
     }
 }

@@ -5,8 +5,10 @@
 //! when its queue becomes empty. If two members always have items queued, neither gets more than the other by more than
 //! a quantum and the cost of the largest item.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::hash::Hash;
+
+use foldhash::HashMap;
 
 /// Items of several members, each with its cost.
 #[derive(Debug)]
@@ -27,7 +29,7 @@ struct QueueMember<T> {
 impl<K: Eq + Hash + Clone, T> DeficitQueue<K, T> {
     /// An empty queue. If the quantum is at least the usual cost of an item, each turn serves at least one item.
     pub fn new(quantum: usize) -> Self {
-        Self { quantum: quantum.max(1), members: HashMap::new(), turns: VecDeque::new(), len: 0 }
+        Self { quantum: quantum.max(1), members: HashMap::default(), turns: VecDeque::new(), len: 0 }
     }
 
     /// The number of items of all members.

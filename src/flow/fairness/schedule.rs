@@ -2,9 +2,11 @@
 //! have jobs by start-time fair queueing; each member's jobs are done in the order of their arrival. Time is an
 //! argument.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::hash::Hash;
 use std::time::Duration;
+
+use foldhash::HashMap;
 
 use super::start_times::StartTimes;
 
@@ -39,7 +41,7 @@ pub struct Schedule<K, J> {
 
 impl<K: Ord, J> Default for Schedule<K, J> {
     fn default() -> Self {
-        Self { turns: StartTimes::default(), jobs: HashMap::new(), blocked: Vec::new() }
+        Self { turns: StartTimes::default(), jobs: HashMap::default(), blocked: Vec::new() }
     }
 }
 
@@ -138,7 +140,7 @@ mod tests {
     #[test]
     fn a_slice_ends_by_time_and_members_take_turns() {
         let (mut schedule, clock) = (Schedule::default(), Clock::default());
-        let mut done = HashMap::new();
+        let mut done = HashMap::default();
         // One member's jobs have units of 13 ms, the other's of 10 µs.
         schedule.push("slow", ("slow", 100, 13_000));
         schedule.push("quick", ("quick", 1_000, 10));

@@ -7,8 +7,10 @@
 //! work, neither gets more than the other by more than the cost of one turn of each.
 
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap};
+use std::collections::BinaryHeap;
 use std::hash::Hash;
+
+use foldhash::HashMap;
 
 /// At this number of known tags, those in the past are forgotten.
 const TAGS_SWEPT_AT: usize = 1_024;
@@ -37,7 +39,7 @@ where
     K: Ord,
 {
     fn default() -> Self {
-        Self { virtual_time: 0, ready: BinaryHeap::new(), entered: 0, ends: HashMap::new() }
+        Self { virtual_time: 0, ready: BinaryHeap::new(), entered: 0, ends: HashMap::default() }
     }
 }
 

@@ -216,6 +216,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
         /// Commands are executed and answered in any order. Every entry is counted by a report or still charged by its
         /// publisher, and once all responses are here, the newest counts.
         #[test]

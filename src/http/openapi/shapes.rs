@@ -151,6 +151,8 @@ pub(in crate::http) struct TemplateDocument {
 pub(in crate::http) struct TriggerList {
     /// The triggers, in the order of their ids.
     items: Vec<TriggerDocument>,
+    /// Ids on this page whose stored record can't be read. Present where there are any.
+    unreadable: Option<Vec<String>>,
     /// Present where there are more: send it as `cursor` to get the next page.
     cursor: Option<String>,
 }
@@ -161,6 +163,8 @@ pub(in crate::http) struct TriggerList {
 pub(in crate::http) struct TemplateList {
     /// The templates, in the order of their ids.
     items: Vec<TemplateDocument>,
+    /// Ids on this page whose stored record can't be read. Present where there are any.
+    unreadable: Option<Vec<String>>,
     /// Present where there are more: send it as `cursor` to get the next page.
     cursor: Option<String>,
 }
@@ -210,6 +214,8 @@ pub(in crate::http) struct ShownKey {
 pub(in crate::http) struct KeyList {
     /// The keys, in the order of their ids.
     items: Vec<KeyDocument>,
+    /// Ids on this page whose stored record can't be read. Present where there are any.
+    unreadable: Option<Vec<String>>,
     /// Present where there are more: send it as `cursor` to get the next page.
     cursor: Option<String>,
 }

@@ -23,6 +23,7 @@ pub(super) const AFFIX_SLOTS: usize = 64;
 
 /// The slots of an affix: of its first two and of its last two bytes. Affixes of one shape are alike in one of them, and
 /// other texts are not, whatever the number in their middle.
+#[inline]
 pub(super) fn affix_slots(affix: &[u8]) -> [usize; 2] {
     let byte = |place: usize| affix.get(place).map_or(0, |byte| u32::from(*byte));
     let slot = |bytes: u32| (bytes.wrapping_mul(0x9e37_79b1) >> 26) as usize % AFFIX_SLOTS;

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use super::key::{AFFIX_SLOTS, LookupKind, Path, affix_slots};
+use super::span::NumberSpan;
 use super::tree::{Tree, TreeEntry};
 use super::witness::{Witness, WitnessKey};
 
@@ -21,14 +22,21 @@ pub(super) struct PathNode<T> {
 pub(super) struct PathLookup {
     pub(super) kind: LookupKind,
     pub(super) length: u8,
-    /// How many affixes are filed in each slot of each end ([`affix_slots`]). Most texts are excluded by it without a
-    /// look-up.
+    /// The slots of each end ([`affix_slots`]) in which affixes are filed, as sets of bits. Most texts are excluded by
+    /// them without a look-up.
+    filled: [u64; 2],
+    /// For affixes: how many are filed in each slot.
     affixes: Option<Box<AffixCounts>>,
     /// How many witnesses use it.
     count: u32,
 }
 
 type AffixCounts = [[u32; AFFIX_SLOTS]; 2];
+
+/// The slots of one end that are in use, as a set of bits.
+fn filled(counts: &[u32; AFFIX_SLOTS]) -> u64 {
+    counts.iter().rev().fold(0, |filled, count| filled << 1 | u64::from(*count > 0))
+}
 
 #[derive(Debug)]
 pub(super) struct PathChild<T> {
@@ -72,27 +80,21 @@ impl<T> Clone for RangeListener<T> {
 
 impl<T> TreeEntry for PathChild<T> {
     type Key = Path;
-    type Top = ();
-    type Low = ();
+    type Span = ();
     fn key(&self) -> Path {
         self.path
     }
-    fn top(&self) {}
-    fn low(_: Path) {}
+    fn span(&self) {}
 }
 
 impl<T> TreeEntry for RangeListener<T> {
     type Key = (i64, usize, u32);
-    type Top = i64;
-    type Low = i64;
+    type Span = NumberSpan;
     fn key(&self) -> Self::Key {
         (self.low, address(&self.listener), self.place)
     }
-    fn top(&self) -> i64 {
-        self.high
-    }
-    fn low((low, _, _): Self::Key) -> i64 {
-        low
+    fn span(&self) -> NumberSpan {
+        NumberSpan { low: self.low, high: self.high }
     }
 }
 
@@ -106,6 +108,7 @@ impl PathLookup {
         self.count += 1;
         if let Some(affixes) = &mut self.affixes {
             affixes.iter_mut().zip(witness.slots).for_each(|(counts, slot)| counts[slot] += 1);
+            self.filled = affixes.each_ref().map(filled);
         }
     }
 
@@ -114,15 +117,16 @@ impl PathLookup {
         self.count -= 1;
         if let Some(affixes) = &mut self.affixes {
             affixes.iter_mut().zip(witness.slots).for_each(|(counts, slot)| counts[slot] -= 1);
+            self.filled = affixes.each_ref().map(filled);
         }
         self.count == 0
     }
 
     /// Whether this affix may be filed.
+    #[inline]
     pub(super) fn may_hold(&self, affix: &[u8]) -> bool {
-        let counted =
-            |counts: &AffixCounts| counts.iter().zip(affix_slots(affix)).all(|(counts, slot)| counts[slot] > 0);
-        self.affixes.as_deref().is_none_or(counted)
+        let [first, last] = affix_slots(affix);
+        self.filled[0] >> first & self.filled[1] >> last & 1 != 0
     }
 }
 
@@ -160,7 +164,7 @@ impl<T> PathNode<T> {
             None => {
                 let affixes =
                     matches!(kind, LookupKind::Prefix | LookupKind::Suffix).then(|| Box::new([[0; AFFIX_SLOTS]; 2]));
-                let mut probe = PathLookup { kind, length, affixes, count: 0 };
+                let mut probe = PathLookup { kind, length, filled: [0; 2], affixes, count: 0 };
                 probe.add(witness);
                 self.probes.push(probe);
             }

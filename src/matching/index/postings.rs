@@ -62,13 +62,11 @@ pub(super) struct ListenerRef<T> {
 
 impl<T> TreeEntry for ListenerRef<T> {
     type Key = usize;
-    type Top = ();
-    type Low = ();
+    type Span = ();
     fn key(&self) -> usize {
         address(&self.listener)
     }
-    fn top(&self) {}
-    fn low(_: usize) {}
+    fn span(&self) {}
 }
 
 impl<T> Clone for ListenerRef<T> {
@@ -208,7 +206,7 @@ impl<T> Listeners<T> {
         tree.remove(address(listener));
         let mut last = None;
         if tree.len() == 1 {
-            tree.walk(None, ((), ()), |member| {
+            tree.walk(None, (), |member| {
                 last = Some(member.clone());
                 true
             });
@@ -225,7 +223,7 @@ impl<T> Listeners<T> {
                 wanted(only);
             }
             Self::One(_) => {}
-            Self::Several(tree) => tree.walk(Some(from), ((), ()), wanted),
+            Self::Several(tree) => tree.walk(Some(from), (), wanted),
         }
     }
 }

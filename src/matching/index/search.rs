@@ -1,5 +1,6 @@
 //! Finds the listeners in some buckets that an event fires. First the event's data is walked and candidates are
-//! collected (`walk`); then each candidate is evaluated once. A search can be paused after any of them and resumed.
+//! collected (`walk`); then each candidate is evaluated once. A search works in slices of some steps, between which other
+//! work can be done.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -8,8 +9,9 @@ use super::Listener;
 use super::bucket::{Bucket, BucketContents, in_several};
 use super::paths::address;
 use super::tree::TreeEntry;
-use super::walk::{CandidateSource, DataWalk};
-use crate::matching::evaluate::Subject;
+use super::walk::{CandidateSource, DataWalk, WalkEnd, WalkPosition};
+use crate::json::Object;
+use crate::matching::evaluate::{LongNumbers, Subject};
 use crate::matching::limits::FilterLimits;
 use crate::matching::program::Op;
 use crate::matching::steps::{Steps, TooCostly};
@@ -17,6 +19,8 @@ use crate::matching::steps::{Steps, TooCostly};
 /// Steps of a matching pattern that are not charged to the event's budget: the cost of an event depends on what it
 /// fires.
 const FREE_STEPS: usize = 100;
+/// More sources than an event usually has, so that their list does not grow.
+const SOURCES_USUAL: usize = 8;
 /// Before all entries of a source.
 const FIRST: (i64, usize, u32) = (i64::MIN, 0, 0);
 
@@ -25,7 +29,7 @@ const FIRST: (i64, usize, u32) = (i64::MIN, 0, 0);
 pub enum SearchEnd {
     /// Every listener that the event fires was found.
     Complete,
-    /// The caller wanted no more listeners for now; [`Search::run`] continues after this one.
+    /// The slice is over, or the caller wanted no more listeners for now; [`Search::run`] continues there.
     Paused,
     /// The event's steps were used up; what else it would fire is unknown.
     TooCostly,
@@ -35,7 +39,11 @@ pub enum SearchEnd {
 #[derive(Debug)]
 pub struct Search<T> {
     buckets: Vec<Bucket<T>>,
+    /// The bucket that the data is walked beside; after the last one all sources are known.
+    walked: usize,
+    position: WalkPosition,
     sources: Vec<CandidateSource<T>>,
+    numbers: LongNumbers,
     state: SearchState<T>,
 }
 
@@ -46,6 +54,8 @@ struct SearchState<T> {
     source: usize,
     from: (i64, usize, u32),
     steps: Steps,
+    /// The slice ends when no more than this many steps are left; 0: it does not.
+    pause_at: usize,
     steps_per_listener_max: usize,
     /// Listeners whose patterns needed more steps than one may.
     too_costly: Vec<Arc<T>>,
@@ -57,40 +67,28 @@ struct SearchState<T> {
 
 impl<T: Listener> Search<T> {
     /// A search in some buckets.
-    pub fn new<'b>(
-        buckets: impl IntoIterator<Item = &'b Bucket<T>>,
-        subject: &mut Subject<'_>,
-        limits: &FilterLimits,
-    ) -> Self
+    pub fn new<'b>(buckets: impl IntoIterator<Item = &'b Bucket<T>>, limits: &FilterLimits) -> Self
     where
         T: 'b,
     {
-        let mut state = SearchState {
+        let state = SearchState {
             source: 0,
             from: FIRST,
             steps: Steps::new(limits.steps_per_event_max),
+            pause_at: 0,
             steps_per_listener_max: limits.steps_per_trigger_max,
             too_costly: Vec::new(),
             evaluated: HashSet::default(),
             given_up: false,
         };
-        let (mut sources, mut held) = (Vec::new(), Vec::new());
-        for bucket in buckets {
-            let place = held.len();
-            match &bucket.0 {
-                BucketContents::Few(few) if few.is_empty() => continue,
-                BucketContents::Few(_) => sources.push(CandidateSource::Few(place)),
-                BucketContents::Many(many) => {
-                    if !many.everyone.is_empty() {
-                        sources.push(CandidateSource::Everyone(place));
-                    }
-                    let mut walk = DataWalk::new(many, place, &mut sources, &mut state.steps, subject);
-                    state.given_up |= walk.all().is_err();
-                }
-            }
-            held.push(bucket.clone());
+        Self {
+            buckets: buckets.into_iter().filter(|bucket| !bucket.is_empty()).cloned().collect(),
+            walked: 0,
+            position: WalkPosition::default(),
+            sources: Vec::with_capacity(SOURCES_USUAL),
+            numbers: LongNumbers::default(),
+            state,
         }
-        Self { buckets: held, sources, state }
     }
 
     /// Listeners whose patterns took more steps than one may.
@@ -103,18 +101,71 @@ impl<T: Listener> Search<T> {
         self.state.steps.left()
     }
 
-    /// Calls `found` with each listener that the event fires, as long as it wants more. The subject is of the same data
-    /// at each call.
-    pub fn run(&mut self, subject: &mut Subject<'_>, mut found: impl FnMut(&Arc<T>) -> bool) -> SearchEnd {
-        while let Some(source) = self.sources.get(self.state.source) {
-            match self.state.run(source, &self.buckets, subject, &mut found) {
+    /// Calls `found` with each listener that the event fires, as long as it wants more, and for about as many steps as a
+    /// slice has. The data is the same at each call.
+    pub fn run(
+        &mut self,
+        data: Object<'_>,
+        steps_of_slice: usize,
+        mut found: impl FnMut(&Arc<T>) -> bool,
+    ) -> SearchEnd {
+        let mut subject = Subject::resume(data, std::mem::take(&mut self.numbers));
+        self.state.pause_at = self.state.steps.left().saturating_sub(steps_of_slice.max(1));
+        let ended = match self.walk(&mut subject) {
+            Ok(()) => self.evaluate(&mut subject, steps_of_slice.max(1), &mut found),
+            Err(Paused) => SearchEnd::Paused,
+        };
+        self.numbers = subject.into_numbers();
+        ended
+    }
+
+    /// Walks the data beside the buckets that it was not walked beside yet.
+    fn walk(&mut self, subject: &mut Subject<'_>) -> Result<(), Paused> {
+        while let Some(bucket) = self.buckets.get(self.walked) {
+            match &bucket.0 {
+                BucketContents::Few(_) => self.sources.push(CandidateSource::Few(self.walked)),
+                BucketContents::Many(many) => {
+                    let (state, position) = (&mut self.state, &mut self.position);
+                    if position.is_at_start() && !many.everyone.is_empty() {
+                        self.sources.push(CandidateSource::Everyone(self.walked));
+                    }
+                    let steps = (&mut state.steps, state.pause_at);
+                    let walked = DataWalk::new(many, self.walked, &mut self.sources, steps, subject, position).run();
+                    if walked == Err(WalkEnd::Paused) {
+                        return Err(Paused);
+                    }
+                    state.given_up |= walked.is_err();
+                    *position = WalkPosition::default();
+                }
+            }
+            self.walked += 1;
+        }
+        Ok(())
+    }
+
+    /// Evaluates candidates, of at most this many sources.
+    fn evaluate(
+        &mut self,
+        subject: &mut Subject<'_>,
+        sources_max: usize,
+        found: &mut impl FnMut(&Arc<T>) -> bool,
+    ) -> SearchEnd {
+        // A source may have no candidate, and then takes no step.
+        for _ in 0..sources_max {
+            let Some(source) = self.sources.get(self.state.source) else {
+                return if self.state.given_up { SearchEnd::TooCostly } else { SearchEnd::Complete };
+            };
+            match self.state.run(source, &self.buckets, subject, found) {
                 SearchEnd::Complete => (self.state.source, self.state.from) = (self.state.source + 1, FIRST),
                 ended => return ended,
             }
         }
-        if self.state.given_up { SearchEnd::TooCostly } else { SearchEnd::Complete }
+        SearchEnd::Paused
     }
 }
+
+/// A slice is over.
+struct Paused;
 
 impl<T: Listener> SearchState<T> {
     fn run(
@@ -138,7 +189,7 @@ impl<T: Listener> SearchState<T> {
             }
             CandidateSource::Everyone(bucket) => {
                 let BucketContents::Many(many) = &buckets[*bucket].0 else { return SearchEnd::Complete };
-                many.everyone.walk(Some(self.from.1), ((), ()), |member| {
+                many.everyone.walk(Some(self.from.1), (), |member| {
                     self.from.1 = member.key() + 1;
                     ended = self.evaluate(&member.listener, Some(&member.operations), subject, found);
                     ended == SearchEnd::Complete
@@ -156,7 +207,7 @@ impl<T: Listener> SearchState<T> {
             }
             CandidateSource::Ranges { node, number, repeated } => {
                 let from = (self.from != FIRST).then_some(self.from);
-                node.ranges.walk(from, (*number, *number), |range| {
+                node.ranges.walk(from, *number, |range| {
                     let (low, address, place) = range.key();
                     self.from = (low, address, place + 1);
                     if self.steps.take(1).is_err() {
@@ -164,6 +215,8 @@ impl<T: Listener> SearchState<T> {
                     } else if !repeated || self.evaluated.insert(address) {
                         let in_several = !repeated && in_several(range.listener.as_ref());
                         ended = self.candidate(&range.listener, in_several, None, subject, found);
+                    } else {
+                        ended = self.go_on();
                     }
                     ended == SearchEnd::Complete
                 });
@@ -183,7 +236,7 @@ impl<T: Listener> SearchState<T> {
     ) -> SearchEnd {
         if in_several && !self.evaluated.insert(address(listener)) {
             return match self.steps.take(1) {
-                Ok(()) => SearchEnd::Complete,
+                Ok(()) => self.go_on(),
                 Err(TooCostly) => SearchEnd::TooCostly,
             };
         }
@@ -199,7 +252,7 @@ impl<T: Listener> SearchState<T> {
         found: &mut impl FnMut(&Arc<T>) -> bool,
     ) -> SearchEnd {
         let Some(pattern) = listener.pattern() else {
-            return if found(listener) { SearchEnd::Complete } else { SearchEnd::Paused };
+            return if found(listener) { self.go_on() } else { SearchEnd::Paused };
         };
         let given = self.steps_per_listener_max.min(self.steps.left());
         let mut steps = Steps::new(given);
@@ -210,12 +263,17 @@ impl<T: Listener> SearchState<T> {
         match matches {
             Ok(true) if !found(listener) => SearchEnd::Paused,
             Ok(_) if out_of_steps => SearchEnd::TooCostly,
-            Ok(_) => SearchEnd::Complete,
+            Ok(_) => self.go_on(),
             Err(TooCostly) if self.steps.left() == 0 => SearchEnd::TooCostly,
             Err(TooCostly) => {
                 self.too_costly.push(Arc::clone(listener));
-                SearchEnd::Complete
+                self.go_on()
             }
         }
+    }
+
+    /// After a candidate: on to the next one, unless the slice is over.
+    fn go_on(&self) -> SearchEnd {
+        if self.steps.left() <= self.pause_at && self.pause_at > 0 { SearchEnd::Paused } else { SearchEnd::Complete }
     }
 }

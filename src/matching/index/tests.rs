@@ -9,7 +9,7 @@ use super::bucket::BucketContents;
 use super::key::Path;
 use super::*;
 use crate::json::Document;
-use crate::matching::{FilterLimits, Pattern, Subject};
+use crate::matching::{FilterLimits, Pattern};
 
 #[derive(Debug)]
 struct Waiting {
@@ -44,10 +44,9 @@ fn filled(with: &[&Arc<Waiting>]) -> Bucket<Waiting> {
 
 fn search(bucket: &Bucket<Waiting>, data: &Value, limits: &FilterLimits) -> (Vec<String>, SearchEnd, usize, usize) {
     let document = Document::from(data);
-    let mut subject = Subject::new(document.object().expect("an object"));
-    let mut search = Search::new([bucket], &mut subject, limits);
+    let mut search = Search::new([bucket], limits);
     let mut names = Vec::new();
-    let ended = search.run(&mut subject, |listener| {
+    let ended = search.run(document.object().expect("an object"), usize::MAX, |listener| {
         names.push(listener.name.clone());
         true
     });
@@ -274,6 +273,51 @@ fn an_event_has_a_budget_that_what_fires_is_not_charged_to() {
     let (_, ended, _, steps) = search(&bucket, &json!({"a": vec![json!([]); 5_000]}), &limits);
     assert_eq!((ended, steps), (SearchEnd::TooCostly, 1_000));
     assert_eq!(bucket.unselective(), 2_000);
+}
+
+/// The most steps and sources of one call are those of a slice, however much an event holds; in the end the same is found
+/// for the same steps as without slices.
+#[test]
+fn no_call_works_longer_than_a_slice() {
+    const SLICE: usize = 500;
+    let mut bucket = Bucket::default();
+    (0..100).for_each(|number| {
+        bucket.add(&waiting(number, json!({"n": [{"numeric": [">", 1_000_000 + number]}], "paid": [true]})));
+    });
+    bucket.add(&waiting("number", json!({"n": [7]})));
+    bucket.add(&waiting("part", json!({"deep": {"text": [{"wildcard": "*needle*"}]}})));
+    bucket.add(&waiting("nowhere", json!({"other": [{"exists": false}]})));
+    bucket.add(&waiting("long", json!({"long": [{"numeric": [">", 1]}]})));
+    let text = format!("{}needle", "hay".repeat(20_000));
+    // A unit of work beyond a slice: here at most one wildcard on the text.
+    let unit = text.len() / 64 + 20;
+    let long: serde_json::Number = "7".repeat(6_400).parse().expect("a number");
+    let data = json!({
+        "n": (0..140_000).collect::<Vec<_>>(), "deep": [{"no": 1}, [{"text": ["x", text]}]], "long": [1, long],
+    });
+    let limits = FilterLimits { steps_per_event_max: 5_000_000, ..FilterLimits::default() };
+    let (expected, ended, _, steps) = search(&bucket, &data, &limits);
+    assert_eq!((expected.len(), ended), (4, SearchEnd::Complete));
+
+    let document = Document::from(&data);
+    let mut search = Search::new([&bucket], &limits);
+    let (mut names, mut calls) = (Vec::new(), 0);
+    loop {
+        let before = search.steps_left();
+        let ended = search.run(document.object().expect("an object"), SLICE, |listener| {
+            names.push(listener.name.clone());
+            true
+        });
+        calls += 1;
+        assert!(before - search.steps_left() <= SLICE + unit, "{}", before - search.steps_left());
+        if ended == SearchEnd::Complete {
+            break;
+        }
+        assert_eq!(ended, SearchEnd::Paused);
+    }
+    names.sort();
+    assert_eq!((names, limits.steps_per_event_max - search.steps_left()), (expected, steps));
+    assert!(calls >= steps / SLICE + 140_000 / SLICE, "{calls}: a number without a candidate takes no step there");
 }
 
 #[test]

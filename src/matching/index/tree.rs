@@ -2,7 +2,8 @@
 //! way down (or changes them in place where no copy shares them), so that it costs the same in a small set and in one
 //! of a million. Finding, counting and walking a range never lock and never allocate.
 //!
-//! A walk reads few lines of memory: what excludes members of a node is in a row, and only the others are read.
+//! A walk reads few lines of memory: what excludes members of a node is in one line (`span`), and only the others are
+//! read.
 
 #[cfg(test)]
 mod tests;
@@ -12,9 +13,8 @@ use std::sync::Arc;
 use arrayvec::ArrayVec;
 
 use super::fetch;
+use super::span::{Span, WIDTH};
 
-/// Entries of a leaf and children of an inner node, at most.
-const WIDTH: usize = 16;
 /// A node with fewer is joined with the one beside it, where both fit into one.
 const NARROW: usize = WIDTH / 4;
 
@@ -22,13 +22,10 @@ const NARROW: usize = WIDTH / 4;
 pub(super) trait TreeEntry: Clone {
     /// The order; no two entries have the same.
     type Key: Copy + Ord + std::fmt::Debug;
-    /// What each node knows the maximum of, to skip members by; `()` where none is skipped.
-    type Top: Copy + Ord + std::fmt::Debug;
-    /// The first part of the key, at which a walk ends; `()` if it continues to the last entry.
-    type Low: Copy + Ord + std::fmt::Debug;
+    /// What a walk leaves entries out by; `()` where it leaves none out.
+    type Span: Span;
     fn key(&self) -> Self::Key;
-    fn top(&self) -> Self::Top;
-    fn low(key: Self::Key) -> Self::Low;
+    fn span(&self) -> Self::Span;
 }
 
 /// The set.
@@ -43,27 +40,33 @@ enum TreeNode<E: TreeEntry> {
     Inner(Arc<TreeBranch<E>>),
 }
 
-/// Entries, and beside them the top and the low of each, in rows of their own.
+/// Entries, and beside them their spans.
 #[derive(Debug, Clone)]
+#[repr(C)]
 struct TreeLeaf<E: TreeEntry> {
-    tops: ArrayVec<E::Top, WIDTH>,
-    lows: ArrayVec<E::Low, WIDTH>,
+    spans: <E::Span as Span>::Row,
     entries: ArrayVec<E, WIDTH>,
 }
 
-/// The children of a node, and beside them the top of each.
+/// The children of a node, and beside them their spans.
 #[derive(Debug, Clone)]
+#[repr(C)]
 struct TreeBranch<E: TreeEntry> {
-    tops: ArrayVec<E::Top, WIDTH>,
+    spans: <E::Span as Span>::Row,
     children: ArrayVec<TreeChild<E>, WIDTH>,
 }
 
 #[derive(Debug, Clone)]
 struct TreeChild<E: TreeEntry> {
     least: E::Key,
+    /// Covers what one of its entries covers.
+    span: E::Span,
     count: usize,
     node: TreeNode<E>,
 }
+
+/// What a walk asks a tree for.
+type Point<E> = <<E as TreeEntry>::Span as Span>::Point;
 
 impl<E: TreeEntry> Clone for TreeNode<E> {
     fn clone(&self) -> Self {
@@ -136,31 +139,43 @@ impl<E: TreeEntry> Tree<E> {
         }
     }
 
-    /// Has the first leaf fetched that holds a top of at least this.
-    pub(super) fn fetch(&self, top: E::Top) {
+    /// Has the first leaf fetched whose entries may cover a point.
+    pub(super) fn fetch(&self, point: Point<E>) {
         let mut node = self.root.as_ref();
         while let Some(TreeNode::Inner(inner)) = node {
-            let at = inner.tops.iter().position(|own| *own >= top);
-            node = at.map(|at| &inner.children[at].node);
+            node = members(&inner.children, E::Span::places(&inner.spans, point))
+                .find(|child| child.span.covers(point))
+                .map(|child| &child.node);
         }
         if let Some(TreeNode::Leaf(leaf)) = node {
-            fetch::row(&leaf.tops, WIDTH);
-            fetch::row(&leaf.lows, WIDTH);
+            fetch::ahead(&leaf.spans);
         }
     }
 
-    /// The entries from a key on (`None`: the first), to the last whose low is at most `low`, in their order, without
-    /// those whose top is below `top`, as long as `wanted` returns true.
-    pub(super) fn walk<'t>(
-        &'t self,
-        from: Option<E::Key>,
-        (low, top): (E::Low, E::Top),
-        mut wanted: impl FnMut(&'t E) -> bool,
-    ) {
+    /// The entries that cover a point, from a key on (`None`: the first), in their order, as long as `wanted` returns
+    /// true.
+    pub(super) fn walk<'t>(&'t self, from: Option<E::Key>, point: Point<E>, mut wanted: impl FnMut(&'t E) -> bool) {
         if let Some(root) = &self.root {
-            root.walk(from, (low, top), &mut wanted);
+            root.walk(from, point, &mut wanted);
         }
     }
+}
+
+/// The members at the places of a set of bits. Nothing of an empty set is read, not even how many there are.
+fn members<T>(members: &ArrayVec<T, WIDTH>, mut places: u32) -> impl Iterator<Item = &T> {
+    std::iter::from_fn(move || {
+        if places == 0 {
+            return None;
+        }
+        let member = members.get(places.trailing_zeros() as usize)?;
+        places &= places - 1;
+        Some(member)
+    })
+}
+
+/// The set without the places before this one.
+fn from_place(places: u32, first: usize) -> u32 {
+    places >> first << first
 }
 
 /// The child that a key is or would be in.
@@ -170,36 +185,50 @@ fn below<E: TreeEntry>(children: &[TreeChild<E>], key: E::Key) -> usize {
 
 impl<E: TreeEntry> TreeChild<E> {
     fn of(node: TreeNode<E>) -> Self {
-        Self { least: node.least(), count: node.count(), node }
+        Self { least: node.least(), span: node.span(), count: node.count(), node }
     }
 }
 
 impl<E: TreeEntry> TreeLeaf<E> {
     fn of(entries: ArrayVec<E, WIDTH>) -> Self {
-        let mut leaf = Self { tops: ArrayVec::new(), lows: ArrayVec::new(), entries };
-        leaf.sync();
-        leaf
+        Self { spans: E::Span::row(entries.iter().map(E::span)), entries }
     }
 
-    /// Says the tops and lows again, after a change of the entries.
+    /// Says the spans again, after a change of the entries.
     fn sync(&mut self) {
-        self.tops = self.entries.iter().map(E::top).collect();
-        self.lows = self.entries.iter().map(|entry| E::low(entry.key())).collect();
+        self.spans = E::Span::row(self.entries.iter().map(E::span));
     }
 }
 
 impl<E: TreeEntry> TreeBranch<E> {
-    /// Says again what is below a child, after a change there.
-    fn refresh(&mut self, at: usize) {
-        let child = &mut self.children[at];
-        (child.least, child.count) = (child.node.least(), child.node.count());
-        self.tops[at] = child.node.top();
+    fn of(children: ArrayVec<TreeChild<E>, WIDTH>) -> Self {
+        Self { spans: E::Span::row(children.iter().map(|child| child.span)), children }
     }
 
-    /// Puts a child in; where there is no room, what is split off.
-    fn put(&mut self, at: usize, child: TreeChild<E>) -> Option<TreeChild<E>> {
-        let right = put(&mut self.children, at, child);
-        self.tops = self.children.iter().map(|child| child.node.top()).collect();
+    /// Says the spans again, after a change of the children.
+    fn sync(&mut self) {
+        self.spans = E::Span::row(self.children.iter().map(|child| child.span));
+    }
+
+    /// Says again what is below a child, after a change there. Returns whether its span is another.
+    fn refresh(&mut self, at: usize) -> bool {
+        let child = &mut self.children[at];
+        let before = child.span;
+        (child.least, child.span, child.count) = (child.node.least(), child.node.span(), child.node.count());
+        child.span != before
+    }
+
+    /// Puts an entry in; where there was no room, what is split off.
+    fn insert(&mut self, entry: E) -> Option<TreeChild<E>> {
+        let at = below(&self.children, entry.key());
+        let right = self.children[at].node.insert(entry);
+        let is_changed = self.refresh(at);
+        let right = match right {
+            Some(right) => put(&mut self.children, at + 1, right),
+            None if is_changed => None,
+            None => return None,
+        };
+        self.sync();
         right.map(|right| TreeChild::of(TreeNode::inner(right)))
     }
 
@@ -210,13 +239,13 @@ impl<E: TreeEntry> TreeBranch<E> {
         let width = self.children[at].node.width();
         if width == 0 {
             self.children.remove(at);
-            self.tops.remove(at);
         } else {
             self.refresh(at);
             if width < NARROW {
                 let _ = self.join(at) || (at > 0 && self.join(at - 1));
             }
         }
+        self.sync();
         removed
     }
 
@@ -227,7 +256,6 @@ impl<E: TreeEntry> TreeBranch<E> {
             return false;
         }
         let right = self.children.remove(at + 1);
-        self.tops.remove(at + 1);
         match (&mut self.children[at].node, right.node) {
             (TreeNode::Leaf(left), TreeNode::Leaf(right)) => {
                 let left = Arc::make_mut(left);
@@ -237,7 +265,7 @@ impl<E: TreeEntry> TreeBranch<E> {
             (TreeNode::Inner(left), TreeNode::Inner(right)) => {
                 let left = Arc::make_mut(left);
                 left.children.extend(right.children.iter().cloned());
-                left.tops.extend(right.tops.iter().copied());
+                left.sync();
             }
             _ => unreachable!("nodes beside one another are of one height"),
         }
@@ -252,7 +280,7 @@ impl<E: TreeEntry> TreeNode<E> {
     }
 
     fn inner(children: ArrayVec<TreeChild<E>, WIDTH>) -> Self {
-        Self::Inner(Arc::new(TreeBranch { tops: children.iter().map(|child| child.node.top()).collect(), children }))
+        Self::Inner(Arc::new(TreeBranch::of(children)))
     }
 
     fn least(&self) -> E::Key {
@@ -262,12 +290,12 @@ impl<E: TreeEntry> TreeNode<E> {
         }
     }
 
-    fn top(&self) -> E::Top {
-        let greatest = match self {
-            Self::Leaf(leaf) => leaf.tops.iter().copied().max(),
-            Self::Inner(inner) => inner.tops.iter().copied().max(),
+    fn span(&self) -> E::Span {
+        let joined = match self {
+            Self::Leaf(leaf) => leaf.entries.iter().map(E::span).reduce(E::Span::join),
+            Self::Inner(inner) => inner.children.iter().map(|child| child.span).reduce(E::Span::join),
         };
-        greatest.expect("a node that is part of a tree has a member")
+        joined.expect("a node that is part of a tree has a member")
     }
 
     fn count(&self) -> usize {
@@ -299,13 +327,7 @@ impl<E: TreeEntry> TreeNode<E> {
                 leaf.sync();
                 right.map(|right| TreeChild::of(Self::leaf(right)))
             }
-            Self::Inner(inner) => {
-                let inner = Arc::make_mut(inner);
-                let at = below(&inner.children, entry.key());
-                let right = inner.children[at].node.insert(entry);
-                inner.refresh(at);
-                right.and_then(|right| inner.put(at + 1, right))
-            }
+            Self::Inner(inner) => Arc::make_mut(inner).insert(entry),
         }
     }
 
@@ -314,32 +336,27 @@ impl<E: TreeEntry> TreeNode<E> {
             Self::Leaf(leaf) => {
                 let leaf = Arc::make_mut(leaf);
                 let at = leaf.entries.binary_search_by_key(&key, E::key).ok()?;
-                leaf.tops.remove(at);
-                leaf.lows.remove(at);
-                Some(leaf.entries.remove(at))
+                let removed = leaf.entries.remove(at);
+                leaf.sync();
+                Some(removed)
             }
             Self::Inner(inner) => Arc::make_mut(inner).remove(key),
         }
     }
 
-    /// Returns whether entries after this node may be wanted. Nothing is read beyond the first entry that is not.
-    fn walk<'t>(
-        &'t self,
-        from: Option<E::Key>,
-        (low, top): (E::Low, E::Top),
-        wanted: &mut impl FnMut(&'t E) -> bool,
-    ) -> bool {
+    /// Returns whether entries after this node are wanted.
+    fn walk<'t>(&'t self, from: Option<E::Key>, point: Point<E>, wanted: &mut impl FnMut(&'t E) -> bool) -> bool {
         match self {
             Self::Leaf(leaf) => {
                 let first = from.map_or(0, |from| leaf.entries.partition_point(|entry| entry.key() < from));
-                let mut reached = (first..leaf.tops.len()).filter(|at| leaf.tops[*at] >= top);
-                reached.all(|at| leaf.lows[at] <= low && wanted(&leaf.entries[at]))
+                let places = from_place(E::Span::places(&leaf.spans, point), first);
+                members(&leaf.entries, places).all(|entry| !entry.span().covers(point) || wanted(entry))
             }
             Self::Inner(inner) => {
                 let first = from.map_or(0, |from| below(&inner.children, from));
-                let reached = (first..inner.tops.len()).filter(|at| inner.tops[*at] >= top);
-                let mut reached = reached.map(|at| &inner.children[at]);
-                reached.all(|child| E::low(child.least) <= low && child.node.walk(from, (low, top), wanted))
+                let places = from_place(E::Span::places(&inner.spans, point), first);
+                members(&inner.children, places)
+                    .all(|child| !child.span.covers(point) || child.node.walk(from, point, wanted))
             }
         }
     }

@@ -1,4 +1,5 @@
-//! Walks the data of an event beside the paths of a bucket, and collects where candidates are.
+//! Walks the data of an event beside the paths of a bucket, and collects where candidates are. A walk can be paused at any
+//! member, element and part of a text, and resumed there.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -19,6 +20,40 @@ const PENDING_MAX: usize = 8;
 /// How many lookups later the branch of one has come.
 const BRANCH_AFTER: usize = 3;
 
+/// Why a walk ended before all of the data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum WalkEnd {
+    /// It is to be resumed.
+    Paused,
+    TooCostly,
+}
+
+impl From<TooCostly> for WalkEnd {
+    fn from(_: TooCostly) -> Self {
+        Self::TooCostly
+    }
+}
+
+/// Where a walk is, between its slices.
+#[derive(Debug, Default)]
+pub(super) struct WalkPosition {
+    /// For each level, from the innermost to the outermost, the place that is next there, or that is under way.
+    places: Vec<u64>,
+    /// The lookups that were made in lists.
+    looked_up: HashSet<u64, foldhash::fast::FixedState>,
+}
+
+impl WalkPosition {
+    pub(super) fn is_at_start(&self) -> bool {
+        self.places.is_empty()
+    }
+}
+
+/// The place where a level that is counted begins.
+fn at(place: Option<u64>) -> usize {
+    place.unwrap_or(0) as usize
+}
+
 /// A source of candidates.
 #[derive(Debug)]
 pub(super) enum CandidateSource<T> {
@@ -38,11 +73,12 @@ pub(super) struct DataWalk<'s, 'd, T> {
     bucket: usize,
     sources: &'s mut Vec<CandidateSource<T>>,
     steps: &'s mut Steps,
+    /// The walk pauses when no more than this many steps are left; 0: it never does.
+    pause_at: usize,
     subject: &'s mut Subject<'d>,
+    position: &'s mut WalkPosition,
     /// Whether the same lookup may be repeated, because the walk is inside a list.
     repeated: bool,
-    /// The lookups that were made there.
-    looked_up: HashSet<u64, foldhash::fast::FixedState>,
     /// Hashes whose postings are being fetched; whether their lookup may be repeated.
     pending: ArrayVec<(u64, bool), PENDING_MAX>,
 }
@@ -52,26 +88,57 @@ impl<'s, 'd, T: Listener> DataWalk<'s, 'd, T> {
         many: &'s IndexedListeners<T>,
         bucket: usize,
         sources: &'s mut Vec<CandidateSource<T>>,
-        steps: &'s mut Steps,
+        (steps, pause_at): (&'s mut Steps, usize),
         subject: &'s mut Subject<'d>,
+        position: &'s mut WalkPosition,
     ) -> Self {
-        let (looked_up, pending) = (HashSet::default(), ArrayVec::new());
-        Self { many, bucket, sources, steps, subject, repeated: false, looked_up, pending }
+        Self { many, bucket, sources, steps, pause_at, subject, position, repeated: false, pending: ArrayVec::new() }
     }
 
-    pub(super) fn all(&mut self) -> Result<(), TooCostly> {
+    /// Continues at the position to the end of the data, or to the next pause.
+    pub(super) fn run(&mut self) -> Result<(), WalkEnd> {
         let walked = self.members(&self.many.paths, Path::ROOT, self.subject.data);
         self.settle();
         walked
     }
 
-    fn value(&mut self, child: &PathChild<T>, value: Json<'d>) -> Result<(), TooCostly> {
+    /// Charges what is next at a level. What was under way when the walk paused is charged already.
+    #[inline]
+    fn next(&mut self, is_under_way: bool) -> Result<(), WalkEnd> {
+        if is_under_way {
+            return Ok(());
+        }
+        if self.steps.left() <= self.pause_at && self.pause_at > 0 {
+            return Err(WalkEnd::Paused);
+        }
+        Ok(self.steps.take(1)?)
+    }
+
+    /// Where a level begins that the walk paused in: the place, and whether it was under way.
+    #[inline]
+    fn begin(&mut self) -> (Option<u64>, bool) {
+        let place = self.position.places.pop();
+        (place, place.is_some() && !self.position.places.is_empty())
+    }
+
+    /// Notes the place at a level if the walk pauses there.
+    #[inline]
+    fn noted(&mut self, place: u64, walked: Result<(), WalkEnd>) -> Result<(), WalkEnd> {
+        if walked == Err(WalkEnd::Paused) {
+            self.position.places.push(place);
+        }
+        walked
+    }
+
+    fn value(&mut self, child: &PathChild<T>, value: Json<'d>) -> Result<(), WalkEnd> {
         match value {
             Json::Array(elements) => {
                 let outside = std::mem::replace(&mut self.repeated, true);
-                for element in elements.iter() {
-                    self.steps.take(1)?;
-                    self.value(child, element)?;
+                let (first, mut is_under_way) = self.begin();
+                for (place, element) in elements.iter().enumerate().skip(at(first)) {
+                    let walked = self.next(is_under_way).and_then(|()| self.value(child, element));
+                    self.noted(place as u64, walked)?;
+                    is_under_way = false;
                 }
                 self.repeated = outside;
                 Ok(())
@@ -82,43 +149,55 @@ impl<'s, 'd, T: Listener> DataWalk<'s, 'd, T> {
     }
 
     /// Looks at the members that the paths know, from the side that has fewer.
-    fn members(&mut self, node: &PathNode<T>, path: Path, members: Object<'d>) -> Result<(), TooCostly> {
+    fn members(&mut self, node: &PathNode<T>, path: Path, members: Object<'d>) -> Result<(), WalkEnd> {
         if node.children.is_empty() {
             return Ok(());
         }
+        let (first, mut is_under_way) = self.begin();
         if members.len() < node.children.len() {
-            for (name, member) in members.iter() {
-                self.steps.take(1)?;
-                if let Some(child) = node.children.get(path.member(name)) {
-                    self.value(child, member)?;
-                }
+            for (place, (name, member)) in members.iter().enumerate().skip(at(first)) {
+                let walked = self.next(is_under_way).and_then(|()| match node.children.get(path.member(name)) {
+                    Some(child) => self.value(child, member),
+                    None => Ok(()),
+                });
+                self.noted(place as u64, walked)?;
+                is_under_way = false;
             }
             return Ok(());
         }
         let mut walked = Ok(());
-        node.children.walk(None, ((), ()), |child| {
-            walked = self.steps.take(1);
-            if let (Ok(()), Some(member)) = (&walked, members.get(&child.name)) {
-                walked = self.value(child, member);
-            }
+        node.children.walk(first.map(Path), (), |child| {
+            walked = self.next(is_under_way).and_then(|()| match members.get(&child.name) {
+                Some(member) => self.value(child, member),
+                None => Ok(()),
+            });
+            walked = self.noted(child.path.0, walked);
+            is_under_way = false;
             walked.is_ok()
         });
         walked
     }
 
-    fn scalar(&mut self, node: &Arc<PathNode<T>>, path: Path, value: Json<'d>) -> Result<(), TooCostly> {
-        for probe in &node.probes {
-            self.steps.take(1)?;
-            match (probe.kind, value) {
-                (LookupKind::Present, _) => self.look_up(path.bare(LookupKind::Present)),
-                (LookupKind::Literal, Json::Null) => self.look_up(path.literal(None)),
-                (LookupKind::Literal, Json::Bool(truth)) => self.look_up(path.literal(Some(truth))),
-                (_, Json::String(text)) => self.text(path, probe, text)?,
-                _ => {}
-            }
+    fn scalar(&mut self, node: &Arc<PathNode<T>>, path: Path, value: Json<'d>) -> Result<(), WalkEnd> {
+        let (first, mut is_under_way) = self.begin();
+        for (place, probe) in node.probes.iter().enumerate().skip(at(first)) {
+            let walked = self.next(is_under_way).and_then(|()| self.probe(path, probe, value));
+            self.noted(place as u64, walked)?;
+            is_under_way = false;
         }
         if let Json::Number(text) = value {
             self.number(node, path, text)?;
+        }
+        Ok(())
+    }
+
+    fn probe(&mut self, path: Path, probe: &PathLookup, value: Json<'d>) -> Result<(), WalkEnd> {
+        match (probe.kind, value) {
+            (LookupKind::Present, _) => self.look_up(path.bare(LookupKind::Present)),
+            (LookupKind::Literal, Json::Null) => self.look_up(path.literal(None)),
+            (LookupKind::Literal, Json::Bool(truth)) => self.look_up(path.literal(Some(truth))),
+            (_, Json::String(text)) => self.text(path, probe, text)?,
+            _ => {}
         }
         Ok(())
     }
@@ -134,14 +213,14 @@ impl<'s, 'd, T: Listener> DataWalk<'s, 'd, T> {
             self.look_up(path.number(number));
         }
         let number = number.coarse();
-        if range && (!self.repeated || self.looked_up.insert(path.range(number))) {
+        if range && (!self.repeated || self.position.looked_up.insert(path.range(number))) {
             node.ranges.fetch(number);
             self.sources.push(CandidateSource::Ranges { node: Arc::clone(node), number, repeated: self.repeated });
         }
         Ok(())
     }
 
-    fn text(&mut self, path: Path, probe: &PathLookup, text: &str) -> Result<(), TooCostly> {
+    fn text(&mut self, path: Path, probe: &PathLookup, text: &str) -> Result<(), WalkEnd> {
         let (kind, length) = (probe.kind, usize::from(probe.length));
         let may_hold = |affix: &str| probe.may_hold(affix.as_bytes());
         match kind {
@@ -171,8 +250,10 @@ impl<'s, 'd, T: Listener> DataWalk<'s, 'd, T> {
                 self.look_up(path.folded(kind, length, text.chars().rev().take(length)));
             }
             LookupKind::Part => {
-                for part in text.as_bytes().windows(length) {
-                    self.steps.take(1)?;
+                let (first, _) = self.begin();
+                for (place, part) in text.as_bytes().windows(length).enumerate().skip(at(first)) {
+                    let walked = self.next(false);
+                    self.noted(place as u64, walked)?;
                     self.look_up_once(path.bytes(kind, length, part), true);
                 }
             }
@@ -209,7 +290,7 @@ impl<'s, 'd, T: Listener> DataWalk<'s, 'd, T> {
         self.pending.iter().rev().take(BRANCH_AFTER).for_each(|(hash, _)| self.many.postings.fetch(*hash));
         for (hash, repeated) in self.pending.drain(..) {
             if let Some(listeners) = self.many.postings.get(hash)
-                && (!repeated || self.looked_up.insert(hash))
+                && (!repeated || self.position.looked_up.insert(hash))
             {
                 listeners.fetch();
                 self.sources.push(CandidateSource::Postings { bucket: self.bucket, hash });

@@ -9,6 +9,9 @@ use crate::matching::program::{Comparison, FieldShape, Op};
 /// With more tests than this in a list, those that are filed under each are not counted: the list is long enough.
 const COUNTED_MAX: usize = 32;
 
+/// What one listener that is filed already says of those that come later, as it shows that a value is common.
+const COUNTED_WEIGHT: usize = 4;
+
 /// What a test is filed under.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum WitnessKey {
@@ -256,7 +259,7 @@ impl<C: Counts> Chooser<'_, C> {
             let place = crate::matching::program::small(at);
             let witness = self.pattern.witness(place, path)?;
             let counted = if whole.places.len() < COUNTED_MAX { self.counts.count(self.pattern, &witness) } else { 0 };
-            let cost = counted + cost_of(&witness);
+            let cost = counted.saturating_mul(COUNTED_WEIGHT).saturating_add(cost_of(&witness));
             // If presence satisfies one test, the witnesses of the others add nothing.
             if witness.kind == LookupKind::Present {
                 return Some(Choice { cost, places: vec![place], common: true });

@@ -1,3 +1,5 @@
+//! Which addresses, hosts and ports may be dialled.
+
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use proptest::prelude::*;

@@ -1,3 +1,5 @@
+//! Trigger documents: what is read, what is refused, and what is shown again.
+
 use serde_json::json;
 
 use super::*;

@@ -1,3 +1,5 @@
+//! Subscribers of the activity: filters, bounds, and what they miss.
+
 use std::time::Duration;
 
 use super::*;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use posthaste::json::Document;
 use posthaste::matching::index::{Bucket, Listener, ListenerWitnesses, Search, SearchEnd};
-use posthaste::matching::{FilterLimits, Pattern, Subject};
+use posthaste::matching::{FilterLimits, Pattern};
 
 use super::generate::{self, Random};
 use super::{cases, matches, random};
@@ -37,15 +37,14 @@ fn listener(random: &mut Random, number: usize) -> Arc<Waiting> {
     Arc::new(Waiting { number, pattern, filing: ListenerWitnesses::default() })
 }
 
-/// The listeners that are found, with a pause after every few.
-fn found(bucket: &Bucket<Waiting>, data: &Document, pause_after: usize) -> Vec<usize> {
+/// The listeners that are found, with a pause after every few, and in slices of some steps.
+fn found(bucket: &Bucket<Waiting>, data: &Document, pause_after: usize, steps_of_slice: usize) -> Vec<usize> {
     let limits =
         FilterLimits { steps_per_trigger_max: usize::MAX, steps_per_event_max: usize::MAX, ..FilterLimits::default() };
-    let mut subject = Subject::new(data.object().expect("an object"));
-    let mut search = Search::new([bucket], &mut subject, &limits);
+    let mut search = Search::new([bucket], &limits);
     let mut numbers = Vec::new();
     loop {
-        let ended = search.run(&mut subject, |listener| {
+        let ended = search.run(data.object().expect("an object"), steps_of_slice, |listener| {
             numbers.push(listener.number);
             numbers.len() % pause_after != 0
         });
@@ -87,7 +86,7 @@ fn the_index_finds_what_matches_while_listeners_come_and_go() {
         }
         let data = generate::data(&mut random);
         let document = Document::read(data.clone().into()).expect("JSON");
-        let numbers = found(&bucket, &document, 1 + random.below(5));
+        let numbers = found(&bucket, &document, 1 + random.below(5), [1, 2, 7, usize::MAX][random.below(4)]);
         assert_eq!(numbers, expected(&listeners, &document), "case {case}: {data}");
         assert_eq!(bucket.len(), listeners.len());
         hits += numbers.len();
@@ -96,7 +95,11 @@ fn the_index_finds_what_matches_while_listeners_come_and_go() {
         }
         if case % 50 == 0 {
             for (bucket, listeners) in &copies {
-                assert_eq!(found(bucket, &document, 3), expected(listeners, &document), "a copy, case {case}: {data}");
+                assert_eq!(
+                    found(bucket, &document, 3, 5),
+                    expected(listeners, &document),
+                    "a copy, case {case}: {data}"
+                );
             }
         }
     }

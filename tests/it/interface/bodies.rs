@@ -115,7 +115,7 @@ async fn a_too_long_body_is_refused_before_100_continue() {
 /// with their bodies later all get their responses, in their order and alike. Those in pieces wait for the response to the one
 /// before: actix-http closes a connection on which the next request has begun to arrive when a response is sent.
 #[actix_rt::test]
-async fn requests_on_one_connection_are_responded_however_they_arrive() {
+async fn requests_on_one_connection_get_their_responses_however_they_arrive() {
     let (node, receiver) = (Node::start(&[]).await, Receiver::start());
     node.set_up("t", &json_template(), json!({"event": "*", "url": receiver.url("/")})).await;
     let address = node.running().address();

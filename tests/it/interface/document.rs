@@ -154,7 +154,7 @@ fn documents_say_what_their_readers_require() {
 }
 
 #[actix_rt::test]
-async fn what_a_write_responses_can_be_written_again() {
+async fn what_a_write_returns_can_be_written_again() {
     let node = Node::start(&[]).await;
     let (template, trigger) = ("/v1/accounts/acme/templates/w", "/v1/accounts/acme/triggers/t");
     let document = json!({"id": null, "format": "text", "body": "{{event.tpye}}"});

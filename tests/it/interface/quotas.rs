@@ -20,7 +20,7 @@ fn trigger(more: Value) -> Value {
 }
 
 /// The same checks with an embedded store and with Redis.
-async fn an_account_keeps_so_much(node: &Node) {
+async fn the_quotas_of_an_account_hold(node: &Node) {
     let of = |account: &str, what: &str| format!("/v1/accounts/{account}/{what}");
     let put = |account: &str, what: &str, document: Value| {
         let path = of(account, what);
@@ -57,16 +57,16 @@ async fn an_account_keeps_so_much(node: &Node) {
 }
 
 #[actix_rt::test]
-async fn an_account_keeps_so_much_in_an_embedded_store() {
-    an_account_keeps_so_much(&Node::start(&NARROW).await).await;
+async fn the_quotas_of_an_account_hold_in_an_embedded_store() {
+    the_quotas_of_an_account_hold(&Node::start(&NARROW).await).await;
 }
 
 #[actix_rt::test]
-async fn an_account_keeps_so_much_in_redis() {
+async fn the_quotas_of_an_account_hold_in_redis() {
     let server = RedisServer::start();
     let url = server.url();
     let node = Node::start(&[&NARROW[..], &[("POSTHASTE_STORE__URL", url.as_str())]].concat()).await;
-    an_account_keeps_so_much(&node).await;
+    the_quotas_of_an_account_hold(&node).await;
     // Writes of other programs through the script respect the quotas too.
     let document = json!({"id": "5", "event": "*", "template": "w", "url": "https://example.com/"}).to_string();
     let script =

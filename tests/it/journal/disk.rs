@@ -1,6 +1,6 @@
 //! Bounds and errors of the real disk.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -54,7 +54,7 @@ fn without_a_new_segment_events_are_refused_until_it_can_be_created() {
     let (running, address) =
         serve(&home, &[("POSTHASTE_JOURNAL__BYTES_MAX", "1048576"), ("POSTHASTE_LOG__FORMAT", "json")]);
     set_up(&address, "t", &receiver.url());
-    let in_the_way = take_segment_names(&home.path().join("data/posthaste.redb.journal"));
+    let bring_back = without_its_folder(home.path().join("data/posthaste.redb.journal"));
     let mut accepted = 0;
     let refused = (0..2_000).find_map(|id| match super::post(&address, &id.to_string()).expect("a response") {
         202 => {
@@ -65,7 +65,7 @@ fn without_a_new_segment_events_are_refused_until_it_can_be_created() {
     });
     assert_eq!(refused, Some(503), "after {accepted}");
     assert_eq!(call(&address, "GET /readyz HTTP/1.1", b"").expect("a response").0, 503);
-    in_the_way.iter().for_each(|path| std::fs::remove_dir(path).expect("removed"));
+    bring_back();
     wait("ready node", || call(&address, "GET /readyz HTTP/1.1", b"").is_ok_and(|(status, _)| status == 200));
     assert_eq!(super::post(&address, "after").expect("a response"), 202);
     receiver.wait_for(accepted + 1);
@@ -77,14 +77,16 @@ fn without_a_new_segment_events_are_refused_until_it_can_be_created() {
     assert!(receiver.arrived().values().all(|times| *times == 1));
 }
 
-/// A file whose name is in use can't be created, like for any other reason.
-fn take_segment_names(folder: &Path) -> Vec<PathBuf> {
-    // From the last number on: if one name is in use, all later ones are too.
-    let names = (1..400_u64)
-        .rev()
-        .flat_map(|number| ["accepted", "begun"].map(|kind| folder.join(format!("{number:016x}.{kind}"))));
-    // Existing files, or those that are created meanwhile, belong to the journal.
-    names.filter(|path| std::fs::create_dir(path).is_ok()).collect()
+/// Puts a file in the place of the journal's folder, so that no segment can be created or removed however often that is
+/// tried; open ones can still be written. Returns what ends that.
+fn without_its_folder(folder: PathBuf) -> impl FnOnce() {
+    let away = folder.with_extension("away");
+    std::fs::rename(&folder, &away).expect("moved");
+    std::fs::write(&folder, "").expect("a file");
+    move || {
+        std::fs::remove_file(&folder).expect("removed");
+        std::fs::rename(&away, &folder).expect("moved back");
+    }
 }
 
 /// Neither the journal nor the store can write: `/readyz` names both, and goes on naming the store when only it can't.
@@ -102,7 +104,7 @@ fn readyz_names_a_store_that_is_read_only_also_without_a_journal() {
     set_up(&address, "t", &receiver.url());
     // The store looks there whether it has room again.
     std::fs::create_dir(home.path().join("data/posthaste.redb.room")).expect("a folder");
-    let in_the_way = take_segment_names(&home.path().join("data/posthaste.redb.journal"));
+    let bring_back = without_its_folder(home.path().join("data/posthaste.redb.journal"));
     let ready = || {
         let (status, body) = call(&address, "GET /readyz HTTP/1.1", b"").expect("a response");
         let body: Value = serde_json::from_str(&body).expect("JSON");
@@ -122,7 +124,7 @@ fn readyz_names_a_store_that_is_read_only_also_without_a_journal() {
     assert!(status == 503 && body.contains("store_unavailable"), "{status} {body}");
     let read_only = Some("read_only".to_owned());
     assert_eq!(ready(), (503, unavailable, read_only.clone()));
-    in_the_way.iter().for_each(|path| std::fs::remove_dir(path).expect("removed"));
+    bring_back();
     wait("ready node", || ready().0 == 200);
     assert_eq!(ready(), (200, None, read_only));
     running.signal("TERM");

@@ -1,3 +1,5 @@
+//! The handshake of CloudEvents: a receiver is asked for its consent, and may allow a rate.
+
 use serde_json::json;
 
 use super::{field, receiver};

@@ -1,3 +1,5 @@
+//! Deliveries that bring events back: hops are counted, and a loop ends.
+
 use awc::http::Method;
 use serde_json::json;
 

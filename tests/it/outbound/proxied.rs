@@ -1,3 +1,5 @@
+//! A node whose connections go through an HTTP proxy.
+
 use std::io::Write as _;
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};

@@ -1,3 +1,5 @@
+//! Triggers and templates that were saved under an older rule or other settings.
+
 use posthaste::model::id::AccountId;
 use posthaste::model::template::Template;
 use posthaste::store::Precondition;

@@ -1,3 +1,5 @@
+//! Signing secrets and header values: rotated, never shown, and not passed to another host.
+
 use serde_json::{Value, json};
 
 use crate::support::{Node, Receiver, json_template};

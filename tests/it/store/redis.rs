@@ -1,10 +1,10 @@
 //! Nodes that share a store in Redis: a change of one is live on all, whatever happens to Redis and to the connections.
 
+mod continuous;
 mod faults;
-mod going_on;
 mod history;
 mod measured;
-mod others;
+mod other_programs;
 mod refusals;
 mod secured;
 

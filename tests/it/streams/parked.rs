@@ -298,7 +298,7 @@ async fn it_is_sent_although_no_body_may_be_queued() {
 
 /// After a broken connection Redis may have given entries that never arrived: they are claimed from the old name.
 #[actix_rt::test]
-async fn broken_connections_lose_and_double_nothing() {
+async fn broken_connections_lose_and_repeat_nothing() {
     let redis = RedisServer::start();
     let quick = [("POSTHASTE_CLUSTER__CLAIM_AFTER_MS", "200")];
     let (_node, receiver) = holding(&redis, &quick, 500, 496).await;

@@ -37,6 +37,14 @@ fn files_that_import_each_other_are_found() {
 }
 
 #[test]
+fn a_file_that_does_not_say_what_it_is_for_is_found() {
+    assert_eq!(count(&text::headless(&[Source::new("src/a.rs", "//! Reads a.\n")])), 0);
+    for begin in ["", "use a::b;\n", "// Reads a.\n", "\n//! Reads a.\n"] {
+        assert_eq!(count(&text::headless(&[Source::new("src/a.rs", begin)])), 1, "{begin:?}");
+    }
+}
+
+#[test]
 fn an_outside_crate_away_from_home_is_found() {
     let home = Source::new("src/templating/mod.rs", "use handlebars::Template;\n");
     let ours = Source::new("src/store/mod.rs", "use crate::redis::Link;\nmod redis;\n");

@@ -92,6 +92,15 @@ fn files_and_functions_are_short() {
 }
 
 #[test]
+fn each_file_says_what_it_is_for() {
+    let mut all = rust();
+    all.extend(sources(&["tests/it", "benches"], &[".rs"]));
+    // It is the code of a document as it stands.
+    all.retain(|source| source.path != "tests/it/documents/receiving/verify.rs");
+    holds(text::headless(&all));
+}
+
+#[test]
 fn nothing_unwraps() {
     holds(text::unwraps(&rust()));
 }

@@ -29,6 +29,12 @@ const BANNED: [(&str, &str); 12] = [
 /// Types that are texts.
 const TEXTS: [&str; 4] = ["String", "&str", "&'static str", "Box<str>"];
 
+/// A reader learns from a file's first line what it is for.
+pub(super) fn headless(sources: &[Source]) -> Vec<String> {
+    let headless = sources.iter().filter(|source| !source.text.starts_with("//! "));
+    headless.map(|source| format!("{} does not begin with what it is for", source.path)).collect()
+}
+
 pub(super) fn long_files(sources: &[Source]) -> Vec<String> {
     let counted = sources.iter().map(|source| (source, source.text.lines().count()));
     let long = counted.filter(|(_, lines)| *lines > FILE_LINES_MAX);

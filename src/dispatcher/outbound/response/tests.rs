@@ -1,3 +1,5 @@
+//! Responses however they arrive: in pieces, over a bound, incomplete, and what is left of their connection.
+
 use proptest::prelude::*;
 
 use super::*;

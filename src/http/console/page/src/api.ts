@@ -101,18 +101,20 @@ function problem(status: number, json: unknown): Problem {
   return new Problem(status, document.code ?? "unexpected", detail, document.errors, document.diagnostics);
 }
 
-/** The items of all pages of a list, up to a number that a person can look through. */
-export async function list<T>(path: string, max = 2000): Promise<{ items: T[]; more: boolean }> {
+/** The items of all pages of a list, up to a number that a person can look through, and the ids of unreadable ones. */
+export async function list<T>(path: string, max = 2000): Promise<{ items: T[]; unreadable: string[]; more: boolean }> {
   const items: T[] = [];
+  const unreadable: string[] = [];
   let cursor: string | undefined;
   do {
     const query = new URLSearchParams({ limit: "500", ...(cursor ? { cursor } : {}) });
     const joint = path.includes("?") ? "&" : "?";
-    const page = await call<{ items: T[]; cursor?: string }>({ method: "GET", path: `${path}${joint}${query}` });
+    const page = await call<{ items: T[]; unreadable?: string[]; cursor?: string }>({ method: "GET", path: `${path}${joint}${query}` });
     items.push(...page.body.items);
+    unreadable.push(...(page.body.unreadable ?? []));
     cursor = page.body.cursor;
   } while (cursor && items.length < max);
-  return { items, more: Boolean(cursor) };
+  return { items, unreadable, more: Boolean(cursor) };
 }
 
 /** One event of an event stream. */

@@ -33,6 +33,7 @@ abstract class Listing<T extends { id: string; name?: string }> extends View {
   protected error = "";
   protected search = "";
   protected more = false;
+  protected unreadable: string[] = [];
   protected abstract readonly kind: "template" | "trigger";
 
   override connectedCallback(): void {
@@ -44,6 +45,7 @@ abstract class Listing<T extends { id: string; name?: string }> extends View {
     try {
       const found = await list<T>(at(session.account, `${this.kind}s`));
       this.more = found.more;
+      this.unreadable = found.unreadable;
       this.items = found.items;
     } catch (error) {
       this.error = explain(error);
@@ -80,6 +82,9 @@ abstract class Listing<T extends { id: string; name?: string }> extends View {
       ${this.error ? html`<p class="error-text" role="alert">${this.error}</p>` : nothing}
       ${!this.items && !this.error ? html`<p class="hint" aria-live="polite">Loading …</p>` : nothing}
       ${items?.length ? html`<ul class="cards">${items.map((item) => html`<li>${this.row(item)}</li>`)}</ul>` : nothing}
+      ${this.items && this.unreadable.length
+        ? html`<p class="error-text">${plural(this.unreadable.length, this.kind)} can't be read: ${this.unreadable.join(", ")}</p>`
+        : nothing}
       ${this.items?.length === 0 ? this.empty() : nothing}
       ${this.items?.length && items?.length === 0 ? html`<p class="hint">No ${this.kind} matches the search.</p>` : nothing}
       ${this.more ? html`<p class="hint">There are more than ${plural(this.items?.length ?? 0, this.kind)}; search by id with the interface.</p>` : nothing}`;
