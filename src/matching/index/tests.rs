@@ -320,6 +320,22 @@ fn no_call_works_longer_than_a_slice() {
     assert!(calls >= steps / SLICE + 140_000 / SLICE, "{calls}: a number without a candidate takes no step there");
 }
 
+/// Candidates that do not match end a slice as well.
+#[test]
+fn candidates_take_turns_too() {
+    let mut bucket = Bucket::default();
+    (0..2_000).for_each(|number| {
+        bucket.add(&waiting(number, json!({"a": [{"exists": true}], "b": [{"exists": false}]})));
+    });
+    let document = Document::from(&json!({"a": 1, "b": 1}));
+    let mut search = Search::new([&bucket], &FilterLimits::default());
+    let mut calls = 1;
+    while search.run(document.object().expect("an object"), 100, |_| true) == SearchEnd::Paused {
+        calls += 1;
+    }
+    assert!(calls >= 2_000 / 100, "{calls}");
+}
+
 #[test]
 fn a_listener_whose_filter_costs_too_much_takes_no_other_along() {
     let costly: Vec<Value> = (0..900).map(|number| json!({"numeric": [">", 1_000 + number]})).collect();

@@ -61,6 +61,19 @@ proptest! {
     }
 }
 
+/// A row of spans is coarse; a walk is not.
+#[test]
+fn a_walk_leaves_out_what_a_row_can_not_tell_apart() {
+    let mut tree = Tree::default();
+    (0..100_u32).for_each(|key| tree.insert((key, if key % 2 == 0 { i64::from(key) } else { 1 << 60 })));
+    let mut walked = Vec::new();
+    tree.walk(None, 1_000, |entry| {
+        walked.push(entry.0);
+        true
+    });
+    assert_eq!(walked, (0..100).filter(|key| key % 2 == 1).collect::<Vec<_>>());
+}
+
 #[test]
 fn removing_leaves_no_narrow_rows_of_nodes() {
     let mut tree = Tree::default();
