@@ -37,8 +37,9 @@ const QUANTUM_BYTES: usize = 4_096;
 
 /// Counts entries for their accounts, of which there are ARGV 4 (each name is followed by its number of entries), and
 /// adds the entries, of ARGV 3 words each. Returns the length of the stream, each account with how many entries it has
-/// there, and the server's time in microseconds. The number of a Publisher's last group (ARGV 2) is kept for a minute under its own key (ARGV 1), so that
-/// a group whose response was lost can be sent again and is added once. Of an empty stream nothing counts.
+/// there, and the server's time in microseconds. The number of a Publisher's last group (ARGV 2) is kept for a minute
+/// under its own key (ARGV 1), so that a group whose response was lost can be sent again and is added once. Of an empty
+/// stream nothing counts.
 const ADD: &str = r"
 local held, words = (string.gsub(KEYS[1], ':deliveries$', ':held')), tonumber(ARGV[3])
 local first, results, length = 5 + 2 * ARGV[4], {}, redis.call('XLEN', KEYS[1])
