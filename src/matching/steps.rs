@@ -12,28 +12,42 @@ pub(super) const FOLDED_BYTES_PER_STEP: usize = 8;
 
 /// The remaining steps. One is about the work of comparing two short texts, a few nanoseconds.
 #[derive(Debug, Clone, Copy)]
-pub struct Steps(usize);
+pub struct Steps {
+    left: usize,
+    /// The slice is over when no more than this are left; 0: it never is.
+    pause_at: usize,
+}
 
 impl Steps {
     /// A budget of this many steps.
     pub fn new(steps: usize) -> Self {
-        Self(steps)
+        Self { left: steps, pause_at: 0 }
+    }
+
+    /// Begins a slice of this many. Other work can be done between two slices.
+    pub(super) fn begin_slice(&mut self, steps: usize) {
+        self.pause_at = self.left.saturating_sub(steps);
+    }
+
+    /// Whether the steps of the slice are taken.
+    pub(super) fn slice_is_over(self) -> bool {
+        self.left <= self.pause_at && self.pause_at > 0
     }
 
     /// How many are left.
     pub fn left(self) -> usize {
-        self.0
+        self.left
     }
 
     /// Takes this many.
     pub(super) fn take(&mut self, steps: usize) -> Result<(), TooCostly> {
-        match self.0.checked_sub(steps) {
+        match self.left.checked_sub(steps) {
             Some(left) => {
-                self.0 = left;
+                self.left = left;
                 Ok(())
             }
             None => {
-                self.0 = 0;
+                self.left = 0;
                 Err(TooCostly)
             }
         }

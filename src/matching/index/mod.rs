@@ -4,9 +4,10 @@
 //! Up to [`FEW`] listeners are a list, and each is evaluated. Beyond that each pattern is filed under a *witness*
 //! (`witness`): a condition that holds for every event that the pattern matches, and the most selective one that can be
 //! looked up. The data of an event is walked along the paths of the witnesses (`paths`), each value there is looked up
-//! among the postings (`postings`), and each candidate is evaluated once. A search takes turns with other work. Array consistency, `anything-but` and
-//! absence are left to that evaluation. The witness of a listener is stored with it ([`ListenerWitnesses`]), so that removing it
-//! finds exactly the postings that were added: nothing is left behind, and nothing is rebuilt.
+//! among the postings (`postings`), and each candidate is evaluated once. A search takes turns with other work. Array
+//! consistency, `anything-but` and absence are left to that evaluation. The witness of a listener is stored with it
+//! ([`ListenerWitnesses`]), so that removing it finds exactly the postings that were added: nothing is left behind, and
+//! nothing is rebuilt.
 
 mod bucket;
 mod fetch;

@@ -54,8 +54,6 @@ struct SearchState<T> {
     source: usize,
     from: (i64, usize, u32),
     steps: Steps,
-    /// The slice ends when no more than this many steps are left; 0: it does not.
-    pause_at: usize,
     steps_per_listener_max: usize,
     /// Listeners whose patterns needed more steps than one may.
     too_costly: Vec<Arc<T>>,
@@ -75,7 +73,6 @@ impl<T: Listener> Search<T> {
             source: 0,
             from: FIRST,
             steps: Steps::new(limits.steps_per_event_max),
-            pause_at: 0,
             steps_per_listener_max: limits.steps_per_trigger_max,
             too_costly: Vec::new(),
             evaluated: HashSet::default(),
@@ -109,10 +106,11 @@ impl<T: Listener> Search<T> {
         steps_of_slice: usize,
         mut found: impl FnMut(&Arc<T>) -> bool,
     ) -> SearchEnd {
+        let steps_of_slice = steps_of_slice.max(1);
         let mut subject = Subject::resume(data, std::mem::take(&mut self.numbers));
-        self.state.pause_at = self.state.steps.left().saturating_sub(steps_of_slice.max(1));
+        self.state.steps.begin_slice(steps_of_slice);
         let ended = match self.walk(&mut subject) {
-            Ok(()) => self.evaluate(&mut subject, steps_of_slice.max(1), &mut found),
+            Ok(()) => self.evaluate(&mut subject, steps_of_slice, &mut found),
             Err(Paused) => SearchEnd::Paused,
         };
         self.numbers = subject.into_numbers();
@@ -129,8 +127,8 @@ impl<T: Listener> Search<T> {
                     if position.is_at_start() && !many.everyone.is_empty() {
                         self.sources.push(CandidateSource::Everyone(self.walked));
                     }
-                    let steps = (&mut state.steps, state.pause_at);
-                    let walked = DataWalk::new(many, self.walked, &mut self.sources, steps, subject, position).run();
+                    let (sources, steps) = (&mut self.sources, &mut state.steps);
+                    let walked = DataWalk::new(many, self.walked, sources, steps, subject, position).run();
                     if walked == Err(WalkEnd::Paused) {
                         return Err(Paused);
                     }
@@ -274,6 +272,6 @@ impl<T: Listener> SearchState<T> {
 
     /// After a candidate: on to the next one, unless the slice is over.
     fn go_on(&self) -> SearchEnd {
-        if self.steps.left() <= self.pause_at && self.pause_at > 0 { SearchEnd::Paused } else { SearchEnd::Complete }
+        if self.steps.slice_is_over() { SearchEnd::Paused } else { SearchEnd::Complete }
     }
 }

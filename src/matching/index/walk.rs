@@ -73,8 +73,6 @@ pub(super) struct DataWalk<'s, 'd, T> {
     bucket: usize,
     sources: &'s mut Vec<CandidateSource<T>>,
     steps: &'s mut Steps,
-    /// The walk pauses when no more than this many steps are left; 0: it never does.
-    pause_at: usize,
     subject: &'s mut Subject<'d>,
     position: &'s mut WalkPosition,
     /// Whether the same lookup may be repeated, because the walk is inside a list.
@@ -88,11 +86,11 @@ impl<'s, 'd, T: Listener> DataWalk<'s, 'd, T> {
         many: &'s IndexedListeners<T>,
         bucket: usize,
         sources: &'s mut Vec<CandidateSource<T>>,
-        (steps, pause_at): (&'s mut Steps, usize),
+        steps: &'s mut Steps,
         subject: &'s mut Subject<'d>,
         position: &'s mut WalkPosition,
     ) -> Self {
-        Self { many, bucket, sources, steps, pause_at, subject, position, repeated: false, pending: ArrayVec::new() }
+        Self { many, bucket, sources, steps, subject, position, repeated: false, pending: ArrayVec::new() }
     }
 
     /// Continues at the position to the end of the data, or to the next pause.
@@ -108,7 +106,7 @@ impl<'s, 'd, T: Listener> DataWalk<'s, 'd, T> {
         if is_under_way {
             return Ok(());
         }
-        if self.steps.left() <= self.pause_at && self.pause_at > 0 {
+        if self.steps.slice_is_over() {
             return Err(WalkEnd::Paused);
         }
         Ok(self.steps.take(1)?)
