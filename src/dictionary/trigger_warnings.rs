@@ -7,10 +7,10 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{AttributeType, Dictionary};
+use crate::json::nearest::likely;
 use crate::matching::{Condition, TestedType, conditions, excluding, scalar_of};
 use crate::model::event::EventPattern;
 use crate::model::trigger::Trigger;
-use crate::templating::nearest::likely;
 
 /// A reason why a trigger may not work as intended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]

@@ -12,7 +12,7 @@ use super::program::{Comparison, Number, Op, OperationText, PatternSpan, Pattern
 use super::read::PatternReader;
 use super::steps::{BYTES_PER_STEP, FOLDED_BYTES_PER_STEP, Steps, TooCostly};
 use super::wildcard;
-use crate::json::kind;
+use crate::json::{kind, nearest};
 
 /// An operator, as messages and warnings describe it.
 struct Operator {
@@ -87,8 +87,25 @@ fn form(name: &str) -> &'static str {
     find(name).map_or("", |operator| operator.form)
 }
 
+/// Follows the mistake of a filter that was written in the shape of data with a list of objects.
+const MEMBERS_OF_ELEMENTS: &str = " To test members of the objects in a list, write no list around them: \
+                                   {\"rooms\": {\"beds\": [2]}} matches if one of the rooms has 2 beds";
+
 fn wrong(at: &str, name: &str, found: &Value) -> PatternError {
     PatternError::shape(at, format!("`{name}` does not take {} here; write {}", kind(found), form(name)))
+}
+
+fn unknown(at: &str, name: &str, argument: &Value) -> PatternError {
+    let mut detail = format!(
+        "there is no operator of this name; known are {}, each the only member of its object: {{\"prefix\": \"a\"}}.",
+        names()
+    );
+    if let Some(known) = nearest::likely(name, OPERATORS.map(|operator| operator.name)) {
+        detail += &format!(" Did you mean `{known}`? Write {}", form(known));
+    } else if matches!(argument, Value::Array(_) | Value::Object(_)) {
+        detail += MEMBERS_OF_ELEMENTS;
+    }
+    PatternError::new(at, "unknown_matcher", detail)
 }
 
 impl PatternReader {
@@ -113,8 +130,13 @@ impl PatternReader {
     fn operator(&mut self, members: &Map<String, Value>, at: &str, tests: &mut Vec<Op>) -> Result<(), PatternError> {
         let mut only = members.iter();
         let (Some((name, argument)), None) = (only.next(), only.next()) else {
-            let detail = "an operator is an object with one member, such as {\"prefix\": \"a\"}; more than one stand \
-                          side by side in the list";
+            let mut detail =
+                "an operator is an object with one member, such as {\"prefix\": \"a\"}; more than one stand \
+                              side by side in the list."
+                    .to_owned();
+            if members.values().any(Value::is_array) {
+                detail += MEMBERS_OF_ELEMENTS;
+            }
             return Err(PatternError::shape(at, detail));
         };
         let at = crate::json::pointer(at, name);
@@ -138,13 +160,7 @@ impl PatternReader {
                 tests.push(Op::Within(network));
                 Ok(())
             }
-            _ => {
-                let detail = format!(
-                    "there is no operator of this name; known are {}, each the only member of its object: {{\"prefix\": \"a\"}}",
-                    names()
-                );
-                Err(PatternError::new(&at, "unknown_matcher", detail))
-            }
+            _ => Err(unknown(&at, name, argument)),
         }
     }
 
