@@ -72,6 +72,11 @@ pub fn scalar_of(test: &Value) -> Option<TestedType> {
     }
 }
 
+/// Whether an operator has this name.
+pub fn is_operator(name: &str) -> bool {
+    find(name).is_some()
+}
+
 fn find(name: &str) -> Option<&'static Operator> {
     OPERATORS.iter().find(|operator| operator.name == name)
 }
@@ -91,7 +96,7 @@ fn form(name: &str) -> &'static str {
 const MEMBERS_OF_ELEMENTS: &str = " To test members of the objects in a list, write no list around them: \
                                    {\"rooms\": {\"beds\": [2]}} matches if one of the rooms has 2 beds";
 
-fn wrong(at: &str, name: &str, found: &Value) -> PatternError {
+pub(super) fn wrong(at: &str, name: &str, found: &Value) -> PatternError {
     PatternError::shape(at, format!("`{name}` does not take {} here; write {}", kind(found), form(name)))
 }
 
@@ -109,6 +114,11 @@ fn unknown(at: &str, name: &str, argument: &Value) -> PatternError {
 }
 
 impl PatternReader {
+    /// Whether an operator has this name.
+    pub(super) fn is_operator(name: &str) -> bool {
+        is_operator(name)
+    }
+
     /// Reads one test of a list.
     pub(super) fn test(&mut self, item: &Value, at: &str, tests: &mut Vec<Op>) -> Result<(), PatternError> {
         self.count(1, at)?;
@@ -165,7 +175,13 @@ impl PatternReader {
     }
 
     /// The operators with a text; `prefix` and `suffix` also have a form without case.
-    fn text_test(&mut self, name: &str, argument: &Value, at: &str, tests: &mut Vec<Op>) -> Result<(), PatternError> {
+    pub(super) fn text_test(
+        &mut self,
+        name: &str,
+        argument: &Value,
+        at: &str,
+        tests: &mut Vec<Op>,
+    ) -> Result<(), PatternError> {
         if let (true, Value::Object(members)) = (matches!(name, "prefix" | "suffix"), argument) {
             let mut only = members.iter();
             let (Some((inner, Value::String(text))), None) = (only.next(), only.next()) else {
@@ -245,75 +261,7 @@ impl PatternReader {
         Ok(())
     }
 
-    fn anything_but(&mut self, argument: &Value, at: &str, tests: &mut Vec<Op>) -> Result<(), PatternError> {
-        let place = tests.len();
-        tests.push(Op::AnythingBut { operations: 0 });
-        match argument {
-            Value::Object(members) => self.anything_but_operator(members, argument, at, tests)?,
-            Value::Array(list) if !list.is_empty() => {
-                self.count(list.len(), at)?;
-                for value in list {
-                    self.plain(value, at, tests)?;
-                }
-                let numbers = list.iter().filter(|value| value.is_number()).count();
-                if numbers > 0 && numbers < list.len() && self.complaint.is_none() {
-                    let detail = "a list under `anything-but` holds strings or numbers and not both; keep those of \
-                                  the type that the field has";
-                    self.complaint = Some(PatternError::shape(at, detail));
-                }
-            }
-            value => self.plain(value, at, tests)?,
-        }
-        tests[place] = Op::AnythingBut { operations: small(tests.len() - place - 1) };
-        Ok(())
-    }
-
-    /// A string or a number under `anything-but`.
-    fn plain(&mut self, value: &Value, at: &str, tests: &mut Vec<Op>) -> Result<(), PatternError> {
-        let op = match value {
-            Value::String(_) => Op::Text(self.words()),
-            Value::Number(_) => Op::Number(self.number(at)?),
-            other => return Err(wrong(at, "anything-but", other)),
-        };
-        tests.push(op);
-        Ok(())
-    }
-
-    fn anything_but_operator(
-        &mut self,
-        members: &Map<String, Value>,
-        whole: &Value,
-        at: &str,
-        tests: &mut Vec<Op>,
-    ) -> Result<(), PatternError> {
-        let mut only = members.iter();
-        let (Some((name, argument)), None) = (only.next(), only.next()) else {
-            return Err(wrong(at, "anything-but", whole));
-        };
-        if !matches!(name.as_str(), "prefix" | "suffix" | "equals-ignore-case" | "wildcard") {
-            return Err(wrong(at, "anything-but", whole));
-        }
-        let at = format!("{at}/{name}");
-        let texts = match argument {
-            Value::Array(list) if !list.is_empty() => list.as_slice(),
-            Value::String(_) => std::slice::from_ref(argument),
-            other => return Err(wrong(&at, "anything-but", other)),
-        };
-        self.count(texts.len(), &at)?;
-        for text in texts {
-            match text {
-                Value::String(text) if text.is_empty() && matches!(name.as_str(), "prefix" | "suffix") => {
-                    let detail = format!("every text has the empty {name}, so nothing would match; name one");
-                    return Err(PatternError::shape(&at, detail));
-                }
-                Value::String(_) => self.text_test(name, text, &at, tests)?,
-                other => return Err(wrong(&at, "anything-but", other)),
-            }
-        }
-        Ok(())
-    }
-
-    fn number(&mut self, at: &str) -> Result<Number, PatternError> {
+    pub(super) fn number(&mut self, at: &str) -> Result<Number, PatternError> {
         let place = self.scalar();
         Number::new(&self.texts, place).ok_or_else(|| {
             let detail = "the number's exponent is beyond a thousand million, which no event's number reaches";
@@ -322,7 +270,7 @@ impl PatternReader {
     }
 
     /// The next string of the list.
-    fn words(&mut self) -> OperationText {
+    pub(super) fn words(&mut self) -> OperationText {
         let span = self.scalar();
         self.texts.part(span)
     }

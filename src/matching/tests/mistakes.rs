@@ -10,6 +10,8 @@ fn a_mistake_is_reported_with_its_position_and_the_expected_shape() {
         (json!([]), "", "bad_pattern", "a pattern is an object"),
         (json!({}), "", "bad_pattern", "leave it out"),
         (json!({"a": 1}), "/a", "bad_pattern", "write [1]"),
+        (json!({"a": {"prefix": "x"}}), "/a/prefix", "bad_pattern", "within a list; write [{\"prefix\": \"x\"}]"),
+        (json!({"a": {"exists": true}}), "/a/exists", "bad_pattern", "write [{\"exists\": true}]"),
         (json!({"a": []}), "/a", "bad_pattern", "name a value"),
         (json!({"a": {"b": {}}}), "/a/b", "bad_pattern", "leave it out"),
         (json!({"a": [[1]]}), "/a/0", "bad_pattern", "side by side"),
