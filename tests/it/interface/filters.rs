@@ -3,7 +3,7 @@
 use awc::http::Method;
 use serde_json::{Value, json};
 
-use crate::support::{Node, Receiver, json_template};
+use crate::support::{Node, Receiver, RedisServer, json_template};
 
 const TRIGGERS: &str = "/v1/accounts/default/triggers";
 
@@ -207,6 +207,27 @@ async fn filters_that_no_lookup_can_exclude_are_bounded() {
         document.as_object_mut().expect("an object").extend(more.as_object().cloned().expect("an object"));
         assert_eq!(put(id, &document).await.status, 201, "{document}");
     }
+}
+
+/// The budget of steps bounds what such filters cost. So those that another program wrote are live, however many.
+#[actix_rt::test]
+async fn filters_beyond_the_bound_fire_where_another_program_wrote_them() {
+    let (redis, receiver) = (RedisServer::start(), Receiver::start());
+    let url = redis.url();
+    let bound = ("POSTHASTE_MATCHING__UNSELECTIVE_FILTERS_MAX", "1");
+    let node = with_template(&[bound, ("POSTHASTE_STORE__URL", &url)]).await;
+    let mut document =
+        trigger(json!({"url": receiver.url("/hook"), "where": {"guest": {"email": [{"exists": false}]}}}));
+    for id in ["1", "2", "3"] {
+        document["id"] = id.into();
+        let write = ["--eval", "src/store/redis/write.lua", "{posthaste}:meta", ",", "put", "trigger", "default", id];
+        let response = redis.cli(&[&write[..], &[&document.to_string()]].concat());
+        assert!(response.starts_with("written"), "{response}");
+    }
+    node.wait_for_metric("posthaste_triggers", 3.0).await;
+    assert_eq!(node.put(&format!("{TRIGGERS}/4"), &trigger(json!({"where": document["where"]}))).await.status, 422);
+    node.fire(json!({"type": "guest.created", "data": {"guest": {"name": "Maria"}}})).await;
+    receiver.wait_for(3).await;
 }
 
 #[actix_rt::test]
