@@ -7,8 +7,8 @@ use serde_json::Value as Json;
 use toml::{Table, Value};
 
 use super::error::ConfigError;
+use crate::json::nearest::{edits, likely};
 use crate::json::{LookAlike, Malformed, read_value};
-use crate::templating::nearest::{edits, likely};
 
 /// The compiled-in file, which holds every key.
 const DEFAULTS: &str = include_str!("../../config/posthaste.toml");

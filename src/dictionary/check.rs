@@ -6,7 +6,7 @@ use super::attribute_type::AttributeType;
 use super::draft::{Draft, DraftAttribute, DraftEntity, DraftEvent};
 use super::error::{DictionaryError, SourcePosition, shown};
 use super::{ATTRIBUTES_MAX, AttributeEntry, Dictionary, ENGINE_PATHS, EVENTS_MAX, EntityEntry, EventEntry};
-use crate::templating::nearest::likely as nearest;
+use crate::json::nearest::likely as nearest;
 
 /// The member of a template's data that Posthaste itself fills.
 const ENGINE_MEMBER: &str = "event";

@@ -9,8 +9,8 @@ use super::attribute_type::AttributeType;
 use super::error::{DictionaryError, SourcePosition, shown};
 use super::members::{FileLines, Located, TableMembers};
 use crate::json::LookAlike;
+use crate::json::nearest::likely as nearest;
 use crate::model::event::EventType;
-use crate::templating::nearest::likely as nearest;
 
 /// The longest name of an entity or tag, in bytes.
 pub const TAG_BYTES_MAX: usize = 64;

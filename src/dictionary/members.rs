@@ -8,7 +8,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::error::{DictionaryError, SourcePosition, shown};
-use crate::templating::nearest::likely as nearest;
+use crate::json::nearest::likely as nearest;
 
 /// One file's text, which finds the line of a byte.
 pub(super) struct FileLines {

@@ -184,7 +184,7 @@ impl Dictionary {
     /// The tag that is spelled most like a wrong one: `GUEST:NAME` for `GUEST:NMAE`.
     pub fn nearest(&self, tag: &str) -> Option<&str> {
         let attributes = self.entities.iter().flat_map(|entity| &entity.attributes);
-        crate::templating::nearest::likely(tag, attributes.map(|attribute| attribute.tag.as_str()))
+        crate::json::nearest::likely(tag, attributes.map(|attribute| attribute.tag.as_str()))
     }
 
     /// The distinct paths that events of a pattern's types may carry, and [`ENGINE_PATHS`]; all paths without a

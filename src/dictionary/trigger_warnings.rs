@@ -7,10 +7,10 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{AttributeType, Dictionary};
-use crate::matching::{Condition, TestedType, conditions, excluding, scalar_of};
+use crate::json::nearest::likely;
+use crate::matching::{Condition, TestedType, conditions, excluding, is_operator, scalar_of};
 use crate::model::event::EventPattern;
 use crate::model::trigger::Trigger;
-use crate::templating::nearest::likely;
 
 /// A reason why a trigger may not work as intended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
@@ -64,13 +64,11 @@ impl Dictionary {
             EventPattern::Below(words) => (words.as_str(), true),
             EventPattern::Any => return None,
         };
-        let types = self.events().map(|known| known.event_type.as_str());
-        let nearest = if below {
-            let stems = types.filter_map(|known| known.rsplit_once('.').map(|(stem, _)| stem));
-            likely(text, stems).map(|stem| format!("{stem}.*"))
-        } else {
-            likely(text, types).map(str::to_owned)
-        };
+        let types = || self.events().map(|known| known.event_type.as_str());
+        let stems = || types().filter_map(|known| known.rsplit_once('.').map(|(stem, _)| stem));
+        let nearest = if below { None } else { likely(text, types()).map(str::to_owned) };
+        // `guest` is no type, and was perhaps meant for all of its types.
+        let nearest = nearest.or_else(|| likely(text, stems()).map(|stem| format!("{stem}.*")));
         let message =
             format!("The dictionary has no event type `{event}`: a trigger on it fires only if something posts one.");
         Some(TriggerWarning::new("unknown_event", "/event".to_owned(), message, nearest.as_deref()))
@@ -102,6 +100,10 @@ fn check(condition: &Condition<'_>, paths: &HashMap<&str, AttributeType>) -> Opt
     if paths.contains_key(path.as_str()) || paths.keys().any(|known| free(known)) {
         return wrong_type(condition, paths.get(path.as_str()).copied(), pointer());
     }
+    if let Some(name) = condition.path.iter().find(|name| is_operator(name)) {
+        let message = format!("`{name}` names a field here. As an operator it stands in a list: [{{\"{name}\": …}}].");
+        return Some(TriggerWarning::new("operator_as_field", pointer(), message, None));
+    }
     let is_below = |known: &&&str| known.strip_prefix(path.as_str()).is_some_and(|rest| rest.starts_with('.'));
     // The first one in sorted order: a map has no order of its own, and the same trigger must get the same advice.
     if let Some(below) = paths.keys().filter(is_below).min() {
@@ -112,7 +114,10 @@ fn check(condition: &Condition<'_>, paths: &HashMap<&str, AttributeType>) -> Opt
     let mut known: Vec<&str> = paths.keys().copied().collect();
     known.sort_unstable();
     let message = format!("The dictionary does not know `{path}` in the data of such events.");
-    Some(TriggerWarning::new("unknown_path", pointer(), message, likely(&path, known)))
+    // Else one whose last names these are: the names before them were perhaps forgotten.
+    let ends_so = |known: &&str| known.strip_suffix(path.as_str()).is_some_and(|rest| rest.ends_with('.'));
+    let meant = likely(&path, known.iter().copied()).or_else(|| known.iter().copied().find(ends_so));
+    Some(TriggerWarning::new("unknown_path", pointer(), message, meant))
 }
 
 /// Every test of the condition is of a type that the field never has.
@@ -158,11 +163,18 @@ mod tests {
                 json!({"guest": {"contry": ["PT"]}}),
                 one("unknown_event", "/event", Some("guest.created")),
             ),
+            ("guest", json!({"x": exists}), one("unknown_event", "/event", Some("guest.*"))),
             ("gest.*", json!({"x": exists}), one("unknown_event", "/event", Some("guest.*"))),
             (
                 "guest.created",
                 json!({"guest": {"contry": ["PT"]}}),
                 one("unknown_path", "/where/guest/contry", Some("guest.country")),
+            ),
+            ("guest.created", json!({"name": ["x"]}), one("unknown_path", "/where/name", Some("guest.name"))),
+            (
+                "guest.created",
+                json!({"guest": {"name": {"anything-but": ["x"]}}}),
+                one("operator_as_field", "/where/guest/name/anything-but", None),
             ),
             ("guest.created", json!({"guest": exists}), {
                 let found = warnings("guest.created", json!({"guest": exists}));

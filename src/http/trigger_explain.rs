@@ -22,7 +22,7 @@ use crate::model::field::Fields;
 use crate::model::id::{AccountId, TriggerId};
 use crate::model::outcome::DropReason;
 use crate::model::trigger::Trigger;
-use crate::store::UnreadPage;
+use crate::store::{Page, StoreError, UnreadPage};
 
 /// Triggers of a page by default, and at most.
 const LIMIT_DEFAULT: usize = 100;
@@ -55,6 +55,9 @@ pub(super) struct ExplainQuestion {
 #[schema(as = Explained)]
 pub(super) struct ExplanationPage {
     triggers: Vec<Explanation>,
+    /// Ids on this page whose stored record can't be read. Present where there are any.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    unreadable: Vec<String>,
     /// Present if there are more.
     #[serde(skip_serializing_if = "Option::is_none")]
     cursor: Option<String>,
@@ -115,26 +118,73 @@ async fn explain(
     let document = body::read_json(request.head(), &mut payload, &state).await?;
     let question = read(document.value)?;
     let after = question.cursor.as_deref().map(paging::read_cursor).transpose()?;
-    // In the order of their ids, as the store keeps them.
-    let all = match &question.triggers {
-        Some(_) => None,
-        None => Some(state.store.list_unread::<Trigger>(Some(&account), after.as_deref(), question.limit).await?),
+    let asked = match &question.triggers {
+        Some(ids) => Asked::Named(named(&state, &account, ids, after.as_deref(), question.limit).await?),
+        None => Asked::All(state.store.list_unread(Some(&account), after.as_deref(), question.limit).await?),
     };
     let caller = Caller::of(request.head(), &state);
     let explained = caller.run(move |state| {
-        let (ids, next) = match (all.map(UnreadPage::read), &question.triggers) {
-            (Some(all), _) => (all.items.into_iter().map(|stored| stored.value.id).collect(), all.next),
-            (None, ids) => named(ids.as_deref().unwrap_or_default(), after.as_deref(), question.limit),
-        };
-        let (triggers, last) = page(&state.live.index(), &account, &ids, &question, state.live.matching())?;
-        let cursor = last.or(next).map(|id| paging::cursor(&id));
-        Ok::<_, Problem>(written(&ExplanationPage { triggers, cursor }))
+        let page = asked.read();
+        written(&page.explain(&state.live.index(), &account, &question, state.live.matching()))
     });
-    Ok(respond(explained.await??))
+    Ok(respond(explained.await?))
+}
+
+/// The triggers of a page, in the order of their ids, as the store keeps them.
+enum Asked {
+    All(UnreadPage<Trigger>),
+    Named(IdPage),
+}
+
+/// Ids of a page.
+struct IdPage {
+    readable: Vec<TriggerId>,
+    unreadable: Vec<String>,
+    /// The id after which the next page starts, if there is one.
+    next: Option<String>,
+}
+
+impl Asked {
+    fn read(self) -> IdPage {
+        match self {
+            Self::All(page) => {
+                let Page { items, unreadable, next } = page.read();
+                IdPage { readable: items.into_iter().map(|stored| stored.value.id).collect(), unreadable, next }
+            }
+            Self::Named(page) => page,
+        }
+    }
 }
 
 /// A page of the requested ids.
-fn named(ids: &[TriggerId], after: Option<&str>, limit: usize) -> (Vec<TriggerId>, Option<String>) {
+async fn named(
+    state: &AppState,
+    account: &AccountId,
+    ids: &[TriggerId],
+    after: Option<&str>,
+    limit: usize,
+) -> Result<IdPage, Problem> {
+    let (ids, next) = page_of(ids, after, limit);
+    let mut page = IdPage { readable: Vec::with_capacity(ids.len()), unreadable: Vec::new(), next };
+    for id in ids {
+        // A record that can't be read is not live.
+        if state.live.index().trigger(account, &id).is_some() {
+            page.readable.push(id);
+            continue;
+        }
+        match state.store.get::<Trigger>(Some(account), id.as_str()).await {
+            Err(StoreError::Unreadable { .. }) => page.unreadable.push(id.to_string()),
+            Err(error) => return Err(error.into()),
+            Ok(_) => {
+                let detail = format!("the account has no trigger `{id}`");
+                return Err(Problem::new(StatusCode::NOT_FOUND, "not_found", detail));
+            }
+        }
+    }
+    Ok(page)
+}
+
+fn page_of(ids: &[TriggerId], after: Option<&str>, limit: usize) -> (Vec<TriggerId>, Option<String>) {
     let mut ids: Vec<TriggerId> =
         ids.iter().filter(|id| after.is_none_or(|after| id.as_str() > after)).cloned().collect();
     ids.sort_by(|a, b| a.as_str().cmp(b.as_str()));
@@ -145,36 +195,36 @@ fn named(ids: &[TriggerId], after: Option<&str>, limit: usize) -> (Vec<TriggerId
     (ids, next)
 }
 
-/// Explains triggers until the matching steps of one event are used up; then also returns the last id.
-fn page(
-    index: &Index,
-    account: &AccountId,
-    ids: &[TriggerId],
-    question: &ParsedQuestion,
-    limits: &FilterLimits,
-) -> Result<(Vec<Explanation>, Option<String>), Problem> {
-    let Some(data) = question.data.object() else { return Ok((Vec::new(), None)) };
-    let mut subject = Subject::new(data);
-    let mut explained = Vec::with_capacity(ids.len());
-    let mut used = 0;
-    for (place, id) in ids.iter().enumerate() {
-        if used >= limits.steps_per_event_max {
-            let last = place.checked_sub(1).and_then(|last| ids.get(last));
-            return Ok((explained, last.map(|id| id.as_str().to_owned())));
-        }
-        let Some(trigger) = index.trigger(account, id) else {
-            if question.triggers.is_some() {
-                let detail = format!("the account has no trigger `{id}`");
-                return Err(Problem::new(StatusCode::NOT_FOUND, "not_found", detail));
+impl IdPage {
+    /// Explains triggers until the matching steps of one event are used up; the next page begins there then.
+    fn explain(
+        mut self,
+        index: &Index,
+        account: &AccountId,
+        question: &ParsedQuestion,
+        limits: &FilterLimits,
+    ) -> ExplanationPage {
+        let data = question.data.object().expect("`read` takes members only");
+        let mut subject = Subject::new(data);
+        let mut triggers = Vec::with_capacity(self.readable.len());
+        let mut used = 0;
+        for (place, id) in self.readable.iter().enumerate() {
+            if place > 0 && used >= limits.steps_per_event_max {
+                let last = self.readable[place - 1].as_str();
+                self.unreadable.retain(|id| id.as_str() < last);
+                self.next = Some(last.to_owned());
+                break;
             }
-            continue;
-        };
-        let mut steps = Steps::new(limits.steps_per_trigger_max);
-        let usable = index.template(account, &trigger.template).is_some();
-        explained.push(Explanation::of(trigger, usable, &question.event_type, &mut subject, &mut steps));
-        used += limits.steps_per_trigger_max - steps.left() + 1;
+            // One that was deleted meanwhile is left out.
+            let Some(trigger) = index.trigger(account, id) else { continue };
+            let mut steps = Steps::new(limits.steps_per_trigger_max);
+            let usable = index.template(account, &trigger.template).is_some();
+            triggers.push(Explanation::of(trigger, usable, &question.event_type, &mut subject, &mut steps));
+            used += limits.steps_per_trigger_max - steps.left() + 1;
+        }
+        let cursor = self.next.map(|id| paging::cursor(&id));
+        ExplanationPage { triggers, unreadable: self.unreadable, cursor }
     }
-    Ok((explained, None))
 }
 
 impl Explanation {

@@ -8,6 +8,7 @@ mod encoding;
 mod look_alikes;
 mod malformed;
 mod names;
+pub mod nearest;
 mod read;
 mod repeated;
 #[cfg(test)]

@@ -6,6 +6,7 @@
 //! Nothing here knows triggers, accounts or event types.
 
 mod alternatives;
+mod anything_but;
 mod conditions;
 mod decimal;
 mod error;
@@ -29,6 +30,6 @@ pub use error::PatternError;
 pub use evaluate::Subject;
 pub use explain::Mismatch;
 pub use limits::FilterLimits;
-pub use operators::{TestedType, scalar_of};
+pub use operators::{TestedType, is_operator, scalar_of};
 pub use pattern::Pattern;
 pub use steps::{Steps, TooCostly};

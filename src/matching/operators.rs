@@ -12,7 +12,7 @@ use super::program::{Comparison, Number, Op, OperationText, PatternSpan, Pattern
 use super::read::PatternReader;
 use super::steps::{BYTES_PER_STEP, FOLDED_BYTES_PER_STEP, Steps, TooCostly};
 use super::wildcard;
-use crate::json::kind;
+use crate::json::{kind, nearest};
 
 /// An operator, as messages and warnings describe it.
 struct Operator {
@@ -72,6 +72,11 @@ pub fn scalar_of(test: &Value) -> Option<TestedType> {
     }
 }
 
+/// Whether an operator has this name.
+pub fn is_operator(name: &str) -> bool {
+    find(name).is_some()
+}
+
 fn find(name: &str) -> Option<&'static Operator> {
     OPERATORS.iter().find(|operator| operator.name == name)
 }
@@ -87,11 +92,33 @@ fn form(name: &str) -> &'static str {
     find(name).map_or("", |operator| operator.form)
 }
 
-fn wrong(at: &str, name: &str, found: &Value) -> PatternError {
+/// Follows the mistake of a filter that was written in the shape of data with a list of objects.
+const MEMBERS_OF_ELEMENTS: &str = " To test members of the objects in a list, write no list around them: \
+                                   {\"rooms\": {\"beds\": [2]}} matches if one of the rooms has 2 beds";
+
+pub(super) fn wrong(at: &str, name: &str, found: &Value) -> PatternError {
     PatternError::shape(at, format!("`{name}` does not take {} here; write {}", kind(found), form(name)))
 }
 
+fn unknown(at: &str, name: &str, argument: &Value) -> PatternError {
+    let mut detail = format!(
+        "there is no operator of this name; known are {}, each the only member of its object: {{\"prefix\": \"a\"}}.",
+        names()
+    );
+    if let Some(known) = nearest::likely(name, OPERATORS.map(|operator| operator.name)) {
+        detail += &format!(" Did you mean `{known}`? Write {}", form(known));
+    } else if matches!(argument, Value::Array(_) | Value::Object(_)) {
+        detail += MEMBERS_OF_ELEMENTS;
+    }
+    PatternError::new(at, "unknown_matcher", detail)
+}
+
 impl PatternReader {
+    /// Whether an operator has this name.
+    pub(super) fn is_operator(name: &str) -> bool {
+        is_operator(name)
+    }
+
     /// Reads one test of a list.
     pub(super) fn test(&mut self, item: &Value, at: &str, tests: &mut Vec<Op>) -> Result<(), PatternError> {
         self.count(1, at)?;
@@ -113,8 +140,13 @@ impl PatternReader {
     fn operator(&mut self, members: &Map<String, Value>, at: &str, tests: &mut Vec<Op>) -> Result<(), PatternError> {
         let mut only = members.iter();
         let (Some((name, argument)), None) = (only.next(), only.next()) else {
-            let detail = "an operator is an object with one member, such as {\"prefix\": \"a\"}; more than one stand \
-                          side by side in the list";
+            let mut detail =
+                "an operator is an object with one member, such as {\"prefix\": \"a\"}; more than one stand \
+                              side by side in the list."
+                    .to_owned();
+            if members.values().any(Value::is_array) {
+                detail += MEMBERS_OF_ELEMENTS;
+            }
             return Err(PatternError::shape(at, detail));
         };
         let at = crate::json::pointer(at, name);
@@ -138,18 +170,18 @@ impl PatternReader {
                 tests.push(Op::Within(network));
                 Ok(())
             }
-            _ => {
-                let detail = format!(
-                    "there is no operator of this name; known are {}, each the only member of its object: {{\"prefix\": \"a\"}}",
-                    names()
-                );
-                Err(PatternError::new(&at, "unknown_matcher", detail))
-            }
+            _ => Err(unknown(&at, name, argument)),
         }
     }
 
     /// The operators with a text; `prefix` and `suffix` also have a form without case.
-    fn text_test(&mut self, name: &str, argument: &Value, at: &str, tests: &mut Vec<Op>) -> Result<(), PatternError> {
+    pub(super) fn text_test(
+        &mut self,
+        name: &str,
+        argument: &Value,
+        at: &str,
+        tests: &mut Vec<Op>,
+    ) -> Result<(), PatternError> {
         if let (true, Value::Object(members)) = (matches!(name, "prefix" | "suffix"), argument) {
             let mut only = members.iter();
             let (Some((inner, Value::String(text))), None) = (only.next(), only.next()) else {
@@ -229,75 +261,7 @@ impl PatternReader {
         Ok(())
     }
 
-    fn anything_but(&mut self, argument: &Value, at: &str, tests: &mut Vec<Op>) -> Result<(), PatternError> {
-        let place = tests.len();
-        tests.push(Op::AnythingBut { operations: 0 });
-        match argument {
-            Value::Object(members) => self.anything_but_operator(members, argument, at, tests)?,
-            Value::Array(list) if !list.is_empty() => {
-                self.count(list.len(), at)?;
-                for value in list {
-                    self.plain(value, at, tests)?;
-                }
-                let numbers = list.iter().filter(|value| value.is_number()).count();
-                if numbers > 0 && numbers < list.len() && self.complaint.is_none() {
-                    let detail = "a list under `anything-but` holds strings or numbers and not both; keep those of \
-                                  the type that the field has";
-                    self.complaint = Some(PatternError::shape(at, detail));
-                }
-            }
-            value => self.plain(value, at, tests)?,
-        }
-        tests[place] = Op::AnythingBut { operations: small(tests.len() - place - 1) };
-        Ok(())
-    }
-
-    /// A string or a number under `anything-but`.
-    fn plain(&mut self, value: &Value, at: &str, tests: &mut Vec<Op>) -> Result<(), PatternError> {
-        let op = match value {
-            Value::String(_) => Op::Text(self.words()),
-            Value::Number(_) => Op::Number(self.number(at)?),
-            other => return Err(wrong(at, "anything-but", other)),
-        };
-        tests.push(op);
-        Ok(())
-    }
-
-    fn anything_but_operator(
-        &mut self,
-        members: &Map<String, Value>,
-        whole: &Value,
-        at: &str,
-        tests: &mut Vec<Op>,
-    ) -> Result<(), PatternError> {
-        let mut only = members.iter();
-        let (Some((name, argument)), None) = (only.next(), only.next()) else {
-            return Err(wrong(at, "anything-but", whole));
-        };
-        if !matches!(name.as_str(), "prefix" | "suffix" | "equals-ignore-case" | "wildcard") {
-            return Err(wrong(at, "anything-but", whole));
-        }
-        let at = format!("{at}/{name}");
-        let texts = match argument {
-            Value::Array(list) if !list.is_empty() => list.as_slice(),
-            Value::String(_) => std::slice::from_ref(argument),
-            other => return Err(wrong(&at, "anything-but", other)),
-        };
-        self.count(texts.len(), &at)?;
-        for text in texts {
-            match text {
-                Value::String(text) if text.is_empty() && matches!(name.as_str(), "prefix" | "suffix") => {
-                    let detail = format!("every text has the empty {name}, so nothing would match; name one");
-                    return Err(PatternError::shape(&at, detail));
-                }
-                Value::String(_) => self.text_test(name, text, &at, tests)?,
-                other => return Err(wrong(&at, "anything-but", other)),
-            }
-        }
-        Ok(())
-    }
-
-    fn number(&mut self, at: &str) -> Result<Number, PatternError> {
+    pub(super) fn number(&mut self, at: &str) -> Result<Number, PatternError> {
         let place = self.scalar();
         Number::new(&self.texts, place).ok_or_else(|| {
             let detail = "the number's exponent is beyond a thousand million, which no event's number reaches";
@@ -306,7 +270,7 @@ impl PatternReader {
     }
 
     /// The next string of the list.
-    fn words(&mut self) -> OperationText {
+    pub(super) fn words(&mut self) -> OperationText {
         let span = self.scalar();
         self.texts.part(span)
     }

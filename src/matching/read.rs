@@ -92,6 +92,11 @@ pub(super) struct PatternReader {
     pub(super) scalars: VecDeque<PatternSpan>,
 }
 
+/// The beginning of a value, for a message.
+fn shown(value: &Value) -> String {
+    value.to_string().chars().take(80).collect()
+}
+
 impl PatternReader {
     /// Parses a whole pattern, or returns every mistake.
     pub(super) fn read(&mut self, source: &Value) -> Result<PatternLevel, Vec<PatternError>> {
@@ -170,10 +175,17 @@ impl PatternReader {
         let body = match value {
             Value::Object(inner) => MemberCondition::Level(self.level(inner, at, depth + 1, in_or)?),
             Value::Array(list) => MemberCondition::Leaf(self.leaf(list, at)?),
-            other => {
-                let shown: String = other.to_string().chars().take(80).collect();
+            other if Self::is_operator(name) => {
                 let detail =
-                    format!("a field takes a list of values or an object, not {}; write [{shown}]", kind(other));
+                    format!("`{name}` is an operator only within a list; write [{{\"{name}\": {}}}]", shown(other));
+                return Err(PatternError::shape(at, detail));
+            }
+            other => {
+                let detail = format!(
+                    "a field takes a list of values or an object, not {}; write [{}]",
+                    kind(other),
+                    shown(other)
+                );
                 return Err(PatternError::shape(at, detail));
             }
         };

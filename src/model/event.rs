@@ -37,6 +37,19 @@ pub struct EventType(Arc<str>);
 )]
 pub struct EventTypeError(String);
 
+/// The text is not an event pattern.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum EventPatternError {
+    /// An asterisk where none may stand.
+    #[error(
+        "{0:?} has an asterisk where none may stand: \"*\" is all event types, \"guest.*\" all that begin with `guest.`"
+    )]
+    Asterisk(String),
+    /// The text would have to be an event type.
+    #[error(transparent)]
+    EventType(#[from] EventTypeError),
+}
+
 impl EventType {
     /// Accepts one or more words with single dots between them. A word has any characters but white space (Unicode
     /// `White_Space`), control characters (`Cc`), quotes, backslashes and asterisks, which are part of patterns.
@@ -89,14 +102,18 @@ pub enum EventPattern {
 
 impl EventPattern {
     /// Reads `guest.created`, `guest.*` or `*`.
-    pub fn new(text: &str) -> Result<Self, EventTypeError> {
+    pub fn new(text: &str) -> Result<Self, EventPatternError> {
         if text == "*" {
             return Ok(Self::Any);
         }
-        match text.strip_suffix(".*") {
-            Some(words) => EventType::new(words).map(Self::Below),
-            None => EventType::new(text).map(Self::Exactly),
+        let (words, pattern): (_, fn(EventType) -> Self) = match text.strip_suffix(".*") {
+            Some(words) => (words, Self::Below),
+            None => (text, Self::Exactly),
+        };
+        if words.contains('*') {
+            return Err(EventPatternError::Asterisk(text.chars().take(80).collect()));
         }
+        Ok(pattern(EventType::new(words)?))
     }
 
     /// Whether the pattern covers this event type.
@@ -112,8 +129,8 @@ impl EventPattern {
 }
 
 impl TryFrom<String> for EventPattern {
-    type Error = EventTypeError;
-    fn try_from(text: String) -> Result<Self, EventTypeError> {
+    type Error = EventPatternError;
+    fn try_from(text: String) -> Result<Self, EventPatternError> {
         Self::new(&text)
     }
 }
@@ -227,7 +244,12 @@ mod tests {
             assert_eq!(pattern.matches(&event_type), expected, "{pattern} {event_type}");
         }
         for bad in ["", "**", "guest*", "*.created", "guest.*.x", ".*"] {
-            assert!(EventPattern::new(bad).is_err(), "{bad:?}");
+            let error = EventPattern::new(bad).expect_err(bad).to_string();
+            assert_eq!(
+                error.contains("all that begin with `guest.`"),
+                bad.trim_end_matches(".*").contains('*'),
+                "{error}"
+            );
         }
     }
 }

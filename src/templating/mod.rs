@@ -4,7 +4,6 @@
 
 mod compile;
 mod limits;
-pub mod nearest;
 mod program;
 mod render;
 #[cfg(test)]

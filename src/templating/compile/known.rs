@@ -10,8 +10,8 @@ use super::findings::DiagnosticList;
 use super::tag_lookup::TagLookup;
 use super::tags;
 use crate::json::Json;
+use crate::json::nearest::{NearestName, likely, nearest};
 use crate::model::event::EventPattern;
-use crate::templating::nearest::{NearestName, likely, nearest};
 
 /// The members that Posthaste itself adds to every template's data.
 pub const EVENT_PATHS: [&str; 7] =

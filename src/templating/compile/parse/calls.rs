@@ -9,7 +9,7 @@ use super::super::diagnostic::Severity;
 use super::super::foreign;
 use super::super::tags;
 use super::{ParserState, refused};
-use crate::templating::nearest::likely;
+use crate::json::nearest::likely;
 use crate::templating::program::{Expression, HelperCall};
 use crate::templating::render::helpers;
 
