@@ -8,7 +8,7 @@ use bytes::Bytes;
 
 use super::socket::Socket;
 
-/// A body of at most so many bytes is copied behind the head: to write one buffer costs the kernel less than to write two,
+/// A body of at most this many bytes is copied behind the head: one buffer costs the kernel less to write than two,
 /// and the copy costs less than the difference.
 const JOINED_BYTES_MAX: usize = 4_096;
 
