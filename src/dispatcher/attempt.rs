@@ -1,7 +1,7 @@
 //! One attempt: the POST of one delivery, from its headers to the receiver's response. It is never repeated.
 //! [`super::queue`] decides what happens after a failed attempt.
 
-use std::time::SystemTime;
+use std::time::{Instant, SystemTime};
 
 use http::header::ACCEPT;
 
@@ -16,15 +16,15 @@ const AGENT: &str = concat!("posthaste/", env!("CARGO_PKG_VERSION"));
 /// The bytes of a usual head without its URL and the trigger's own headers.
 const USUAL_HEAD_BYTES: usize = 384;
 
-/// Makes the attempt, where the receiver consents to it.
-pub(super) async fn attempt(outlet: &Outlet, delivery: &Delivery) -> (Outcome, Option<u16>) {
+/// Makes the attempt, which began at this time, where the receiver consents to it.
+pub(super) async fn attempt(outlet: &Outlet, delivery: &Delivery, begun: Instant) -> (Outcome, Option<u16>) {
     drill::point(drill::Stage::Dispatcher);
     if let Err(ended) = outlet.consent(&delivery.target).await {
         return ended;
     }
     // The time that the attempt says it was made at.
     let unix_seconds = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
-    outlet.post(Post { fields: fields(delivery, unix_seconds), body: delivery.body.clone() }).await
+    outlet.post(Post { fields: fields(delivery, unix_seconds), body: &delivery.body }, begun).await
 }
 
 /// The request line and the header fields, but for those that frame the request.
@@ -32,7 +32,8 @@ fn fields(delivery: &Delivery, unix_seconds: u64) -> Vec<u8> {
     let target = &delivery.target;
     let path = target.uri.path_and_query().map_or("/", http::uri::PathAndQuery::as_str);
     let own = target.headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4);
-    let mut head = Vec::with_capacity(USUAL_HEAD_BYTES + path.len() + own.sum::<usize>());
+    let behind = Post::bytes_behind_fields(&delivery.body);
+    let mut head = Vec::with_capacity(USUAL_HEAD_BYTES + path.len() + own.sum::<usize>() + behind);
     for part in [b"POST ", path.as_bytes(), b" HTTP/1.1\r\n"] {
         head.extend_from_slice(part);
     }

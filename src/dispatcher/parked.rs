@@ -161,10 +161,10 @@ impl ParkedDeliveries {
 
 /// Parks a delivery for which there is no room, or drops it if it is in no stream. The end of a parked delivery is
 /// reported later, by the node that fetches it.
-pub(super) fn turn_away(metrics: &Metrics, reason: DropReason, queued: InFlight) {
+pub(super) fn turn_away(metrics: &Metrics, reason: DropReason, mut queued: InFlight) {
     let lane = queued.lane();
-    match queued.claim {
-        Some(claim) => claim.park(lane, queued.permit),
+    match queued.claim.take() {
+        Some(claim) => claim.park(lane, queued.permit.take()),
         None => queued.drop_unsent(metrics, reason),
     }
 }

@@ -33,6 +33,13 @@ use crate::model::id::AccountId;
 use crate::model::outcome::{DropReason, Outcome};
 use crate::telemetry::metrics::Metrics;
 
+/// An attempt that was made.
+#[derive(Debug, Clone, Copy)]
+struct EndedAttempt {
+    at: Instant,
+    duration: Duration,
+}
+
 /// One destination's deliveries.
 pub(super) struct Queue {
     destination: Destination,
@@ -183,13 +190,14 @@ impl Queue {
         self.waiting.borrow().has_room(queued, &self.bounds, is_kept)
     }
 
-    /// The oldest delivery, for a worker whose last attempt took `took`.
-    fn next(self: &Rc<Self>, took: Duration) -> Option<InFlight> {
+    /// The oldest delivery, for a worker whose last attempt ended so; `None`: it made none.
+    fn next(self: &Rc<Self>, ended: Option<EndedAttempt>) -> Option<InFlight> {
         self.fetch_parked();
         let (since, queued) = self.pop(self.workers.get() - 1)?;
         // A destination that was stalled for a moment, and now empties its queue in time, paces producers again.
         // Otherwise they would keep the queue full, and most of their events would be dropped.
-        if self.stalled.get() && took < self.bounds.stalled_after && since.elapsed() < self.worked_off_within() {
+        let was_fast = || ended.is_some_and(|ended| ended.duration < self.bounds.stalled_after);
+        if self.stalled.get() && was_fast() && since.elapsed() < self.worked_off_within() {
             self.stalled.set(false);
         }
         self.metrics.deliveries.dequeued(queued.delivery.body.len());
@@ -262,37 +270,36 @@ impl Queue {
         }
     }
 
-    /// Returns how long the attempt took; `Duration::MAX` if none was made, as its speed is unknown.
-    async fn send(&self, queued: InFlight) -> Duration {
-        let Some(queued) = may_begin(self.begin.as_deref(), &self.metrics, queued).await else { return Duration::MAX };
-        let InFlight { is_test, delivery, accepted_at, permit, mut outstanding, report, .. } = queued;
+    /// Makes the attempt, unless it may not begin.
+    async fn send(&self, queued: InFlight) -> Option<EndedAttempt> {
+        let mut queued = may_begin(self.begin.as_deref(), &self.metrics, queued).await?;
         // The client has stopped waiting for the result of this test.
-        if is_test && report.as_ref().is_some_and(tokio::sync::oneshot::Sender::is_closed) {
+        if queued.is_test && queued.report.as_ref().is_some_and(tokio::sync::oneshot::Sender::is_closed) {
             self.metrics.deliveries.dropped.inc(DropReason::QueueFull);
-            return Duration::MAX;
+            return None;
         }
         let begun = Instant::now();
-        self.metrics.deliveries.began(begun.saturating_duration_since(accepted_at));
+        self.metrics.deliveries.began(begun.saturating_duration_since(queued.accepted_at));
         self.metrics.deliveries.attempts_in_flight.inc();
-        drop(permit);
-        outstanding.add_over(delivery.body.len());
+        queued.permit = None;
+        let bytes = queued.delivery.body.len();
+        queued.outstanding.add_over(bytes);
         // A panic over one delivery must not end the worker: others are queued behind it.
-        let ended = AssertUnwindSafe(attempt(&self.outlet, &delivery)).catch_unwind().await;
+        let ended = AssertUnwindSafe(attempt(&self.outlet, &queued.delivery, begun)).catch_unwind().await;
         let (outcome, status) = ended.unwrap_or((Outcome::Panic, None));
-        let now = Instant::now();
-        self.last_active.set(now);
-        let duration = now.saturating_duration_since(begun);
+        let at = Instant::now();
+        self.last_active.set(at);
+        let duration = at.saturating_duration_since(begun);
         self.ended.set(self.ended.get() + 1);
         self.metrics.deliveries.attempts_in_flight.dec();
         self.metrics.deliveries.attempted(outcome, duration);
         self.tally.attempted(outcome);
         let ended = FiringReport::Attempted { outcome, status, duration };
-        self.metrics.activity.ended(delivery.firing.as_ref(), Some(&self.destination), ended);
-        if let Some(report) = report {
+        self.metrics.activity.ended(queued.delivery.firing.as_ref(), Some(&self.destination), ended);
+        if let Some(report) = queued.report.take() {
             let _ = report.send(ended);
         }
-        drop(outstanding);
-        duration
+        Some(EndedAttempt { at, duration })
     }
 
     /// Deliveries are parked, by this node or another.

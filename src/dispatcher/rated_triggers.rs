@@ -36,7 +36,7 @@ impl RatedTriggers {
     }
 
     /// Returns a delivery, or keeps it until its trigger's rate allows it.
-    pub(super) fn admit(&mut self, queued: InFlight, now: Instant) -> Option<InFlight> {
+    pub(super) fn admit(&mut self, mut queued: InFlight, now: Instant) -> Option<InFlight> {
         let Some((trigger, per_s)) = queued.delivery.target.rate.clone().filter(|_| !queued.is_test) else {
             return Some(queued);
         };
@@ -57,7 +57,8 @@ impl RatedTriggers {
             }
         }
         // It delays no producer: its owner chose the rate.
-        trigger.waiting.push_back(InFlight { permit: None, ..queued });
+        queued.permit = None;
+        trigger.waiting.push_back(queued);
         self.len += 1;
         None
     }

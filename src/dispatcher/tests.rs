@@ -13,7 +13,7 @@ use super::*;
 use crate::config::{Config, Dispatch};
 use crate::flow::fairness::Pool;
 use crate::flow::gate::Gate;
-use crate::flow::in_flight::{Admission, FiringReport, InFlight, Permit};
+use crate::flow::in_flight::{Admission, FiringReport, InFlight, InFlightParts, Permit};
 use crate::flow::messages::DeliveriesRendered;
 use crate::flow::probe::{Probe, soon};
 use crate::flow::response::Receipt;
@@ -156,7 +156,9 @@ impl Alone {
         let outstanding = self.gate.delivery(None);
         let accepted_at = Instant::now();
         let (permit, claim, journaled, is_test, report) = (None, None, None, false, Some(report));
-        (InFlight { account, is_test, delivery, accepted_at, permit, claim, journaled, outstanding, report }, reported)
+        let parts =
+            InFlightParts { account, is_test, delivery, accepted_at, permit, claim, journaled, outstanding, report };
+        (InFlight::new(parts), reported)
     }
 
     /// An event's permit, and the receiver that is told when it is released.

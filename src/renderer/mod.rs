@@ -20,7 +20,7 @@ use crate::flow::background::{Background, JobPanicked};
 use crate::flow::drill;
 use crate::flow::fairness::JobProgress;
 use crate::flow::gate::Gate;
-use crate::flow::in_flight::{Admission, FiringReport, InFlight, Permit, TurnKey, drop_unsent};
+use crate::flow::in_flight::{Admission, FiringReport, InFlight, InFlightParts, Permit, TurnKey, drop_unsent};
 use crate::flow::journal::JournaledFiring;
 use crate::flow::messages::{DeliveriesRendered, Firing, FiringStep, Firings, FiringsMatched};
 use crate::flow::pressure::Pressure;
@@ -305,7 +305,7 @@ impl RendererWorker {
         bytes.add_over(body.len());
         let mut threads = self.rendered.deliveries.borrow_mut();
         let thread = target.destination.share(threads.len());
-        threads[thread].push(InFlight {
+        threads[thread].push(InFlight::new(InFlightParts {
             account: Arc::clone(&work.account),
             is_test: work.admission.is_none(),
             delivery: Delivery {
@@ -322,7 +322,7 @@ impl RendererWorker {
             journaled,
             outstanding: self.gate.delivery(Some(bytes)),
             report,
-        });
+        }));
     }
 }
 

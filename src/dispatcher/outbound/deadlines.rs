@@ -41,17 +41,17 @@ impl Deadlines {
         Rc::new(Self { timeout, waiting: RefCell::default() })
     }
 
-    /// The result of `exchange`; `None` if its deadline passes first.
-    pub(super) async fn within<F: Future + Unpin>(self: &Rc<Self>, exchange: F) -> Option<F::Output> {
-        WithDeadline { deadlines: self, exchange, key: None }.await
+    /// The result of `exchange`, which began at this time; `None` if its deadline passes first.
+    pub(super) async fn within<F: Future + Unpin>(self: &Rc<Self>, begun: Instant, exchange: F) -> Option<F::Output> {
+        WithDeadline { deadlines: self, begun, exchange, key: None }.await
     }
 
-    fn begin(self: &Rc<Self>, waker: Waker) -> usize {
+    fn begin(self: &Rc<Self>, begun: Instant, waker: Waker) -> usize {
         let mut waiting = self.waiting.borrow_mut();
         if !std::mem::replace(&mut waiting.watched, true) {
             actix_rt::spawn(Rc::clone(self).watch());
         }
-        waiting.attempts.insert(AttemptDeadline { at: Instant::now() + self.timeout, waker: Some(waker) })
+        waiting.attempts.insert(AttemptDeadline { at: begun + self.timeout, waker: Some(waker) })
     }
 
     /// Wakes attempts whose deadline has passed, until there is no attempt.
@@ -88,6 +88,7 @@ impl Deadlines {
 
 struct WithDeadline<'a, F> {
     deadlines: &'a Rc<Deadlines>,
+    begun: Instant,
     exchange: F,
     /// The key of its attempt; `None` until it first has to wait.
     key: Option<usize>,
@@ -101,7 +102,7 @@ impl<F: Future + Unpin> Future for WithDeadline<'_, F> {
             return Poll::Ready(Some(output));
         }
         let Some(key) = self.key else {
-            self.key = Some(self.deadlines.begin(cx.waker().clone()));
+            self.key = Some(self.deadlines.begin(self.begun, cx.waker().clone()));
             return Poll::Pending;
         };
         let mut waiting = self.deadlines.waiting.borrow_mut();

@@ -160,10 +160,10 @@ pub(in crate::dispatcher) enum ConsentTurn {
 }
 
 impl Outlet {
-    /// Makes a POST.
-    pub(in crate::dispatcher) async fn post(&self, post: Post) -> (Outcome, Option<u16>) {
-        let closes = self.peer.uses_once(Instant::now());
-        self.exchange(Some(OutgoingPost::new(post, closes)), pin!(self.pool.exchange(closes))).await
+    /// Makes a POST, for an attempt that began at this time.
+    pub(in crate::dispatcher) async fn post(&self, post: Post<'_>, begun: Instant) -> (Outcome, Option<u16>) {
+        let closes = self.peer.uses_once(begun);
+        self.exchange(begun, Some(OutgoingPost::new(post, closes)), pin!(self.pool.exchange(closes))).await
     }
 
     /// Whether the receiver has a say in when an attempt begins.
@@ -217,7 +217,7 @@ impl Outlet {
                 allowed = AllowedOrigin { origin: text(ALLOWED_ORIGIN), rate: text(ALLOWED_RATE) };
             }
         };
-        let (outcome, status) = self.exchange(None, pin!(sent)).await;
+        let (outcome, status) = self.exchange(Instant::now(), None, pin!(sent)).await;
         let status = status.ok_or((outcome, None))?;
         let consent = consents.decide(status, &allowed);
         consents.remember(&self.peer.destination, consent, Instant::now());
@@ -227,13 +227,14 @@ impl Outlet {
     /// Sends a request and waits for the response, under one deadline for both.
     async fn exchange(
         &self,
+        begun: Instant,
         outgoing: Option<OutgoingPost>,
         exchange: Pin<&mut impl Future>,
     ) -> (Outcome, Option<u16>) {
         let progress = Cell::new(AttemptProgress::BEGUN);
         let outgoing = outgoing.map(Box::new);
         let tracked = TrackedExchange { current: &self.peer.current, progress: &progress, outgoing, exchange };
-        let ended = self.deadlines.within(tracked).await;
+        let ended = self.deadlines.within(begun, tracked).await;
         progress.get().outcome(ended.is_none())
     }
 }

@@ -1,5 +1,5 @@
 //! A POST as it is sent. The HTTP client does not see it: it sends a request without headers and body, for which
-//! the stream writes this one. So a head is made once, as bytes, and a body is never copied.
+//! the stream writes this one. So a head is made once, as bytes, and a large body is never copied.
 
 use std::io::{self, IoSlice};
 use std::task::{Context, Poll, ready};
@@ -8,11 +8,22 @@ use bytes::Bytes;
 
 use super::socket::Socket;
 
+/// A body of at most this many bytes is copied behind the head: one buffer costs the kernel less to write than two,
+/// and the copy costs less than the difference.
+const JOINED_BYTES_MAX: usize = 4_096;
+
 /// A POST to make.
-pub(in crate::dispatcher) struct Post {
+pub(in crate::dispatcher) struct Post<'a> {
     /// The request line and the header fields, each with its line end, but for `content-length` and `connection`.
     pub(in crate::dispatcher) fields: Vec<u8>,
-    pub(in crate::dispatcher) body: Bytes,
+    pub(in crate::dispatcher) body: &'a Bytes,
+}
+
+impl Post<'_> {
+    /// How much room the fields should have behind them for this body.
+    pub(in crate::dispatcher) fn bytes_behind_fields(body: &Bytes) -> usize {
+        if body.len() <= JOINED_BYTES_MAX { body.len() } else { 0 }
+    }
 }
 
 /// A number as its decimal digits. A head has several, and the standard library's way to write them takes longer than
@@ -41,17 +52,23 @@ impl DecimalDigits {
 /// A POST that is being written.
 pub(super) struct OutgoingPost {
     head: Vec<u8>,
+    /// Empty where the body is behind the head already.
     body: Bytes,
     written: usize,
 }
 
 impl OutgoingPost {
     /// `closes`: the connection carries no other request.
-    pub(super) fn new(Post { fields: mut head, body }: Post, closes: bool) -> Self {
+    pub(super) fn new(Post { fields: mut head, body }: Post<'_>, closes: bool) -> Self {
         let end: &[u8] = if closes { b"\r\nconnection: close\r\n\r\n" } else { b"\r\n\r\n" };
         for part in [b"content-length: ", DecimalDigits::of(body.len() as u64).as_bytes(), end] {
             head.extend_from_slice(part);
         }
+        let is_joined = body.len() <= JOINED_BYTES_MAX;
+        if is_joined {
+            head.extend_from_slice(body);
+        }
+        let body = if is_joined { Bytes::new() } else { body.clone() };
         Self { head, body, written: 0 }
     }
 
@@ -63,11 +80,15 @@ impl OutgoingPost {
     /// Writes what is left.
     pub(super) fn poll_write(&mut self, socket: &mut Socket, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while self.written < self.head.len() + self.body.len() {
-            let (head, body) = match self.written.checked_sub(self.head.len()) {
-                Some(written) => (&[][..], &self.body[written..]),
-                None => (&self.head[self.written..], &self.body[..]),
+            let written = match self.written.checked_sub(self.head.len()) {
+                Some(written) => socket.poll_write(cx, &self.body[written..]),
+                None if self.body.is_empty() => socket.poll_write(cx, &self.head[self.written..]),
+                None => {
+                    let parts = [IoSlice::new(&self.head[self.written..]), IoSlice::new(&self.body)];
+                    socket.poll_write_vectored(cx, &parts)
+                }
             };
-            let written = ready!(socket.poll_write_vectored(cx, &[IoSlice::new(head), IoSlice::new(body)]))?;
+            let written = ready!(written)?;
             if written == 0 {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }

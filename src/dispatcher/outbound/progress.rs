@@ -5,6 +5,7 @@ use std::cell::Cell;
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Instant;
 
 use super::post::OutgoingPost;
 use crate::model::outcome::Outcome;
@@ -68,13 +69,16 @@ fn outcome_of_status(status: u16) -> Outcome {
 /// Holds the progress of the attempt that is being polled.
 pub(super) struct CurrentAttempt {
     progress: Cell<AttemptProgress>,
+    /// When it was polled: what a connection does in one poll happens at about the same time, and takes less than readings
+    /// of the clock for each step.
+    now: Cell<Instant>,
     /// What the connection is to write in place of the client's request.
     outgoing: Cell<Option<Box<OutgoingPost>>>,
 }
 
 impl Default for CurrentAttempt {
     fn default() -> Self {
-        Self { progress: Cell::new(AttemptProgress::BEGUN), outgoing: Cell::default() }
+        Self { progress: Cell::new(AttemptProgress::BEGUN), now: Cell::new(Instant::now()), outgoing: Cell::default() }
     }
 }
 
@@ -89,6 +93,11 @@ impl CurrentAttempt {
 
     pub(super) fn fail(&self, failure: Outcome) {
         self.progress.set(AttemptProgress { failure: Some(failure), ..self.progress.get() });
+    }
+
+    /// The time, for a connection that an attempt uses.
+    pub(super) fn now(&self) -> Instant {
+        self.now.get()
     }
 
     /// The POST of the attempt, for the connection that begins to write it.
@@ -111,6 +120,7 @@ impl<F: Future + Unpin> Future for TrackedExchange<'_, F> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         self.current.progress.set(self.progress.get());
+        self.current.now.set(Instant::now());
         self.current.outgoing.set(self.outgoing.take());
         let polled = Pin::new(&mut self.exchange).poll(cx);
         self.progress.set(self.current.progress.get());

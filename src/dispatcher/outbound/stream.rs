@@ -87,7 +87,7 @@ impl Stream {
 
     /// Checks the connection before the first byte of a request.
     fn begin(&mut self) -> io::Result<()> {
-        let now = Instant::now();
+        let now = self.peer.current.now();
         let idle = self.idle_since.map(|since| now.saturating_duration_since(since));
         self.response.reset();
         self.reused = None;
@@ -202,7 +202,7 @@ impl Stream {
 
     /// The response is complete: prepares its short form for the client.
     fn respond(&mut self, whole_request_sent: bool) {
-        let now = Instant::now();
+        let now = self.peer.current.now();
         let status = self.response.status().unwrap_or_default();
         self.usable_for = match self.response.reuse() {
             Reuse::Within(announced) if whole_request_sent => self.peer.reuse_within(announced, now),
@@ -294,7 +294,8 @@ impl AsyncRead for Stream {
             match &mut own.state {
                 // The client checks whether it may use the connection: an end of file means that it may not.
                 StreamState::Idle => {
-                    let usable = own.idle_since.is_none_or(|since| since.elapsed() < own.usable_for);
+                    let idle = |since| own.peer.current.now().saturating_duration_since(since);
+                    let usable = own.idle_since.is_none_or(|since| idle(since) < own.usable_for);
                     return if usable { Poll::Pending } else { Poll::Ready(Ok(())) };
                 }
                 StreamState::Replacing(_) => ready!(own.poll_replace(cx))?,

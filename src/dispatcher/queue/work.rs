@@ -101,14 +101,15 @@ impl Queue {
     async fn work_from(self: &Rc<Self>, first: CountedDelivery) {
         let mut next = Some(first);
         while let Some((queued, attempt)) = next {
-            let (took, has_waited) = has_waited(pin!(self.send(queued))).await;
+            let (ended, has_waited) = has_waited(pin!(self.send(queued))).await;
             self.waiting.borrow_mut().end(attempt);
             // A receiver that responds at once must not keep the thread for its own deliveries.
             if !has_waited && !self.waiting.borrow().is_empty() {
                 tokio::task::yield_now().await;
             }
-            let goes_on = self.connections.may_go_on(self.workers.get(), Instant::now());
-            next = if goes_on { self.next(took) } else { None }.map(|queued| {
+            let now = ended.map_or_else(Instant::now, |ended| ended.at);
+            let goes_on = self.connections.may_go_on(self.workers.get(), now);
+            next = if goes_on { self.next(ended) } else { None }.map(|queued| {
                 let attempt = self.waiting.borrow_mut().begin(&queued);
                 (queued, attempt)
             });

@@ -8,12 +8,11 @@ use std::time::{Duration, Instant, SystemTime};
 use bytes::Bytes;
 use http::HeaderValue;
 
+use super::firing_text::{FiringReader, firing_text};
 use super::target_text::{KnownTarget, NotADelivery, read_target, target_text};
 use crate::flow::in_flight::EntryId;
 use crate::model::delivery::Delivery;
-use crate::model::event::EventType;
-use crate::model::firing::{EventIdentity, FiringId};
-use crate::model::id::{AccountId, TriggerId};
+use crate::model::id::AccountId;
 use crate::redis::Value;
 
 /// The most targets that are cached, so that a busy trigger's URL and headers are parsed once. At this number the cache
@@ -127,23 +126,6 @@ impl EntryWriter {
     }
 }
 
-fn firing_text(FiringId { event, trigger }: &FiringId) -> Vec<u8> {
-    let names = [event.account.as_str(), event.event_type.as_str(), &event.source, &event.id, trigger.as_str()];
-    serde_json::to_vec(&names).expect("a list of strings is JSON")
-}
-
-/// `None` if it is missing or names no firing: the delivery is sent but does not appear in the activity.
-fn read_firing(text: &[u8]) -> Option<FiringId> {
-    let [account, event_type, source, id, trigger]: [String; 5] = serde_json::from_slice(text).ok()?;
-    let event = EventIdentity {
-        account: AccountId::new(&account).ok()?,
-        event_type: EventType::new(&event_type).ok()?,
-        source: source.into(),
-        id: id.into(),
-    };
-    Some(FiringId { event: Arc::new(event), trigger: TriggerId::new(&trigger).ok()? })
-}
-
 /// Reads a list of entries, as `XREADGROUP` returns it for one stream and `XCLAIM` as a whole. An entry that was
 /// deleted meanwhile is left out.
 pub(super) fn entries(value: Value) -> Vec<StreamEntry> {
@@ -180,6 +162,7 @@ pub(super) struct EntryReader {
     targets: HashMap<Vec<u8>, KnownTarget>,
     /// The last target and its text: consecutive deliveries usually share it.
     last: Option<(Vec<u8>, KnownTarget)>,
+    firings: FiringReader,
 }
 
 impl EntryReader {
@@ -196,7 +179,7 @@ impl EntryReader {
         Ok(EntryContent {
             account,
             delivery: Delivery {
-                firing: entry.firing.and_then(|text| read_firing(&text)),
+                firing: entry.firing.and_then(|text| self.firings.read(&text)),
                 target,
                 webhook_id,
                 content_type,
@@ -233,6 +216,9 @@ impl EntryReader {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::event::EventType;
+    use crate::model::firing::{EventIdentity, FiringId};
+    use crate::model::id::TriggerId;
     use crate::model::secret::Secret;
     use crate::model::target::Target;
 

@@ -11,7 +11,7 @@ use super::target_text::NotADelivery;
 use super::{Streams, reply, stream_key};
 use crate::flow::gate::{Gate, StreamPermit};
 use crate::flow::in_flight::{Claim, StreamClaims};
-use crate::flow::in_flight::{InFlight, Permit};
+use crate::flow::in_flight::{InFlight, InFlightParts, Permit};
 use crate::model::outcome::DropReason;
 use crate::telemetry::metrics::Metrics;
 
@@ -107,7 +107,7 @@ impl Intake {
             actix_rt::spawn(reply::leave(self.streams.clone(), key, reported));
             report
         });
-        InFlight {
+        InFlight::new(InFlightParts {
             account,
             is_test: report.is_some(),
             delivery: read.delivery,
@@ -117,7 +117,7 @@ impl Intake {
             journaled: None,
             outstanding: self.gate.delivery(Some(bytes)),
             report,
-        }
+        })
     }
 }
 

@@ -9,6 +9,7 @@ mod claims;
 mod consumer;
 mod counts;
 mod entry;
+mod firing_text;
 mod intake;
 mod pacing;
 mod publisher;

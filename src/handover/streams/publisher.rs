@@ -231,12 +231,12 @@ impl Batcher {
                     tracing::info!("Redis accepts deliveries again");
                 }
                 let mut paused: BTreeMap<Duration, Vec<Option<Permit>>> = BTreeMap::new();
-                for (queued, reply) in group.deliveries.drain(..) {
+                for (mut queued, reply) in group.deliveries.drain(..) {
                     let pause = self.backlog.pause(&queued.account);
-                    if let (Some(report), Some(reply)) = (queued.report, reply) {
+                    if let (Some(report), Some(reply)) = (queued.report.take(), reply) {
                         actix_rt::spawn(reply::wait(self.streams.clone(), reply, report));
                     } else if !pause.is_zero() {
-                        paused.entry(pause).or_default().push(queued.permit);
+                        paused.entry(pause).or_default().push(queued.permit.take());
                     }
                 }
                 // The events' permits are released later, and so their producers get their responses later.

@@ -83,6 +83,8 @@ pub(crate) fn render<'a>(
     run.steps_left = steps;
     let done = run.nodes(nodes);
     *steps_left -= steps - run.steps_left;
+    // With room left over, what shares the bytes would need an allocation of its own.
+    run.out.shrink_to_fit();
     done.map(|()| run.out)
 }
 

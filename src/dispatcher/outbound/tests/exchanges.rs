@@ -214,3 +214,32 @@ async fn a_response_without_a_length_ends_with_its_head() {
     }
     assert!(begun.elapsed() < super::LONG);
 }
+
+/// A body is sent behind its head or beside it, by its size; what arrives is the same.
+#[actix_rt::test]
+async fn a_body_of_any_size_arrives_whole_and_once() {
+    let (sender, mut arrived) = tokio::sync::mpsc::unbounded_channel();
+    let url = serve(move |mut connection| {
+        let sender = sender.clone();
+        async move {
+            let mut bytes = Vec::new();
+            while let Some((begin, length)) = super::receiver::read_head(&mut connection, &mut bytes).await {
+                if super::receiver::read_until(&mut connection, &mut bytes, begin + length).await.is_none() {
+                    return;
+                }
+                let _ = sender.send(bytes.split_off(begin));
+                bytes.clear();
+                let _ = connection.write_all(b"HTTP/1.1 204 X\r\n\r\n").await;
+            }
+        }
+    })
+    .await;
+    let target = target(&url);
+    let outlet = outlet(&settings(|_| {}), &Scripted::new(&[None]), &target);
+    for size in [0_usize, 1, 4_095, 4_096, 4_097, 100_000, 3_000_000] {
+        let body: Vec<u8> = (0..size).map(|at| (at % 251) as u8).collect();
+        assert_eq!(post(&outlet, &target, body.clone()).await, (Outcome::Delivered, Some(204)), "{size}");
+        assert!(arrived.recv().await.as_ref() == Some(&body), "{size}");
+    }
+    assert!(arrived.try_recv().is_err());
+}

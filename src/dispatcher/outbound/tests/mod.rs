@@ -10,7 +10,7 @@ use std::cell::RefCell;
 use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use futures_util::future::LocalBoxFuture;
@@ -92,5 +92,5 @@ async fn post(outlet: &Outlet, target: &Arc<Target>, body: impl Into<Bytes>) -> 
         firing: None,
         hops: 1,
     };
-    attempt(outlet, &delivery).await
+    attempt(outlet, &delivery, Instant::now()).await
 }

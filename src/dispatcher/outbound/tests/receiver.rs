@@ -64,7 +64,7 @@ impl Receiver {
 }
 
 /// The head of a request and what has arrived of its body: `number!` and padding.
-async fn read_head(connection: &mut TcpStream, bytes: &mut Vec<u8>) -> Option<(usize, usize)> {
+pub(super) async fn read_head(connection: &mut TcpStream, bytes: &mut Vec<u8>) -> Option<(usize, usize)> {
     loop {
         if let Some(end) = bytes.windows(4).position(|four| four == b"\r\n\r\n") {
             let head = String::from_utf8_lossy(&bytes[..end]).to_lowercase();
@@ -77,7 +77,7 @@ async fn read_head(connection: &mut TcpStream, bytes: &mut Vec<u8>) -> Option<(u
     }
 }
 
-async fn read_until(connection: &mut TcpStream, bytes: &mut Vec<u8>, length: usize) -> Option<()> {
+pub(super) async fn read_until(connection: &mut TcpStream, bytes: &mut Vec<u8>, length: usize) -> Option<()> {
     while bytes.len() < length {
         if connection.read_buf(bytes).await.ok()? == 0 {
             return None;

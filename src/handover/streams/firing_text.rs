@@ -1,0 +1,124 @@
+//! The identity of a firing, as an entry's field: account, event type, event source, event id and trigger, as a JSON list.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use serde::Deserialize;
+
+use crate::model::event::EventType;
+use crate::model::firing::{EventIdentity, FiringId};
+use crate::model::id::{AccountId, TriggerId};
+
+pub(super) fn firing_text(FiringId { event, trigger }: &FiringId) -> Vec<u8> {
+    let names = [event.account.as_str(), event.event_type.as_str(), &event.source, &event.id, trigger.as_str()];
+    serde_json::to_vec(&names).expect("a list of strings is JSON")
+}
+
+/// The names in their order.
+#[derive(Deserialize)]
+struct FiringNames<'t>(
+    #[serde(borrow)] Cow<'t, str>,
+    #[serde(borrow)] Cow<'t, str>,
+    #[serde(borrow)] Cow<'t, str>,
+    #[serde(borrow)] Cow<'t, str>,
+    #[serde(borrow)] Cow<'t, str>,
+);
+
+/// Reads firings, and keeps the names that the last one had: consecutive deliveries usually share all but the event's id.
+#[derive(Debug, Default)]
+pub(super) struct FiringReader {
+    account: Option<AccountId>,
+    event_type: Option<EventType>,
+    source: Option<Arc<str>>,
+    trigger: Option<TriggerId>,
+}
+
+impl FiringReader {
+    /// `None` if the text names no firing: the delivery is sent but does not appear in the activity.
+    pub(super) fn read(&mut self, text: &[u8]) -> Option<FiringId> {
+        let FiringNames(account, event_type, source, id, trigger) = serde_json::from_slice(text).ok()?;
+        let event = EventIdentity {
+            account: shared(&mut self.account, &account, AccountId::as_str, |name| AccountId::new(name).ok())?,
+            event_type: shared(&mut self.event_type, &event_type, EventType::as_str, |name| EventType::new(name).ok())?,
+            source: shared(&mut self.source, &source, |source| source, |source| Some(source.into()))?,
+            id: id.into(),
+        };
+        let trigger = shared(&mut self.trigger, &trigger, TriggerId::as_str, |name| TriggerId::new(name).ok())?;
+        Some(FiringId { event: Arc::new(event), trigger })
+    }
+}
+
+/// The last name if it is this text, or else a new one.
+fn shared<T: Clone>(
+    last: &mut Option<T>,
+    text: &str,
+    text_of: impl Fn(&T) -> &str,
+    new: impl Fn(&str) -> Option<T>,
+) -> Option<T> {
+    if last.as_ref().is_none_or(|last| text_of(last) != text) {
+        *last = Some(new(text)?);
+    }
+    last.clone()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn firing(account: &str, event_type: &str, source: &str, id: &str, trigger: &str) -> FiringId {
+        let event = EventIdentity {
+            account: AccountId::new(account).expect("a name"),
+            event_type: EventType::new(event_type).expect("a type"),
+            source: source.into(),
+            id: id.into(),
+        };
+        FiringId { event: Arc::new(event), trigger: TriggerId::new(trigger).expect("a name") }
+    }
+
+    #[test]
+    fn each_firing_is_read_as_it_was_written_whatever_the_last_one_was() {
+        let mut reader = FiringReader::default();
+        let all = [
+            firing("acme", "guest.created", "", "1", "t"),
+            firing("acme", "guest.created", "", "2", "t"),
+            firing("acme", "guest.created", "a\"b\\é\u{1F600}\n", "3", "t"),
+            firing("acme", "guest.changed", "", "4", "u"),
+            firing("other", "guest.changed", "", "4", "u"),
+            firing("acme", "guest.created", "", "1", "t"),
+        ];
+        for given in &all {
+            assert_eq!(reader.read(&firing_text(given)).as_ref(), Some(given));
+        }
+    }
+
+    #[test]
+    fn names_that_stay_the_same_are_kept_once() {
+        let mut reader = FiringReader::default();
+        let [first, second] =
+            ["1", "2"].map(|id| reader.read(&firing_text(&firing("acme", "a.b", "s", id, "t"))).expect("a firing"));
+        assert_eq!(first.event.source.as_ptr(), second.event.source.as_ptr());
+        assert_eq!(first.event.account.as_str().as_ptr(), second.event.account.as_str().as_ptr());
+        assert_eq!(first.event.event_type.as_str().as_ptr(), second.event.event_type.as_str().as_ptr());
+        assert_eq!(first.trigger.as_str().as_ptr(), second.trigger.as_str().as_ptr());
+    }
+
+    #[test]
+    fn what_names_no_firing_is_none_and_changes_nothing() {
+        let mut reader = FiringReader::default();
+        let given = firing("acme", "a.b", "s", "1", "t");
+        assert_eq!(reader.read(&firing_text(&given)).as_ref(), Some(&given));
+        for text in [
+            "",
+            "[]",
+            r#"["acme","a.b","s","1"]"#,
+            r#"["acme","a.b","s","1","t","u"]"#,
+            r#"["acme","a.b","s",1,"t"]"#,
+            r#"["a b","a.b","s","1","t"]"#,
+            r#"["acme","a b","s","1","t"]"#,
+            r#"["acme","a.b","s","1","t t"]"#,
+        ] {
+            assert_eq!(reader.read(text.as_bytes()), None, "{text}");
+        }
+        assert_eq!(reader.read(&firing_text(&given)).as_ref(), Some(&given));
+    }
+}
