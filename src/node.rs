@@ -14,7 +14,6 @@ use std::time::Duration;
 
 use actix::{Addr, Arbiter};
 use actix_web::web;
-use tokio::runtime::{Builder, Runtime};
 
 use crate::config::Config;
 use crate::dictionary::DictionaryError;
@@ -28,6 +27,7 @@ use crate::flow::descriptors::Descriptors;
 use crate::flow::fairness::Pool;
 use crate::flow::gate::Gate;
 use crate::flow::journal::EventJournal;
+use crate::flow::runtime::thread_runtime;
 use crate::handover::journal::{Journal, JournalError};
 #[cfg(feature = "redis")]
 use crate::handover::streams::StreamsError;
@@ -46,9 +46,6 @@ pub use recovery::StartProgress;
 const RESPONSES_TAKEN_WITHIN_S: u64 = 2;
 /// Connections of the second server. It serves an operator's tools.
 const ADMIN_CONNECTIONS_MAX: usize = 64;
-/// The most sockets that a dispatch thread finds ready at a time. Thousands of receivers may respond at once, and each
-/// step of a delivery to another one waits behind those that are ready.
-const IO_EVENTS_AT_ONCE: usize = 64;
 /// How long a stop waits for Redis to accept what this node gives back unsent. If it does not, other nodes take it
 /// over.
 const GIVEN_BACK_WITHIN: Duration = Duration::from_secs(2);
@@ -132,6 +129,7 @@ impl Node {
             bytes: config.dispatch.bytes_max,
             events_per_s: config.ingest.rate_per_account_s,
         };
+        make_descriptor_table(&config);
         let gate = Gate::new(bounds, config.cluster.take_max);
         let listener = listen(config.server.listen)?;
         let admin = config.server.admin_listen.map(listen).transpose()?;
@@ -256,6 +254,13 @@ fn background_threads() -> usize {
     std::thread::available_parallelism().map_or(1, NonZeroUsize::get).div_ceil(2).max(2)
 }
 
+fn make_descriptor_table(config: &Config) {
+    if let Err(error) = Descriptors::of_process(config.server.connections_max).make_table() {
+        // Without it a node works, with pauses.
+        tracing::debug!(%error, "the table of descriptors is not made in advance");
+    }
+}
+
 /// The machine's name, to distinguish nodes.
 fn host_name() -> String {
     let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
@@ -291,18 +296,13 @@ fn start_dispatchers(
         journal: event_journal,
     };
     let threads = if config.cluster.dispatch { config.dispatch.threads } else { 0 };
-    let threads = (0..threads).map(|_| Arbiter::try_with_tokio_rt(dispatch_runtime));
+    let threads = (0..threads).map(|_| Arbiter::try_with_tokio_rt(thread_runtime));
     let threads = threads.collect::<Result<Vec<Arbiter>, _>>().map_err(StartError::Thread)?;
     let dispatchers = threads
         .iter()
         .map(|thread| Dispatchers::start_on(&thread.handle(), settings.clone()))
         .collect::<Result<_, _>>()?;
     Ok((threads, dispatchers))
-}
-
-/// The runtime of a dispatch thread.
-fn dispatch_runtime() -> io::Result<Runtime> {
-    Builder::new_current_thread().enable_all().max_io_events_per_tick(IO_EVENTS_AT_ONCE).build()
 }
 
 /// Each HTTP thread has its own pipeline: it accepts, matches and renders its events, so an event changes threads only

@@ -1,12 +1,17 @@
 //! The budget of file descriptors. The process's limit is divided between incoming connections, outgoing connections,
 //! and all other uses, so that no kind of connection can use up what another needs. Knows no socket.
 
+use std::io;
+
+use rustix::io::fcntl_dupfd_cloexec;
 use rustix::process::{Resource, getrlimit};
 
 /// The least that is reserved for other uses: the store's files, Redis, name servers, standard streams.
 const RESERVE_MIN: usize = 64;
 /// The most that is reserved. Nodes with the most streams and threads use fewer.
 const RESERVE_MAX: usize = 1_536;
+/// The system's table is made this large at most, a megabyte of its memory.
+const TABLE_MAX: usize = 1 << 17;
 
 /// How many descriptors each use may have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,11 +40,35 @@ impl Descriptors {
         let outgoing = rest.saturating_sub(incoming).max(1);
         Self { incoming, outgoing, reserve }
     }
+
+    /// Has the system make its table of descriptors as large as the budget. Linux doubles a table that is full, and with
+    /// several threads it waits until no processor uses the old one (`expand_files` of fs/file.c). That takes tens of
+    /// milliseconds on a busy machine, in which a thread neither accepts nor connects.
+    pub fn make_table(self) -> io::Result<()> {
+        let all = self.incoming.saturating_add(self.outgoing).saturating_add(self.reserve);
+        let highest = all.min(TABLE_MAX).saturating_sub(1);
+        let (end, _other) = io::pipe()?;
+        fcntl_dupfd_cloexec(&end, i32::try_from(highest).unwrap_or(i32::MAX))?;
+        Ok(())
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn the_table_is_as_large_as_the_budget() {
+        let size = || {
+            let status = std::fs::read_to_string("/proc/self/status").expect("it is there");
+            let size = status.lines().find_map(|line| line.strip_prefix("FDSize:")?.trim().parse::<usize>().ok());
+            size.expect("a number")
+        };
+        let all = getrlimit(Resource::Nofile).current.map_or(TABLE_MAX, |limit| limit as usize).min(TABLE_MAX);
+        Descriptors::of_process(100).make_table().expect("there is a free descriptor");
+        assert!(size() >= all, "{} of {all}", size());
+    }
 
     #[test]
     fn each_use_has_its_part() {

@@ -19,6 +19,7 @@ pub(crate) mod probe;
 pub mod rate;
 pub mod refusal;
 pub mod response;
+pub mod runtime;
 mod share_notifier;
 pub mod turns;
 pub mod turnstile;

@@ -1,6 +1,5 @@
-//! New connections of one thread begin a few at a time, and members take turns: accounts for those that go out, the
-//! clients' addresses for those that come in. Thousands that begin together, after a burst or when thousands of attempts
-//! end at their deadline, would delay all other work of the thread.
+//! New connections of one thread begin a few at a time, and members take turns. Thousands that begin together, after a
+//! burst or when thousands of attempts end at their deadline, would delay all other work of the thread.
 
 use std::cell::RefCell;
 use std::fmt;
@@ -11,8 +10,8 @@ use tokio::sync::oneshot;
 
 use super::fairness::DeficitQueue;
 
-/// How many begin before other tasks have their turn: about a millisecond.
-const AT_ONCE: usize = 16;
+/// How many begin before other tasks have their turn: a quarter of a millisecond. A delivery needs several turns.
+const AT_ONCE: usize = 4;
 
 /// Passes those that begin a connection, each for a member `K`.
 pub struct Turnstile<K>(RefCell<TurnstileState<K>>);

@@ -16,6 +16,9 @@ use super::framing::HeadTooLarge;
 use super::policy::{ConnectionPhase, EndMode, Timeouts};
 use crate::telemetry::metrics::{ConnectionEnd, ConnectionMetrics, Metrics};
 
+/// How much a client has to read within the time for a response.
+const OWING_STEP_BYTES: usize = 64 << 10;
+
 /// The bounds of a server's connections; of bytes, for all its threads together.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct ConnectionBounds {
@@ -126,6 +129,8 @@ pub(super) struct ClientConnection {
     head_since: Cell<Option<Instant>>,
     head_bytes: Cell<usize>,
     owing_since: Cell<Option<Instant>>,
+    /// How much was written of the current step.
+    owing_written: Cell<usize>,
     response_bytes: Cell<usize>,
     /// Set once its end is requested.
     end: Cell<Option<EndMode>>,
@@ -148,6 +153,7 @@ impl ClientConnection {
             head_since: Cell::new(None),
             head_bytes: Cell::new(0),
             owing_since: Cell::new(None),
+            owing_written: Cell::new(0),
             response_bytes: Cell::new(0),
             end: Cell::new(None),
             refused: Cell::new(None),
@@ -252,11 +258,21 @@ impl ClientConnection {
         }
     }
 
-    /// The client has read all that was written so far.
-    pub(super) fn written(&self) {
-        if self.owing_since.get().is_some() && self.response_bytes.get() == 0 {
+    /// Bytes were written; `all`: no more were waiting to be. A client that did not read has as long again for each step
+    /// of bytes, however slow it is.
+    pub(super) fn written(&self, bytes: usize, all: bool) {
+        if self.owing_since.get().is_none() {
+            return;
+        }
+        if all && self.response_bytes.get() == 0 {
             self.owing_since.set(None);
             self.since.set(Instant::now());
+            self.owing_written.set(0);
+        } else if self.owing_written.get() + bytes >= OWING_STEP_BYTES {
+            self.owing_since.set(Some(Instant::now()));
+            self.owing_written.set(0);
+        } else {
+            self.owing_written.set(self.owing_written.get() + bytes);
         }
     }
 
@@ -299,5 +315,37 @@ fn replace(all: &AtomicUsize, own: &Cell<usize>, bytes: usize) {
         all.fetch_add(bytes - before, Ordering::Relaxed);
     } else if before > bytes {
         all.fetch_sub(before - bytes, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn a_client_that_reads_slowly_has_its_time_again_for_each_step() {
+        let minute = Duration::from_secs(60);
+        let timeouts = Timeouts { head: minute, keep_alive: minute, response: minute };
+        let bounds = ConnectionBounds { connections: 1, head_bytes: 1, response_bytes: 1 << 20, timeouts };
+        let shared = ServerContext::new(bounds, Arc::new(Metrics::new()), watch::channel(false).1);
+        let held = Rc::new(HeldConnections::default());
+        let connection = ClientConnection::new(0, IpAddr::V4(Ipv4Addr::LOCALHOST), &shared, &held);
+        connection.hold_response(OWING_STEP_BYTES);
+        connection.written(10 * OWING_STEP_BYTES, false);
+        assert_eq!(connection.owing_since(), None, "it reads all that is written");
+        connection.write_blocked();
+        let since = connection.owing_since().expect("it does not read");
+        connection.written(OWING_STEP_BYTES - 1, false);
+        assert_eq!(connection.owing_since(), Some(since));
+        connection.written(1, false);
+        assert!(connection.owing_since().is_some_and(|now| now > since));
+        connection.written(1, true);
+        assert!(connection.owing_since().is_some(), "a part of the response is not written");
+        connection.hold_response(0);
+        connection.written(1, true);
+        assert_eq!(connection.owing_since(), None);
     }
 }

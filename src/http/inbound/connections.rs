@@ -12,7 +12,6 @@ use std::time::{Duration, Instant};
 use super::client_connection::{ClientConnection, HeldConnections, ServerContext};
 use super::policy::{self, ConnectionPhase, EndMode, Timeouts};
 use super::yielding::Yielding;
-use crate::flow::turnstile::Turnstile;
 use crate::telemetry::metrics::ConnectionEnd;
 
 /// The longest time between two checks of all connections.
@@ -25,22 +24,16 @@ pub(super) struct ThreadConnections {
     next: Cell<u64>,
     held: Rc<HeldConnections>,
     yielding: RefCell<Yielding>,
-    turnstile: Rc<Turnstile<IpAddr>>,
 }
 
 impl ThreadConnections {
     /// The connections of this thread, and the task that checks them while there are any.
     pub(super) fn start(shared: &Arc<ServerContext>) -> Rc<Self> {
-        let (shared, turnstile) = (Arc::clone(shared), Turnstile::new());
+        let shared = Arc::clone(shared);
         let (open, next, held, yielding) = Default::default();
-        let own = Rc::new(Self { shared, open, next, held, yielding, turnstile });
+        let own = Rc::new(Self { shared, open, next, held, yielding });
         actix_rt::spawn(watch(Rc::downgrade(&own)));
         own
-    }
-
-    /// Returns when a connection of this client may begin.
-    pub(super) async fn pass(&self, peer: IpAddr) {
-        self.turnstile.pass(&peer).await;
     }
 
     /// Counts an accepted connection. If its peer has its share, another one ends first, or it is refused: `None`.

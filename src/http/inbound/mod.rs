@@ -1,35 +1,40 @@
 //! The layer between the sockets and the HTTP server. Heads are bounded and passed on complete, so that the server
 //! parses each once. Idle connections give way to new ones, and no client has all. A client that is too slow to send
-//! its head or to read its response is disconnected. The server does the accepting and HTTP itself.
+//! its head or to read its response is disconnected. The server does HTTP itself.
 
+mod acceptor;
 mod client_connection;
 mod connections;
 mod framing;
 mod policy;
 mod response;
 mod serving;
+mod serving_thread;
 mod stream;
 mod yielding;
 
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
+use std::net::TcpListener;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::thread;
 use std::time::Duration;
 
-use actix_http::error::DispatchError;
 use actix_http::{HttpService, KeepAlive, Request};
-use actix_rt::net::TcpStream;
-use actix_service::{ServiceFactoryExt as _, apply_fn_factory, fn_service, map_config};
-use actix_web::dev::{AppConfig, Server, ServerHandle};
+use actix_rt::Arbiter;
+use actix_service::{ServiceFactory as _, apply_fn_factory, fn_service, map_config};
+use actix_web::dev::AppConfig;
 use actix_web::{App, web};
-use tokio::sync::watch;
+use futures_util::future::join_all;
+use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::sync::{oneshot, watch};
 
 use super::events::EventsCall;
 use super::expect;
 use super::security::security_headers;
 use super::state::AppState;
-use crate::flow::payer::peer_of;
+use crate::flow::runtime::thread_runtime;
+use acceptor::{Accepted, ConnectionAcceptor, ThreadLoad};
 use client_connection::{ConnectionBounds, ServerContext};
 use connections::ThreadConnections;
 use framing::HeadLimits;
@@ -69,9 +74,17 @@ pub struct ThreadCalls<C> {
 
 /// A running server.
 pub struct InboundServer {
-    handle: ServerHandle,
-    serving: actix_rt::task::JoinHandle<io::Result<()>>,
+    acceptor: thread::JoinHandle<()>,
+    threads: Vec<RunningThread>,
     stopping: watch::Sender<bool>,
+    stop_within: Duration,
+}
+
+/// A thread that serves connections.
+struct RunningThread {
+    arbiter: Arbiter,
+    /// Ends when the server stops and the thread has no connection left.
+    ended: oneshot::Receiver<()>,
 }
 
 /// How far the budget may be exceeded for a moment: new connections are accepted while idle ones end.
@@ -80,7 +93,7 @@ fn over_budget(connections_max: usize) -> usize {
 }
 
 impl Inbound {
-    /// Serves. `calls` is called once on each thread.
+    /// Serves. `calls` is called once on each thread. It is called on a thread of an actix system.
     pub fn serve<F, C>(self, state: &Arc<AppState>, calls: F) -> io::Result<InboundServer>
     where
         F: Fn() -> ThreadCalls<C> + Send + Clone + 'static,
@@ -88,7 +101,6 @@ impl Inbound {
     {
         let settings = &state.config.server;
         let connections = self.connections_max.div_ceil(self.workers);
-        let over_budget = over_budget(self.connections_max).div_ceil(self.workers);
         let bounds = ConnectionBounds {
             connections,
             head_bytes: settings.head_bytes_max,
@@ -102,67 +114,76 @@ impl Inbound {
         // The standard library uses 128: a burst of connections would be lost before it is accepted.
         rustix::net::listen(&self.listener, BACKLOG)?;
         let (stopping, stop_signal) = watch::channel(false);
-        let shared = ServerContext::new(bounds, Arc::clone(&state.metrics), stop_signal);
-        let state = Arc::clone(state);
-        let server = Server::build()
-            .workers(self.workers)
-            // The server's bound is of each thread.
-            .max_concurrent_connections(connections + over_budget)
-            .shutdown_timeout(self.stop_within_s)
-            .disable_signals()
-            .listen(self.name, self.listener, move || {
-                let connections = ThreadConnections::start(&shared);
-                let accept = fn_service(move |socket: TcpStream| begin(socket, Rc::clone(&connections)));
-                let ThreadCalls { events, routes } = calls();
-                let app = App::new().configure(routes).wrap_fn(serving::serve_one).wrap(security_headers());
-                let app = map_config(app, |()| AppConfig::default());
-                let app = apply_fn_factory(app, move |request: Request, app: &_| serving::serve(&events, request, app));
-                let state = Arc::clone(&state);
-                let expected = fn_service(move |request: Request| {
-                    let refused = expect::refused(request.head(), &state);
-                    std::future::ready(refused.map_or(Ok(request), Err))
+        let shared = ServerContext::new(bounds, Arc::clone(&state.metrics), stop_signal.clone());
+        let mut acceptor =
+            ConnectionAcceptor::new(connections + over_budget(self.connections_max).div_ceil(self.workers));
+        let mut threads = Vec::with_capacity(self.workers);
+        for _ in 0..self.workers {
+            let arbiter = Arbiter::try_with_tokio_rt(thread_runtime)?;
+            let (load, accepted) = acceptor.add_thread();
+            let (end, ended) = oneshot::channel();
+            let (shared, state, calls) = (Arc::clone(&shared), Arc::clone(state), calls.clone());
+            arbiter.spawn_fn(move || {
+                actix_rt::spawn(async move {
+                    run_thread(accepted, load, &shared, state, calls).await;
+                    // The server may have stopped waiting.
+                    let _ = end.send(());
                 });
-                let http = HttpService::build()
-                    // These times are checked by `connections`, without a timer for each request.
-                    .keep_alive(KeepAlive::Os)
-                    .client_request_timeout(Duration::ZERO)
-                    .client_disconnect_timeout(DISCONNECT_WITHIN)
-                    .on_connect_ext(|stream: &InboundStream, data| {
-                        data.insert(Rc::clone(stream.connection()));
-                    })
-                    .expect(expected)
-                    .h1(app);
-                accept.and_then(http)
-            })?
-            .run();
-        Ok(InboundServer { handle: server.handle(), serving: actix_rt::spawn(server), stopping })
+            });
+            threads.push(RunningThread { arbiter, ended });
+        }
+        let acceptor = acceptor.start(self.name, self.listener, stop_signal)?;
+        Ok(InboundServer { acceptor, threads, stopping, stop_within: Duration::from_secs(self.stop_within_s) })
     }
 }
 
-/// Begins a connection, when its client has its turn and has sent something. One that is refused is closed.
-async fn begin(
-    socket: TcpStream,
-    connections: Rc<ThreadConnections>,
-) -> Result<(InboundStream, Option<SocketAddr>), DispatchError> {
-    let peer = socket.peer_addr().ok();
-    let address = peer_of(peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.ip()));
-    connections.pass(address).await;
-    let ended = |kind: io::ErrorKind| DispatchError::Io(kind.into());
-    let connection = connections.accept(address).ok_or_else(|| ended(io::ErrorKind::QuotaExceeded))?;
-    let stream = InboundStream::new(socket, HEAD, connection, connections);
-    if !stream.has_begun().await {
-        return Err(ended(io::ErrorKind::ConnectionAborted));
+/// Serves on the current thread.
+async fn run_thread<F, C>(
+    accepted: UnboundedReceiver<Accepted>,
+    load: Arc<ThreadLoad>,
+    shared: &Arc<ServerContext>,
+    state: Arc<AppState>,
+    calls: F,
+) where
+    F: Fn() -> ThreadCalls<C>,
+    C: FnOnce(&mut web::ServiceConfig) + 'static,
+{
+    let ThreadCalls { events, routes } = calls();
+    let app = App::new().configure(routes).wrap_fn(serving::serve_one).wrap(security_headers());
+    let app = map_config(app, |()| AppConfig::default());
+    let app = apply_fn_factory(app, move |request: Request, app: &_| serving::serve(&events, request, app));
+    let expected = fn_service(move |request: Request| {
+        let refused = expect::refused(request.head(), &state);
+        std::future::ready(refused.map_or(Ok(request), Err))
+    });
+    let http = HttpService::build()
+        // These times are checked by `connections`, without a timer for each request.
+        .keep_alive(KeepAlive::Os)
+        .client_request_timeout(Duration::ZERO)
+        .client_disconnect_timeout(DISCONNECT_WITHIN)
+        .on_connect_ext(|stream: &InboundStream, data| {
+            data.insert(Rc::clone(stream.connection()));
+        })
+        .expect(expected)
+        .h1(app);
+    match http.new_service(()).await {
+        Ok(http) => serving_thread::serve_all(accepted, load, ThreadConnections::start(shared), http).await,
+        Err(()) => tracing::error!("a thread of the HTTP server did not start"),
     }
-    Ok((stream, peer))
 }
 
 impl InboundServer {
     /// Accepts no more connections, ends idle ones, and waits a bounded time for the others.
     pub async fn stop(self) {
         self.stopping.send_replace(true);
-        self.handle.stop(true).await;
-        if let Ok(Err(error)) = self.serving.await {
-            tracing::error!(%error, "the HTTP server ended with an error");
+        let (arbiters, ended): (Vec<_>, Vec<_>) = self.threads.into_iter().map(|one| (one.arbiter, one.ended)).unzip();
+        // A client that takes longer is disconnected.
+        let _ = tokio::time::timeout(self.stop_within, join_all(ended)).await;
+        for arbiter in arbiters {
+            arbiter.stop();
+            // A thread that ended in a panic is already stopped.
+            let _ = arbiter.join();
         }
+        let _ = self.acceptor.join();
     }
 }

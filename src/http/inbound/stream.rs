@@ -23,6 +23,8 @@ const REFUSED_REQUEST: &[u8] = b"GET /-/refused-head HTTP/1.1\r\nhost: -\r\nconn
 /// How much is read of a connection at a time. Then the others of its thread have their turn: reading continues at
 /// their pace however much a client sends.
 const TURN_BYTES: usize = 16 << 10;
+/// How much is written to a connection at a time. Then the others have their turn.
+const WRITE_TURN_BYTES: usize = 64 << 10;
 /// The size of a read while a part of a head is held.
 const READ_BYTES: usize = 4_096;
 /// How many bytes are discarded after a refused head, so that the client reads the response before it learns that its
@@ -39,6 +41,8 @@ pub(super) struct InboundStream {
     ready: usize,
     /// How much was read since the others had their turn.
     read: usize,
+    /// How much was written since the others had their turn.
+    written: usize,
     /// Set after a refused head: how many bytes were discarded since.
     discarded: Option<usize>,
     connection: Rc<ClientConnection>,
@@ -59,7 +63,7 @@ impl InboundStream {
         connections: Rc<ThreadConnections>,
     ) -> Self {
         let (framing, held) = (RequestFraming::new(limits), BytesMut::new());
-        Self { socket, framing, held, ready: 0, read: 0, discarded: None, connection, connections }
+        Self { socket, framing, held, ready: 0, read: 0, written: 0, discarded: None, connection, connections }
     }
 
     /// What requests know of their connection.
@@ -206,15 +210,25 @@ impl AsyncWrite for InboundStream {
         if own.connection.ending() == Some(EndMode::Abort) {
             return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
         }
-        let written = Pin::new(&mut own.socket).poll_write(context, bytes);
+        if own.written >= WRITE_TURN_BYTES {
+            own.written = 0;
+            context.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        let part = &bytes[..bytes.len().min(WRITE_TURN_BYTES)];
+        let written = Pin::new(&mut own.socket).poll_write(context, part);
         match &written {
             Poll::Pending => {
+                own.written = 0;
                 own.connection.polled_by(context);
                 own.connection.write_blocked();
                 own.connections.bound_bytes();
             }
-            Poll::Ready(Ok(length)) if *length == bytes.len() => own.connection.written(),
-            Poll::Ready(_) => {}
+            Poll::Ready(Ok(length)) => {
+                own.written += length;
+                own.connection.written(*length, *length == bytes.len());
+            }
+            Poll::Ready(Err(_)) => {}
         }
         written
     }
@@ -242,7 +256,7 @@ mod tests {
     use std::sync::Arc;
     use std::time::Duration;
 
-    use tokio::io::AsyncWriteExt as _;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     use tokio::sync::watch;
 
     use super::super::client_connection::{ConnectionBounds, ServerContext};
@@ -300,5 +314,36 @@ mod tests {
             (all, turns) = (all + read, turns + 1);
         }
         assert!(turns >= BODY / (TURN_BYTES + room.len()), "{turns}");
+    }
+
+    #[actix_rt::test]
+    async fn other_tasks_have_their_turn_while_much_is_written() {
+        let (mut stream, mut client) = connected().await;
+        let whole = vec![b'x'; 1 << 20];
+        let reading = actix_rt::spawn(async move {
+            let mut all = Vec::new();
+            client.read_to_end(&mut all).await.expect("it is sent");
+            all.len()
+        });
+        let (mut all, mut turns) = (0, 0);
+        while all < whole.len() {
+            let turn = poll_fn(|context| {
+                let before = all;
+                while all < whole.len() {
+                    match Pin::new(&mut stream).poll_write(context, &whole[all..]) {
+                        Poll::Ready(done) => all += done.expect("no failure"),
+                        Poll::Pending if all == before => return Poll::Pending,
+                        Poll::Pending => break,
+                    }
+                }
+                Poll::Ready(all - before)
+            });
+            let written = soon(turn).await;
+            assert!(written < 2 * WRITE_TURN_BYTES, "{written} at a time");
+            turns += 1;
+        }
+        assert!(turns >= whole.len() / (2 * WRITE_TURN_BYTES), "{turns}");
+        drop(stream);
+        assert_eq!(soon(reading).await.expect("no panic"), whole.len());
     }
 }

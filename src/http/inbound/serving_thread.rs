@@ -1,0 +1,128 @@
+//! Serves the connections of one thread. They begin a few at a time, and clients take turns by their addresses: thousands
+//! that begin together would delay all other work of the thread.
+
+use std::future::poll_fn;
+use std::net::{IpAddr, SocketAddr};
+use std::rc::Rc;
+use std::sync::Arc;
+
+use actix_rt::net::TcpStream;
+use actix_service::Service;
+use tokio::sync::mpsc::UnboundedReceiver;
+
+use super::HEAD;
+use super::acceptor::{Accepted, ThreadLoad};
+use super::connections::ThreadConnections;
+use super::stream::InboundStream;
+use crate::flow::fairness::DeficitQueue;
+use crate::flow::payer::peer_of;
+
+/// How many begin before other tasks have their turn: a quarter of a millisecond. A request needs several turns.
+const BEGIN_AT_ONCE: usize = 4;
+
+/// Serves what the acceptor gives this thread. Returns when the server stops and no connection is left.
+pub(super) async fn serve_all<S>(
+    mut accepted: UnboundedReceiver<Accepted>,
+    load: Arc<ThreadLoad>,
+    connections: Rc<ThreadConnections>,
+    http: S,
+) where
+    S: Service<(InboundStream, Option<SocketAddr>)> + 'static,
+{
+    let http = Rc::new(http);
+    let mut waiting: DeficitQueue<IpAddr, Accepted> = DeficitQueue::new(1);
+    loop {
+        if waiting.is_empty() {
+            let Some(one) = accepted.recv().await else { break };
+            waiting.push(&peer_of(one.address.ip()), 1, one);
+        }
+        while let Ok(one) = accepted.try_recv() {
+            waiting.push(&peer_of(one.address.ip()), 1, one);
+        }
+        for one in std::iter::from_fn(|| waiting.pop()).take(BEGIN_AT_ONCE) {
+            actix_rt::spawn(serve_connection(one, Rc::clone(&connections), Rc::clone(&http)));
+        }
+        tokio::task::yield_now().await;
+    }
+    load.none().await;
+}
+
+/// Serves one connection from when the client has sent something. One that is over its client's share is closed.
+async fn serve_connection<S>(accepted: Accepted, connections: Rc<ThreadConnections>, http: Rc<S>)
+where
+    S: Service<(InboundStream, Option<SocketAddr>)>,
+{
+    let Accepted { socket, address, permit: _permit } = accepted;
+    let Ok(socket) = TcpStream::from_std(socket) else { return };
+    let Some(connection) = connections.accept(peer_of(address.ip())) else { return };
+    let stream = InboundStream::new(socket, HEAD, connection, connections);
+    if stream.has_begun().await && poll_fn(|context| http.poll_ready(context)).await.is_ok() {
+        // What ends a connection early is counted where it is found.
+        let _ = http.call((stream, Some(address))).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+    use std::time::Duration;
+
+    use actix_service::fn_service;
+    use tokio::io::AsyncWriteExt as _;
+    use tokio::net::TcpSocket;
+    use tokio::sync::watch;
+
+    use super::super::acceptor::ConnectionAcceptor;
+    use super::super::client_connection::{ConnectionBounds, ServerContext};
+    use super::super::policy::Timeouts;
+    use super::*;
+    use crate::flow::probe::soon;
+    use crate::telemetry::metrics::Metrics;
+
+    async fn connect(from: &str, to: SocketAddr) -> TcpStream {
+        let socket = TcpSocket::new_v4().expect("a socket");
+        socket.bind(SocketAddr::new(from.parse().expect("an address"), 0)).expect("a free port");
+        let mut client = soon(socket.connect(to)).await.expect("the system takes it");
+        client.write_all(b"x").await.expect("it is sent");
+        client
+    }
+
+    #[actix_rt::test]
+    async fn a_client_that_connects_after_hundreds_of_another_begins_before_them() {
+        let mut acceptor = ConnectionAcceptor::new(1_000);
+        let (load, accepted) = acceptor.add_thread();
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+        rustix::net::listen(&listener, 1_024).expect("it listens");
+        let address = listener.local_addr().expect("bound");
+        let (stop, stopping) = watch::channel(false);
+        let minute = Duration::from_secs(60);
+        let timeouts = Timeouts { head: minute, keep_alive: minute, response: minute };
+        let bounds = ConnectionBounds { connections: 1_000, head_bytes: 1, response_bytes: 1, timeouts };
+        let shared = ServerContext::new(bounds, Arc::new(Metrics::new()), stopping.clone());
+        let begun = Rc::new(RefCell::new(Vec::new()));
+        let note = Rc::clone(&begun);
+        let http = fn_service(move |(_, peer): (InboundStream, Option<SocketAddr>)| {
+            note.borrow_mut().extend(peer.map(|peer| peer.ip().to_string()));
+            std::future::ready(Ok::<_, ()>(()))
+        });
+        // They are all accepted before the first one begins.
+        let mut clients = Vec::new();
+        for _ in 0..300 {
+            clients.push(connect("127.0.0.9", address).await);
+        }
+        clients.push(connect("127.0.0.1", address).await);
+        let running = acceptor.start("test", listener, stopping).expect("it starts");
+        while accepted.len() < clients.len() {
+            tokio::task::yield_now().await;
+        }
+        let serving = actix_rt::spawn(serve_all(accepted, load, ThreadConnections::start(&shared), http));
+        while begun.borrow().len() < clients.len() {
+            tokio::task::yield_now().await;
+        }
+        stop.send_replace(true);
+        soon(serving).await.expect("no panic");
+        let place = begun.borrow().iter().position(|from| from == "127.0.0.1").expect("it was served");
+        assert!(place <= 4 * BEGIN_AT_ONCE, "it was number {place}");
+        soon(tokio::task::spawn_blocking(|| running.join())).await.expect("no panic").expect("no panic");
+    }
+}
