@@ -1,8 +1,10 @@
 //! Destinations that wait for a Dispatcher, because the node or their account has reached its limit. Accounts take
 //! turns; the destinations of one account wait in the order of their arrival. Plain code: time is an argument.
 
-use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
+
+use foldhash::{HashMap, HashSet};
 
 use crate::flow::account::DELIVERY_BYTES;
 use crate::flow::fairness::DeficitQueue;
@@ -39,7 +41,7 @@ pub(super) struct WaitingDestination {
 
 impl Overflow {
     pub(super) fn new(destinations_max: usize, deliveries_max: usize) -> Self {
-        let (turns, listed, waiting) = (DeficitQueue::new(1), HashSet::new(), HashMap::new());
+        let (turns, listed, waiting) = (DeficitQueue::new(1), HashSet::default(), HashMap::default());
         Self { turns, listed, waiting, permits: VecDeque::new(), destinations_max, deliveries_max }
     }
 
