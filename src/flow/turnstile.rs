@@ -1,5 +1,5 @@
-//! New connections of one thread begin a few at a time, and members take turns. Thousands that begin together, after a
-//! burst or when thousands of attempts end at their deadline, would delay all other work of the thread.
+//! What takes a thread long is done a few times in a round of its event loop, and members take turns: new connections,
+//! and connections on which much is read or written. Thousands of them together would delay all other work of the thread.
 
 use std::cell::RefCell;
 use std::fmt;
@@ -10,17 +10,17 @@ use tokio::sync::oneshot;
 
 use super::fairness::DeficitQueue;
 
-/// How many begin before other tasks have their turn: a quarter of a millisecond. A delivery needs several turns.
+/// How many begin before other tasks have their turn: a quarter of a millisecond. A delivery needs several rounds.
 const AT_ONCE: usize = 4;
 
-/// Passes those that begin a connection, each for a member `K`.
+/// Passes those that begin something, each for a member `K`.
 pub struct Turnstile<K>(RefCell<TurnstileState<K>>);
 
 struct TurnstileState<K> {
     /// Since other tasks had their turn.
     passed: usize,
     waiting: DeficitQueue<K, oneshot::Sender<()>>,
-    /// Whether the task that lets waiting connections begin is running.
+    /// Whether the task that lets those that wait begin is running.
     turning: bool,
 }
 
@@ -33,13 +33,13 @@ impl<K: Eq + Hash + Clone + 'static> Turnstile<K> {
     /// Returns when a connection of this member may begin.
     pub async fn pass(self: &Rc<Self>, member: &K) {
         if let Some(turn) = self.enter(member) {
-            // That task ends after all waiting connections have begun.
+            // That task ends after all that wait have begun.
             let _ = turn.await;
         }
     }
 
-    /// `None`: it may begin now.
-    fn enter(self: &Rc<Self>, member: &K) -> Option<oneshot::Receiver<()>> {
+    /// The turn of this member, which comes when the returned receiver ends. `None`: it may begin now.
+    pub fn enter(self: &Rc<Self>, member: &K) -> Option<oneshot::Receiver<()>> {
         let mut state = self.0.borrow_mut();
         if !std::mem::replace(&mut state.turning, true) {
             actix_rt::spawn(Rc::clone(self).turn());

@@ -4,6 +4,7 @@
 
 use std::io::{self, ErrorKind};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
@@ -14,9 +15,8 @@ use socket2::SockRef;
 use tokio::runtime::Builder;
 use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
 use tokio::sync::{Notify, watch};
+use tokio::task::unconstrained;
 
-/// How many connections are accepted before their threads are woken.
-const ACCEPTED_AT_ONCE: usize = 64;
 /// The acceptor pauses after this many connections within the time of a pause: to be woken for each of thousands, and to
 /// wake a thread for it, takes more time than to accept them.
 const UNPAUSED_MAX: usize = 16;
@@ -128,47 +128,48 @@ impl ConnectionAcceptor {
     }
 
     async fn accept_all(&self, listener: &tokio::net::TcpListener) {
-        let mut accepted = Vec::with_capacity(ACCEPTED_AT_ONCE);
         let mut is_short = false;
         let (mut since, mut unpaused) = (Instant::now(), 0);
         loop {
-            while self.least_loaded().is_none() {
+            let Some(thread) = self.least_loaded() else {
                 self.room.notified().await;
-            }
-            let (mut next, mut pause) = (Some(listener.accept().await), Duration::ZERO);
-            while let Some(result) = next.take() {
-                match result.and_then(|(socket, address)| Ok((set_up(socket)?, address))) {
-                    Ok((socket, address)) => {
-                        let Some(thread) = self.least_loaded() else { break };
-                        is_short = false;
-                        accepted.push((thread, Accepted { socket, address, permit: thread.permit() }));
-                    }
-                    Err(error) if concerns_one_connection(error.kind()) => {}
-                    Err(error) => {
-                        if !std::mem::replace(&mut is_short, true) {
-                            tracing::warn!(%error, "no connection can be accepted; trying again");
-                        }
-                        pause = SYSTEM_PAUSE;
-                        break;
-                    }
+                continue;
+            };
+            // Without tokio's own bound: all that wait are accepted before the next pause.
+            let accepting = &mut pin!(unconstrained(listener.accept()));
+            let accepted = match accepting.now_or_never() {
+                Some(accepted) => accepted,
+                None if unpaused >= UNPAUSED_MAX => {
+                    unpaused = 0;
+                    tokio::time::sleep(PAUSE).await;
+                    continue;
                 }
-                if accepted.len() < ACCEPTED_AT_ONCE && self.least_loaded().is_some() {
-                    next = listener.accept().now_or_never();
+                None => {
+                    let accepted = accepting.await;
+                    if since.elapsed() >= PAUSE {
+                        (since, unpaused) = (Instant::now(), 0);
+                    }
+                    accepted
                 }
+            };
+            if unpaused >= UNPAUSED_MAX * 64 {
+                // A flood does not keep the server from stopping.
+                tokio::task::yield_now().await;
+                unpaused = UNPAUSED_MAX;
             }
-            if since.elapsed() >= PAUSE {
-                (since, unpaused) = (Instant::now(), 0);
-            }
-            unpaused += accepted.len();
-            for (thread, one) in accepted.drain(..) {
-                // A thread that ended in a panic serves nothing more; the connection is closed.
-                let _ = thread.queue.send(one);
-            }
-            if unpaused >= UNPAUSED_MAX {
-                pause = pause.max(PAUSE);
-            }
-            if !pause.is_zero() {
-                tokio::time::sleep(pause).await;
+            match accepted.and_then(|(socket, address)| Ok((set_up(socket)?, address))) {
+                Ok((socket, address)) => {
+                    (is_short, unpaused) = (false, unpaused + 1);
+                    // A thread that ended in a panic serves nothing more; the connection is closed.
+                    let _ = thread.queue.send(Accepted { socket, address, permit: thread.permit() });
+                }
+                Err(error) if concerns_one_connection(error.kind()) => {}
+                Err(error) => {
+                    if !std::mem::replace(&mut is_short, true) {
+                        tracing::warn!(%error, "no connection can be accepted; trying again");
+                    }
+                    tokio::time::sleep(SYSTEM_PAUSE).await;
+                }
             }
         }
     }

@@ -9,9 +9,12 @@ use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use tokio::sync::oneshot;
+
 use super::client_connection::{ClientConnection, HeldConnections, ServerContext};
 use super::policy::{self, ConnectionPhase, EndMode, Timeouts};
 use super::yielding::Yielding;
+use crate::flow::turnstile::Turnstile;
 use crate::telemetry::metrics::ConnectionEnd;
 
 /// The longest time between two checks of all connections.
@@ -24,16 +27,23 @@ pub(super) struct ThreadConnections {
     next: Cell<u64>,
     held: Rc<HeldConnections>,
     yielding: RefCell<Yielding>,
+    /// Of the connections on which much is read or written.
+    turns: Rc<Turnstile<IpAddr>>,
 }
 
 impl ThreadConnections {
     /// The connections of this thread, and the task that checks them while there are any.
     pub(super) fn start(shared: &Arc<ServerContext>) -> Rc<Self> {
-        let shared = Arc::clone(shared);
+        let (shared, turns) = (Arc::clone(shared), Turnstile::new());
         let (open, next, held, yielding) = Default::default();
-        let own = Rc::new(Self { shared, open, next, held, yielding });
+        let own = Rc::new(Self { shared, open, next, held, yielding, turns });
         actix_rt::spawn(watch(Rc::downgrade(&own)));
         own
+    }
+
+    /// When a connection of this client may read and write more: now (`None`), or when the receiver ends.
+    pub(super) fn next_turn(&self, peer: IpAddr) -> Option<oneshot::Receiver<()>> {
+        self.turns.enter(&peer)
     }
 
     /// Counts an accepted connection. If its peer has its share, another one ends first, or it is refused: `None`.

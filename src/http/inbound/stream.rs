@@ -11,6 +11,7 @@ use std::task::{Context, Poll, ready};
 use actix_rt::net::TcpStream;
 use bytes::{Buf as _, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::sync::oneshot;
 
 use super::client_connection::{ClientConnection, HeadRefused};
 use super::connections::ThreadConnections;
@@ -20,11 +21,9 @@ use super::policy::EndMode;
 /// The path of the request that replaces a refused head.
 pub(super) const REFUSED_PATH: &str = "/-/refused-head";
 const REFUSED_REQUEST: &[u8] = b"GET /-/refused-head HTTP/1.1\r\nhost: -\r\nconnection: close\r\n\r\n";
-/// How much is read of a connection at a time. Then the others of its thread have their turn: reading continues at
-/// their pace however much a client sends.
+/// How much is read of a connection, or written to it, at a time. Then the others of its thread have their turn, and it
+/// continues when it has its own: at their pace however much a client sends or requests.
 const TURN_BYTES: usize = 16 << 10;
-/// How much is written to a connection at a time. Then the others have their turn.
-const WRITE_TURN_BYTES: usize = 64 << 10;
 /// The size of a read while a part of a head is held.
 const READ_BYTES: usize = 4_096;
 /// How many bytes are discarded after a refused head, so that the client reads the response before it learns that its
@@ -43,6 +42,8 @@ pub(super) struct InboundStream {
     read: usize,
     /// How much was written since the others had their turn.
     written: usize,
+    /// Waited for before it continues.
+    turn: Option<oneshot::Receiver<()>>,
     /// Set after a refused head: how many bytes were discarded since.
     discarded: Option<usize>,
     connection: Rc<ClientConnection>,
@@ -63,7 +64,18 @@ impl InboundStream {
         connections: Rc<ThreadConnections>,
     ) -> Self {
         let (framing, held) = (RequestFraming::new(limits), BytesMut::new());
-        Self { socket, framing, held, ready: 0, read: 0, written: 0, discarded: None, connection, connections }
+        Self {
+            socket,
+            framing,
+            held,
+            ready: 0,
+            read: 0,
+            written: 0,
+            turn: None,
+            discarded: None,
+            connection,
+            connections,
+        }
     }
 
     /// What requests know of their connection.
@@ -83,6 +95,24 @@ impl InboundStream {
             }
         })
         .await
+    }
+
+    /// Waits for the turn to continue, which is not in this poll.
+    fn poll_turn(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        loop {
+            if let Some(turn) = &mut self.turn {
+                // A turnstile that is gone keeps nobody waiting.
+                let _ = ready!(Pin::new(turn).poll(context));
+                (self.turn, self.read, self.written) = (None, 0, 0);
+                return Poll::Ready(());
+            }
+            self.turn = self.connections.next_turn(self.connection.peer());
+            if self.turn.is_none() {
+                (self.read, self.written) = (0, 0);
+                context.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+        }
     }
 
     fn refuse(&mut self, reason: HeadRefused) {
@@ -186,9 +216,7 @@ impl AsyncRead for InboundStream {
                 return Poll::Pending;
             }
             if own.read >= TURN_BYTES {
-                own.read = 0;
-                context.waker().wake_by_ref();
-                return Poll::Pending;
+                ready!(own.poll_turn(context));
             }
             let before = out.filled().len();
             let read = if own.held.is_empty() { own.read_through(context, out) } else { own.read_behind(context) };
@@ -210,12 +238,10 @@ impl AsyncWrite for InboundStream {
         if own.connection.ending() == Some(EndMode::Abort) {
             return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
         }
-        if own.written >= WRITE_TURN_BYTES {
-            own.written = 0;
-            context.waker().wake_by_ref();
-            return Poll::Pending;
+        if own.written >= TURN_BYTES {
+            ready!(own.poll_turn(context));
         }
-        let part = &bytes[..bytes.len().min(WRITE_TURN_BYTES)];
+        let part = &bytes[..bytes.len().min(TURN_BYTES)];
         let written = Pin::new(&mut own.socket).poll_write(context, part);
         match &written {
             Poll::Pending => {
@@ -339,10 +365,10 @@ mod tests {
                 Poll::Ready(all - before)
             });
             let written = soon(turn).await;
-            assert!(written < 2 * WRITE_TURN_BYTES, "{written} at a time");
+            assert!(written <= 2 * TURN_BYTES, "{written} at a time");
             turns += 1;
         }
-        assert!(turns >= whole.len() / (2 * WRITE_TURN_BYTES), "{turns}");
+        assert!(turns >= whole.len() / (2 * TURN_BYTES), "{turns}");
         drop(stream);
         assert_eq!(soon(reading).await.expect("no panic"), whole.len());
     }
