@@ -11,7 +11,7 @@ use tokio::sync::oneshot;
 use super::fairness::DeficitQueue;
 
 /// How many begin before other tasks have their turn: a quarter of a millisecond. A delivery needs several rounds.
-const AT_ONCE: usize = 4;
+pub const AT_ONCE: usize = 4;
 
 /// Passes those that begin something, each for a member `K`.
 pub struct Turnstile<K>(RefCell<TurnstileState<K>>);

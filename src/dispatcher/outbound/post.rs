@@ -64,11 +64,12 @@ impl OutgoingPost {
         for part in [b"content-length: ", DecimalDigits::of(body.len() as u64).as_bytes(), end] {
             head.extend_from_slice(part);
         }
-        let is_joined = body.len() <= JOINED_BYTES_MAX;
-        if is_joined {
+        let body = if body.len() <= JOINED_BYTES_MAX {
             head.extend_from_slice(body);
-        }
-        let body = if is_joined { Bytes::new() } else { body.clone() };
+            Bytes::new()
+        } else {
+            body.clone()
+        };
         Self { head, body, written: 0 }
     }
 

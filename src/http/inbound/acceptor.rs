@@ -12,15 +12,18 @@ use std::time::{Duration, Instant};
 
 use futures_util::FutureExt as _;
 use socket2::SockRef;
-use tokio::runtime::Builder;
 use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
 use tokio::sync::{Notify, watch};
 use tokio::task::unconstrained;
+
+use crate::flow::runtime::thread_runtime;
 
 /// The acceptor pauses after this many connections within the time of a pause: to be woken for each of thousands, and to
 /// wake a thread for it, takes more time than to accept them.
 const UNPAUSED_MAX: usize = 16;
 const PAUSE: Duration = Duration::from_millis(1);
+/// How many are accepted at most before the server can stop, however fast they come.
+const ACCEPTED_AT_ONCE: usize = 1_024;
 /// How long to wait when the system has no descriptor or no memory for a connection.
 const SYSTEM_PAUSE: Duration = Duration::from_millis(100);
 /// How much the system holds of a response that it has not sent yet: enough to keep the sending going.
@@ -111,7 +114,7 @@ impl ConnectionAcceptor {
         mut stopping: watch::Receiver<bool>,
     ) -> io::Result<thread::JoinHandle<()>> {
         listener.set_nonblocking(true)?;
-        let runtime = Builder::new_current_thread().enable_all().build()?;
+        let runtime = thread_runtime()?;
         let listener = {
             let _entered = runtime.enter();
             tokio::net::TcpListener::from_std(listener)?
@@ -152,8 +155,7 @@ impl ConnectionAcceptor {
                     accepted
                 }
             };
-            if unpaused >= UNPAUSED_MAX * 64 {
-                // A flood does not keep the server from stopping.
+            if unpaused >= ACCEPTED_AT_ONCE {
                 tokio::task::yield_now().await;
                 unpaused = UNPAUSED_MAX;
             }

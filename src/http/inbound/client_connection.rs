@@ -47,6 +47,15 @@ impl ServerContext {
         Arc::new(Self { bounds, head_bytes, response_bytes, metrics, stopping })
     }
 
+    /// A context whose bounds of bytes and of time no test reaches.
+    #[cfg(test)]
+    pub(super) fn for_test(connections: usize, stopping: watch::Receiver<bool>) -> Arc<Self> {
+        let day = std::time::Duration::from_secs(86_400);
+        let timeouts = Timeouts { head: day, keep_alive: day, response: day };
+        let bounds = ConnectionBounds { connections, head_bytes: 1 << 20, response_bytes: 1 << 20, timeouts };
+        Self::new(bounds, Arc::new(Metrics::new()), stopping)
+    }
+
     /// Its counters of connections.
     pub(super) fn metrics(&self) -> &ConnectionMetrics {
         &self.metrics.connections
@@ -321,16 +330,12 @@ fn replace(all: &AtomicUsize, own: &Cell<usize>, bytes: usize) {
 #[cfg(test)]
 mod tests {
     use std::net::Ipv4Addr;
-    use std::time::Duration;
 
     use super::*;
 
     #[test]
     fn a_client_that_reads_slowly_has_its_time_again_for_each_step() {
-        let minute = Duration::from_secs(60);
-        let timeouts = Timeouts { head: minute, keep_alive: minute, response: minute };
-        let bounds = ConnectionBounds { connections: 1, head_bytes: 1, response_bytes: 1 << 20, timeouts };
-        let shared = ServerContext::new(bounds, Arc::new(Metrics::new()), watch::channel(false).1);
+        let shared = ServerContext::for_test(1, watch::channel(false).1);
         let held = Rc::new(HeldConnections::default());
         let connection = ClientConnection::new(0, IpAddr::V4(Ipv4Addr::LOCALHOST), &shared, &held);
         connection.hold_response(OWING_STEP_BYTES);

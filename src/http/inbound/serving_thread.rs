@@ -16,9 +16,7 @@ use super::connections::ThreadConnections;
 use super::stream::InboundStream;
 use crate::flow::fairness::DeficitQueue;
 use crate::flow::payer::peer_of;
-
-/// How many begin before other tasks have their turn: a quarter of a millisecond. A request needs several turns.
-const BEGIN_AT_ONCE: usize = 4;
+use crate::flow::turnstile::AT_ONCE;
 
 /// Serves what the acceptor gives this thread. Returns when the server stops and no connection is left.
 pub(super) async fn serve_all<S>(
@@ -39,7 +37,7 @@ pub(super) async fn serve_all<S>(
         while let Ok(one) = accepted.try_recv() {
             waiting.push(&peer_of(one.address.ip()), 1, one);
         }
-        for one in std::iter::from_fn(|| waiting.pop()).take(BEGIN_AT_ONCE) {
+        for one in std::iter::from_fn(|| waiting.pop()).take(AT_ONCE) {
             actix_rt::spawn(serve_connection(one, Rc::clone(&connections), Rc::clone(&http)));
         }
         tokio::task::yield_now().await;
@@ -65,7 +63,6 @@ where
 #[cfg(test)]
 mod tests {
     use std::cell::RefCell;
-    use std::time::Duration;
 
     use actix_service::fn_service;
     use tokio::io::AsyncWriteExt as _;
@@ -73,11 +70,9 @@ mod tests {
     use tokio::sync::watch;
 
     use super::super::acceptor::ConnectionAcceptor;
-    use super::super::client_connection::{ConnectionBounds, ServerContext};
-    use super::super::policy::Timeouts;
+    use super::super::client_connection::ServerContext;
     use super::*;
     use crate::flow::probe::soon;
-    use crate::telemetry::metrics::Metrics;
 
     async fn connect(from: &str, to: SocketAddr) -> TcpStream {
         let socket = TcpSocket::new_v4().expect("a socket");
@@ -95,10 +90,7 @@ mod tests {
         rustix::net::listen(&listener, 1_024).expect("it listens");
         let address = listener.local_addr().expect("bound");
         let (stop, stopping) = watch::channel(false);
-        let minute = Duration::from_secs(60);
-        let timeouts = Timeouts { head: minute, keep_alive: minute, response: minute };
-        let bounds = ConnectionBounds { connections: 1_000, head_bytes: 1, response_bytes: 1, timeouts };
-        let shared = ServerContext::new(bounds, Arc::new(Metrics::new()), stopping.clone());
+        let shared = ServerContext::for_test(1_000, stopping.clone());
         let begun = Rc::new(RefCell::new(Vec::new()));
         let note = Rc::clone(&begun);
         let http = fn_service(move |(_, peer): (InboundStream, Option<SocketAddr>)| {
@@ -122,7 +114,7 @@ mod tests {
         stop.send_replace(true);
         soon(serving).await.expect("no panic");
         let place = begun.borrow().iter().position(|from| from == "127.0.0.1").expect("it was served");
-        assert!(place <= 4 * BEGIN_AT_ONCE, "it was number {place}");
+        assert!(place <= 4 * AT_ONCE, "it was number {place}");
         soon(tokio::task::spawn_blocking(|| running.join())).await.expect("no panic").expect("no panic");
     }
 }

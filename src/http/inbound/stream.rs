@@ -279,17 +279,13 @@ impl AsyncWrite for InboundStream {
 #[cfg(test)]
 mod tests {
     use std::future::poll_fn;
-    use std::sync::Arc;
-    use std::time::Duration;
 
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     use tokio::sync::watch;
 
-    use super::super::client_connection::{ConnectionBounds, ServerContext};
-    use super::super::policy::Timeouts;
+    use super::super::client_connection::ServerContext;
     use super::*;
     use crate::flow::probe::soon;
-    use crate::telemetry::metrics::Metrics;
 
     const BODY: usize = 200_000;
 
@@ -298,10 +294,7 @@ mod tests {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let client = TcpStream::connect(listener.local_addr().expect("bound")).await.expect("a connection");
         let (socket, peer) = listener.accept().await.expect("a connection");
-        let minute = Duration::from_secs(60);
-        let timeouts = Timeouts { head: minute, keep_alive: minute, response: minute };
-        let bounds = ConnectionBounds { connections: 10, head_bytes: 1 << 20, response_bytes: 1 << 20, timeouts };
-        let shared = ServerContext::new(bounds, Arc::new(Metrics::new()), watch::channel(false).1);
+        let shared = ServerContext::for_test(10, watch::channel(false).1);
         let connections = ThreadConnections::start(&shared);
         let connection = connections.accept(peer.ip()).expect("room");
         let limits = HeadLimits { bytes: 32 << 10, fields: 96 };

@@ -100,21 +100,17 @@ fn longest_new(peer: IpAddr, open: &HashMap<u64, Rc<ClientConnection>>) -> Optio
 #[cfg(test)]
 mod tests {
     use std::net::Ipv4Addr;
-    use std::sync::Arc;
 
     use tokio::sync::watch;
 
-    use super::super::client_connection::{ConnectionBounds, ServerContext};
-    use super::super::policy::{EndMode, Timeouts};
+    use super::super::client_connection::ServerContext;
+    use super::super::policy::EndMode;
     use super::*;
-    use crate::telemetry::metrics::{ConnectionEnd, Metrics};
+    use crate::telemetry::metrics::ConnectionEnd;
 
     /// Open connections of one client.
     fn connected(number: u64, peer: IpAddr) -> (HashMap<u64, Rc<ClientConnection>>, Rc<HeldConnections>) {
-        let day = Duration::from_secs(86_400);
-        let timeouts = Timeouts { head: day, keep_alive: day, response: day };
-        let bounds = ConnectionBounds { connections: 1_000, head_bytes: 1, response_bytes: 1, timeouts };
-        let shared = ServerContext::new(bounds, Arc::new(Metrics::new()), watch::channel(false).1);
+        let shared = ServerContext::for_test(1_000, watch::channel(false).1);
         let held = Rc::new(HeldConnections::default());
         let open = (0..number).map(|key| {
             held.add(peer);
