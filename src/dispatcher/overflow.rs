@@ -1,10 +1,11 @@
 //! Destinations that wait for a Dispatcher, because the node or their account has reached its limit. Accounts take
 //! turns; the destinations of one account wait in the order of their arrival. Plain code: time is an argument.
+//!
+//! All of it is in ordered maps: a hash table that grows moves all that it has at once, and tens of thousands of
+//! destinations would hold up the thread.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
-
-use foldhash::{HashMap, HashSet};
 
 use crate::flow::account::DELIVERY_BYTES;
 use crate::flow::fairness::DeficitQueue;
@@ -19,10 +20,10 @@ pub(super) struct Overflow {
     /// A destination that several accounts use is listed once for each. It is skipped if it no longer waits.
     turns: DeficitQueue<AccountId, Destination>,
     /// The contents of `turns`.
-    listed: HashSet<(AccountId, Destination)>,
-    waiting: HashMap<Destination, WaitingDestination>,
-    /// The destinations whose deliveries hold permits, the longest waiting first.
-    permits: VecDeque<(Instant, Destination)>,
+    listed: BTreeSet<(Destination, AccountId)>,
+    waiting: BTreeMap<Destination, WaitingDestination>,
+    /// The destinations whose deliveries hold permits, by the time since when they wait.
+    permits: BTreeSet<(Instant, Destination)>,
     destinations_max: usize,
     /// Deliveries of one destination.
     deliveries_max: usize,
@@ -41,8 +42,8 @@ pub(super) struct WaitingDestination {
 
 impl Overflow {
     pub(super) fn new(destinations_max: usize, deliveries_max: usize) -> Self {
-        let (turns, listed, waiting) = (DeficitQueue::new(1), HashSet::default(), HashMap::default());
-        Self { turns, listed, waiting, permits: VecDeque::new(), destinations_max, deliveries_max }
+        let (turns, listed, waiting) = (DeficitQueue::new(1), BTreeSet::new(), BTreeMap::new());
+        Self { turns, listed, waiting, permits: BTreeSet::new(), destinations_max, deliveries_max }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -102,11 +103,11 @@ impl Overflow {
         if is_new && self.waiting.len() >= self.destinations_max {
             return None;
         }
-        if self.listed.insert((account.clone(), destination.clone())) {
+        if self.listed.insert((destination.clone(), account.clone())) {
             self.turns.push(account, 1, destination.clone());
         }
         if is_new {
-            self.permits.push_back((now, destination.clone()));
+            self.permits.insert((now, destination.clone()));
             let (deliveries, parked) = (Vec::new(), BTreeMap::new());
             let new = WaitingDestination { deliveries, parked, bytes: 0, since: now, has_permits: true };
             self.waiting.insert(destination.clone(), new);
@@ -127,24 +128,26 @@ impl Overflow {
                 may
             })?;
             let account = turn?;
-            self.listed.remove(&(account.clone(), destination.clone()));
+            let listed = (destination, account);
+            self.listed.remove(&listed);
+            let (destination, account) = listed;
             if let Some(waiting) = self.waiting.remove(&destination) {
-                return Some((account, destination, waiting));
+                let permits = (waiting.since, destination);
+                self.permits.remove(&permits);
+                return Some((account, permits.1, waiting));
             }
         }
     }
 
     /// Deliveries that have waited this long release their permits, so that they don't delay their producer.
     pub(super) fn release_permits(&mut self, now: Instant, after: Duration) {
-        while let Some((since, _)) = self.permits.front()
-            && now.saturating_duration_since(*since) >= after
-            && let Some((since, destination)) = self.permits.pop_front()
+        let is_due = |since: &Instant| now.saturating_duration_since(*since) >= after;
+        while self.permits.first().is_some_and(|(since, _)| is_due(since))
+            && let Some((_, destination)) = self.permits.pop_first()
+            && let Some(waiting) = self.waiting.get_mut(&destination)
         {
-            // It may have had its turn and wait again.
-            if let Some(waiting) = self.waiting.get_mut(&destination).filter(|waiting| waiting.since == since) {
-                waiting.has_permits = false;
-                waiting.deliveries.iter_mut().for_each(|queued| queued.permit = None);
-            }
+            waiting.has_permits = false;
+            waiting.deliveries.iter_mut().for_each(|queued| queued.permit = None);
         }
     }
 }

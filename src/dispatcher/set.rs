@@ -3,17 +3,21 @@
 //! without a loss.
 
 mod arrivals;
+mod cursor;
+mod survey;
 mod turns;
 
 use std::cell::Cell;
+use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use actix::{Actor, ActorFutureExt as _, Addr, ArbiterHandle, AsyncContext as _, Context, Handler, MessageResult};
+use actix::{Actor, ActorFutureExt as _, Addr, ArbiterHandle, AsyncContext as _, Context, Handler};
 use foldhash::HashMap;
 
 use self::arrivals::Arrivals;
+use self::cursor::Cursor;
 use super::bounds::DestinationBounds;
 use super::connections::DestinationConnections;
 use super::outbound::{Outbound, Outlets, ResolverError, system_resolver};
@@ -22,7 +26,6 @@ use super::queue::Queue;
 use super::{Dispatcher, IdleReport, ParkedReport, ReleaseDeliveries, StopIdle, parked};
 use crate::config::Dispatch;
 use crate::flow::account::ACCOUNT_WEIGHT;
-use crate::flow::destination_state::{DestinationStatesQuery, DestinationSurvey};
 use crate::flow::fairness::{Pool, within};
 use crate::flow::gate::Gate;
 use crate::flow::in_flight::InFlight;
@@ -94,7 +97,12 @@ pub struct Dispatchers {
     settings: DispatchSettings,
     outlets: Outlets,
     begin: Option<Rc<dyn AttemptJournal>>,
-    children: HashMap<Destination, DispatcherChild>,
+    /// Ordered, since a hash table that grows moves all that it has at once.
+    children: BTreeMap<Destination, DispatcherChild>,
+    /// Those that give way to others. One that stays after all may be among them, or twice.
+    leaving: VecDeque<Destination>,
+    idle_cursor: Cursor,
+    turn_cursor: Cursor,
     /// How many of them each account has.
     live: HashMap<AccountId, usize>,
     generations: u64,
@@ -113,11 +121,23 @@ impl Dispatchers {
             // Each thread has its share of the destinations.
             let destinations_max = settings.destinations_max().div_ceil(settings.config.threads);
             let begin = settings.journal.as_ref().map(|journal| journal.attempt_journal());
-            let (children, live) = (HashMap::default(), HashMap::default());
             let outlets = settings.outbound.on_thread(Rc::new(resolver));
             let overflow = Overflow::new(OVERFLOW_MAX, settings.config.queue_per_destination);
-            let (generations, looks, arrivals) = (0, false, Arrivals::new());
-            Self { settings, outlets, begin, children, live, generations, destinations_max, overflow, looks, arrivals }
+            Self {
+                settings,
+                outlets,
+                begin,
+                children: BTreeMap::new(),
+                leaving: VecDeque::new(),
+                idle_cursor: Cursor::default(),
+                turn_cursor: Cursor::default(),
+                live: HashMap::default(),
+                generations: 0,
+                destinations_max,
+                overflow,
+                looks: false,
+                arrivals: Arrivals::new(),
+            }
         }))
     }
 
@@ -273,18 +293,6 @@ impl Handler<DeliveriesParked> for Dispatchers {
             }
         }
         self.check_later(context);
-    }
-}
-
-impl Handler<DestinationStatesQuery> for Dispatchers {
-    type Result = MessageResult<DestinationStatesQuery>;
-
-    fn handle(&mut self, message: DestinationStatesQuery, _: &mut Self::Context) -> Self::Result {
-        let now = Instant::now();
-        let destinations: Vec<_> = self.children.values().map(|child| child.queue.state(now)).collect();
-        let mut survey = DestinationSurvey { total: destinations.len(), destinations };
-        survey.keep(message.limit);
-        MessageResult(survey)
     }
 }
 

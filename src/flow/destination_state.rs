@@ -95,7 +95,7 @@ mod tests {
 
     fn state(host: &str, trouble: DestinationHealth, wait_ms: u64, queued: usize) -> DestinationState {
         DestinationState {
-            destination: Destination { secure: true, host: host.into(), port: 443 },
+            destination: Destination::new(true, host, 443),
             trouble,
             queued,
             queued_bytes: 0,

@@ -1,13 +1,20 @@
 //! Destinations: a host and a port can be slow, dead or refused, a single path can't.
 
 use std::fmt;
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::hash::{BuildHasher as _, Hash, Hasher};
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
+
+/// The same hashes for all destinations of the process, and others in the next process: customers choose the hosts.
+static HASHES: LazyLock<foldhash::quality::RandomState> = LazyLock::new(foldhash::quality::RandomState::default);
 
 /// The destination of deliveries: scheme, host and port of a URL. Each has one Dispatcher.
-#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+///
+/// Maps compare destinations far more often than they are made, and a host's text is in a place of its own. So the hash
+/// is made once, and their order is that of their hashes: no order that means anything, but the same in one process.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub struct Destination {
+    hash: u64,
     /// `https`, not `http`.
     pub secure: bool,
     /// The host as the URL parser normalizes it: a name in lower case and IDNA, an IPv4 address, or an IPv6 address in
@@ -18,13 +25,15 @@ pub struct Destination {
 }
 
 impl Destination {
+    /// The destination with this host, as the URL parser normalizes it.
+    pub fn new(secure: bool, host: &str, port: u16) -> Self {
+        Self { hash: HASHES.hash_one((secure, host, port)), secure, host: host.into(), port }
+    }
+
     /// The destination of a URL; `None` if it has no host.
     pub fn of(url: &url::Url) -> Option<Self> {
-        Some(Self {
-            secure: url.scheme() == "https",
-            host: url.host_str().filter(|host| !host.is_empty())?.into(),
-            port: url.port_or_known_default()?,
-        })
+        let host = url.host_str().filter(|host| !host.is_empty())?;
+        Some(Self::new(url.scheme() == "https", host, url.port_or_known_default()?))
     }
 
     /// The host's address, if the host is an address and not a name.
@@ -45,12 +54,13 @@ impl Destination {
 
     /// Which of `shares` threads serves it: always the same one.
     pub fn share(&self, shares: usize) -> usize {
-        if shares < 2 {
-            return 0;
-        }
-        let mut hasher = DefaultHasher::new();
-        self.hash(&mut hasher);
-        (hasher.finish() % shares as u64) as usize
+        (self.hash % shares.max(1) as u64) as usize
+    }
+}
+
+impl Hash for Destination {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_u64(self.hash);
     }
 }
 

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use actix::{AsyncContext as _, Context};
 
+use super::cursor::part_of;
 use super::{DispatcherChild, Dispatchers, has_share};
 use crate::dispatcher::overflow::{Overflow, WaitingDestination};
 use crate::dispatcher::{ParkedReport, StopIdle, parked};
@@ -38,10 +39,12 @@ impl Dispatchers {
         (self.destinations_max / ENDED_PART).max(1)
     }
 
-    /// Ends some idle ones of these accounts, those that have been idle for longest. Whether there were any.
+    /// Ends some idle ones of these accounts: of those that are looked at, the ones that have been idle for longest.
+    /// Whether there were any.
     fn end_idle(&mut self, of: impl Fn(&Overflow, &AccountId) -> bool) -> bool {
         let now = Instant::now();
-        let of = self.children.iter().filter(|(_, child)| of(&self.overflow, &child.account));
+        let part = self.idle_cursor.next_part(&self.children);
+        let of = part.filter(|(_, child)| of(&self.overflow, &child.account));
         let mut idle: Vec<(Duration, &Destination)> =
             of.filter_map(|(name, child)| Some((child.idle_for(now)?, name))).collect();
         let ended = self.ended_at_once();
@@ -81,8 +84,7 @@ impl Dispatchers {
 
     pub(super) fn check_later(&mut self, context: &mut Context<Self>) {
         // What waits for a destination that gives way waits for the next turn.
-        let is_needed = || !self.overflow.is_empty() || self.children.values().any(|child| child.leaves);
-        if !self.looks && is_needed() {
+        if !self.looks && !(self.overflow.is_empty() && self.leaving.is_empty()) {
             self.looks = true;
             context.run_later(LOOKED_AT_EVERY, |own, context| {
                 let now = Instant::now();
@@ -143,10 +145,17 @@ impl Dispatchers {
 
     /// Ends some of the Dispatchers that have given way. What waits for their destinations waits for the next turn.
     fn take_over(&mut self, now: Instant) {
-        let left = self.children.iter().filter(|(_, child)| child.has_left());
-        let left: Vec<Destination> =
-            left.map(|(destination, _)| destination.clone()).take(self.ended_at_once()).collect();
-        for destination in left {
+        let mut may_end = self.ended_at_once();
+        for _ in 0..part_of(self.leaving.len()) {
+            let Some(destination) = self.leaving.pop_front() else { break };
+            match self.children.get(&destination).filter(|child| child.leaves) {
+                Some(child) if child.has_left() && may_end > 0 => may_end -= 1,
+                Some(_) => {
+                    self.leaving.push_back(destination);
+                    continue;
+                }
+                None => continue,
+            }
             let Some(child) = self.remove(&destination) else { continue };
             let waiting = child.queue.take_all();
             child.address.do_send(StopIdle);
@@ -154,25 +163,29 @@ impl Dispatchers {
         }
     }
 
-    /// Has as many destinations give way as still wait: those that have had a Dispatcher for longest, of accounts that wait
-    /// for more or have more than an equal part.
+    /// Has at most as many destinations give way as still wait: of those that are looked at, the ones that have had a
+    /// Dispatcher for longest, of accounts that wait for more or have more than an equal part.
     fn ask_to_leave(&mut self, now: Instant) {
-        let leaving = self.children.values().filter(|child| child.leaves).count();
-        let wanted = self.overflow.len().saturating_sub(leaving);
+        let wanted = self.overflow.len().saturating_sub(self.leaving.len());
         if wanted == 0 {
             return;
         }
         let (live, overflow, part) = (&self.live, &self.overflow, self.destinations_max / (self.live.len() + 1));
         let has_much = |account: &AccountId| live.get(account).is_some_and(|own| *own > part);
-        let had_turn = |child: &&mut DispatcherChild| {
+        let had_turn = |child: &DispatcherChild| {
             let has_had_it = !child.leaves && now.saturating_duration_since(child.since) >= TURN;
             has_had_it && (overflow.waits(&child.account) || has_much(&child.account))
         };
-        let mut longest: Vec<&mut DispatcherChild> = self.children.values_mut().filter(had_turn).collect();
-        longest.sort_unstable_by_key(|child| child.since);
-        for child in longest.into_iter().take(wanted) {
-            child.leaves = true;
-            child.queue.leave();
+        let looked_at = self.turn_cursor.next_part(&self.children).filter(|(_, child)| had_turn(child));
+        let mut longest: Vec<(Instant, &Destination)> = looked_at.map(|(name, child)| (child.since, name)).collect();
+        longest.sort_unstable();
+        let leaving: Vec<Destination> = longest.into_iter().take(wanted).map(|(_, name)| name.clone()).collect();
+        for destination in leaving {
+            if let Some(child) = self.children.get_mut(&destination) {
+                child.leaves = true;
+                child.queue.leave();
+            }
+            self.leaving.push_back(destination);
         }
     }
 }

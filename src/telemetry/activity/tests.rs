@@ -25,7 +25,7 @@ fn firing(of: &str, trigger: &str) -> FiringId {
 }
 
 fn destination() -> Destination {
-    Destination { secure: true, host: "example.com".into(), port: 443 }
+    Destination::new(true, "example.com", 443)
 }
 
 fn attempted(outcome: Outcome) -> FiringReport {
