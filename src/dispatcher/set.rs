@@ -17,7 +17,7 @@ use actix::{Actor, ActorFutureExt as _, Addr, ArbiterHandle, AsyncContext as _, 
 use foldhash::HashMap;
 
 use self::arrivals::Arrivals;
-use self::cursor::Cursor;
+use self::cursor::PartCursor;
 use super::bounds::DestinationBounds;
 use super::connections::DestinationConnections;
 use super::outbound::{Outbound, Outlets, ResolverError, system_resolver};
@@ -101,8 +101,8 @@ pub struct Dispatchers {
     children: BTreeMap<Destination, DispatcherChild>,
     /// Those that give way to others. One that stays after all may be among them, or twice.
     leaving: VecDeque<Destination>,
-    idle_cursor: Cursor,
-    turn_cursor: Cursor,
+    idle_cursor: PartCursor,
+    turn_cursor: PartCursor,
     /// How many of them each account has.
     live: HashMap<AccountId, usize>,
     generations: u64,
@@ -129,8 +129,8 @@ impl Dispatchers {
                 begin,
                 children: BTreeMap::new(),
                 leaving: VecDeque::new(),
-                idle_cursor: Cursor::default(),
-                turn_cursor: Cursor::default(),
+                idle_cursor: PartCursor::default(),
+                turn_cursor: PartCursor::default(),
                 live: HashMap::default(),
                 generations: 0,
                 destinations_max,

@@ -19,9 +19,9 @@ pub(super) fn part_of(all: usize) -> usize {
 
 /// Where the next look begins.
 #[derive(Debug, Default)]
-pub(super) struct Cursor(Option<Destination>);
+pub(super) struct PartCursor(Option<Destination>);
 
-impl Cursor {
+impl PartCursor {
     /// The next part of all, each of them once.
     pub(super) fn next_part<'a, T>(
         &mut self,
@@ -53,7 +53,7 @@ mod tests {
         #[test]
         fn each_is_looked_at(number in 0..6_000_usize, looks_before in 0..20) {
             let all: BTreeMap<_, _> = (0..number).map(|number| (destination(number), ())).collect();
-            let mut cursor = Cursor::default();
+            let mut cursor = PartCursor::default();
             for _ in 0..looks_before {
                 cursor.next_part(&all).for_each(drop);
             }
@@ -72,7 +72,7 @@ mod tests {
     #[test]
     fn a_look_continues_behind_one_that_is_gone() {
         let mut all: BTreeMap<_, _> = (0..1_000).map(|number| (destination(number), ())).collect();
-        let mut cursor = Cursor::default();
+        let mut cursor = PartCursor::default();
         let first: BTreeSet<Destination> =
             cursor.next_part(&all).map(|(destination, ())| destination.clone()).collect();
         all.retain(|destination, ()| !first.contains(destination));
