@@ -136,6 +136,8 @@ impl<K: Ord + Hash + Clone> BackgroundShared<K> {
             // The log has the panic's message; the waiting caller gets an error.
             let _ = catch_unwind(AssertUnwindSafe(|| job.map(|job| job())));
             let cost = u64::try_from(begun.elapsed().as_nanos()).unwrap_or(u64::MAX);
+            // A thread that wakes up does not displace this one before the system's time slice is over.
+            thread::yield_now();
             state = self.state();
             let again = state.jobs.get(&turn.member).is_some_and(|jobs| !jobs.is_empty());
             if !again {

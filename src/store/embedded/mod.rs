@@ -28,6 +28,7 @@ use super::usage::Usage;
 use super::writer::{Writer, WriterState};
 use super::{Kind, OpenError, PutResult, Revision, StoreError, StoreState};
 use crate::config::StoreSettings;
+use crate::flow::background::Background;
 use crate::model::id::AccountId;
 use database::{Commits, DatabaseHandle, DatabaseSource, FileSource, Memory};
 
@@ -49,6 +50,8 @@ const FORMAT: &str = "format";
 const VERSION: &str = "version";
 
 const FORMAT_KNOWN: u64 = 1;
+/// Threads that read: some may wait for the disk.
+const READ_THREADS: usize = 4;
 /// Batches of records that are ready to be added at a start, at most.
 const BATCHES_AHEAD: usize = 4;
 /// redb's cache of pages. Events are matched from the live index, so only changes and lists read
@@ -73,6 +76,8 @@ struct EmbeddedStore {
     writer: Writer,
     state: Arc<WriterState>,
     database: Arc<DatabaseHandle>,
+    /// Accounts take turns to read, so that one with many large pages delays only itself.
+    reads: Background<Option<AccountId>>,
 }
 
 impl EmbeddedStore {
@@ -111,11 +116,11 @@ impl EmbeddedStore {
         let commits = Commits::new(Arc::clone(&database), usage, Arc::clone(&feed))?;
         let state = WriterState::new(Arc::clone(feed.metrics()));
         let writer = Writer::start(commits, feed, Arc::clone(&state));
-        Ok(Self { writer: writer.map_err(unavailable)?, state, database })
+        Ok(Self { writer: writer.map_err(unavailable)?, state, database, reads: Background::new(READ_THREADS) })
     }
 
-    /// Reads on a thread that may wait for the disk.
-    fn reading<T, R>(&self, read: R) -> BoxFuture<'_, Result<T, StoreError>>
+    /// Reads for an account, or for none, on a thread that may wait for the disk.
+    fn reading<T, R>(&self, account: Option<AccountId>, read: R) -> BoxFuture<'_, Result<T, StoreError>>
     where
         T: Send + 'static,
         R: FnOnce(&ReadTransaction) -> Result<T, redb::Error> + Send + 'static,
@@ -128,7 +133,7 @@ impl EmbeddedStore {
             })
         };
         async move {
-            let done = tokio::task::spawn_blocking(task).await.map_err(unavailable)?;
+            let done = self.reads.run(account, task).await.map_err(unavailable)?;
             if let Err(error) = &done {
                 self.state.read_failed(error);
                 self.writer.check();
@@ -141,7 +146,7 @@ impl EmbeddedStore {
 
 impl Backend for EmbeddedStore {
     fn get(&self, location: Location) -> BoxFuture<'_, Result<Option<Row>, StoreError>> {
-        self.reading(move |transaction| {
+        self.reading(location.account.clone(), move |transaction| {
             let records = transaction.open_table(RECORDS)?;
             let found = records.get(key(&location))?;
             Ok(found.map(|found| row(&location.id, found.value())))
@@ -149,7 +154,7 @@ impl Backend for EmbeddedStore {
     }
 
     fn list(&self, after: Location, most: ListBounds) -> BoxFuture<'_, Result<(Vec<Row>, bool), StoreError>> {
-        self.reading(move |transaction| {
+        self.reading(after.account.clone(), move |transaction| {
             let records = transaction.open_table(RECORDS)?;
             let (kind, account, _) = key(&after);
             let (mut rows, mut bytes) = (Vec::new(), 0);
@@ -175,7 +180,7 @@ impl Backend for EmbeddedStore {
     }
 
     fn accounts(&self) -> BoxFuture<'_, Result<Vec<AccountId>, StoreError>> {
-        self.reading(|transaction| {
+        self.reading(None, |transaction| {
             let records = transaction.open_table(RECORDS)?;
             let mut found = Vec::new();
             for kind in [Kind::Template, Kind::Trigger] {
