@@ -144,8 +144,8 @@ impl Overflow {
         let is_due = |since: &Instant| now.saturating_duration_since(*since) >= after;
         while self.permits.first().is_some_and(|(since, _)| is_due(since))
             && let Some((_, destination)) = self.permits.pop_first()
-            && let Some(waiting) = self.waiting.get_mut(&destination)
         {
+            let Some(waiting) = self.waiting.get_mut(&destination) else { continue };
             waiting.has_permits = false;
             waiting.deliveries.iter_mut().for_each(|queued| queued.permit = None);
         }

@@ -184,3 +184,33 @@ fn accounts_that_wait_for_dispatchers_take_turns() {
     assert_eq!(order, expected.map(|(host, number)| (format!("{host}.example"), number)));
     assert!(overflow.is_empty());
 }
+
+/// What waits releases its permits after a while. A destination that had its turn in between holds them for the whole
+/// time again, and those that wait behind it release theirs in time.
+#[actix_rt::test]
+async fn permits_are_held_from_when_a_destination_waits() {
+    let alone = Alone::new();
+    let (mut overflow, begun) = (Overflow::new(100, 10), Instant::now());
+    let at = |seconds| begun + Duration::from_secs(seconds);
+    let push = |overflow: &mut Overflow, host: &str, now| {
+        let url = format!("http://{host}.example/");
+        let (mut queued, _) = alone.queued_for(&Arc::new(Target::read(&url, &[], Vec::new()).expect("a target")), "x");
+        let (admission, responded) = alone.admission();
+        queued.permit = Some(Permit::Request(admission, alone.gate.charge_default()));
+        overflow.push(now, queued).expect("room");
+        responded
+    };
+    let mut again = push(&mut overflow, "again", at(0));
+    let turn = overflow.pop(|_| true).expect("it waits");
+    assert_eq!((&*turn.1.host, turn.2.deliveries.len()), ("again.example", 1));
+    let mut second = push(&mut overflow, "again", at(5));
+    let mut behind = push(&mut overflow, "behind", at(6));
+    let wait = Duration::from_secs(10);
+    overflow.release_permits(at(14), wait);
+    assert!(again.try_recv().is_err(), "it has had its turn, and is on its way");
+    assert!(second.try_recv().is_err() && behind.try_recv().is_err());
+    overflow.release_permits(at(15), wait);
+    assert!(second.try_recv().is_ok() && behind.try_recv().is_err());
+    overflow.release_permits(at(16), wait);
+    assert!(behind.try_recv().is_ok());
+}
