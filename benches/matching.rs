@@ -17,7 +17,7 @@ use std::time::Duration;
 use posthaste::config::Config;
 use posthaste::dictionary::Dictionary;
 use posthaste::json::Document;
-use posthaste::live::Live;
+use posthaste::live::{Live, huge_pages};
 use posthaste::matching::index::{Search, SearchEnd};
 use posthaste::model::event::EventType;
 use posthaste::model::id::AccountId;
@@ -238,6 +238,8 @@ fn again(kind: &str, triggers: usize, accounts: usize, what: &str) -> String {
 }
 
 fn main() {
+    // As a node does.
+    huge_pages::disable();
     let words: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with("--")).collect();
     let number = |at: usize| words.get(at).and_then(|word| word.replace(',', "").parse().ok());
     let wanted = words.get(1).map(String::as_str);
