@@ -17,7 +17,7 @@ use std::time::Duration;
 use posthaste::config::Config;
 use posthaste::dictionary::Dictionary;
 use posthaste::json::Document;
-use posthaste::live::Live;
+use posthaste::live::{Live, huge_pages};
 use posthaste::matching::index::{Search, SearchEnd};
 use posthaste::model::event::EventType;
 use posthaste::model::id::AccountId;
@@ -37,6 +37,8 @@ const ACCOUNTS: [usize; 3] = [1, 10_000, 100_000];
 const STEPS_AT_ONCE: usize = 4_096;
 /// Changes told at once, as a store tells them.
 const CHANGES: usize = 1_000;
+/// Changes told one by one.
+const SINGLE_CHANGES: u32 = 500;
 
 /// A kind of filters: its name, and the filter of the trigger of a number in its account. Number 0 matches the event.
 type Kind = (&'static str, fn(usize) -> Value);
@@ -172,11 +174,12 @@ fn measure(kind: &Kind, triggers: usize, accounts: usize) {
     let second = Duration::from_secs(1);
     let ((parsed_rate, fires), (json_rate, _)) =
         (rate(&live, None, &parsed, second), rate(&live, Some(&texts), &parsed, second));
-    let number = |n| n * (triggers / 500).max(1);
-    let changes: Vec<Change> = (0..triggers.min(500)).map(|n| change(&live, kind, number(n), accounts, true)).collect();
-    let (count, begun) = (changes.len(), processor_time());
+    // All over the accounts; where there are fewer triggers, the same ones again.
+    let number = |n: u32| n as usize * (triggers / SINGLE_CHANGES as usize).max(1) % triggers;
+    let changes: Vec<Change> = (0..SINGLE_CHANGES).map(|n| change(&live, kind, number(n), accounts, true)).collect();
+    let begun = processor_time();
     changes.into_iter().for_each(|change| live.apply(vec![change]));
-    let one = (processor_time() - begun) / u32::try_from(count).unwrap_or(1);
+    let one = (processor_time() - begun) / SINGLE_CHANGES;
     let weighed = |bytes: usize| if triggers < WEIGHED_MIN { "-".to_owned() } else { bytes.to_string() };
     let in_index = match triggers {
         WEIGHED_MIN.. => bytes.saturating_sub(again(kind.0, triggers, accounts, DISABLED).trim().parse().unwrap_or(0)),
@@ -238,6 +241,8 @@ fn again(kind: &str, triggers: usize, accounts: usize, what: &str) -> String {
 }
 
 fn main() {
+    // As a node does.
+    huge_pages::disable();
     let words: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with("--")).collect();
     let number = |at: usize| words.get(at).and_then(|word| word.replace(',', "").parse().ok());
     let wanted = words.get(1).map(String::as_str);

@@ -1,6 +1,8 @@
 //! Explains for each trigger of an account why an event does not fire it, with the code that matches events. Nothing is
 //! sent.
 
+use std::sync::Arc;
+
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Serialize;
@@ -124,8 +126,9 @@ async fn explain(
     };
     let caller = Caller::of(request.head(), &state);
     let explained = caller.run(move |state| {
-        let page = asked.read();
-        written(&page.explain(&state.live.index(), &account, &question, state.live.matching()))
+        let index = state.live.index();
+        let page = asked.read(&index, &account);
+        written(&page.explain(&index, &account, &question, state.live.matching()))
     });
     Ok(respond(explained.await?))
 }
@@ -133,23 +136,25 @@ async fn explain(
 /// The triggers of a page, in the order of their ids, as the store keeps them.
 enum Asked {
     All(UnreadPage<Trigger>),
-    Named(IdPage),
+    Named(TriggerPage),
 }
 
-/// Ids of a page.
-struct IdPage {
-    readable: Vec<TriggerId>,
+/// The live triggers of a page, and the ids of those whose record can't be read.
+struct TriggerPage {
+    live: Vec<Arc<LiveTrigger>>,
     unreadable: Vec<String>,
     /// The id after which the next page starts, if there is one.
     next: Option<String>,
 }
 
 impl Asked {
-    fn read(self) -> IdPage {
+    fn read(self, index: &Index, account: &AccountId) -> TriggerPage {
         match self {
             Self::All(page) => {
                 let Page { items, unreadable, next } = page.read();
-                IdPage { readable: items.into_iter().map(|stored| stored.value.id).collect(), unreadable, next }
+                // One that was deleted meanwhile is left out.
+                let live = items.iter().filter_map(|stored| index.trigger(account, &stored.value.id).cloned());
+                TriggerPage { live: live.collect(), unreadable, next }
             }
             Self::Named(page) => page,
         }
@@ -163,13 +168,14 @@ async fn named(
     ids: &[TriggerId],
     after: Option<&str>,
     limit: usize,
-) -> Result<IdPage, Problem> {
+) -> Result<TriggerPage, Problem> {
     let (ids, next) = page_of(ids, after, limit);
-    let mut page = IdPage { readable: Vec::with_capacity(ids.len()), unreadable: Vec::new(), next };
+    let mut page = TriggerPage { live: Vec::with_capacity(ids.len()), unreadable: Vec::new(), next };
     for id in ids {
         // A record that can't be read is not live.
-        if state.live.index().trigger(account, &id).is_some() {
-            page.readable.push(id);
+        let live = state.live.index().trigger(account, &id).cloned();
+        if let Some(trigger) = live {
+            page.live.push(trigger);
             continue;
         }
         match state.store.get::<Trigger>(Some(account), id.as_str()).await {
@@ -195,7 +201,7 @@ fn page_of(ids: &[TriggerId], after: Option<&str>, limit: usize) -> (Vec<Trigger
     (ids, next)
 }
 
-impl IdPage {
+impl TriggerPage {
     /// Explains triggers until the matching steps of one event are used up; the next page begins there then.
     fn explain(
         mut self,
@@ -206,17 +212,15 @@ impl IdPage {
     ) -> ExplanationPage {
         let data = question.data.object().expect("`read` takes members only");
         let mut subject = Subject::new(data);
-        let mut triggers = Vec::with_capacity(self.readable.len());
+        let mut triggers = Vec::with_capacity(self.live.len());
         let mut used = 0;
-        for (place, id) in self.readable.iter().enumerate() {
+        for (place, trigger) in self.live.iter().enumerate() {
             if place > 0 && used >= limits.steps_per_event_max {
-                let last = self.readable[place - 1].as_str();
+                let last = self.live[place - 1].id.as_str();
                 self.unreadable.retain(|id| id.as_str() < last);
                 self.next = Some(last.to_owned());
                 break;
             }
-            // One that was deleted meanwhile is left out.
-            let Some(trigger) = index.trigger(account, id) else { continue };
             let mut steps = Steps::new(limits.steps_per_trigger_max);
             let usable = index.template(account, &trigger.template).is_some();
             triggers.push(Explanation::of(trigger, usable, &question.event_type, &mut subject, &mut steps));

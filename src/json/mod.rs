@@ -25,7 +25,7 @@ pub use encoding::is_wide;
 pub use look_alikes::LookAlike;
 pub use malformed::Malformed;
 pub use names::{Type, kind, pointer, pointer_part};
-pub use repeated::repeated_members;
+pub use repeated::{is_compact, repeated_members};
 pub use view::{Array, Json, Object};
 
 /// The original text of a value. Clones share it.

@@ -1,5 +1,7 @@
 //! How messages name a value's type and its position in a document.
 
+use std::borrow::Cow;
+
 use serde_json::Value;
 
 /// The type of a value.
@@ -52,12 +54,15 @@ pub fn kind(value: &Value) -> &'static str {
 
 /// A JSON Pointer (RFC 6901) to a member of the value that another pointer names.
 pub fn pointer(base: &str, name: &str) -> String {
-    format!("{base}/{}", pointer_part(name))
+    [base, "/", &pointer_part(name)].concat()
 }
 
 /// A member's name as a part of a JSON Pointer.
-pub fn pointer_part(name: &str) -> String {
-    name.replace('~', "~0").replace('/', "~1")
+pub fn pointer_part(name: &str) -> Cow<'_, str> {
+    match name.contains(['~', '/']) {
+        true => name.replace('~', "~0").replace('/', "~1").into(),
+        false => name.into(),
+    }
 }
 
 #[cfg(test)]

@@ -3,8 +3,6 @@
 
 use std::sync::Arc;
 
-use rpds::HashTrieMapSync as Map;
-
 use crate::flow::messages::{LiveTarget, LiveTemplate};
 use crate::matching::Pattern;
 use crate::matching::index::{Bucket, Listener, ListenerWitnesses};
@@ -45,6 +43,9 @@ impl Listener for LiveTrigger {
 }
 
 type Candidates = Bucket<LiveTrigger>;
+
+/// Its seed is random, so that no client can choose names that collide.
+type Map<K, V> = rpds::HashTrieMapSync<K, V, foldhash::quality::RandomState>;
 
 /// What is live in one account.
 #[derive(Debug, Clone, Default)]

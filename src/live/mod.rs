@@ -2,6 +2,7 @@
 //! [`Index`] that is replaced as a whole. Readers never wait and never see half a change. The store passes changes on;
 //! nothing here writes to the store.
 
+pub mod huge_pages;
 mod index;
 
 use std::fmt;
@@ -9,6 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::{ArcSwap, Guard};
 
+use huge_pages::HugePages;
 pub use index::{Index, LiveAccount, LiveTrigger};
 
 use crate::dictionary::Dictionary;
@@ -135,6 +137,10 @@ impl ChangeSink for Live {
         if let Some(broken) = trigger.broken_rules(&self.egress).into_iter().chain(over).next() {
             return Err(refuse(&broken.error.pointer, broken.reason));
         }
+        // What is found elsewhere are warnings, which its author got.
+        if !trigger.has_expressions() {
+            return Ok(Arc::new(LiveTarget { target: Arc::new(trigger.target()), expressions: None }));
+        }
         let setting = CompileContext::of(self.dictionary.as_ref());
         let (expressions, found) = Expressions::compile(&trigger.url, &trigger.headers, &setting, &self.limits);
         if let Some(error) = found.iter().find(|found| templating::is_error(found)) {
@@ -155,7 +161,8 @@ impl ChangeSink for Live {
     }
 
     fn snapshot(&self, records: usize) -> Box<dyn Snapshot + '_> {
-        Box::new(NextIndex { live: self, index: Index::default(), read: 0, records })
+        let huge_pages = HugePages::for_index(records);
+        Box::new(NextIndex { live: self, index: Index::default(), read: 0, records, _huge_pages: huge_pages })
     }
 }
 
@@ -176,6 +183,7 @@ struct NextIndex<'a> {
     index: Index,
     read: usize,
     records: usize,
+    _huge_pages: Option<HugePages>,
 }
 
 impl Snapshot for NextIndex<'_> {

@@ -21,7 +21,7 @@ pub(super) struct Alternatives {
 }
 
 /// How a part of a level uses a member: only its value, or also members below it.
-type MemberUses = HashMap<u32, bool>;
+type MemberUses = HashMap<u32, bool, foldhash::fast::RandomState>;
 
 impl Alternatives {
     /// An equivalent level whose parts share nothing.
@@ -61,7 +61,7 @@ impl Alternatives {
 
     /// Fields of one member become one field.
     fn fields(&mut self, fields: PatternLevel, out: &mut PatternLevel) -> Result<(), PatternError> {
-        let mut below: HashMap<u32, PatternLevel> = HashMap::new();
+        let mut below: HashMap<u32, PatternLevel, foldhash::fast::RandomState> = HashMap::default();
         let mut order = Vec::new();
         for item in fields {
             match item {
@@ -93,9 +93,12 @@ impl Alternatives {
 
 /// Groups the parts of a level by shared members; the order is kept.
 fn groups(level: PatternLevel) -> Vec<PatternLevel> {
+    if level.len() == 1 {
+        return vec![level];
+    }
     let mut groups: Vec<(MemberUses, PatternLevel)> = Vec::with_capacity(level.len());
     for item in level {
-        let mut own = MemberUses::new();
+        let mut own = MemberUses::default();
         uses(&item, &mut own);
         let mut items = vec![item];
         let mut place = groups.len();

@@ -45,6 +45,11 @@ impl Pattern {
         serde_json::from_str(self.text.source()).expect("the source was written as JSON")
     }
 
+    /// The length of its source, in bytes.
+    pub fn source_bytes(&self) -> usize {
+        self.text.source().len()
+    }
+
     /// The memory that it needs, in bytes.
     pub fn bytes(&self) -> usize {
         size_of::<Self>() + self.text.bytes() + size_of_val(&*self.operations)

@@ -86,7 +86,7 @@ pub(super) struct PatternReader {
     /// The first construct that earlier versions accepted and that must not be saved again.
     pub(super) complaint: Option<PatternError>,
     mistakes: Vec<PatternError>,
-    numbers_of_names: HashMap<String, u32>,
+    numbers_of_names: HashMap<String, u32, foldhash::fast::RandomState>,
     values: usize,
     /// The spans of the strings and numbers of the current list in the source, in order.
     pub(super) scalars: VecDeque<PatternSpan>,
@@ -245,13 +245,14 @@ impl PatternReader {
 
     /// Writes a string into the source and returns the span of its text.
     fn string(&mut self, text: &str) -> PatternSpan {
-        let start = self.texts.source.len();
-        self.texts.source.push_str(&Value::from(text).to_string());
-        if self.texts.source.len() - start == text.len() + 2 {
-            PatternSpan::source(start + 1, text.len())
-        } else {
-            self.texts.store(text)
+        let source = &mut self.texts.source;
+        if text.bytes().any(|byte| matches!(byte, b'"' | b'\\' | ..b' ')) {
+            source.push_str(&Value::from(text).to_string());
+            return self.texts.store(text);
         }
+        let start = source.len() + 1;
+        source.extend(["\"", text, "\""]);
+        PatternSpan::source(start, text.len())
     }
 
     fn list(&mut self, list: &[Value]) {

@@ -94,7 +94,7 @@ fn texts_of_any_length_are_distinguished() {
 fn an_explanation_names_the_first_condition_that_failed() {
     let data = json!({
         "rental": {"id": "r1", "tags": ["sea", "pets"]},
-        "inquiry": {"cost": 1200.50, "note": "x".repeat(2_000)},
+        "inquiry": {"cost": 1200.50, "note": "x".repeat(2_000), "notes": vec!["x"; 400]},
         "rooms": [{"kind": "bed", "beds": 2}, {"kind": "bath", "beds": 0}, {"kind": "bed", "beds": 3, "sea/view": true}],
     });
     for (pattern, path, condition, value) in [
@@ -108,6 +108,7 @@ fn an_explanation_names_the_first_condition_that_failed() {
         (json!({"guest": {"name": [{"exists": true}]}}), "/guest/name", json!([{"exists": true}]), None),
         (json!({"rental": {"tags": ["ski"]}}), "/rental/tags", json!(["ski"]), Some(json!(["sea", "pets"]))),
         (json!({"inquiry": {"note": ["y"]}}), "/inquiry/note", json!(["y"]), None),
+        (json!({"inquiry": {"notes": ["y"]}}), "/inquiry/notes", json!(["y"]), None),
         // Of several elements, the one that got furthest.
         (
             json!({"rooms": {"kind": ["bed"], "beds": [3], "sea/view": [false]}}),
@@ -115,12 +116,28 @@ fn an_explanation_names_the_first_condition_that_failed() {
             json!([false]),
             Some(json!(true)),
         ),
-        // The same for branches; one that failed before another held does not count.
+        // The same for branches: each counts what held in it, and of two alike the first is named. One that failed
+        // before another held does not count.
         (
             json!({"$or": [{"rental": {"id": ["x"]}}, {"rental": {"id": ["r1"]}, "inquiry": {"cost": [7]}}]}),
             "/inquiry/cost",
             json!([7]),
             Some(json!(1200.50)),
+        ),
+        (
+            json!({"$or": [
+                {"rental": {"id": ["r1"], "tags": ["sea"]}, "inquiry": {"cost": [7]}},
+                {"rental": {"id": ["r1"], "tags": ["ski"]}},
+            ]}),
+            "/inquiry/cost",
+            json!([7]),
+            Some(json!(1200.50)),
+        ),
+        (
+            json!({"$or": [{"rental": {"id": ["x"]}}, {"inquiry": {"cost": [7]}}]}),
+            "/rental/id",
+            json!(["x"]),
+            Some(json!("r1")),
         ),
         (
             json!({"$or": [{"rental": {"tags": ["sea"]}, "inquiry": {"cost": [7]}}, {"rental": {"id": ["r1"]}}], "z": [1]}),

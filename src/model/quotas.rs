@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 use super::field::FieldError;
 use super::outcome::DropReason;
 use super::trigger::{BrokenRule, Trigger};
+use crate::matching::Pattern;
 
 /// The quotas of each account.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,36 +54,35 @@ impl Quota {
 impl Quotas {
     /// Every quota that a trigger's document exceeds. Checked before the document is processed.
     pub fn check_document(&self, members: &Map<String, Value>) -> Vec<FieldError> {
-        let mut over = Vec::new();
-        let mut check = |member: &str, code, what: &str, number: usize, most: usize| {
-            if number > most {
-                let detail = format!("`{member}` has {number} {what}; at most {most} are accepted");
-                over.push(FieldError::new(format!("/{member}"), code, detail));
-            }
-        };
         let length = |member: &str| match members.get(member) {
             Some(Value::Array(items)) => items.len(),
             Some(Value::Object(members)) => members.len(),
             _ => 0,
         };
-        if let Some(filter) = members.get("where") {
-            check("where", "filter_too_large", "bytes", json_bytes(filter), self.filter_bytes);
-        }
-        check("headers", "too_many", "headers", length("headers"), self.headers);
-        check("secrets", "too_many", "secrets", length("secrets"), self.secrets);
-        over
+        self.check(members.get("where").map_or(0, json_bytes), length("headers"), length("secrets"))
+    }
+
+    fn check(&self, filter_bytes: usize, headers: usize, secrets: usize) -> Vec<FieldError> {
+        let parts = [
+            ("where", "filter_too_large", "bytes", filter_bytes, self.filter_bytes),
+            ("headers", "too_many", "headers", headers, self.headers),
+            ("secrets", "too_many", "secrets", secrets, self.secrets),
+        ];
+        let over = parts.into_iter().filter(|(.., number, most)| number > most);
+        over.map(|(member, code, what, number, most)| {
+            let detail = format!("`{member}` has {number} {what}; at most {most} are accepted");
+            FieldError::new(format!("/{member}"), code, detail)
+        })
+        .collect()
     }
 
     /// Every quota that a trigger exceeds, which was saved under other quotas or by another program.
     pub fn check_trigger(&self, trigger: &Trigger) -> Vec<BrokenRule> {
-        let document = match trigger.to_json() {
-            Value::Object(members) => self.check_document(&members),
-            _ => Vec::new(),
-        };
+        let filter_bytes = trigger.pattern.as_ref().map_or(0, Pattern::source_bytes);
+        let over = self.check(filter_bytes, trigger.headers.len(), trigger.secrets.len());
         let reason =
             |pointer: &str| if pointer == "/where" { DropReason::FilterTooCostly } else { DropReason::HeaderRefused };
-        let broken = document.into_iter();
-        broken.map(|error| BrokenRule { reason: reason(&error.pointer), error }).collect()
+        over.into_iter().map(|error| BrokenRule { reason: reason(&error.pointer), error }).collect()
     }
 }
 

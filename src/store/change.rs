@@ -9,9 +9,6 @@ use crate::model::outcome::DropReason;
 use crate::model::template::Template;
 use crate::model::trigger::Trigger;
 
-/// The most changes in one call of a sink, which bounds what a start holds in memory twice.
-pub(super) const CHANGES_MAX: usize = 1_000;
-
 /// The current state of one record; `None`: it was deleted.
 #[derive(Debug, Clone)]
 pub enum Change {

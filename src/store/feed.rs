@@ -10,6 +10,7 @@ use std::thread;
 use super::backend::Location;
 use super::change::{Change, ChangeSink, SavedTemplate, SavedTrigger, Snapshot};
 use super::{Kind, Record};
+use crate::json::is_compact;
 use crate::model::field::FieldError;
 use crate::model::id::AccountId;
 use crate::model::key::Key;
@@ -102,9 +103,12 @@ fn decode(location: &Location, json: &[u8]) -> Result<LoadedRecord, DecodeError>
 
 fn decode_as<T: Record>(location: &Location, json: &[u8]) -> Result<LoadedRecord, DecodeError> {
     let document = serde_json::from_slice(json).map_err(|_| DecodeError::NotJson)?;
-    let repeated = T::repeated(json);
-    if !repeated.is_empty() {
-        return Err(DecodeError::Invalid(repeated));
+    // What this program writes is compact.
+    if !is_compact(&document, json) {
+        let repeated = T::repeated(json);
+        if !repeated.is_empty() {
+            return Err(DecodeError::Invalid(repeated));
+        }
     }
     let value = T::from_json(document).map_err(DecodeError::Invalid)?;
     if value.id() != location.id {
@@ -145,7 +149,12 @@ impl ChangeFeed {
     pub(super) fn read_all(&self, rows: Vec<(Location, Vec<u8>)>) -> Vec<Observation<Change>> {
         let slow = rows.iter().filter(|(location, _)| location.kind == Kind::Template).count();
         let worth = slow.max(rows.len() / QUICK_PER_THREAD);
-        in_parallel(rows, worth, |(location, json)| self.compile_observed(read(location, &json)))
+        in_parallel(rows, worth, |(location, json)| self.read(location, &json))
+    }
+
+    /// Reads a stored record and compiles it.
+    pub(super) fn read(&self, location: Location, json: &[u8]) -> Observation<Change> {
+        self.compile_observed(read(location, json))
     }
 
     fn compile_observed(&self, observed: Observation<LoadedRecord>) -> Observation<Change> {

@@ -151,17 +151,21 @@ mod tests {
 
     #[test]
     fn spans_beside_one_another_are_told_apart_beside_others_that_are_far_away() {
-        let near = (0..WIDTH as i64 - 3).map(|n| NumberSpan { low: n * 1_000_000, high: n * 1_000_000 + 400_000 });
-        let far = [
-            NumberSpan { low: i64::MIN, high: 100_000 },
-            NumberSpan { low: 9_000_000, high: i64::MAX },
-            NumberSpan { low: 1 << 60, high: 1 << 61 },
-        ];
-        let row = NumberSpan::row(near.chain(far));
-        let places = |point| NumberSpan::places(&row, point);
-        assert_eq!(places(500_000), 0);
-        assert_eq!(places(5_200_000), 1 << 5);
-        assert_eq!(places(5_700_000), 0);
+        // The first is a number whose last bits are those of a base, or not.
+        for first in [0, SHIFT] {
+            let near = (0..WIDTH as i64 - 3).map(|n| first + n * 1_000_000);
+            let near = near.map(|low| NumberSpan { low, high: low + 400_000 });
+            let far = [
+                NumberSpan { low: i64::MIN, high: 100_000 },
+                NumberSpan { low: 9_000_000, high: i64::MAX },
+                NumberSpan { low: 1 << 60, high: 1 << 61 },
+            ];
+            let row = NumberSpan::row(near.chain(far));
+            let places = |point| NumberSpan::places(&row, point);
+            assert_eq!(places(500_000), 0);
+            assert_eq!(places(5_200_000), 1 << 5);
+            assert_eq!(places(5_700_000), 0);
+        }
         assert_eq!(size_of::<NumberSpanRow>(), 64);
     }
 }

@@ -85,6 +85,7 @@ fn kinds() -> Vec<(Value, Value, Value)> {
         (json!({"a": [{"suffix": "p".repeat(300)}]}), json!({"a": "p".repeat(301)}), json!({"a": "p".repeat(299)})),
         (json!({"a": [{"prefix": ""}]}), json!({"a": "x"}), json!({"a": 1})),
         (json!({"a": [{"wildcard": "ab*c"}]}), json!({"a": "abxc"}), json!({"a": "abx"})),
+        (json!({"a": [{"wildcard": "a*bcd"}]}), json!({"a": "axbcd"}), json!({"a": "axbc"})),
         (json!({"a": [{"wildcard": "*abc"}]}), json!({"a": "xabc"}), json!({"a": "abcx"})),
         (json!({"a": [{"wildcard": "*hello*"}]}), json!({"a": "a hello b"}), json!({"a": "hell o"})),
         (json!({"a": [{"wildcard": "*abc*"}]}), json!({"a": "xabcx"}), json!({"a": "xabx"})),
@@ -183,6 +184,29 @@ fn the_rarest_condition_is_the_witness() {
     let (names, _, _, steps) = search(&bucket, &data, &FilterLimits::default());
     assert_eq!(names, ["777"]);
     assert!(steps < 100, "{steps} steps for one of a thousand");
+}
+
+/// Long beginnings and ends are looked up by a part of them, so that a text takes few look-ups, whatever their lengths.
+#[test]
+fn affixes_of_any_length_take_few_look_ups() {
+    for kind in ["prefix", "suffix"] {
+        let mut bucket = Bucket::default();
+        (1..=200).for_each(|length| bucket.add(&waiting(length, json!({"a": [{kind: "x".repeat(length)}]}))));
+        let (names, _, _, steps) = search(&bucket, &json!({"a": "y".repeat(300)}), &FilterLimits::default());
+        assert!(names.is_empty() && steps < 40, "{steps} steps for {kind}");
+    }
+}
+
+/// Of the members of an object and those that filters name, the fewer are visited.
+#[test]
+fn neither_many_members_nor_many_names_cost_anything_alone() {
+    let object = |number: usize| Value::Object((0..number).map(|name| (format!("m{name}"), json!(1))).collect());
+    for (names, members) in [(1_000, 1), (20, 1_000)] {
+        let mut bucket = Bucket::default();
+        (0..names).for_each(|name| bucket.add(&waiting(name, json!({format!("m{name}"): ["x"]}))));
+        let (found, _, _, steps) = search(&bucket, &object(members), &FilterLimits::default());
+        assert!(found.is_empty() && steps < 50, "{steps} steps for {names} names and {members} members");
+    }
 }
 
 /// `=` and a wildcard without an asterisk are values that are looked up, and no range and no part of a text.

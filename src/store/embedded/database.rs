@@ -129,7 +129,7 @@ impl Commits {
         if version == self.version {
             return Ok(false);
         }
-        self.handle.with(|database| load(database, &mut self.usage, &self.feed))?;
+        self.handle.with(|database| load::load(database, &mut self.usage, &self.feed))?;
         self.version = version;
         Ok(true)
     }

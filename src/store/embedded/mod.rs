@@ -1,29 +1,23 @@
 //! The embedded store: one redb file, or the same in memory. This file defines its tables and reads them,
-//! [`mod@write`] changes them, [`mod@file`] opens them; only these use redb. A read never waits for a write, and
-//! neither runs on a thread that serves requests.
+//! [`mod@write`] changes them, [`mod@load`] reads all of them at a start, [`mod@file`] opens them; only these use redb.
+//! A read never waits for a write, and neither runs on a thread that serves requests.
 
 mod database;
 mod file;
+mod load;
 mod trial;
 mod write;
 
 use std::ops::Bound;
-use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::mpsc::{self, SyncSender};
-use std::thread;
 
 use futures_util::future::{BoxFuture, FutureExt as _};
 use redb::backends::InMemoryBackend;
-use redb::{
-    Builder, Database, ReadOnlyTable, ReadTransaction, ReadableDatabase, ReadableTable, ReadableTableMetadata as _,
-    TableDefinition,
-};
+use redb::{Builder, Database, ReadTransaction, ReadableDatabase, TableDefinition};
 
 use super::backend::{Backend, ListBounds, Location, Row, Write};
-use super::change::{CHANGES_MAX, Change};
-use super::feed::{ChangeFeed, Observation};
+use super::feed::ChangeFeed;
 use super::usage::Usage;
 use super::writer::{Writer, WriterState};
 use super::{Kind, OpenError, PutResult, Revision, StoreError, StoreState};
@@ -52,8 +46,6 @@ const VERSION: &str = "version";
 const FORMAT_KNOWN: u64 = 1;
 /// Threads that read: some may wait for the disk.
 const READ_THREADS: usize = 4;
-/// Batches of records that are ready to be added at a start, at most.
-const BATCHES_AHEAD: usize = 4;
 /// redb's cache of pages. Events are matched from the live index, so only changes and lists read
 /// here; redb's own default would be 1 GiB.
 const CACHE_BYTES: usize = 32 << 20;
@@ -111,7 +103,7 @@ impl EmbeddedStore {
         mut usage: Usage,
         feed: Arc<ChangeFeed>,
     ) -> Result<Self, OpenError> {
-        load(&database, &mut usage, &feed)?;
+        load::load(&database, &mut usage, &feed)?;
         let database = DatabaseHandle::new(database, source);
         let commits = Commits::new(Arc::clone(&database), usage, Arc::clone(&feed))?;
         let state = WriterState::new(Arc::clone(feed.metrics()));
@@ -228,54 +220,4 @@ fn row(id: &str, (revision, _, json): (u64, &str, &[u8])) -> Row {
 
 fn unavailable(error: impl std::fmt::Display) -> StoreError {
     StoreError::Unavailable(error.to_string())
-}
-
-/// Passes all that the file holds to the sink, in the order of kinds.
-fn load(database: &Database, usage: &mut Usage, feed: &ChangeFeed) -> Result<(), StoreError> {
-    usage.clear();
-    let load = || -> Result<(), redb::Error> {
-        let records = database.begin_read()?.open_table(RECORDS)?;
-        let mut snapshot = feed.snapshot(usize::try_from(records.len()?).unwrap_or(usize::MAX));
-        // Records are read and compiled while those before them are added.
-        let (ready, batches) = mpsc::sync_channel(BATCHES_AHEAD);
-        thread::scope(|scope| {
-            let reading = scope.spawn(move || read_batches(&records, usage, feed, &ready));
-            batches.into_iter().for_each(|batch| snapshot.add(batch));
-            reading.join().unwrap_or_else(|panic| resume_unwind(panic))
-        })?;
-        snapshot.finish();
-        Ok(())
-    };
-    load().map_err(unavailable)
-}
-
-/// Sends all records, at most [`CHANGES_MAX`] at a time.
-fn read_batches(
-    records: &ReadOnlyTable<RecordKey, RecordValue>,
-    usage: &mut Usage,
-    feed: &ChangeFeed,
-    ready: &SyncSender<Vec<Observation<Change>>>,
-) -> Result<(), redb::Error> {
-    let mut batch = Vec::new();
-    for entry in records.iter()? {
-        let (location, value) = entry?;
-        let (kind, account, id) = location.value();
-        let kinds = [Kind::Template, Kind::Trigger, Kind::Key];
-        // Only a later format has other kinds, and such a file was refused.
-        let Some(kind) = kinds.into_iter().find(|k| number(*k) == kind) else {
-            continue;
-        };
-        let location = Location { kind, account: AccountId::new(account).ok(), id: id.to_owned() };
-        let (_, _, json) = value.value();
-        if let Some(account) = &location.account {
-            usage.count(kind, account, json.len());
-        }
-        batch.push((location, json.to_vec()));
-        // It can only fail after a panic of the receiver, which ends the start.
-        if batch.len() == CHANGES_MAX && ready.send(feed.read_all(std::mem::take(&mut batch))).is_err() {
-            return Ok(());
-        }
-    }
-    let _ = ready.send(feed.read_all(batch));
-    Ok(())
 }

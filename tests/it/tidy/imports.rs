@@ -46,6 +46,7 @@ const HOMES: [(&str, &[&str]); 18] = [
             "cli/serve.rs",
             "flow/background.rs",
             "flow/descriptors.rs",
+            "live/huge_pages.rs",
             "http/inbound",
             "handover/journal/disk.rs",
             "dispatcher/outbound/socket.rs",

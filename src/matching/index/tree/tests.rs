@@ -74,6 +74,25 @@ fn a_walk_leaves_out_what_a_row_can_not_tell_apart() {
     assert_eq!(walked, (0..100).filter(|key| key % 2 == 1).collect::<Vec<_>>());
 }
 
+/// Nodes of each height are joined meanwhile.
+#[test]
+fn what_stays_is_found_after_each_removal() {
+    let mut tree = Tree::default();
+    (0..3_000).for_each(|key| tree.insert((key, key.into())));
+    let stays = |key: &u32| key.is_multiple_of(50);
+    for removed in (0..3_000).filter(|key| !stays(key)) {
+        tree.remove(removed);
+        for key in (0..3_000).filter(stays) {
+            let mut walked = Vec::new();
+            tree.walk(None, key.into(), |entry| {
+                walked.push(entry.0);
+                true
+            });
+            assert_eq!(walked, [key], "after {removed} was removed");
+        }
+    }
+}
+
 #[test]
 fn removing_leaves_no_narrow_rows_of_nodes() {
     let mut tree = Tree::default();
