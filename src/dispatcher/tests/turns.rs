@@ -2,6 +2,7 @@
 
 use super::overflow::Overflow;
 use super::*;
+use crate::flow::destination_state::DestinationStatesQuery;
 
 /// Responds to every request, until the test ends.
 fn respond_to_all(port: Port) {
@@ -213,4 +214,54 @@ async fn permits_are_held_from_when_a_destination_waits() {
     assert!(second.try_recv().is_ok() && behind.try_recv().is_err());
     overflow.release_permits(at(16), wait);
     assert!(behind.try_recv().is_ok());
+}
+
+/// There may be one Dispatcher, whose attempt takes longer than its turn. Its destination gives way however often it was
+/// looked at meanwhile, and what waits for it is sent later.
+#[actix_rt::test]
+async fn a_destination_gives_way_when_its_attempt_ends() {
+    let alone = Alone::new();
+    let few = config(|own| (own.destinations_max, own.connections_per_destination) = (1, 1));
+    let dispatchers = alone.dispatchers(few, 1_000);
+    let (slow, other) = (Port::open().await, Port::open().await);
+    let all = [&slow, &slow, &other].map(|port| alone.queued(port, "x"));
+    let (queued, reports): (Vec<_>, Vec<_>) = all.into_iter().unzip();
+    dispatchers.send(DeliveriesRendered(queued)).await.expect("they live");
+    let (stream, _) = slow.request().await;
+    let begun = Instant::now();
+    while begun.elapsed() < Duration::from_millis(700) {
+        tokio::task::yield_now().await;
+    }
+    respond(&stream, 200).await;
+    respond(&other.request().await.0, 200).await;
+    respond(&slow.request().await.0, 200).await;
+    for report in reports {
+        assert_eq!(outcome(soon(report).await.expect("a report")), Outcome::Delivered);
+    }
+}
+
+/// More destinations than are read at a time: all are counted, and those in the worst state are listed.
+#[actix_rt::test]
+async fn the_states_of_many_destinations_are_read_in_parts() {
+    let alone = Alone::new();
+    let dispatchers = alone.dispatchers(config(|_| {}), 1_000);
+    let silent = Port::open().await;
+    let closed = |number: usize| {
+        let url = format!("http://127.1.{}.{}:1/", number / 250, 1 + number % 250);
+        alone.queued_for(&Arc::new(Target::read(&url, &[], Vec::new()).expect("a target")), "x")
+    };
+    let all = (0..600).map(closed).chain([alone.queued(&silent, "x")]);
+    let (queued, mut reports): (Vec<_>, Vec<_>) = all.unzip();
+    dispatchers.send(DeliveriesRendered(queued)).await.expect("they live");
+    let _request = silent.request().await;
+    let _of_silent = reports.pop();
+    for report in reports {
+        soon(report).await.expect("a report");
+    }
+    let survey = soon(dispatchers.send(DestinationStatesQuery { limit: 5 })).await.expect("they live");
+    assert_eq!((survey.total, survey.destinations.len()), (601, 5));
+    let all = soon(dispatchers.send(DestinationStatesQuery { limit: 1_000 })).await.expect("they live");
+    let names: std::collections::BTreeSet<_> = all.destinations.iter().map(|one| &one.destination).collect();
+    assert_eq!((names.len(), all.total), (601, 601));
+    assert_eq!(all.destinations.iter().filter(|one| one.in_flight == 1).count(), 1);
 }
