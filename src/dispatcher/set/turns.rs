@@ -84,7 +84,8 @@ impl Dispatchers {
 
     pub(super) fn check_later(&mut self, context: &mut Context<Self>) {
         // What waits for a destination that gives way waits for the next turn.
-        if !self.looks && !(self.overflow.is_empty() && self.leaving.is_empty()) {
+        let is_needed = !self.overflow.is_empty() || !self.leaving.is_empty();
+        if is_needed && !self.looks {
             self.looks = true;
             context.run_later(LOOKED_AT_EVERY, |own, context| {
                 let now = Instant::now();
