@@ -128,13 +128,10 @@ impl Overflow {
                 may
             })?;
             let account = turn?;
-            let listed = (destination, account);
-            self.listed.remove(&listed);
-            let (destination, account) = listed;
+            self.listed.remove(&(destination.clone(), account.clone()));
             if let Some(waiting) = self.waiting.remove(&destination) {
-                let permits = (waiting.since, destination);
-                self.permits.remove(&permits);
-                return Some((account, permits.1, waiting));
+                self.permits.remove(&(waiting.since, destination.clone()));
+                return Some((account, destination, waiting));
             }
         }
     }

@@ -2,7 +2,7 @@
 //! of its own. So each look continues where the one before ended, and those that are picked are the best of a part: a
 //! sampled least-recently-used policy, as caches have it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, btree_map};
 use std::ops::Bound;
 
 use crate::model::destination::Destination;
@@ -17,6 +17,14 @@ pub(super) fn part_of(all: usize) -> usize {
     all.min(PART_MIN.max(all.div_ceil(PARTS)))
 }
 
+/// Those that come after one, which need not be there any more; all, if there is none.
+pub(super) fn after<'a, T>(
+    all: &'a BTreeMap<Destination, T>,
+    one: Option<&Destination>,
+) -> btree_map::Range<'a, Destination, T> {
+    all.range::<Destination, _>((one.map_or(Bound::Unbounded, Bound::Excluded), Bound::Unbounded))
+}
+
 /// Where the next look begins.
 #[derive(Debug, Default)]
 pub(super) struct PartCursor(Option<Destination>);
@@ -27,12 +35,9 @@ impl PartCursor {
         &mut self,
         all: &'a BTreeMap<Destination, T>,
     ) -> impl Iterator<Item = (&'a Destination, &'a T)> + use<'a, T> {
-        let from = self.0.as_ref().map_or(Bound::Unbounded, Bound::Excluded);
-        let number = part_of(all.len());
-        let after = all.range::<Destination, _>((from, Bound::Unbounded));
-        let part = || after.clone().chain(all.iter()).take(number);
-        self.0 = part().last().map(|(destination, _)| destination.clone());
-        after.chain(all.iter()).take(number)
+        let part = after(all, self.0.as_ref()).chain(all).take(part_of(all.len()));
+        self.0 = part.clone().last().map(|(destination, _)| destination.clone());
+        part
     }
 }
 

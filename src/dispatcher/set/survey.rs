@@ -1,13 +1,13 @@
 //! The states of a thread's destinations, for the HTTP interface. Between parts of them all other ready tasks of the
 //! thread run.
 
-use std::ops::Bound;
 use std::time::Instant;
 
 use actix::{Context, Handler, ResponseFuture};
 use tokio::sync::oneshot;
 
 use super::Dispatchers;
+use super::cursor::after;
 use crate::flow::destination_state::{DestinationStatesQuery, DestinationSurvey};
 use crate::model::destination::Destination;
 
@@ -34,10 +34,9 @@ impl Handler<DestinationStatesQuery> for Dispatchers {
 
 impl Dispatchers {
     fn survey(&mut self, mut progress: SurveyProgress, context: &mut Context<Self>) {
-        let from = progress.last.as_ref().map_or(Bound::Unbounded, Bound::Excluded);
         let (now, before) = (Instant::now(), progress.survey.total);
         let mut last = None;
-        for (destination, child) in self.children.range::<Destination, _>((from, Bound::Unbounded)).take(READ_AT_ONCE) {
+        for (destination, child) in after(&self.children, progress.last.as_ref()).take(READ_AT_ONCE) {
             progress.survey.destinations.push(child.queue.state(now));
             progress.survey.total += 1;
             last = Some(destination);
