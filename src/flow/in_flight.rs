@@ -21,30 +21,52 @@ use crate::model::outcome::DropReason;
 pub use crate::model::outcome::FiringReport;
 use crate::telemetry::metrics::Metrics;
 
-/// The id of a stream entry: milliseconds and a number, as Redis orders them.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct EntryId(pub u64, pub u64);
+/// The two streams of a partition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum StreamKind {
+    /// Entries of accounts that have few in the partition, and tests of triggers.
+    First,
+    /// What accounts add that have many already.
+    Bulk,
+}
+
+impl StreamKind {
+    /// Both, in this order in all scripts and responses.
+    pub const ALL: [Self; 2] = [Self::First, Self::Bulk];
+}
+
+/// The id of an entry: its stream, and milliseconds and a number, as Redis orders them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct EntryId {
+    /// The stream.
+    pub stream: StreamKind,
+    /// When Redis received it, in milliseconds since the Unix epoch.
+    pub millis: u64,
+    /// Its number within that millisecond.
+    pub number: u64,
+}
 
 impl EntryId {
-    /// Reads `<milliseconds>-<number>`.
-    pub fn read(text: &str) -> Option<Self> {
-        let (milliseconds, number) = text.split_once('-')?;
-        Some(Self(milliseconds.parse().ok()?, number.parse().ok()?))
+    /// Reads `<milliseconds>-<number>`, the id of an entry of this stream.
+    pub fn read(stream: StreamKind, text: &str) -> Option<Self> {
+        let (millis, number) = text.split_once('-')?;
+        Some(Self { stream, millis: millis.parse().ok()?, number: number.parse().ok()? })
     }
 }
 
+/// What Redis calls the entry within its stream.
 impl fmt::Display for EntryId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}-{}", self.0, self.1)
+        write!(f, "{}-{}", self.millis, self.number)
     }
 }
 
-/// Sends requests to the worker that redeems the claims of one stream. The channel holds at most one request for each
+/// Sends requests to the worker that redeems the claims of one partition. The channel holds at most one request for each
 /// delivery in flight and one for each destination.
 #[derive(Debug, Clone)]
 pub struct StreamClaims(mpsc::UnboundedSender<StreamRequest>);
 
-/// A request to the worker of a stream's claims.
+/// A request to the worker of a partition's claims.
 #[derive(Debug)]
 pub enum StreamRequest {
     /// The holder of a claim redeems it or gives it up.

@@ -3,6 +3,7 @@
 //! of this without Redis, at every interleaving.
 
 mod bounds;
+mod bulk;
 mod claims;
 mod deaths;
 mod duplicates;
@@ -19,8 +20,10 @@ use serde_json::{Value, json};
 
 use crate::support::{Behaviour, DEADLINE, Node, Receiver, RedisServer, json_template};
 
-/// The stream, if there is only one.
+/// The first stream, if there is only one partition.
 const STREAM: &str = "{posthaste:0}:deliveries";
+/// Its bulk stream.
+const BULK: &str = "{posthaste:0}:bulk";
 
 /// Settings of a node on this Redis, and further ones.
 fn on<'a>(url: &'a str, more: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)> {
@@ -79,11 +82,14 @@ fn entry_ids(response: &str) -> Vec<&str> {
 
 /// How many entries are in the streams of a server.
 fn backlog(redis: &RedisServer) -> usize {
-    let keys = redis.cli(&["KEYS", "{posthaste:*}:deliveries"]);
-    keys.lines()
-        .filter(|key| !key.is_empty())
-        .map(|key| redis.cli(&["XLEN", key]).parse::<usize>().expect("a number"))
-        .sum()
+    streams(redis).iter().map(|key| redis.cli(&["XLEN", key]).parse::<usize>().expect("a number")).sum()
+}
+
+/// The streams that are on a server.
+fn streams(redis: &RedisServer) -> Vec<String> {
+    let keys = redis.cli(&["KEYS", "{posthaste:*}:*"]);
+    let is_stream = |key: &&str| key.ends_with("}:deliveries") || key.ends_with("}:bulk");
+    keys.lines().filter(is_stream).map(str::to_owned).collect()
 }
 
 /// How many deliveries a node has dropped, for any reason.

@@ -2,14 +2,19 @@
 
 use super::*;
 use crate::flow::in_flight::{
-    Claim, ClaimAction, EntryId, FetchRequest, FetchedDeliveries, StreamClaims, StreamRequest,
+    Claim, ClaimAction, EntryId, FetchRequest, FetchedDeliveries, StreamClaims, StreamKind, StreamRequest,
 };
 
 /// Deliveries of an account, with claims that are redeemed through `claims`.
 fn from_stream(alone: &Alone, port: &Port, claims: &StreamClaims, account: &str, is_late: bool) -> Vec<InFlight> {
     let one = |number| {
         let (mut queued, _) = alone.queued(port, "one");
-        let claim = Claim::new(EntryId(number, 0), None, claims.clone(), alone.gate.delivery(None));
+        let claim = Claim::new(
+            EntryId { stream: StreamKind::First, millis: number, number: 0 },
+            None,
+            claims.clone(),
+            alone.gate.delivery(None),
+        );
         queued.account = alone.gate.account(&AccountId::new(account).expect("a name"));
         (queued.claim, queued.report) = (Some(claim.late(is_late)), None);
         queued

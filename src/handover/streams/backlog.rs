@@ -11,13 +11,14 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use tokio::time::MissedTickBehavior;
 
-use super::counts::{EntryCounts, SentAfter, StreamReport};
+use super::choice::StreamChoice;
+use super::counts::{EntryCounts, PartitionReport, SentAfter};
 use super::entry::unix_millis;
 use super::pacing::{self, StreamLoad};
 use super::{GROUP, PARKED, ParkedEntries, Streams, StreamsError, parked_for, stream_key};
 use crate::flow::account::AccountShares;
 use crate::flow::gate::Gate;
-use crate::flow::in_flight::{EntryId, InFlight, ParkedLane};
+use crate::flow::in_flight::{EntryId, InFlight, ParkedLane, StreamKind};
 use crate::redis::{FromRedisValue, LuaScript, RedisError, RedisResult, Value};
 use crate::telemetry::metrics::Metrics;
 
@@ -35,35 +36,48 @@ const SHARE: usize = 4;
 /// One in this many may always be parked so, even if an outage left too many for others.
 const ALWAYS_ONE_OF: usize = 1_000;
 
-/// Returns the length of a stream, the id of its oldest entry, how many are pending, and the consumers with parked
-/// entries (of the group ARGV 1, with names that begin with ARGV 2) with their counts. Where ARGV 3 is not empty,
-/// writes a probe key of that name; the next value says why Redis refused it. Then come how many entries each of the
-/// accounts has that follow, how many accounts have any, and the server's time in microseconds. A key that is not a
-/// stream counts as an empty one.
+/// Returns the length of a partition's streams together, the ids of their oldest entries, how many are pending, and the
+/// consumers with parked entries (of the group ARGV 1, with names that begin with ARGV 2) with their counts. Where ARGV 3
+/// is not empty, writes a probe key of that name; the next value says why Redis refused it. Then come how many entries
+/// each of the accounts has that follow, how many accounts have any in each stream, whether a node reads each stream
+/// (1 or 0), and the server's time in microseconds. A key that is not a stream counts as an empty one.
 const POLL: &str = r"
+local streams = {KEYS[1], (string.gsub(KEYS[1], ':deliveries$', ':bulk'))}
+local held = {(string.gsub(KEYS[1], ':deliveries$', ':held')), (string.gsub(KEYS[1], ':deliveries$', ':bulk:held'))}
+local alive = string.gsub(KEYS[1], ':deliveries$', ':alive:')
 local probed = ARGV[3] ~= '' and redis.pcall('SET', ARGV[3], '1', 'PX', ARGV[4])
 local refused, time = probed and probed.err or '', redis.call('TIME')
-local now, length = time[1] * 1000000 + time[2], redis.pcall('XLEN', KEYS[1])
-if type(length) ~= 'number' then return {0, '', 0, {}, refused, {}, 0, now} end
-local oldest = redis.call('XRANGE', KEYS[1], '-', '+', 'COUNT', 1)[1]
-local pending, parked, consumers = 0, {}, redis.pcall('XINFO', 'CONSUMERS', KEYS[1], ARGV[1])
-for _, consumer in ipairs(consumers.err and {} or consumers) do
-  pending = pending + consumer[4]
-  if string.sub(consumer[2], 1, #ARGV[2]) == ARGV[2] and consumer[4] > 0 then
-    parked[#parked + 1] = consumer[2]
-    parked[#parked + 1] = consumer[4]
+local length, oldest, pending, parked, places = 0, {}, 0, {}, {}
+local counts, accounts, is_read = {}, {0, 0}, {0, 0}
+for at = 5, #ARGV do
+  table.insert(counts, ARGV[at])
+  table.insert(counts, 0)
+end
+for own, stream in ipairs(streams) do
+  local entries = redis.pcall('XLEN', stream)
+  if type(entries) == 'number' then
+    length = length + entries
+    local first = redis.call('XRANGE', stream, '-', '+', 'COUNT', 1)[1]
+    if first then table.insert(oldest, first[1]) end
+    local consumers = redis.pcall('XINFO', 'CONSUMERS', stream, ARGV[1])
+    for _, consumer in ipairs(consumers.err and {} or consumers) do
+      local name, own_pending = consumer[2], consumer[4]
+      pending = pending + own_pending
+      if is_read[own] == 0 then is_read[own] = redis.call('EXISTS', alive .. name) end
+      if string.sub(name, 1, #ARGV[2]) == ARGV[2] and own_pending > 0 then
+        local place = places[name] or #parked + 1
+        places[name], parked[place], parked[place + 1] = place, name, (parked[place + 1] or 0) + own_pending
+      end
+    end
+    for at = 2, #counts, 2 do
+      local number = redis.pcall('HGET', held[own], counts[at - 1])
+      counts[at] = counts[at] + (type(number) == 'string' and tonumber(number) or 0)
+    end
+    local with_any = redis.pcall('HLEN', held[own])
+    accounts[own] = type(with_any) == 'number' and with_any or 0
   end
 end
-local held = (string.gsub(KEYS[1], ':deliveries$', ':held'))
-local counts = {}
-for at = 5, #ARGV do
-  local number = redis.pcall('HGET', held, ARGV[at])
-  counts[#counts + 1] = ARGV[at]
-  counts[#counts + 1] = type(number) == 'string' and tonumber(number) or 0
-end
-local accounts = redis.pcall('HLEN', held)
-accounts = type(accounts) == 'number' and accounts or 0
-return {length, oldest and oldest[1] or '', pending, parked, refused, counts, accounts, now}";
+return {length, oldest, pending, parked, refused, counts, accounts, is_read, time[1] * 1000000 + time[2]}";
 
 /// The streams as of this node's last poll.
 #[derive(Debug)]
@@ -92,10 +106,10 @@ enum BacklogError {
     Disagrees(#[from] StreamsError),
 }
 
-/// One stream as of a poll.
+/// One partition as of a poll.
 #[derive(Debug)]
-struct StreamPoll {
-    report: StreamReport,
+struct PartitionPoll {
+    report: PartitionReport,
     /// Milliseconds since the Unix epoch.
     oldest_since: Option<u64>,
     /// How many entries a node holds or has parked.
@@ -103,8 +117,10 @@ struct StreamPoll {
     parked: Vec<(ParkedLane, usize)>,
     /// Why its server accepts no writes; empty if it does, or was not probed.
     refused: String,
-    /// How many accounts have any.
-    accounts: usize,
+    /// How many accounts have any, for each stream.
+    accounts: [usize; 2],
+    /// Whether a node reads it, for each stream.
+    is_read: [bool; 2],
 }
 
 impl Backlog {
@@ -169,7 +185,7 @@ impl Backlog {
         let agrees = probes.is_some();
         let probes = probes.filter(|_| self.ingest).unwrap_or_default();
         let sent = self.counts.sent();
-        let seen = poll_streams(streams, poll, &probes, &self.counts.largest()).await.inspect_err(|_| {
+        let seen = poll_partitions(streams, poll, &probes, &self.counts.largest()).await.inspect_err(|_| {
             // Before anything is accepted again, all connections are marked as unusable.
             streams.breaks.fetch_add(1, Ordering::Relaxed);
         })?;
@@ -194,13 +210,18 @@ impl Backlog {
         !(self.any_over_share.load(Ordering::Relaxed) && over_share())
     }
 
+    /// For one round of a Publisher.
+    pub(super) fn choice(&self) -> StreamChoice<'_> {
+        StreamChoice::new(&self.counts)
+    }
+
     /// Call it before entries are added.
     pub(super) fn sent(&self) -> SentAfter {
         self.counts.sent()
     }
 
-    /// Takes over how many entries a stream has, as Redis reported when it added some.
-    pub(super) fn set(&self, sent: SentAfter, partition: usize, report: StreamReport) {
+    /// Takes over how many entries a partition has, as Redis reported when it added some.
+    pub(super) fn set(&self, sent: SentAfter, partition: usize, report: PartitionReport) {
         self.counts.set(sent, [(partition, report)]);
     }
 
@@ -211,9 +232,13 @@ impl Backlog {
         pacing::pause(waiting, self.max)
     }
 
-    fn update(&self, streams: &Streams, sent: SentAfter, mut seen: Vec<StreamPoll>) {
-        for (shared, seen) in streams.shared.iter().zip(&seen) {
-            shared.store(seen.accounts > 1, Ordering::Relaxed);
+    fn update(&self, streams: &Streams, sent: SentAfter, mut seen: Vec<PartitionPoll>) {
+        for (known, seen) in streams.seen.iter().zip(&seen) {
+            for (shared, accounts) in known.shared.iter().zip(seen.accounts) {
+                shared.store(accounts > 1, Ordering::Relaxed);
+            }
+            let [first, bulk] = seen.is_read;
+            known.takes_bulk.store(bulk || !first, Ordering::Relaxed);
         }
         self.counts.set(sent, seen.iter_mut().map(|seen| std::mem::take(&mut seen.report)).enumerate());
         let oldest = seen.iter().filter_map(|seen| seen.oldest_since).min();
@@ -248,15 +273,15 @@ impl Backlog {
     }
 }
 
-/// Polls all streams, and probes the servers of these partitions.
-async fn poll_streams(
+/// Polls all partitions, and probes the servers of these.
+async fn poll_partitions(
     streams: &Streams,
     poll: &LuaScript,
     probes: &Range<usize>,
     accounts: &[String],
-) -> RedisResult<Vec<StreamPoll>> {
+) -> RedisResult<Vec<PartitionPoll>> {
     let looks = (0..streams.partitions).map(async |partition| {
-        let key = stream_key(partition);
+        let key = stream_key(partition, StreamKind::First);
         let trial =
             if probes.contains(&partition) { format!("{{posthaste:{partition}}}:trial") } else { String::new() };
         let words = [GROUP, PARKED, &trial, PROBE_KEPT_MS].into_iter().chain(accounts.iter().map(String::as_str));
@@ -266,12 +291,15 @@ async fn poll_streams(
     join_all(looks).await.into_iter().collect()
 }
 
-fn of_response(response: Value) -> RedisResult<StreamPoll> {
-    let (length, oldest, pending, parked, refused, held, accounts, made_at_us): (_, String, _, Vec<Value>, _, _, _, _) =
+fn of_response(response: Value) -> RedisResult<PartitionPoll> {
+    type Polled = (usize, Vec<String>, usize, Vec<Value>, String, Vec<Value>, [usize; 2], [usize; 2], u64);
+    let (length, oldest, pending, parked, refused, held, accounts, is_read, made_at_us): Polled =
         FromRedisValue::from_redis_value(response)?;
-    let oldest_since = EntryId::read(&oldest).map(|EntryId(milliseconds, _)| milliseconds);
-    let report = StreamReport { length, held, made_at_us };
-    let mut seen = StreamPoll { report, oldest_since, pending, parked: Vec::new(), refused, accounts };
+    let oldest = oldest.iter().filter_map(|id| EntryId::read(StreamKind::First, id));
+    let oldest_since = oldest.map(|id| id.millis).min();
+    let report = PartitionReport { length, held, made_at_us };
+    let is_read = is_read.map(|is_read| is_read == 1);
+    let mut seen = PartitionPoll { report, oldest_since, pending, parked: Vec::new(), refused, accounts, is_read };
     let mut parked = parked.into_iter();
     while let (Some(name), Some(entries)) = (parked.next(), parked.next()) {
         let (name, entries) = (String::from_redis_value(name)?, usize::from_redis_value(entries)?);

@@ -1,4 +1,4 @@
-//! Redeems claims for one stream, so that an unreachable cluster node delays only its own streams. Redis acknowledges
+//! Redeems claims for one partition, so that an unreachable cluster node delays only its own partitions. Redis acknowledges
 //! an entry once, whoever asks and whoever holds it, and each response says whether this was the time. Only that
 //! response permits an attempt; a missing response does not.
 
@@ -12,10 +12,10 @@ use futures_util::FutureExt as _;
 use futures_util::future::{join, join_all};
 use tokio::sync::mpsc;
 
-use super::entry::{StreamEntry, entries};
-use super::intake::{Intake, StreamSource};
-use super::{GROUP, command, parked_name};
-use crate::flow::in_flight::{ClaimAction, ClaimRequest, FetchRequest, FetchedDeliveries, StreamRequest};
+use super::entry::{StreamEntry, entries_of_both};
+use super::intake::{Intake, PartitionSource};
+use super::{GROUP, command, parked_name, stream_number};
+use crate::flow::in_flight::{ClaimAction, ClaimRequest, FetchRequest, FetchedDeliveries, StreamKind, StreamRequest};
 use crate::model::id::AccountId;
 use crate::redis::{FromRedisValue, LuaScript, RedisError, RedisResult, Value, has_code, is_broken};
 use crate::telemetry::metrics::RedemptionResult;
@@ -23,7 +23,7 @@ use crate::telemetry::metrics::RedemptionResult;
 /// The consumer that holds returned entries. It has no heartbeat, so any node takes over from it.
 const RETURNED: &str = "returned";
 
-/// The most claims redeemed in one request for a stream: Redis runs nothing else meanwhile.
+/// The most claims redeemed in one request for a partition: Redis runs nothing else meanwhile.
 const GROUP_MAX: usize = 64;
 /// The pause before the next request if Redis does not respond.
 const RETRY_AFTER: Duration = Duration::from_millis(50);
@@ -32,55 +32,67 @@ const RETRY_AFTER: Duration = Duration::from_millis(50);
 const IDLE_TIME_MS: &str = "3600000";
 
 /// For each entry: 1 if it was pending and is now acknowledged, deleted and counted out, else 0; or only their number
-/// if all were pending, as mostly. One step, so that no acknowledged entry stays in the stream. The response to the
+/// if all were pending, as mostly. One step, so that no acknowledged entry stays in its stream. The response to the
 /// last request (ARGV 3) is kept for a minute under the requester's own key (ARGV 2), so that a request whose response
 /// was lost can be repeated. A full Redis does not keep it, and still responds; what it can't count out any more does
-/// not count. The entries come by account: its name or an empty word, the number of its entries, and their ids.
+/// not count. The entries come by stream (1 the first, 2 the bulk stream) and account: its name or an empty word, the
+/// number of its entries, and their ids.
 const REDEEM: &str = r"
 local stored = redis.call('GET', ARGV[2])
 if stored and string.sub(stored, 1, #ARGV[3] + 1) == ARGV[3] .. ' ' then
   return cjson.decode(string.sub(stored, #ARGV[3] + 2))
 end
-local won, done, at = {}, {}, 4
-local held = (string.gsub(KEYS[1], ':deliveries$', ':held'))
+local streams = {KEYS[1], (string.gsub(KEYS[1], ':deliveries$', ':bulk'))}
+local held = {(string.gsub(KEYS[1], ':deliveries$', ':held')), (string.gsub(KEYS[1], ':deliveries$', ':bulk:held'))}
+local won, done, at = {}, {{}, {}}, 4
 while at < #ARGV do
-  local name, last, before = ARGV[at], at + 1 + ARGV[at + 1], #done
-  for i = at + 2, last do
-    won[#won + 1] = redis.call('XACK', KEYS[1], ARGV[1], ARGV[i])
-    if won[#won] == 1 then done[#done + 1] = ARGV[i] end
+  local own, name, last = tonumber(ARGV[at]), ARGV[at + 1], at + 2 + ARGV[at + 2]
+  local before = #done[own]
+  for i = at + 3, last do
+    won[#won + 1] = redis.call('XACK', streams[own], ARGV[1], ARGV[i])
+    if won[#won] == 1 then table.insert(done[own], ARGV[i]) end
   end
-  if name ~= '' and #done > before then
-    local left = redis.pcall('HINCRBY', held, name, before - #done)
-    if type(left) ~= 'number' or left <= 0 then redis.pcall('HDEL', held, name) end
+  if name ~= '' and #done[own] > before then
+    local left = redis.pcall('HINCRBY', held[own], name, before - #done[own])
+    if type(left) ~= 'number' or left <= 0 then redis.pcall('HDEL', held[own], name) end
   end
   at = last + 1
 end
-if #done > 0 then redis.call('XDEL', KEYS[1], unpack(done)) end
-if #done == #won then won = #done end
+for own, ids in ipairs(done) do
+  if #ids > 0 then redis.call('XDEL', streams[own], unpack(ids)) end
+end
+if #done[1] + #done[2] == #won then won = #won end
 redis.pcall('SET', ARGV[2], ARGV[3] .. ' ' .. cjson.encode(won), 'PX', 60000)
 return won";
 
 /// Moves the oldest entries of other consumers, which follow ARGV 3 with how many of each, to the caller (ARGV 2), or
-/// fewer once all have ARGV 3 bytes. The first value says for each whether there may be more (1 or 0).
+/// fewer once all have ARGV 3 bytes: those of the first stream, then of the bulk stream. The first value says for each
+/// whether there may be more (1 or 0); then come the entries of both streams.
 const FETCH: &str = r"
-local more, entries, left = {}, {}, tonumber(ARGV[3])
+local streams = {KEYS[1], (string.gsub(KEYS[1], ':deliveries$', ':bulk'))}
+local more, entries, left = {}, {{}, {}}, tonumber(ARGV[3])
 for at = 4, #ARGV, 2 do
-  local number = tonumber(ARGV[at + 1])
-  local pending = left > 0 and redis.call('XPENDING', KEYS[1], ARGV[1], '-', '+', number, ARGV[at])
-  more[#more + 1] = (not pending or #pending == number) and 1 or 0
-  for _, each in ipairs(pending or {}) do
-    if left <= 0 then more[#more] = 1 break end
-    local entry = redis.call('XCLAIM', KEYS[1], ARGV[1], ARGV[2], 0, each[1])[1]
-    if entry then
-      entries[#entries + 1] = entry
-      for _, word in ipairs(entry[2]) do left = left - #word end
+  local wanted = tonumber(ARGV[at + 1])
+  more[#more + 1] = 0
+  for own, stream in ipairs(streams) do
+    local asks = left > 0 and wanted > 0
+    local pending = asks and redis.call('XPENDING', stream, ARGV[1], '-', '+', wanted, ARGV[at])
+    if not pending or #pending == wanted then more[#more] = 1 end
+    for _, each in ipairs(pending or {}) do
+      if left <= 0 then more[#more] = 1 break end
+      local entry = redis.call('XCLAIM', stream, ARGV[1], ARGV[2], 0, each[1])[1]
+      if entry then
+        table.insert(entries[own], entry)
+        for _, word in ipairs(entry[2]) do left = left - #word end
+      end
     end
+    wanted = wanted - #(pending or {})
   end
 end
-return {more, entries}";
+return {more, entries[1], entries[2]}";
 
 pub(super) struct ClaimWorker {
-    source: Rc<StreamSource>,
+    source: Rc<PartitionSource>,
     intake: Rc<Intake>,
     /// The key of the last response.
     response: String,
@@ -91,18 +103,21 @@ pub(super) struct ClaimWorker {
     refused: Cell<bool>,
 }
 
+/// Claims that are given up, by their stream and the consumer that gets them.
+type LeftEntries = BTreeMap<(StreamKind, String), Vec<ClaimRequest>>;
+
 /// The requests that arrived during one round trip.
 #[derive(Default)]
 struct ClaimBatch {
     redeemed: Vec<ClaimRequest>,
-    /// By the receiving consumer.
-    left: BTreeMap<String, Vec<ClaimRequest>>,
+    /// By their stream and the receiving consumer.
+    left: LeftEntries,
     fetches: Vec<FetchRequest>,
 }
 
 impl ClaimWorker {
     /// The task that serves the claims of this source.
-    pub(super) fn new(source: Rc<StreamSource>, intake: Rc<Intake>) -> Self {
+    pub(super) fn new(source: Rc<PartitionSource>, intake: Rc<Intake>) -> Self {
         let response = format!("{{posthaste:{}}}:answer:{}", source.partition, crate::model::id::new_id());
         let (redeem, fetch) = (LuaScript::new(REDEEM), LuaScript::new(FETCH));
         Self { source, intake, response, question: Cell::new(0), redeem, fetch, refused: Cell::new(false) }
@@ -141,17 +156,18 @@ impl ClaimWorker {
         }
         self.question.set(self.question.get() + 1);
         let question = self.question.get().to_string();
-        claims.sort_by(|a, b| a.account.cmp(&b.account));
+        claims.sort_by(|a, b| counted_at(a).cmp(&counted_at(b)));
         let mut words = vec![GROUP.to_owned(), self.response.clone(), question];
-        for of_account in claims.chunk_by(|a, b| a.account == b.account) {
-            let name = of_account[0].account.as_ref().map_or("", AccountId::as_str);
-            words.extend([name.to_owned(), of_account.len().to_string()]);
+        for of_account in claims.chunk_by(|a, b| counted_at(a) == counted_at(b)) {
+            let (stream, account) = counted_at(&of_account[0]);
+            let (number, name) = (stream_number(stream), account.map_or("", AccountId::as_str));
+            words.extend([number.to_owned(), name.to_owned(), of_account.len().to_string()]);
             words.extend(of_account.iter().map(|claim| claim.entry.to_string()));
         }
         let words: Vec<&[u8]> = words.iter().map(String::as_bytes).collect();
         let mut logged = false;
         let won = loop {
-            let response = self.intake.streams.link.code(&self.redeem, &self.source.stream, &words).await;
+            let response = self.intake.streams.link.code(&self.redeem, &self.source.streams[0], &words).await;
             match response.and_then(each_won) {
                 Ok(won) if won.len() == claims.len() => break won,
                 Ok(won) => tracing::error!(responses = won.len(), "Redis responded for another number of entries"),
@@ -180,14 +196,14 @@ impl ClaimWorker {
     }
 
     /// Moves entries to other consumers with a long idle time. If Redis can't, they stay in `left`.
-    async fn leave_all(&self, left: &mut BTreeMap<String, Vec<ClaimRequest>>) {
-        let tried = std::mem::take(left).into_iter().map(async |(consumer, claims)| {
-            let done = self.leave(&consumer, &claims).await;
-            done.err().map(|error| (error, consumer, claims))
+    async fn leave_all(&self, left: &mut LeftEntries) {
+        let tried = std::mem::take(left).into_iter().map(async |(place, claims)| {
+            let done = self.leave(&place, &claims).await;
+            done.err().map(|error| (error, place, claims))
         });
-        for (error, consumer, claims) in join_all(tried).await.into_iter().flatten() {
+        for (error, place, claims) in join_all(tried).await.into_iter().flatten() {
             self.refused(&error);
-            left.insert(consumer, claims);
+            left.insert(place, claims);
         }
     }
 
@@ -197,8 +213,8 @@ impl ClaimWorker {
         }
     }
 
-    async fn leave(&self, consumer: &str, claims: &[ClaimRequest]) -> RedisResult<()> {
-        let mut xclaim = command("XCLAIM", &[&self.source.stream, GROUP, consumer, "0"]);
+    async fn leave(&self, (stream, consumer): &(StreamKind, String), claims: &[ClaimRequest]) -> RedisResult<()> {
+        let mut xclaim = command("XCLAIM", &[&self.source.streams[*stream as usize], GROUP, consumer, "0"]);
         for claim in claims {
             xclaim.arg(claim.entry.to_string());
         }
@@ -251,9 +267,9 @@ impl ClaimWorker {
         let head = [GROUP.to_owned(), consumer.to_owned(), fetch.bytes.max(1).to_string()];
         let words: Vec<String> = head.into_iter().chain(lanes).collect();
         let words: Vec<&[u8]> = words.iter().map(String::as_bytes).collect();
-        let response = self.intake.streams.link.code(&self.fetch, &self.source.stream, &words).await?;
-        let (more, fetched): (Vec<i64>, Value) = FromRedisValue::from_redis_value(response)?;
-        Ok((more.into_iter().map(|more| more == 1).collect(), entries(fetched)))
+        let response = self.intake.streams.link.code(&self.fetch, &self.source.streams[0], &words).await?;
+        let (more, first, bulk): (Vec<i64>, Value, Value) = FromRedisValue::from_redis_value(response)?;
+        Ok((more.into_iter().map(|more| more == 1).collect(), entries_of_both([first, bulk])))
     }
 }
 
@@ -261,13 +277,21 @@ impl ClaimBatch {
     fn add(&mut self, request: StreamRequest) {
         match request {
             StreamRequest::Fetch(fetch) => self.fetches.push(fetch),
-            StreamRequest::Redeem(claim) => match &claim.action {
-                ClaimAction::GiveBack => self.left.entry(RETURNED.to_owned()).or_default().push(claim),
-                ClaimAction::Park(lane, _) => self.left.entry(parked_name(lane)).or_default().push(claim),
-                ClaimAction::Attempt(_) | ClaimAction::Drop(..) => self.redeemed.push(claim),
-            },
+            StreamRequest::Redeem(claim) => {
+                let consumer = match &claim.action {
+                    ClaimAction::GiveBack => RETURNED.to_owned(),
+                    ClaimAction::Park(lane, _) => parked_name(lane),
+                    ClaimAction::Attempt(_) | ClaimAction::Drop(..) => return self.redeemed.push(claim),
+                };
+                self.left.entry((claim.entry.stream, consumer)).or_default().push(claim);
+            }
         }
     }
+}
+
+/// Where an entry counts: its stream and its account.
+fn counted_at(claim: &ClaimRequest) -> (StreamKind, Option<&AccountId>) {
+    (claim.entry.stream, claim.account.as_ref())
 }
 
 /// Reads the response of the script: which claims were won.

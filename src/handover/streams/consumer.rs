@@ -1,5 +1,5 @@
-//! Reads deliveries from the streams and passes them to the Dispatchers of its thread: one consumer for each stream,
-//! each with its own connection, so that one thread gets all deliveries of a destination. It reads no more than the
+//! Reads deliveries from the streams and passes them to the Dispatchers of its thread: one consumer for each
+//! partition, each with its own connection, so that one thread gets all deliveries of a destination. It reads no more than the
 //! node has permits for, and takes over entries of dead nodes. It never acknowledges an entry: redeeming the claim does
 //! that.
 
@@ -16,13 +16,13 @@ use futures_util::future::join_all;
 use tokio::sync::watch;
 
 use super::claims::ClaimWorker;
-use super::entry::{StreamEntry, entries};
-use super::intake::{Intake, PERMIT_BYTES, StreamSource, permits_of};
+use super::entry::{StreamEntry, entries_of_both};
+use super::intake::{Intake, PERMIT_BYTES, PartitionSource, permits_of};
 use super::{GROUP, PARKED, ParkedEntries, Streams, command};
 use crate::flow::gate::Gate;
-use crate::flow::in_flight::{ParkedLane, StreamClaims};
+use crate::flow::in_flight::{ParkedLane, StreamClaims, StreamKind};
 use crate::flow::messages::{DeliveriesParked, DeliveriesRendered};
-use crate::redis::{LuaScript, RESPONSE_WITHIN, RedisConnection, RedisResult, Value, has_code, within};
+use crate::redis::{FromRedisValue, LuaScript, RESPONSE_WITHIN, RedisConnection, RedisResult, Value, has_code, within};
 use crate::telemetry::metrics::Metrics;
 
 /// The start of Redis's error when it is full: it accepts no writes but still returns entries.
@@ -40,23 +40,25 @@ const HEARTBEATS: u32 = 4;
 /// Moves to the caller (ARGV 2) up to ARGV 4 entries of consumers without a heartbeat (a key named ARGV 5 and the
 /// consumer's name) that have been idle for ARGV 3 milliseconds; not what is parked (consumers whose names begin with
 /// ARGV 6). Removes a dead consumer that has nothing pending. One step, so that no consumer is removed that has just
-/// read an entry.
+/// read an entry. Returns the entries of both streams.
 const CLAIM: &str = r"
-local claimed, left = {}, tonumber(ARGV[4])
-for _, consumer in ipairs(redis.call('XINFO', 'CONSUMERS', KEYS[1], ARGV[1])) do
-  local name, pending = consumer[2], consumer[4]
-  if name ~= ARGV[2] and redis.call('EXISTS', ARGV[5] .. name) == 0 then
-    if pending == 0 then
-      redis.call('XGROUP', 'DELCONSUMER', KEYS[1], ARGV[1], name)
-    elseif left > 0 and string.sub(name, 1, #ARGV[6]) ~= ARGV[6] then
-      local ids = {}
-      for _, entry in ipairs(redis.call('XPENDING', KEYS[1], ARGV[1], 'IDLE', ARGV[3], '-', '+', left, name)) do
-        ids[#ids + 1] = entry[1]
-      end
-      if #ids > 0 then
-        left = left - #ids
-        for _, entry in ipairs(redis.call('XCLAIM', KEYS[1], ARGV[1], ARGV[2], ARGV[3], unpack(ids))) do
-          claimed[#claimed + 1] = entry
+local claimed, left = {{}, {}}, tonumber(ARGV[4])
+for own, stream in ipairs({KEYS[1], (string.gsub(KEYS[1], ':deliveries$', ':bulk'))}) do
+  for _, consumer in ipairs(redis.call('XINFO', 'CONSUMERS', stream, ARGV[1])) do
+    local name, pending = consumer[2], consumer[4]
+    if name ~= ARGV[2] and redis.call('EXISTS', ARGV[5] .. name) == 0 then
+      if pending == 0 then
+        redis.call('XGROUP', 'DELCONSUMER', stream, ARGV[1], name)
+      elseif left > 0 and string.sub(name, 1, #ARGV[6]) ~= ARGV[6] then
+        local ids = {}
+        for _, entry in ipairs(redis.call('XPENDING', stream, ARGV[1], 'IDLE', ARGV[3], '-', '+', left, name)) do
+          ids[#ids + 1] = entry[1]
+        end
+        if #ids > 0 then
+          left = left - #ids
+          for _, entry in ipairs(redis.call('XCLAIM', stream, ARGV[1], ARGV[2], ARGV[3], unpack(ids))) do
+            table.insert(claimed[own], entry)
+          end
         end
       end
     end
@@ -76,15 +78,15 @@ pub struct DispatcherSink {
 pub struct Consumers {
     intake: Rc<Intake>,
     sink: DispatcherSink,
-    /// Each stream by its number, and where its claims are redeemed.
-    sources: HashMap<usize, (Rc<StreamSource>, StreamClaims)>,
+    /// Each partition by its number, and where its claims are redeemed.
+    sources: HashMap<usize, (Rc<PartitionSource>, StreamClaims)>,
     read_at_once: usize,
     claim: LuaScript,
     unavailable: Cell<bool>,
 }
 
 impl Consumers {
-    /// Starts the consumers of the streams whose number is `share` modulo `shares`, on the thread of these Dispatchers.
+    /// Starts the consumers of the partitions whose number is `share` modulo `shares`, on the thread of these Dispatchers.
     pub fn start_on(
         thread: &ArbiterHandle,
         streams: &Streams,
@@ -111,7 +113,7 @@ impl Consumers {
             actix_rt::spawn(Rc::clone(&consumers).write_heartbeats());
             actix_rt::spawn(Rc::clone(&consumers).report_parked(parked));
             for (source, claims) in consumers.sources.values().cloned() {
-                actix_rt::spawn(Rc::clone(&consumers).read_stream(source, claims, stopping.clone()));
+                actix_rt::spawn(Rc::clone(&consumers).read_partition(source, claims, stopping.clone()));
             }
         });
     }
@@ -134,7 +136,7 @@ impl Consumers {
 
     /// A full Redis accepts no heartbeat but still returns entries: other nodes may then take entries over from live
     /// consumers.
-    async fn write_heartbeat(&self, source: &StreamSource, consumer: &str) -> RedisResult<()> {
+    async fn write_heartbeat(&self, source: &PartitionSource, consumer: &str) -> RedisResult<()> {
         let key = format!("{}{consumer}", alive_prefix(source.partition));
         let life = self.claim_after().as_millis().to_string();
         match self.intake.streams.link.query::<Value>(&command("SET", &[&key, "1", "PX", &life])).await {
@@ -147,7 +149,7 @@ impl Consumers {
         self.intake.streams.cluster.claim_after
     }
 
-    /// Passes on, after each poll, what is parked in the streams of this thread.
+    /// Passes on, after each poll, what is parked in the partitions of this thread.
     async fn report_parked(self: Rc<Self>, mut parked: watch::Receiver<Vec<ParkedEntries>>) {
         while parked.changed().await.is_ok() {
             let reports: Vec<_> =
@@ -164,16 +166,16 @@ impl Consumers {
         Some((parked.lane.clone(), claims.clone()))
     }
 
-    /// Reads one stream until the node stops, over one connection after another.
-    async fn read_stream(
+    /// Reads one partition until the node stops, over one connection after another.
+    async fn read_partition(
         self: Rc<Self>,
-        source: Rc<StreamSource>,
+        source: Rc<PartitionSource>,
         claims: StreamClaims,
         mut stopping: watch::Receiver<bool>,
     ) {
         while !*stopping.borrow() {
             let consumer = crate::model::id::new_id();
-            // The stream is read again after a panic too; the old name gets no more heartbeats.
+            // The partition is read again after a panic too; the old name gets no more heartbeats.
             let taken = AssertUnwindSafe(self.follow(&source, &claims, &consumer, &mut stopping)).catch_unwind().await;
             if !*stopping.borrow() {
                 source.renew_name();
@@ -185,7 +187,7 @@ impl Consumers {
                 }
                 Ok(Err(_)) => {}
                 Err(_) => {
-                    tracing::error!(source.partition, "a panic ended the reading of a stream; it restarts");
+                    tracing::error!(source.partition, "a panic ended the reading of a partition; it restarts");
                 }
             }
             tokio::time::sleep(RETRY_AFTER).await;
@@ -195,7 +197,7 @@ impl Consumers {
     /// Reads under one consumer name for as long as it is valid.
     async fn follow(
         &self,
-        source: &StreamSource,
+        source: &PartitionSource,
         claims: &StreamClaims,
         consumer: &str,
         stopping: &mut watch::Receiver<bool>,
@@ -203,7 +205,9 @@ impl Consumers {
         self.write_heartbeat(source, consumer).await?;
         source.begin(consumer);
         let mut connection = self.intake.streams.link.blocking().await?;
-        make_group(&mut connection, source).await?;
+        for stream in &source.streams {
+            make_group(&mut connection, stream).await?;
+        }
         if self.unavailable.take() {
             tracing::info!("Redis returns deliveries again");
         }
@@ -223,24 +227,29 @@ impl Consumers {
             if !more.is_empty() {
                 let each = more.iter().map(StreamEntry::size).sum::<usize>() / more.len();
                 count = (self.read_at_once * PERMIT_BYTES / each.max(1)).clamp(1, self.read_at_once);
-                self.pass_on(source, claims, more, stopping).await;
+                // Apart: what few entries need must not wait for what many need.
+                let (first, bulk) = more.into_iter().partition(|entry| entry.id.stream == StreamKind::First);
+                for entries in [first, bulk] {
+                    self.pass_on(source, claims, entries, stopping).await;
+                }
             }
         }
         Ok(())
     }
 
-    async fn claim(&self, source: &StreamSource, consumer: &str, count: usize) -> RedisResult<Vec<StreamEntry>> {
+    async fn claim(&self, source: &PartitionSource, consumer: &str, count: usize) -> RedisResult<Vec<StreamEntry>> {
         let idle = self.claim_after().as_millis().to_string();
         let (count, alive) = (count.to_string(), alive_prefix(source.partition));
         let words = [GROUP, consumer, &idle, &count, &alive, PARKED].map(str::as_bytes);
-        Ok(entries(self.intake.streams.link.code(&self.claim, &source.stream, &words).await?))
+        let claimed = self.intake.streams.link.code(&self.claim, &source.streams[0], &words).await?;
+        Ok(entries_of_both(FromRedisValue::from_redis_value(claimed)?))
     }
 
     /// Passes entries to the Dispatchers once each has its permits. Entries that can't be passed on are given back by
     /// their claims.
     async fn pass_on(
         &self,
-        source: &StreamSource,
+        source: &PartitionSource,
         claims: &StreamClaims,
         entries: Vec<StreamEntry>,
         stopping: &mut watch::Receiver<bool>,
@@ -258,9 +267,9 @@ impl Consumers {
     }
 }
 
-/// A stream, with a worker for its claims.
-fn source(partition: usize, intake: &Rc<Intake>) -> (Rc<StreamSource>, StreamClaims) {
-    let source = Rc::new(StreamSource::new(partition));
+/// A partition, with a worker for its claims.
+fn source(partition: usize, intake: &Rc<Intake>) -> (Rc<PartitionSource>, StreamClaims) {
+    let source = Rc::new(PartitionSource::new(partition));
     let (claims, requests) = StreamClaims::open();
     actix_rt::spawn(Rc::new(ClaimWorker::new(Rc::clone(&source), Rc::clone(intake))).serve(requests));
     (source, claims)
@@ -268,25 +277,26 @@ fn source(partition: usize, intake: &Rc<Intake>) -> (Rc<StreamSource>, StreamCla
 
 async fn ask(
     connection: &mut RedisConnection,
-    source: &StreamSource,
+    source: &PartitionSource,
     consumer: &str,
     count: usize,
 ) -> RedisResult<Vec<StreamEntry>> {
     let (count, wait) = (count.to_string(), READ_BLOCKS_FOR.as_millis().to_string());
-    let words = ["GROUP", GROUP, consumer, "COUNT", &count, "BLOCK", &wait, "STREAMS", &source.stream, ">"];
+    let [first, bulk] = &source.streams;
+    let words = ["GROUP", GROUP, consumer, "COUNT", &count, "BLOCK", &wait, "STREAMS", first, bulk, ">", ">"];
     let question = command("XREADGROUP", &words);
     let response = within(READ_BLOCKS_FOR + RESPONSE_WITHIN, question.query_async(connection)).await?;
-    Ok(of_one_stream(response))
+    Ok(of_streams(response, first))
 }
 
-/// The keys of heartbeats of a stream's consumers.
+/// The keys of heartbeats of a partition's consumers.
 fn alive_prefix(partition: usize) -> String {
     format!("{{posthaste:{partition}}}:alive:")
 }
 
-/// Creates the consumer group if it is missing. It starts with the oldest entry.
-async fn make_group(connection: &mut RedisConnection, source: &StreamSource) -> RedisResult<()> {
-    let make = command("XGROUP", &["CREATE", &source.stream, GROUP, "0", "MKSTREAM"]);
+/// Creates the consumer group of a stream if it is missing. It starts with the oldest entry.
+async fn make_group(connection: &mut RedisConnection, stream: &str) -> RedisResult<()> {
+    let make = command("XGROUP", &["CREATE", stream, GROUP, "0", "MKSTREAM"]);
     match within(RESPONSE_WITHIN, make.query_async::<Value>(connection)).await {
         // A full Redis reports nothing about the group; if it is missing, the first read says so.
         Err(error) if !has_code(&error, "BUSYGROUP") && !has_code(&error, FULL) => Err(error),
@@ -294,15 +304,24 @@ async fn make_group(connection: &mut RedisConnection, source: &StreamSource) -> 
     }
 }
 
-/// The entries in a response about one stream, in either version of the Redis protocol.
-fn of_one_stream(response: Value) -> Vec<StreamEntry> {
-    let of_pair = |parts: Vec<Value>| parts.into_iter().nth(1).map(entries).unwrap_or_default();
-    match response {
-        Value::Array(streams) => match streams.into_iter().next() {
-            Some(Value::Array(parts)) => of_pair(parts),
-            _ => Vec::new(),
-        },
-        Value::Map(streams) => streams.into_iter().next().map(|(_, found)| entries(found)).unwrap_or_default(),
+/// The entries in a response about both streams or one of them, in either version of the Redis protocol: the first
+/// stream's first.
+fn of_streams(response: Value, first: &str) -> Vec<StreamEntry> {
+    let streams: Vec<(Value, Value)> = match response {
+        Value::Array(streams) => {
+            let of_pair = |stream| match stream {
+                Value::Array(parts) => <[Value; 2]>::try_from(parts).ok().map(|[name, entries]| (name, entries)),
+                _ => None,
+            };
+            streams.into_iter().filter_map(of_pair).collect()
+        }
+        Value::Map(streams) => streams,
         _ => Vec::new(),
+    };
+    let mut both = StreamKind::ALL.map(|_| Value::Nil);
+    for (name, entries) in streams {
+        let is_first = matches!(name, Value::BulkString(name) if name == first.as_bytes());
+        both[usize::from(!is_first)] = entries;
     }
+    entries_of_both(both)
 }

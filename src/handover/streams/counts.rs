@@ -1,8 +1,8 @@
-//! How many entries each stream has, and how many of them belong to each account, as Redis last reported. Their sum is
+//! How many entries each partition has, and how many of them belong to each account, as Redis last reported. Their sum is
 //! what `cluster.backlog_max` bounds, and an account's entries count for its share of it, on every node that accepts
 //! events of it.
 //!
-//! Polls and publishers report on the same streams, each over its own connection, so a response may arrive after one
+//! Polls and publishers report on the same partitions, each over its own connection, so a response may arrive after one
 //! that Redis made later. A number must never be replaced by an older one: a publisher's deliveries are charged to their
 //! account until its response is here, and from then on only the reported number counts them.
 
@@ -24,7 +24,7 @@ pub(super) struct EntryCounts {
     gate: Arc<Gate>,
     backlog_max: usize,
     known: Mutex<KnownCounts>,
-    /// Entries of all streams.
+    /// Entries of all partitions.
     entries: AtomicUsize,
     /// Accounts with entries.
     accounts: AtomicUsize,
@@ -42,7 +42,7 @@ struct KnownCounts {
 #[derive(Debug)]
 struct EntriesOf {
     account: Arc<AccountShares>,
-    /// In each stream.
+    /// In each partition.
     entries: Vec<Reported>,
 }
 
@@ -54,13 +54,13 @@ struct Reported {
     received: u64,
 }
 
-/// A report on one stream.
+/// A report on one partition.
 #[derive(Debug, Default)]
-pub(super) struct StreamReport {
+pub(super) struct PartitionReport {
     pub(super) length: usize,
     /// Some accounts and how many entries they have, in turn.
     pub(super) held: Vec<Value>,
-    /// The clock of the stream's server, in microseconds.
+    /// The clock of the partition's server, in microseconds.
     pub(super) made_at_us: u64,
 }
 
@@ -69,7 +69,7 @@ pub(super) struct StreamReport {
 pub(super) struct SentAfter(u64);
 
 impl EntryCounts {
-    /// Of this many streams, which are empty.
+    /// Of this many partitions, which are empty.
     pub(super) fn new(partitions: usize, backlog_max: usize, gate: Arc<Gate>) -> Self {
         gate.set_room(backlog_max);
         let lengths = vec![Reported::default(); partitions];
@@ -82,9 +82,9 @@ impl EntryCounts {
         SentAfter(self.known().received)
     }
 
-    /// Takes over what is newer in the reports of one command on these streams, and sets the room that is left: past the
+    /// Takes over what is newer in the reports of one command on these partitions, and sets the room that is left: past the
     /// bound no event is accepted.
-    pub(super) fn set(&self, sent: SentAfter, reports: impl IntoIterator<Item = (usize, StreamReport)>) {
+    pub(super) fn set(&self, sent: SentAfter, reports: impl IntoIterator<Item = (usize, PartitionReport)>) {
         let mut known = self.known();
         known.received += 1;
         for (partition, report) in reports {
@@ -97,9 +97,14 @@ impl EntryCounts {
         self.gate.set_room(self.backlog_max.saturating_sub(entries));
     }
 
-    /// Entries of all streams.
+    /// Entries of all partitions.
     pub(super) fn entries(&self) -> usize {
         self.entries.load(Ordering::Relaxed)
+    }
+
+    /// How many entries an account has in a partition.
+    pub(super) fn entries_of(&self, account: &AccountId, partition: usize) -> usize {
+        self.known().accounts.get(account).map_or(0, |known| known.entries[partition].number)
     }
 
     /// How many accounts have entries.
@@ -122,8 +127,8 @@ impl EntryCounts {
 }
 
 impl KnownCounts {
-    fn set(&mut self, gate: &Gate, sent: SentAfter, partition: usize, report: StreamReport) {
-        let StreamReport { length, held, made_at_us } = report;
+    fn set(&mut self, gate: &Gate, sent: SentAfter, partition: usize, report: PartitionReport) {
+        let PartitionReport { length, held, made_at_us } = report;
         let reported = |number| Reported { number, made_at_us, received: self.received };
         self.lengths[partition].replace(sent, reported(length));
         let mut held = held.into_iter();
@@ -174,10 +179,10 @@ mod tests {
         (EntryCounts::new(2, ROOM, Arc::clone(&gate)), gate)
     }
 
-    /// A report on the first stream, in which `acme` has all entries.
-    fn report(entries: usize, made_at_us: u64) -> [(usize, StreamReport); 1] {
+    /// A report on the first partition, in which `acme` has all entries.
+    fn report(entries: usize, made_at_us: u64) -> [(usize, PartitionReport); 1] {
         let held = vec![Value::BulkString(b"acme".to_vec()), Value::Int(i64::try_from(entries).expect("few"))];
-        [(0, StreamReport { length: entries, held, made_at_us })]
+        [(0, PartitionReport { length: entries, held, made_at_us })]
     }
 
     fn acme(gate: &Gate) -> Arc<AccountShares> {
@@ -212,7 +217,7 @@ mod tests {
     struct Running {
         sent: SentAfter,
         adds: usize,
-        response: Option<[(usize, StreamReport); 1]>,
+        response: Option<[(usize, PartitionReport); 1]>,
     }
 
     proptest! {

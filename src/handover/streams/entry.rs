@@ -10,7 +10,7 @@ use http::HeaderValue;
 
 use super::firing_text::{FiringReader, firing_text};
 use super::target_text::{KnownTarget, NotADelivery, read_target, target_text};
-use crate::flow::in_flight::EntryId;
+use crate::flow::in_flight::{EntryId, StreamKind};
 use crate::model::delivery::Delivery;
 use crate::model::id::AccountId;
 use crate::redis::Value;
@@ -30,7 +30,7 @@ const HOPS: &str = "hops";
 const FIRING: &str = "firing";
 
 /// An entry as it was read.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct StreamEntry {
     pub(super) id: EntryId,
     target: Option<Vec<u8>>,
@@ -126,19 +126,25 @@ impl EntryWriter {
     }
 }
 
-/// Reads a list of entries, as `XREADGROUP` returns it for one stream and `XCLAIM` as a whole. An entry that was
+/// Reads a list of entries of a stream, as `XREADGROUP` returns it for one stream and `XCLAIM` as a whole. An entry that was
 /// deleted meanwhile is left out.
-pub(super) fn entries(value: Value) -> Vec<StreamEntry> {
+pub(super) fn entries(stream: StreamKind, value: Value) -> Vec<StreamEntry> {
     let Value::Array(items) = value else { return Vec::new() };
-    items.into_iter().filter_map(entry).collect()
+    items.into_iter().filter_map(|item| entry(stream, item)).collect()
 }
 
-fn entry(value: Value) -> Option<StreamEntry> {
+/// The entries of both streams, the first stream's first.
+pub(super) fn entries_of_both(values: [Value; 2]) -> Vec<StreamEntry> {
+    StreamKind::ALL.into_iter().zip(values).flat_map(|(stream, value)| entries(stream, value)).collect()
+}
+
+fn entry(stream: StreamKind, value: Value) -> Option<StreamEntry> {
     let Value::Array(parts) = value else { return None };
     let [id, fields] = <[Value; 2]>::try_from(parts).ok()?;
     let Value::BulkString(id) = id else { return None };
-    let id = EntryId::read(std::str::from_utf8(&id).ok()?)?;
-    let mut entry = StreamEntry { id, ..StreamEntry::default() };
+    let id = EntryId::read(stream, std::str::from_utf8(&id).ok()?)?;
+    let (target, webhook_id, body, reply, hops, firing) = Default::default();
+    let mut entry = StreamEntry { id, target, webhook_id, body, reply, hops, firing };
     let Value::Array(fields) = fields else { return Some(entry) };
     let mut fields = fields.into_iter();
     while let (Some(name), Some(value)) = (fields.next(), fields.next()) {
@@ -175,7 +181,7 @@ impl EntryReader {
         let body = entry.body.ok_or(NotADelivery::NoBody)?.into();
         let hops = entry.hops.map_or(Some(1), |hops| std::str::from_utf8(&hops).ok()?.parse().ok());
         let hops = hops.ok_or(NotADelivery::Hops)?;
-        let age = Duration::from_millis(unix_millis().saturating_sub(entry.id.0));
+        let age = Duration::from_millis(unix_millis().saturating_sub(entry.id.millis));
         Ok(EntryContent {
             account,
             delivery: Delivery {
@@ -265,8 +271,8 @@ mod tests {
         let given = delivery();
         let value = as_value("12-3", written(&given, Some("r")));
         let mut reader = EntryReader::default();
-        let entry = entries(value).remove(0);
-        assert_eq!(entry.id, EntryId(12, 3));
+        let entry = entries(StreamKind::First, value).remove(0);
+        assert_eq!(entry.id, EntryId { stream: StreamKind::First, millis: 12, number: 3 });
         let read = reader.read(entry).expect("an entry");
         assert_eq!((&read.delivery.body, &read.delivery.webhook_id), (&given.body, &given.webhook_id));
         assert_eq!((&read.delivery.content_type, read.account), (&given.content_type, account()));
@@ -276,7 +282,7 @@ mod tests {
         assert_eq!((&target.uri, &target.destination), (&expected.uri, &expected.destination));
         assert_eq!((&target.headers, &target.secrets), (&expected.headers, &expected.secrets));
         assert_eq!((read.reply.as_deref(), read.delivery.hops), (Some("r"), 3));
-        let again = entries(as_value("13-0", written(&given, None))).remove(0);
+        let again = entries(StreamKind::First, as_value("13-0", written(&given, None))).remove(0);
         let again = reader.read(again).expect("an entry");
         assert!(Arc::ptr_eq(&again.delivery.target, target), "a target is read once");
     }
@@ -285,7 +291,10 @@ mod tests {
     fn an_entry_of_an_earlier_version_is_read() {
         let target = r#"{"url":"http://h/","content-type":"a/b","secret":"whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"}"#;
         let fields = vec![(TARGET, target.into()), (WEBHOOK_ID, b"msg_1".to_vec()), (BODY, Vec::new())];
-        let read = EntryReader::default().read(entries(as_value("1-1", fields)).remove(0)).expect("an entry").delivery;
+        let read = EntryReader::default()
+            .read(entries(StreamKind::First, as_value("1-1", fields)).remove(0))
+            .expect("an entry")
+            .delivery;
         assert_eq!((read.hops, read.target.secrets.len(), read.target.secrets[0].until), (1, 1, None));
     }
 
@@ -314,12 +323,15 @@ mod tests {
         ] {
             let mut fields: Vec<_> = whole.iter().filter(|(own, _)| *own != name).cloned().collect();
             fields.extend(value.map(|value| (name, value.as_bytes().to_vec())));
-            let entry = entries(as_value("1-1", fields)).remove(0);
+            let entry = entries(StreamKind::First, as_value("1-1", fields)).remove(0);
             let reason = reader.read(entry).expect_err(name).to_string();
             assert!(reason.contains(name) && !reason.contains("hunter2"), "{reason}");
         }
-        assert!(entries(Value::Nil).is_empty());
-        assert!(entries(Value::Array(vec![Value::Nil, Value::Int(1)])).is_empty(), "deleted meanwhile");
+        assert!(entries(StreamKind::First, Value::Nil).is_empty());
+        assert!(
+            entries(StreamKind::First, Value::Array(vec![Value::Nil, Value::Int(1)])).is_empty(),
+            "deleted meanwhile"
+        );
     }
 
     #[test]
@@ -332,7 +344,8 @@ mod tests {
         for given in [&given].into_iter().chain(&others).chain([&given]) {
             let mut fields = Vec::new();
             writer.write(&account(), given, None, |name, value| fields.push((name, value.to_vec())));
-            let read = reader.read(entries(as_value("1-1", fields)).remove(0)).expect("an entry").delivery;
+            let read =
+                reader.read(entries(StreamKind::First, as_value("1-1", fields)).remove(0)).expect("an entry").delivery;
             assert_eq!((&read.content_type, &read.target.uri), (&given.content_type, &given.target.uri));
         }
     }

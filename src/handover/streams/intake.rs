@@ -10,27 +10,28 @@ use super::entry::{EntryContent, EntryReader, StreamEntry};
 use super::target_text::NotADelivery;
 use super::{Streams, reply, stream_key};
 use crate::flow::gate::{Gate, StreamPermit};
-use crate::flow::in_flight::{Claim, StreamClaims};
-use crate::flow::in_flight::{InFlight, InFlightParts, Permit};
+use crate::flow::in_flight::{Claim, InFlight, InFlightParts, Permit, StreamClaims, StreamKind};
 use crate::model::outcome::DropReason;
 use crate::telemetry::metrics::Metrics;
 
 /// A delivery needs one permit for each started block of this many bytes of its body, so that permits bound memory too.
 pub(super) const PERMIT_BYTES: usize = 65_536;
 
-/// A stream that this node reads.
+/// A partition that this node reads.
 #[derive(Debug)]
-pub(super) struct StreamSource {
+pub(super) struct PartitionSource {
     pub(super) partition: usize,
-    pub(super) stream: String,
+    /// The keys of its streams; scripts get the first.
+    pub(super) streams: [String; 2],
     /// Its consumer name: a new one after each broken connection, since responses to the old name may be lost. `None`
     /// while it has none.
     consumer: RefCell<Option<String>>,
 }
 
-impl StreamSource {
+impl PartitionSource {
     pub(super) fn new(partition: usize) -> Self {
-        Self { partition, stream: stream_key(partition), consumer: RefCell::default() }
+        let streams = StreamKind::ALL.map(|stream| stream_key(partition, stream));
+        Self { partition, streams, consumer: RefCell::default() }
     }
 
     pub(super) fn consumer(&self) -> Option<String> {
@@ -82,7 +83,7 @@ impl Intake {
             match self.reader.borrow_mut().read(entry) {
                 Ok(read) => {
                     let claim = claim(read.counts_for());
-                    deliveries.push(self.in_flight(partition, read, claim, permit));
+                    deliveries.push(self.in_flight((partition, id.stream), read, claim, permit));
                 }
                 Err(reason) => {
                     unreadable = Some((unreadable.map_or(1, |(entries, _)| entries + 1), reason));
@@ -97,9 +98,15 @@ impl Intake {
         deliveries
     }
 
-    fn in_flight(&self, partition: usize, read: EntryContent, claim: Claim, permit: Option<StreamPermit>) -> InFlight {
+    fn in_flight(
+        &self,
+        (partition, stream): (usize, StreamKind),
+        read: EntryContent,
+        claim: Claim,
+        permit: Option<StreamPermit>,
+    ) -> InFlight {
         let account = self.gate.account(&read.account);
-        let is_late = self.streams.is_late(partition, read.accepted_at.elapsed());
+        let is_late = self.streams.is_late(partition, stream, read.accepted_at.elapsed());
         // The body is in memory already; whether there is room for it is decided at its destination.
         let bytes = account.charge_bytes_over(read.delivery.body.len());
         let report = read.reply.filter(|key| reply::is_key(partition, key)).map(|key| {

@@ -1,10 +1,12 @@
 //! The handover of deliveries through Redis: a [`Publisher`] adds them to streams, and the [`consumers`](Consumers) of
-//! every dispatch node read them as one consumer group and pass them to that node's Dispatchers. Streams are
-//! partitioned by destination, and each has its own hash slot, so a Redis Cluster spreads them. An entry stays in its
-//! stream until its only attempt begins. `docs/redis.md` describes the keys, `docs/delivery-protocol.md` why no
+//! every dispatch node read them as one consumer group and pass them to that node's Dispatchers. Destinations are divided
+//! into partitions, each with its own hash slot, so a Redis Cluster spreads them. A partition has two streams: a burst of
+//! one account goes to the second and does not stand before the few entries of others. An entry stays in its stream until
+//! its only attempt begins. `docs/redis.md` describes the keys, `docs/delivery-protocol.md` why no
 //! delivery is attempted twice.
 
 mod backlog;
+mod choice;
 mod claims;
 mod consumer;
 mod counts;
@@ -28,7 +30,7 @@ pub use consumer::{Consumers, DispatcherSink};
 pub use publisher::Publisher;
 
 use crate::config::{Cluster, Config};
-use crate::flow::in_flight::ParkedLane;
+use crate::flow::in_flight::{ParkedLane, StreamKind};
 use crate::model::destination::Destination;
 use crate::model::id::AccountId;
 use crate::redis::{Cmd, Link};
@@ -54,10 +56,20 @@ pub struct Streams {
     breaks: Arc<AtomicU64>,
     /// What is parked, as of the last poll.
     parked: Arc<watch::Sender<Vec<ParkedEntries>>>,
-    /// Whether several accounts have entries, for each stream, as of the last poll.
-    shared: Arc<[AtomicBool]>,
+    /// Each partition, as of the last poll.
+    seen: Arc<[SeenPartition]>,
     /// An entry of a shared stream that has waited for longer is parked where it would wait on.
     late_after: Duration,
+}
+
+/// What the last poll saw of a partition.
+#[derive(Debug, Default)]
+struct SeenPartition {
+    /// Whether several accounts have entries, for each of its streams.
+    shared: [AtomicBool; 2],
+    /// Whether entries may be added to the bulk stream: not while only nodes of a version read the partition that does
+    /// not know that stream.
+    takes_bulk: AtomicBool,
 }
 
 /// Parked entries of one account for one destination.
@@ -114,7 +126,7 @@ impl Streams {
             stop: Arc::new(watch::Sender::new(false)),
             breaks: Arc::default(),
             parked: Arc::default(),
-            shared: (0..cluster.partitions).map(|_| AtomicBool::new(false)).collect(),
+            seen: (0..cluster.partitions).map(|_| SeenPartition::default()).collect(),
             late_after: config.dispatch.stalled_after,
         };
         own.check_rights().await?;
@@ -168,8 +180,12 @@ impl Streams {
     }
 
     /// Whether an entry of this age delays those of other accounts.
-    fn is_late(&self, partition: usize, age: Duration) -> bool {
-        age > self.late_after && self.shared[partition].load(Ordering::Relaxed)
+    fn is_late(&self, partition: usize, stream: StreamKind, age: Duration) -> bool {
+        age > self.late_after && self.seen[partition].shared[stream as usize].load(Ordering::Relaxed)
+    }
+
+    fn takes_bulk(&self, partition: usize) -> bool {
+        self.seen[partition].takes_bulk.load(Ordering::Relaxed)
     }
 
     fn partition_of(&self, destination: &Destination) -> usize {
@@ -210,9 +226,20 @@ fn parked_for(consumer: &str) -> Option<ParkedLane> {
     Some(ParkedLane { destination: Destination::of(&url)?, account })
 }
 
-/// A partition's stream.
-fn stream_key(partition: usize) -> String {
-    format!("{{posthaste:{partition}}}:deliveries")
+/// A partition's stream. Scripts get the key of the first one, from which all others of the partition follow.
+fn stream_key(partition: usize, stream: StreamKind) -> String {
+    match stream {
+        StreamKind::First => format!("{{posthaste:{partition}}}:deliveries"),
+        StreamKind::Bulk => format!("{{posthaste:{partition}}}:bulk"),
+    }
+}
+
+/// The number of a stream in scripts.
+fn stream_number(stream: StreamKind) -> &'static str {
+    match stream {
+        StreamKind::First => "1",
+        StreamKind::Bulk => "2",
+    }
 }
 
 fn command(name: &str, words: &[&str]) -> Cmd {

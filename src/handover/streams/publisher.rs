@@ -13,13 +13,14 @@ use actix::{Actor, Context, Handler};
 use futures_util::FutureExt as _;
 use futures_util::future::join_all;
 
-use super::counts::StreamReport;
+use super::choice::StreamChoice;
+use super::counts::PartitionReport;
 use super::entry::{EntryWriter, writes_hops};
-use super::{Backlog, Streams, reply, stream_key};
+use super::{Backlog, Streams, reply, stream_key, stream_number};
 use crate::flow::account::DELIVERY_BYTES;
 use crate::flow::drill;
 use crate::flow::fairness::DeficitQueue;
-use crate::flow::in_flight::{Admission, InFlight, Permit, TurnKey};
+use crate::flow::in_flight::{Admission, InFlight, Permit, StreamKind, TurnKey};
 use crate::flow::messages::DeliveriesRendered;
 use crate::flow::pressure::Pressure;
 use crate::flow::refusal::Refusal;
@@ -35,30 +36,36 @@ const ROUND_BYTES_MAX: usize = 1 << 20;
 /// What an account may add in its turn.
 const QUANTUM_BYTES: usize = 4_096;
 
-/// Counts entries for their accounts, of which there are ARGV 4 (each name is followed by its number of entries), and
-/// adds the entries, of ARGV 3 words each. Returns the length of the stream, each account with how many entries it has
-/// there, and the server's time in microseconds. The number of a Publisher's last group (ARGV 2) is kept for a minute
-/// under its own key (ARGV 1), so that a group whose response was lost can be sent again and is added once. Of an empty
-/// stream nothing counts.
+/// Counts entries for their accounts, of which there are ARGV 5 (each name is followed by its number of entries), and
+/// adds the entries, of ARGV 4 words each, to a stream (ARGV 3: 1 the first, 2 the bulk stream). Returns the length of
+/// both streams, each account with how many entries it has there, and the server's time in microseconds. The number of a
+/// Publisher's last group (ARGV 2) is kept for a minute under its own key (ARGV 1), so that a group whose response was
+/// lost can be sent again and is added once. Of an empty stream nothing counts.
 const ADD: &str = r"
-local held, words = (string.gsub(KEYS[1], ':deliveries$', ':held')), tonumber(ARGV[3])
-local first, results, length = 5 + 2 * ARGV[4], {}, redis.call('XLEN', KEYS[1])
-local adds = tonumber(redis.call('GET', ARGV[1]) or 0) < tonumber(ARGV[2])
-if adds then
+local streams = {KEYS[1], (string.gsub(KEYS[1], ':deliveries$', ':bulk'))}
+local held = {(string.gsub(KEYS[1], ':deliveries$', ':held')), (string.gsub(KEYS[1], ':deliveries$', ':bulk:held'))}
+local own, words, first, results = tonumber(ARGV[3]), tonumber(ARGV[4]), 6 + 2 * ARGV[5], {}
+local length, other = redis.call('XLEN', streams[own]), redis.pcall('XLEN', streams[3 - own])
+if tonumber(redis.call('GET', ARGV[1]) or 0) < tonumber(ARGV[2]) then
   redis.call('SET', ARGV[1], ARGV[2], 'PX', 60000)
-  if length == 0 then redis.call('DEL', held) end
+  if length == 0 then redis.call('DEL', held[own]) end
   for at = first, #ARGV, words do
-    redis.call('XADD', KEYS[1], '*', unpack(ARGV, at, at + words - 1))
+    redis.call('XADD', streams[own], '*', unpack(ARGV, at, at + words - 1))
     length = length + 1
   end
+  for at = 6, first - 1, 2 do redis.pcall('HINCRBY', held[own], ARGV[at], ARGV[at + 1]) end
 end
-for at = 5, first - 1, 2 do
-  local number = adds and redis.pcall('HINCRBY', held, ARGV[at], ARGV[at + 1]) or redis.pcall('HGET', held, ARGV[at])
+for at = 6, first - 1, 2 do
+  local entries = 0
+  for _, key in ipairs(held) do
+    local number = redis.pcall('HGET', key, ARGV[at])
+    entries = entries + (type(number) == 'string' and tonumber(number) or 0)
+  end
   results[#results + 1] = ARGV[at]
-  results[#results + 1] = type(number) ~= 'table' and tonumber(number) or 0
+  results[#results + 1] = entries
 end
 local time = redis.call('TIME')
-return {length, results, time[1] * 1000000 + time[2]}";
+return {length + (type(other) == 'number' and other or 0), results, time[1] * 1000000 + time[2]}";
 
 /// Adds deliveries to the streams; one for each thread that serves HTTP.
 pub struct Publisher {
@@ -148,6 +155,7 @@ impl Handler<DeliveriesRendered> for Publisher {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct GroupKind {
     partition: usize,
+    stream: StreamKind,
     /// A request waits for the outcome.
     replies: bool,
     /// The number of hops is written.
@@ -168,15 +176,14 @@ impl Batcher {
             if self.breaks.replace(breaks) != breaks {
                 self.streams.link.renew().await;
             }
+            let mut choice = self.backlog.choice();
             let mut groups: BTreeMap<GroupKind, Vec<InFlight>> = BTreeMap::new();
             for queued in round {
                 if !self.backlog.has_room_for(&queued) {
                     self.drop_delivery(queued);
                     continue;
                 }
-                let partition = self.streams.partition_of(&queued.delivery.target.destination);
-                let (replies, hops) = (queued.report.is_some(), writes_hops(&queued.delivery));
-                groups.entry(GroupKind { partition, replies, hops }).or_default().push(queued);
+                groups.entry(self.kind(&queued, &mut choice)).or_default().push(queued);
             }
             join_all(groups.into_iter().map(|(kind, deliveries)| self.add_group(kind, deliveries))).await;
         }
@@ -195,6 +202,15 @@ impl Batcher {
             round.push(queued);
         }
         round
+    }
+
+    /// Which others of its round a delivery is added with.
+    fn kind(&self, queued: &InFlight, choice: &mut StreamChoice<'_>) -> GroupKind {
+        let partition = self.streams.partition_of(&queued.delivery.target.destination);
+        // Someone waits for the test of a trigger, and it does not count for its account.
+        let may_be_bulk = queued.delivery.firing.is_some() && self.streams.takes_bulk(partition);
+        let stream = if may_be_bulk { choice.one_more(partition, &queued.account.id) } else { StreamKind::First };
+        GroupKind { partition, stream, replies: queued.report.is_some(), hops: writes_hops(&queued.delivery) }
     }
 
     /// Drops a delivery whose account has reached its share of those parked for its destination, so that others have room.
@@ -289,29 +305,33 @@ impl Batcher {
         (group, refused)
     }
 
-    /// Reports on the stream and these accounts. One script adds all of them or, if a server refuses, none, so a refused
+    /// Reports on the partition and these accounts. One script adds all of them or, if a server refuses, none, so a refused
     /// group can be sent again.
-    async fn write(&self, kind: GroupKind, group: &EncodedDeliveries) -> RedisResult<StreamReport> {
+    async fn write(&self, kind: GroupKind, group: &EncodedDeliveries) -> RedisResult<PartitionReport> {
         self.group.set(self.group.get() + 1);
-        let GroupKind { partition, replies, hops } = kind;
-        // At most one group of each kind is in flight for a stream.
-        let kind = [if replies { "replies" } else { "plain" }, if hops { ":hops" } else { "" }].concat();
-        let key = format!("{{posthaste:{partition}}}:added:{}:{kind}", self.name);
+        let GroupKind { partition, stream, replies, hops } = kind;
+        // At most one group of each kind is in flight.
+        let (replies, hops) = (if replies { ":replies" } else { ":plain" }, if hops { ":hops" } else { "" });
+        let number = stream_number(stream);
+        let key = format!("{{posthaste:{partition}}}:added:{}{replies}{hops}:{number}", self.name);
         let words_each = group.ends.len() / group.deliveries.len();
         let mut accounts: BTreeMap<&AccountId, usize> = BTreeMap::new();
         for (queued, _) in group.deliveries.iter().filter(|(queued, _)| queued.delivery.firing.is_some()) {
             *accounts.entry(&queued.account.id).or_default() += 1;
         }
-        let mut head = vec![key, self.group.get().to_string(), words_each.to_string(), accounts.len().to_string()];
+        let numbers = [words_each, accounts.len()].map(|number| number.to_string());
+        let mut head = vec![key, self.group.get().to_string(), number.to_owned()];
+        head.extend(numbers);
         for (account, entries) in accounts {
             head.extend([account.as_str().to_owned(), entries.to_string()]);
         }
         let mut begin = 0;
         let written = group.ends.iter().map(|end| &group.bytes[std::mem::replace(&mut begin, *end)..*end]);
         let words: Vec<&[u8]> = head.iter().map(String::as_bytes).chain(written).collect();
-        let results = self.streams.link.code_twice(&self.add, &stream_key(partition), &words).await?;
+        let results =
+            self.streams.link.code_twice(&self.add, &stream_key(partition, StreamKind::First), &words).await?;
         let (length, held, made_at_us) = FromRedisValue::from_redis_value(results)?;
-        Ok(StreamReport { length, held, made_at_us })
+        Ok(PartitionReport { length, held, made_at_us })
     }
 
     fn refuse(&self, queued: InFlight, refusal: Refusal, reason: DropReason) {

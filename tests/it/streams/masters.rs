@@ -10,7 +10,7 @@ use actix_rt::task::JoinHandle;
 use posthaste::flow::refusal::Refusal;
 use serde_json::{Value, json};
 
-use super::{DISPATCH, INGEST, dropped, node, until};
+use super::{DISPATCH, INGEST, dropped, node, streams, until};
 use crate::support::{Behaviour, Node, Receiver, RedisCluster, RedisServer, json_template};
 
 const PRODUCERS: usize = 8;
@@ -117,8 +117,7 @@ fn silence_half(receivers: &[(Receiver, usize)], silent: bool) {
 
 /// How many entries are on a master; `None` while it is not sure that it belongs to the cluster.
 fn waiting(master: &RedisServer) -> Option<usize> {
-    let keys = master.cli(&["KEYS", "{posthaste:*}:deliveries"]);
-    keys.lines().filter(|key| !key.is_empty()).map(|key| master.cli(&["XLEN", key]).parse::<usize>().ok()).sum()
+    streams(master).iter().map(|key| master.cli(&["XLEN", key]).parse::<usize>().ok()).sum()
 }
 
 /// Waits for a condition that is expensive to check: producers continue between two checks, on the same thread.

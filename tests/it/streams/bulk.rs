@@ -1,0 +1,92 @@
+//! A partition's second stream: what an account adds that has many entries there does not stand before the few of
+//! others.
+
+use serde_json::{Value, json};
+
+use super::{BULK, DISPATCH, INGEST, STREAM, backlog, node, until};
+use crate::support::{Node, Receiver, RedisServer, json_template};
+
+const ONE_PARTITION: (&str, &str) = ("POSTHASTE_CLUSTER__PARTITIONS", "1");
+const BACKLOG: &str = "posthaste_backlog_deliveries";
+
+/// Events of an account, whose bodies are their ids.
+fn events(account: &str, ids: std::ops::Range<usize>) -> Value {
+    json!(ids.map(|id| json!({"type": "a", "account": account, "id": id.to_string(), "data": {}})).collect::<Vec<_>>())
+}
+
+/// A node that only adds to the streams, with a trigger of each account for this receiver. It has polled the streams.
+async fn ingest_node(redis: &RedisServer, accounts: &[&str], receiver: &Receiver) -> Node {
+    let ingest = node(&redis.url(), &[INGEST, ONE_PARTITION]).await;
+    for account in accounts {
+        ingest.set_up_in(account, "t", &json_template(), json!({"event": "a", "url": receiver.url("/")})).await;
+    }
+    post(&ingest, events(accounts[0], 0..1)).await;
+    ingest.wait_for_metric(BACKLOG, 1.0).await;
+    ingest
+}
+
+async fn post(node: &Node, events: Value) {
+    assert_eq!(node.post("/v1/events", &events).await.status, 202);
+}
+
+/// How many entries are in the first stream and in the bulk stream.
+fn lengths(redis: &RedisServer) -> [String; 2] {
+    [STREAM, BULK].map(|stream| redis.cli(&["XLEN", stream]))
+}
+
+#[actix_rt::test]
+async fn what_an_account_adds_beyond_a_few_goes_to_the_bulk_stream() {
+    let (redis, receiver) = (RedisServer::start(), Receiver::start());
+    let ingest = ingest_node(&redis, &["flood", "other"], &receiver).await;
+    post(&ingest, events("flood", 1..200)).await;
+    post(&ingest, events("other", 200..203)).await;
+    assert_eq!(lengths(&redis), ["67", "136"], "64 of the flood, then the other's");
+    post(&ingest, events("flood", 203..204)).await;
+    assert_eq!(lengths(&redis), ["67", "137"]);
+    let held = ["{posthaste:0}:held", "{posthaste:0}:bulk:held"].map(|key| redis.cli(&["HGET", key, "flood"]));
+    assert_eq!(held, ["64", "137"]);
+    let dispatch = node(&redis.url(), &[DISPATCH, ONE_PARTITION]).await;
+    receiver.wait_for(204).await;
+    assert_eq!(super::ids(&receiver), super::expected(0..204));
+    until("entries are not counted out", async || {
+        redis.cli(&["KEYS", "{posthaste:*}:*held"]).is_empty() && backlog(&redis) == 0
+    })
+    .await;
+    dispatch.stop().await;
+    ingest.wait_for_metric(BACKLOG, 0.0).await;
+    post(&ingest, events("flood", 204..205)).await;
+    assert_eq!(lengths(&redis), ["1", "0"], "it has few again");
+}
+
+#[actix_rt::test]
+async fn few_entries_do_not_wait_behind_many() {
+    let (redis, receiver) = (RedisServer::start(), Receiver::start());
+    let ingest = ingest_node(&redis, &["flood", "other"], &receiver).await;
+    post(&ingest, events("flood", 1..1_500)).await;
+    post(&ingest, events("other", 1_500..1_501)).await;
+    let narrow = [("POSTHASTE_CLUSTER__TAKE_MAX", "8"), ("POSTHASTE_DISPATCH__CONNECTIONS_PER_DESTINATION", "2")];
+    let _dispatch = node(&redis.url(), &[&[DISPATCH, ONE_PARTITION], &narrow[..]].concat()).await;
+    let received = receiver.wait_for(1_501).await;
+    let place = received.iter().position(|request| request.text() == "{\"id\":\"1500\"}").expect("it arrives");
+    assert!(place < 750, "{place} of the flood came first");
+}
+
+/// While only nodes of a version read the partition that does not know the bulk stream, nothing goes there.
+#[actix_rt::test]
+async fn nothing_is_added_to_a_stream_that_no_node_reads() {
+    let (redis, receiver) = (RedisServer::start(), Receiver::start());
+    redis.cli(&["XGROUP", "CREATE", STREAM, "dispatch", "0", "MKSTREAM"]);
+    redis.cli(&["XGROUP", "CREATECONSUMER", STREAM, "dispatch", "old"]);
+    redis.cli(&["SET", "{posthaste:0}:alive:old", "1"]);
+    let ingest = ingest_node(&redis, &["flood"], &receiver).await;
+    post(&ingest, events("flood", 1..200)).await;
+    assert_eq!(lengths(&redis), ["200", "0"]);
+    redis.cli(&["DEL", "{posthaste:0}:alive:old"]);
+    let mut id = 200;
+    until("the old node is thought to be alive", async || {
+        post(&ingest, events("flood", id..id + 1)).await;
+        id += 1;
+        lengths(&redis)[1] != "0"
+    })
+    .await;
+}
