@@ -39,16 +39,15 @@ const ALWAYS_ONE_OF: usize = 1_000;
 /// Returns the length of a partition's streams together, the ids of their oldest entries, how many are pending, and the
 /// consumers with parked entries (of the group ARGV 1, with names that begin with ARGV 2) with their counts. Where ARGV 3
 /// is not empty, writes a probe key of that name; the next value says why Redis refused it. Then come how many entries
-/// each of the accounts has that follow, how many accounts have any in each stream, whether a node reads each stream
+/// each of the accounts has that follow, how many accounts have any in each stream, whether the bulk stream has the group
 /// (1 or 0), and the server's time in microseconds. A key that is not a stream counts as an empty one.
 const POLL: &str = r"
 local streams = {KEYS[1], (string.gsub(KEYS[1], ':deliveries$', ':bulk'))}
 local held = {(string.gsub(KEYS[1], ':deliveries$', ':held')), (string.gsub(KEYS[1], ':deliveries$', ':bulk:held'))}
-local alive = string.gsub(KEYS[1], ':deliveries$', ':alive:')
 local probed = ARGV[3] ~= '' and redis.pcall('SET', ARGV[3], '1', 'PX', ARGV[4])
 local refused, time = probed and probed.err or '', redis.call('TIME')
 local length, oldest, pending, parked, places = 0, {}, 0, {}, {}
-local counts, accounts, is_read = {}, {0, 0}, {0, 0}
+local counts, accounts, has_group = {}, {0, 0}, 0
 for at = 5, #ARGV do
   table.insert(counts, ARGV[at])
   table.insert(counts, 0)
@@ -60,10 +59,10 @@ for own, stream in ipairs(streams) do
     local first = redis.call('XRANGE', stream, '-', '+', 'COUNT', 1)[1]
     if first then table.insert(oldest, first[1]) end
     local consumers = redis.pcall('XINFO', 'CONSUMERS', stream, ARGV[1])
+    has_group = consumers.err and 0 or 1
     for _, consumer in ipairs(consumers.err and {} or consumers) do
       local name, own_pending = consumer[2], consumer[4]
       pending = pending + own_pending
-      if is_read[own] == 0 then is_read[own] = redis.call('EXISTS', alive .. name) end
       if string.sub(name, 1, #ARGV[2]) == ARGV[2] and own_pending > 0 then
         local place = places[name] or #parked + 1
         places[name], parked[place], parked[place + 1] = place, name, (parked[place + 1] or 0) + own_pending
@@ -77,7 +76,7 @@ for own, stream in ipairs(streams) do
     accounts[own] = type(with_any) == 'number' and with_any or 0
   end
 end
-return {length, oldest, pending, parked, refused, counts, accounts, is_read, time[1] * 1000000 + time[2]}";
+return {length, oldest, pending, parked, refused, counts, accounts, has_group, time[1] * 1000000 + time[2]}";
 
 /// The streams as of this node's last poll.
 #[derive(Debug)]
@@ -119,8 +118,8 @@ struct PartitionPoll {
     refused: String,
     /// How many accounts have any, for each stream.
     accounts: [usize; 2],
-    /// Whether a node reads it, for each stream.
-    is_read: [bool; 2],
+    /// Whether a node has made the group of the bulk stream.
+    takes_bulk: bool,
 }
 
 impl Backlog {
@@ -237,8 +236,7 @@ impl Backlog {
             for (shared, accounts) in known.shared.iter().zip(seen.accounts) {
                 shared.store(accounts > 1, Ordering::Relaxed);
             }
-            let [first, bulk] = seen.is_read;
-            known.takes_bulk.store(bulk || !first, Ordering::Relaxed);
+            known.takes_bulk.store(seen.takes_bulk, Ordering::Relaxed);
         }
         self.counts.set(sent, seen.iter_mut().map(|seen| std::mem::take(&mut seen.report)).enumerate());
         let oldest = seen.iter().filter_map(|seen| seen.oldest_since).min();
@@ -292,14 +290,21 @@ async fn poll_partitions(
 }
 
 fn of_response(response: Value) -> RedisResult<PartitionPoll> {
-    type Polled = (usize, Vec<String>, usize, Vec<Value>, String, Vec<Value>, [usize; 2], [usize; 2], u64);
-    let (length, oldest, pending, parked, refused, held, accounts, is_read, made_at_us): Polled =
+    type Polled = (usize, Vec<String>, usize, Vec<Value>, String, Vec<Value>, [usize; 2], usize, u64);
+    let (length, oldest, pending, parked, refused, held, accounts, has_group, made_at_us): Polled =
         FromRedisValue::from_redis_value(response)?;
     let oldest = oldest.iter().filter_map(|id| EntryId::read(StreamKind::First, id));
     let oldest_since = oldest.map(|id| id.millis).min();
     let report = PartitionReport { length, held, made_at_us };
-    let is_read = is_read.map(|is_read| is_read == 1);
-    let mut seen = PartitionPoll { report, oldest_since, pending, parked: Vec::new(), refused, accounts, is_read };
+    let mut seen = PartitionPoll {
+        report,
+        oldest_since,
+        pending,
+        parked: Vec::new(),
+        refused,
+        accounts,
+        takes_bulk: has_group == 1,
+    };
     let mut parked = parked.into_iter();
     while let (Some(name), Some(entries)) = (parked.next(), parked.next()) {
         let (name, entries) = (String::from_redis_value(name)?, usize::from_redis_value(entries)?);

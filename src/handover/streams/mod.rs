@@ -67,8 +67,7 @@ pub struct Streams {
 struct SeenPartition {
     /// Whether several accounts have entries, for each of its streams.
     shared: [AtomicBool; 2],
-    /// Whether entries may be added to the bulk stream: not while only nodes of a version read the partition that does
-    /// not know that stream.
+    /// Whether entries may be added to the bulk stream: not before a node reads it. Earlier versions don't.
     takes_bulk: AtomicBool,
 }
 

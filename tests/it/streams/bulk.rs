@@ -14,8 +14,17 @@ fn events(account: &str, ids: std::ops::Range<usize>) -> Value {
     json!(ids.map(|id| json!({"type": "a", "account": account, "id": id.to_string(), "data": {}})).collect::<Vec<_>>())
 }
 
-/// A node that only adds to the streams, with a trigger of each account for this receiver. It has polled the streams.
+/// A node that only adds to the streams, with a trigger of each account for this receiver. It knows that a node with the
+/// role `dispatch` was there, and has 1 entry.
 async fn ingest_node(redis: &RedisServer, accounts: &[&str], receiver: &Receiver) -> Node {
+    for stream in [STREAM, BULK] {
+        redis.cli(&["XGROUP", "CREATE", stream, "dispatch", "0", "MKSTREAM"]);
+    }
+    ingest_node_alone(redis, accounts, receiver).await
+}
+
+/// The same, and no node with that role was there.
+async fn ingest_node_alone(redis: &RedisServer, accounts: &[&str], receiver: &Receiver) -> Node {
     let ingest = node(&redis.url(), &[INGEST, ONE_PARTITION]).await;
     for account in accounts {
         ingest.set_up_in(account, "t", &json_template(), json!({"event": "a", "url": receiver.url("/")})).await;
@@ -71,22 +80,42 @@ async fn few_entries_do_not_wait_behind_many() {
     assert!(place < 750, "{place} of the flood came first");
 }
 
-/// While only nodes of a version read the partition that does not know the bulk stream, nothing goes there.
 #[actix_rt::test]
-async fn nothing_is_added_to_a_stream_that_no_node_reads() {
+async fn what_a_dead_node_held_of_both_streams_is_sent() {
+    let (redis, receiver) = (RedisServer::start(), Receiver::start());
+    for (stream, body) in [(STREAM, "first"), (BULK, "bulk")] {
+        redis.add_delivery(stream, &receiver.url("/"), body, &[]);
+        redis.cli(&["XGROUP", "CREATE", stream, "dispatch", "0"]);
+        let read = ["XREADGROUP", "GROUP", "dispatch", "dead", "STREAMS", stream, ">"];
+        assert_eq!(super::entry_ids(&redis.cli(&read)).len(), 1);
+    }
+    let quick = ("POSTHASTE_CLUSTER__CLAIM_AFTER_MS", "200");
+    let node = node(&redis.url(), &[DISPATCH, ONE_PARTITION, quick]).await;
+    let mut bodies: Vec<String> = receiver.wait_for(2).await.iter().map(|request| request.text().to_owned()).collect();
+    bodies.sort();
+    assert_eq!(bodies, ["bulk", "first"]);
+    until("a stream is not empty", async || backlog(&redis) == 0).await;
+    assert_eq!(node.metric("posthaste_claims_total").await, 2.0);
+    for stream in [STREAM, BULK] {
+        until("the dead consumer is still known", async || {
+            !redis.cli(&["XINFO", "CONSUMERS", stream, "dispatch"]).contains("dead")
+        })
+        .await;
+    }
+}
+
+/// Nodes of earlier versions read the first stream only.
+#[actix_rt::test]
+async fn nothing_is_added_to_a_bulk_stream_before_a_node_reads_it() {
     let (redis, receiver) = (RedisServer::start(), Receiver::start());
     redis.cli(&["XGROUP", "CREATE", STREAM, "dispatch", "0", "MKSTREAM"]);
-    redis.cli(&["XGROUP", "CREATECONSUMER", STREAM, "dispatch", "old"]);
-    redis.cli(&["SET", "{posthaste:0}:alive:old", "1"]);
-    let ingest = ingest_node(&redis, &["flood"], &receiver).await;
+    let ingest = ingest_node_alone(&redis, &["flood"], &receiver).await;
     post(&ingest, events("flood", 1..200)).await;
     assert_eq!(lengths(&redis), ["200", "0"]);
-    redis.cli(&["DEL", "{posthaste:0}:alive:old"]);
-    let mut id = 200;
-    until("the old node is thought to be alive", async || {
-        post(&ingest, events("flood", id..id + 1)).await;
-        id += 1;
-        lengths(&redis)[1] != "0"
-    })
-    .await;
+    let dispatch = node(&redis.url(), &[DISPATCH, ONE_PARTITION]).await;
+    receiver.wait_for(200).await;
+    dispatch.stop().await;
+    ingest.wait_for_metric(BACKLOG, 0.0).await;
+    post(&ingest, events("flood", 200..400)).await;
+    assert_eq!(lengths(&redis), ["64", "136"]);
 }
