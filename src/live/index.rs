@@ -16,10 +16,10 @@ use crate::store::SavedTrigger;
 #[derive(Debug)]
 #[repr(C)]
 pub struct LiveTrigger {
-    /// The filter that events must pass.
-    pub pattern: Option<Pattern>,
     /// Its position in the filter index.
     filing: ListenerWitnesses,
+    /// The filter that events must pass.
+    pub pattern: Option<Pattern>,
     /// Its name.
     pub id: TriggerId,
     /// The events that it listens to.

@@ -119,7 +119,7 @@ impl<T: Listener> Bucket<T> {
 impl<T: Listener> ListenerRef<T> {
     pub(super) fn new(listener: &Arc<T>) -> Self {
         let operations = listener.pattern().map(|pattern| Arc::clone(&pattern.operations)).unwrap_or_default();
-        Self { listener: Arc::clone(listener), operations, in_several: in_several(listener.as_ref()) }
+        Self { listener: Arc::clone(listener), operations }
     }
 }
 

@@ -6,8 +6,8 @@ use prefetch_index::prefetch_index;
 
 use crate::matching::program::Op;
 
-/// The operations that an evaluation begins with.
-const OPERATIONS: usize = 3;
+/// More operations than most patterns have.
+const OPERATIONS_MAX: usize = 10;
 
 /// The bytes of a line of a processor's cache.
 const LINE_BYTES: usize = 64;
@@ -21,11 +21,11 @@ pub(super) fn ahead<T>(place: &T) {
 pub(super) fn row<T>(row: &[T], items_max: usize) {
     if let Some(items_of_a_line) = LINE_BYTES.checked_div(size_of::<T>()) {
         (0..items_max).step_by(items_of_a_line.max(1)).for_each(|at| prefetch_index(row, at));
+        prefetch_index(row, items_max.saturating_sub(1));
     }
 }
 
-/// The same for the operations of a pattern.
+/// The same for the operations of a pattern; their number is at hand.
 pub(super) fn operations(operations: &[Op]) {
-    prefetch_index(operations, 0);
-    prefetch_index(operations, OPERATIONS);
+    row(operations, operations.len().min(OPERATIONS_MAX));
 }

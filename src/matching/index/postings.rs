@@ -1,7 +1,8 @@
 //! Listeners under the hashes of their witnesses: a trie over the bits of the hash, whose copies share what did not
 //! change. A lookup takes no decision that depends on more than the hash: at each branch its next bits are the place of
-//! the next node, and in a leaf they are about the place of the entry. So it touches two lines of memory that are not
-//! in a cache, however many hashes there are. A change copies one leaf and the branches above it.
+//! the next node, and in a leaf they are the place of the entry, or one shortly before it. The branches are small enough
+//! for a processor's own cache, so a lookup touches one or two lines of memory that are in none, however many hashes
+//! there are. A change copies one leaf and the branches above it.
 
 #[cfg(test)]
 mod tests;
@@ -13,18 +14,22 @@ use super::paths::address;
 use super::tree::{Tree, TreeEntry};
 use crate::matching::program::Op;
 
-/// Bits of a hash that a branch tells apart.
-const BITS: u32 = 4;
+/// Bits of a hash that a branch tells apart. Few, so that leaves are about as full whatever the number of hashes.
+const BITS: u32 = 2;
 const WAYS: usize = 1 << BITS;
-/// Bits whose branches are few and read often, so that they are in a cache.
-const NEAR: u32 = 3 * BITS;
-/// Hashes of a leaf, at most; one with more becomes a branch.
-const LEAF_MAX: usize = 24;
-/// A branch with no more hashes than this becomes a leaf.
+/// A leaf with as many hashes becomes a branch when it needs more gaps. Many, so that the branches above a million of them are 80
+/// kB, as an event reads one line of these: of more, it would be in no cache either.
+const LEAF_MAX: usize = 384;
+/// A branch whose leaves have no more places than this becomes a leaf.
 const BRANCH_MIN: usize = LEAF_MAX / 2;
+/// How many postings move to the next place, at most, so that one is put in; beyond that the leaf gets more gaps.
+const MOVED_MAX: usize = 8;
 
-/// Where a posting is fetched, this many places are: it is beside the one that its hash says.
-const NEIGHBOURS: usize = 3;
+/// Where a posting is fetched, this many places are: it is at the one that its hash says, or shortly after it.
+const NEIGHBOURS: usize = 4;
+
+/// The hash of a place of a leaf that holds none.
+const GAP: u64 = u64::MAX;
 
 /// Listeners by hash.
 #[derive(Debug)]
@@ -33,13 +38,14 @@ pub(super) struct Postings<T>(PostingNode<T>);
 /// All below it have the same first bits.
 #[derive(Debug)]
 enum PostingNode<T> {
-    /// In the order of their hashes.
+    /// In the order of their hashes, with gaps, so that most are at the place that their hash says.
     Leaf(Arc<[Posting<T>]>),
     Branch(Arc<[PostingNode<T>; WAYS]>),
 }
 
-/// A hash that at least one listener is filed under.
+/// A hash that at least one listener is filed under, or a gap. Two are a line of memory.
 #[derive(Debug)]
+#[repr(align(32))]
 pub(super) struct Posting<T> {
     hash: u64,
     listeners: Listeners<T>,
@@ -49,7 +55,8 @@ pub(super) struct Posting<T> {
 #[derive(Debug)]
 pub(super) enum Listeners<T> {
     One(ListenerRef<T>),
-    Several(Tree<ListenerRef<T>>),
+    /// `None` in a gap.
+    Several(Option<Arc<Tree<ListenerRef<T>>>>),
 }
 
 /// A listener in a set of them, with what its evaluation needs: a candidate that does not match is excluded without a
@@ -59,8 +66,6 @@ pub(super) struct ListenerRef<T> {
     pub(super) listener: Arc<T>,
     /// Those of its pattern; none, if it has no pattern.
     pub(super) operations: Arc<[Op]>,
-    /// It is filed under several witnesses, so one event can find it more than once.
-    pub(super) in_several: bool,
 }
 
 impl<T> TreeEntry for ListenerRef<T> {
@@ -74,8 +79,7 @@ impl<T> TreeEntry for ListenerRef<T> {
 
 impl<T> Clone for ListenerRef<T> {
     fn clone(&self) -> Self {
-        let operations = Arc::clone(&self.operations);
-        Self { listener: Arc::clone(&self.listener), operations, in_several: self.in_several }
+        Self { listener: Arc::clone(&self.listener), operations: Arc::clone(&self.operations) }
     }
 }
 
@@ -94,10 +98,10 @@ impl<T> Clone for Posting<T> {
     }
 }
 
-/// What is left where one was moved away.
+/// A gap.
 impl<T> Default for Posting<T> {
     fn default() -> Self {
-        Self { hash: 0, listeners: Listeners::Several(Tree::default()) }
+        Self { hash: GAP, listeners: Listeners::Several(None) }
     }
 }
 
@@ -131,38 +135,25 @@ impl<T> Postings<T> {
 
     /// Who is filed under a hash.
     pub(super) fn get(&self, hash: u64) -> Option<&Listeners<T>> {
-        let (mut node, mut depth) = (&self.0, 0);
-        loop {
-            match node {
-                PostingNode::Branch(ways) => (node, depth) = (&ways[way(hash, depth)], depth + BITS),
-                PostingNode::Leaf(postings) => {
-                    return find(postings, hash, depth).ok().map(|at| &postings[at].listeners);
-                }
-            }
-        }
-    }
-
-    /// Has the last branch on the way to a hash fetched, where those before it are few.
-    pub(super) fn fetch_branch(&self, hash: u64) {
-        let (mut node, mut depth) = (&self.0, 0);
-        while let PostingNode::Branch(ways) = node {
-            node = &ways[way(hash, depth)];
-            depth += BITS;
-            if depth == NEAR {
-                return fetch::ahead(node);
-            }
-        }
+        let hash = filed(hash);
+        let (postings, depth) = self.leaf(hash);
+        find(postings, hash, depth).map(|at| &postings[at].listeners)
     }
 
     /// Has the place of a hash fetched.
     pub(super) fn fetch(&self, hash: u64) {
+        let (postings, depth) = self.leaf(hash);
+        fetch::row(&postings[about(postings.len(), hash, depth)..], NEIGHBOURS);
+    }
+
+    /// The leaf that a hash belongs to, and how many of its bits led there.
+    fn leaf(&self, hash: u64) -> (&[Posting<T>], u32) {
         let (mut node, mut depth) = (&self.0, 0);
-        while let PostingNode::Branch(ways) = node {
-            (node, depth) = (&ways[way(hash, depth)], depth + BITS);
-        }
-        if let PostingNode::Leaf(postings) = node {
-            let at = about(postings.len(), hash, depth);
-            fetch::row(&postings[at.saturating_sub(1)..], NEIGHBOURS);
+        loop {
+            match node {
+                PostingNode::Branch(ways) => (node, depth) = (&ways[way(hash, depth)], depth + BITS),
+                PostingNode::Leaf(postings) => return (postings, depth),
+            }
         }
     }
 
@@ -171,29 +162,34 @@ impl<T> Postings<T> {
         match self.get(hash) {
             None => 0,
             Some(Listeners::One(_)) => 1,
-            Some(Listeners::Several(tree)) => tree.len(),
+            Some(Listeners::Several(tree)) => tree.as_ref().map_or(0, |tree| tree.len()),
         }
     }
 
     /// Files a listener. Repeated calls have no effect.
     pub(super) fn insert(&mut self, hash: u64, member: &ListenerRef<T>) {
-        self.0.insert(hash, 0, member);
+        self.0.insert(filed(hash), 0, member);
     }
 
     /// Takes a listener out of those under a hash.
     pub(super) fn remove(&mut self, hash: u64, listener: &Arc<T>) {
         // Nothing is copied for one that is not there.
         if self.get(hash).is_some_and(|listeners| listeners.contains(listener)) {
-            self.0.remove(hash, 0, listener);
+            self.0.remove(filed(hash), 0, listener);
         }
     }
+}
+
+/// What a hash is filed as: none is like a gap.
+fn filed(hash: u64) -> u64 {
+    hash.min(GAP - 1)
 }
 
 impl<T> Listeners<T> {
     fn contains(&self, listener: &Arc<T>) -> bool {
         match self {
             Self::One(only) => Arc::ptr_eq(&only.listener, listener),
-            Self::Several(tree) => tree.get(address(listener)).is_some(),
+            Self::Several(tree) => tree.as_ref().is_some_and(|tree| tree.get(address(listener)).is_some()),
         }
     }
 
@@ -204,15 +200,16 @@ impl<T> Listeners<T> {
                 let mut tree = Tree::default();
                 tree.insert(only.clone());
                 tree.insert(member.clone());
-                *self = Self::Several(tree);
+                *self = Self::Several(Some(Arc::new(tree)));
             }
-            Self::Several(tree) => tree.insert(member.clone()),
+            Self::Several(tree) => Arc::make_mut(tree.get_or_insert_default()).insert(member.clone()),
         }
     }
 
     /// Takes one of several out.
     fn take_out(&mut self, listener: &Arc<T>) {
-        let Self::Several(tree) = self else { return };
+        let Self::Several(Some(tree)) = self else { return };
+        let tree = Arc::make_mut(tree);
         tree.remove(address(listener));
         let mut last = None;
         if tree.len() == 1 {
@@ -232,8 +229,8 @@ impl<T> Listeners<T> {
             Self::One(only) if only.key() >= from => {
                 wanted(only);
             }
-            Self::One(_) => {}
-            Self::Several(tree) => tree.walk(Some(from), (), wanted),
+            Self::Several(Some(tree)) => tree.walk(Some(from), (), wanted),
+            Self::One(_) | Self::Several(None) => {}
         }
     }
 }
@@ -254,23 +251,24 @@ impl<T> PostingNode<T> {
             Self::Branch(ways) => return Arc::make_mut(ways)[way(hash, depth)].insert(hash, depth + BITS, member),
             Self::Leaf(postings) => postings,
         };
-        match find(postings, hash, depth) {
-            Ok(at) => Arc::make_mut(postings)[at].listeners.add(member),
-            // Different hashes differ somewhere in their bits, so a split always separates them.
-            Err(_) if postings.len() == LEAF_MAX => {
-                let mut own = take(postings).into_iter().peekable();
-                let mut of =
-                    |at| std::iter::from_fn(|| own.next_if(|posting| way(posting.hash, depth) == at)).collect();
-                let mut ways: [Self; WAYS] = std::array::from_fn(|at| Self::Leaf(of(at)));
-                ways[way(hash, depth)].insert(hash, depth + BITS, member);
-                *self = Self::Branch(Arc::new(ways));
-            }
-            Err(at) => {
-                let mut all = take(postings);
-                all.insert(at, Posting { hash, listeners: Listeners::One(member.clone()) });
-                *postings = all.into();
-            }
+        if let Some(at) = find(postings, hash, depth) {
+            return own(postings)[at].listeners.add(member);
         }
+        let posting = Posting { hash, listeners: Listeners::One(member.clone()) };
+        let Err(posting) = put(own(postings), posting, depth) else { return };
+        let mut all = take(postings);
+        if all.len() < LEAF_MAX {
+            let at = all.partition_point(|other| other.hash < hash);
+            all.insert(at, posting);
+            *postings = spread(all, depth);
+            return;
+        }
+        // Different hashes differ somewhere in their bits, so a split always separates them.
+        let mut all = all.into_iter().peekable();
+        let mut of = |at| std::iter::from_fn(|| all.next_if(|posting| way(posting.hash, depth) == at)).collect();
+        let mut ways: [Self; WAYS] = std::array::from_fn(|at| Self::Leaf(spread(of(at), depth + BITS)));
+        ways[way(hash, depth)].insert(hash, depth + BITS, member);
+        *self = Self::Branch(Arc::new(ways));
     }
 
     /// Takes out a listener that is there.
@@ -279,46 +277,86 @@ impl<T> PostingNode<T> {
             Self::Branch(ways) => {
                 Arc::make_mut(ways)[way(hash, depth)].remove(hash, depth + BITS, listener);
                 if let Some(few) = few(ways) {
-                    *self = Self::Leaf(few);
+                    *self = Self::Leaf(spread(few, depth));
                 }
             }
             Self::Leaf(postings) => {
-                let Ok(at) = find(postings, hash, depth) else { return };
+                let Some(at) = find(postings, hash, depth) else { return };
                 if matches!(postings[at].listeners, Listeners::Several(_)) {
-                    Arc::make_mut(postings)[at].listeners.take_out(listener);
+                    own(postings)[at].listeners.take_out(listener);
                 } else {
                     let mut all = take(postings);
-                    all.remove(at);
-                    *postings = all.into();
+                    all.retain(|posting| posting.hash != hash);
+                    *postings = spread(all, depth);
                 }
             }
         }
     }
 }
 
-/// What is in a leaf, with room for one more. It is moved where no other index has it: to count another owner of a listener
-/// takes a look at its memory, which is in no cache.
-fn take<T>(postings: &mut Arc<[Posting<T>]>) -> Vec<Posting<T>> {
-    let mut all = Vec::with_capacity(postings.len() + 1);
-    match Arc::get_mut(postings) {
-        Some(own) => all.extend(own.iter_mut().map(std::mem::take)),
-        None => all.extend(postings.iter().cloned()),
+/// A leaf for changes in place: a copy, where another index has it.
+fn own<T>(postings: &mut Arc<[Posting<T>]>) -> &mut [Posting<T>] {
+    if Arc::get_mut(postings).is_none() {
+        // To count another owner of a listener takes a look at its memory, which is in no cache.
+        postings.iter().for_each(|posting| posting.listeners.fetch());
     }
-    all
+    Arc::make_mut(postings)
+}
+
+/// Takes all out of a leaf.
+fn take<T>(postings: &mut Arc<[Posting<T>]>) -> Vec<Posting<T>> {
+    own(postings).iter_mut().filter(|posting| posting.hash != GAP).map(std::mem::take).collect()
+}
+
+/// Puts a posting of a new hash into a leaf, if a gap is near its place.
+fn put<T>(postings: &mut [Posting<T>], posting: Posting<T>, depth: u32) -> Result<(), Posting<T>> {
+    let mut at = about(postings.len(), posting.hash, depth);
+    let is_later = |other: &Posting<T>| other.hash != GAP && other.hash > posting.hash;
+    while postings.get(at).is_some_and(|other| other.hash < posting.hash) {
+        at += 1;
+    }
+    while at > 0 && postings.get(at).is_some_and(is_later) && is_later(&postings[at - 1]) {
+        at -= 1;
+    }
+    let gap = postings.iter().skip(at).take(MOVED_MAX).position(|other| other.hash == GAP);
+    let Some(gap) = gap else { return Err(posting) };
+    postings[at..=at + gap].rotate_right(1);
+    postings[at] = posting;
+    Ok(())
 }
 
 /// What is below a branch, where it fits into a leaf well.
-fn few<T>(ways: &[PostingNode<T>; WAYS]) -> Option<Arc<[Posting<T>]>> {
-    let mut number = 0;
+fn few<T>(ways: &[PostingNode<T>; WAYS]) -> Option<Vec<Posting<T>>> {
+    let mut places = 0;
     for way in ways {
         let PostingNode::Leaf(postings) = way else { return None };
-        number += postings.len();
+        places += postings.len();
     }
     let postings = ways.iter().flat_map(|way| match way {
         PostingNode::Leaf(postings) => &postings[..],
         PostingNode::Branch(_) => &[],
     });
-    (number <= BRANCH_MIN).then(|| postings.cloned().collect())
+    (places <= BRANCH_MIN).then(|| postings.filter(|posting| posting.hash != GAP).cloned().collect())
+}
+
+/// A leaf of these, which are in the order of their hashes: each is at the place that its hash says, or at the next one
+/// that is free.
+fn spread<T>(all: Vec<Posting<T>>, depth: u32) -> Arc<[Posting<T>]> {
+    let room = all.len() + all.len() / 2;
+    let mut places = Vec::with_capacity(all.len());
+    for posting in &all {
+        let free = places.last().map_or(0, |last| last + 1);
+        places.push(about(room, posting.hash, depth).max(free));
+    }
+    // What is beyond the end moves back, and what is in its way.
+    let mut end = room;
+    for place in places.iter_mut().rev() {
+        *place = (*place).min(end - 1);
+        end = *place;
+    }
+    let mut all = places.into_iter().zip(all).peekable();
+    let at = |place| all.next_if(|(own, _)| *own == place).map_or_else(Posting::default, |(_, posting)| posting);
+    (0..room).map(at).collect()
 }
 
 /// The next bits of a hash.
@@ -326,21 +364,22 @@ fn way(hash: u64, depth: u32) -> usize {
     (hash << depth >> (u64::BITS - BITS)) as usize
 }
 
-/// About the place of a hash among this many others.
-fn about(number: usize, hash: u64, depth: u32) -> usize {
+/// The place that a hash says, of this many.
+fn about(places: usize, hash: u64, depth: u32) -> usize {
     let later = hash.checked_shl(depth).unwrap_or(0);
-    ((u128::from(later) * number as u128) >> u64::BITS) as usize
+    ((u128::from(later) * places as u128) >> u64::BITS) as usize
 }
 
-/// The place of a hash among others that have the same bits before `depth`, or where it would be. Hashes are spread
-/// evenly, so its later bits say about where that is.
-fn find<T>(postings: &[Posting<T>], hash: u64, depth: u32) -> Result<usize, usize> {
+/// The place of a hash among others that have the same bits before `depth`. No gap is between it and the place that the
+/// hash says.
+fn find<T>(postings: &[Posting<T>], hash: u64, depth: u32) -> Option<usize> {
     let mut at = about(postings.len(), hash, depth);
-    while at > 0 && postings[at - 1].hash >= hash {
-        at -= 1;
-    }
-    while at < postings.len() && postings[at].hash < hash {
+    while postings.get(at)?.hash < hash {
         at += 1;
     }
-    if postings.get(at).is_some_and(|posting| posting.hash == hash) { Ok(at) } else { Err(at) }
+    // Only those at the end may be before their place.
+    while postings[at].hash != GAP && postings[at].hash > hash {
+        at = at.checked_sub(1)?;
+    }
+    (postings[at].hash == hash).then_some(at)
 }

@@ -199,7 +199,7 @@ impl<T: Listener> SearchState<T> {
                 listeners.walk(self.from.1, |member| {
                     self.from.1 = member.key() + 1;
                     let (listener, operations) = (&member.listener, Some(&*member.operations));
-                    ended = self.candidate(listener, member.in_several, operations, subject, found);
+                    ended = self.candidate(listener, in_several(listener.as_ref()), operations, subject, found);
                     ended == SearchEnd::Complete
                 });
             }

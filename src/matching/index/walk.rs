@@ -17,8 +17,6 @@ use crate::matching::steps::{Steps, TooCostly};
 
 /// How many lookups are under way at once.
 const PENDING_MAX: usize = 8;
-/// How many lookups later the branch of one has come.
-const BRANCH_AFTER: usize = 3;
 
 /// Why a walk ended before all of the data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -273,19 +271,15 @@ impl<'s, 'd, T: Listener> DataWalk<'s, 'd, T> {
 
     /// Notes who is filed under a hash; once, where the same lookup may be repeated.
     fn look_up_once(&mut self, hash: u64, repeated: bool) {
-        self.many.postings.fetch_branch(hash);
+        self.many.postings.fetch(hash);
         if self.pending.is_full() {
             self.settle();
         }
         self.pending.push((hash, repeated));
-        if let Some((earlier, _)) = self.pending.iter().rev().nth(BRANCH_AFTER) {
-            self.many.postings.fetch(*earlier);
-        }
     }
 
     /// Notes the pending ones, now that their postings came.
     fn settle(&mut self) {
-        self.pending.iter().rev().take(BRANCH_AFTER).for_each(|(hash, _)| self.many.postings.fetch(*hash));
         for (hash, repeated) in self.pending.drain(..) {
             if let Some(listeners) = self.many.postings.get(hash)
                 && (!repeated || self.position.looked_up.insert(hash))

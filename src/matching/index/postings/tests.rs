@@ -9,7 +9,7 @@ use super::*;
 type Model = BTreeMap<u64, BTreeSet<usize>>;
 
 fn member(listener: &Arc<usize>) -> ListenerRef<usize> {
-    ListenerRef { listener: Arc::clone(listener), operations: Arc::default(), in_several: false }
+    ListenerRef { listener: Arc::clone(listener), operations: Arc::default() }
 }
 
 fn listeners(postings: &Postings<usize>, hash: u64, from: usize) -> BTreeSet<usize> {
@@ -64,5 +64,43 @@ proptest! {
             set.into_iter().for_each(|listener| postings.remove(hash, &all[listener]));
         }
         prop_assert!(postings.is_empty());
+    }
+}
+
+#[test]
+fn a_hash_that_is_like_a_gap_is_filed_as_all_others() {
+    let (mut postings, listener) = (Postings::default(), Arc::new(1));
+    postings.insert(GAP, &member(&listener));
+    assert_eq!(listeners(&postings, GAP, 0), BTreeSet::from([1]));
+    postings.remove(GAP, &listener);
+    assert!(postings.is_empty());
+}
+
+/// What is fetched for a lookup holds nearly all of them, whatever their number.
+#[test]
+fn nearly_all_are_where_a_lookup_has_memory_fetched() {
+    const NUMBER: u64 = 20_000;
+    let (mut postings, listener) = (Postings::default(), Arc::new(1));
+    let hash = |number: u64| {
+        let mixed = (number ^ number >> 3).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        (mixed ^ mixed >> 32).wrapping_mul(0xd6e8_feb8_6659_fd93)
+    };
+    let mut checked = 1_000;
+    for number in 0..NUMBER {
+        postings.insert(hash(number), &member(&listener));
+        if number + 1 < checked {
+            continue;
+        }
+        checked = checked * 3 / 2;
+        let (mut near, mut places) = (0, 0.0);
+        for number in 0..=number {
+            let (leaf, depth) = postings.leaf(hash(number));
+            let at = find(leaf, hash(number), depth).expect("it is there");
+            let distance = at.wrapping_sub(about(leaf.len(), hash(number), depth));
+            near += u64::from(distance < NEIGHBOURS);
+            places += leaf.len() as f64 / leaf.iter().filter(|posting| posting.hash != GAP).count() as f64;
+        }
+        assert!(near * 100 > (number + 1) * 90, "{near} of {number}");
+        assert!(places < 1.6 * (number + 1) as f64, "{places} of {number}");
     }
 }
