@@ -1,6 +1,6 @@
 //! The filter index at sizes up to a million triggers, as a node holds them: events per second of processor time (parsed
-//! before, and from JSON), the time to build it, the time of one change, and the resident memory of a trigger: of all of
-//! it, and of what the index adds to a disabled one.
+//! long before, just before, and from JSON), the time to build it, the time of one change, and the resident memory of a
+//! trigger: of all of it, and of what the index adds to a disabled one.
 //! Times are of the thread's own processor time, so that other work on the machine does not count. Each row is a process
 //! of its own, so that none uses memory that another gave back. Where the cost must not depend on the number of triggers, the
 //! greatest number and 1,000 are also compared in turns.
@@ -124,30 +124,62 @@ fn change(live: &Live, kind: &Kind, number: usize, accounts: usize, enabled: boo
 /// With fewer triggers, their memory is lost among that of the process.
 const WEIGHED_MIN: usize = 100_000;
 
+/// Events that are parsed before their matching is measured, as many as a request may bring.
+const PARSED_AT_ONCE: usize = 64;
+
+/// How the events of a measurement come.
+enum Arriving<'a> {
+    /// Parsed long before, so that they are in no cache.
+    Parsed(&'a [Document]),
+    /// Parsed just before, as in a node. The time for that does not count.
+    JustParsed(&'a [String]),
+    /// The time that it takes to parse them counts.
+    Json(&'a [String]),
+}
+
+fn parse(text: &str) -> Document {
+    Document::read(text.to_owned().into()).expect("JSON")
+}
+
+/// Matches one event. Returns how many triggers it fires.
+fn fire(live: &Live, account: &AccountId, event_type: &EventType, document: &Document) -> usize {
+    let (data, index, mut fired) = (document.object().expect("an object"), live.index(), 0);
+    let buckets = index.account(account).into_iter().flat_map(|account| account.listeners(event_type));
+    let mut search = Search::new(buckets, live.matching());
+    // In slices, as the Matcher does.
+    while search.run(data, STEPS_AT_ONCE, |trigger| {
+        fired += 1;
+        black_box(trigger);
+        true
+    }) == SearchEnd::Paused
+    {}
+    fired
+}
+
 /// Matches events until some processor time is over: events per second, and what one fires.
-fn rate(live: &Live, texts: Option<&[String]>, parsed: &[Document], time: Duration) -> (f64, usize) {
+fn rate(live: &Live, arriving: &Arriving<'_>, time: Duration) -> (f64, usize) {
     let (account, event_type) = (account(0), EventType::new("inquiry.created").expect("a type"));
-    let (begun, mut events, mut fired) = (processor_time(), 0_usize, 0);
-    while processor_time() - begun < time {
+    let (mut spent, mut events, mut fired) = (Duration::ZERO, 0_usize, 0);
+    while spent < time {
         // Asking for the time costs a system call, and a budget of steps bounds each event.
-        for _ in 0..64 {
-            let at = events % parsed.len();
-            let fresh = texts.map(|texts| Document::read(texts[at].clone().into()).expect("JSON"));
-            let data = fresh.as_ref().unwrap_or(&parsed[at]).object().expect("an object");
-            let index = live.index();
-            let buckets = index.account(&account).into_iter().flat_map(|account| account.listeners(&event_type));
-            let mut search = Search::new(buckets, live.matching());
-            // In slices, as the Matcher does.
-            while search.run(data, STEPS_AT_ONCE, |trigger| {
-                fired += 1;
-                black_box(trigger);
-                true
-            }) == SearchEnd::Paused
-            {}
-            events += 1;
-        }
+        let numbers = events..events + PARSED_AT_ONCE;
+        events = numbers.end;
+        let of = |texts: &[String], number: usize| parse(&texts[number % texts.len()]);
+        let just_parsed: Vec<Document> = match arriving {
+            Arriving::JustParsed(texts) => numbers.clone().map(|number| of(texts, number)).collect(),
+            _ => Vec::new(),
+        };
+        let begun = processor_time();
+        fired += match arriving {
+            Arriving::Parsed(all) => {
+                numbers.map(|number| fire(live, &account, &event_type, &all[number % all.len()])).sum::<usize>()
+            }
+            Arriving::JustParsed(_) => just_parsed.iter().map(|event| fire(live, &account, &event_type, event)).sum(),
+            Arriving::Json(texts) => numbers.map(|number| fire(live, &account, &event_type, &of(texts, number))).sum(),
+        };
+        spent += processor_time() - begun;
     }
-    (events as f64 / (processor_time() - begun).as_secs_f64(), fired / events)
+    (events as f64 / spent.as_secs_f64(), fired / events)
 }
 
 /// Triggers in accounts, the time that it took to add them, and the resident bytes of each.
@@ -170,10 +202,10 @@ fn build(kind: &Kind, triggers: usize, accounts: usize, enabled: bool) -> (Live,
 fn measure(kind: &Kind, triggers: usize, accounts: usize) {
     let (live, building, bytes) = build(kind, triggers, accounts, true);
     let texts = events(kind, triggers / accounts);
-    let parsed: Vec<Document> = texts.iter().map(|text| Document::read(text.clone().into()).expect("JSON")).collect();
-    let second = Duration::from_secs(1);
-    let ((parsed_rate, fires), (json_rate, _)) =
-        (rate(&live, None, &parsed, second), rate(&live, Some(&texts), &parsed, second));
+    let parsed: Vec<Document> = texts.iter().map(|text| parse(text)).collect();
+    let arriving = [Arriving::Parsed(&parsed), Arriving::JustParsed(&texts), Arriving::Json(&texts)];
+    let [(parsed_rate, fires), (just_rate, _), (json_rate, _)] =
+        arriving.each_ref().map(|arriving| rate(&live, arriving, Duration::from_secs(1)));
     // All over the accounts; where there are fewer triggers, the same ones again.
     let number = |n: u32| n as usize * (triggers / SINGLE_CHANGES as usize).max(1) % triggers;
     let changes: Vec<Change> = (0..SINGLE_CHANGES).map(|n| change(&live, kind, number(n), accounts, true)).collect();
@@ -186,7 +218,7 @@ fn measure(kind: &Kind, triggers: usize, accounts: usize) {
         _ => 0,
     };
     println!(
-        "{:<11} {triggers:>9} {accounts:>8} {parsed_rate:>11.0} {json_rate:>11.0} {fires:>5} {:>9.2} {:>10.1} {:>9} {:>8}",
+        "{:<11} {triggers:>9} {accounts:>8} {parsed_rate:>11.0} {just_rate:>13.0} {json_rate:>9.0} {fires:>5} {:>9.2} {:>10.1} {:>9} {:>8}",
         kind.0,
         building.as_secs_f64(),
         one.as_secs_f64() * 1e6,
@@ -206,26 +238,35 @@ const FEW: usize = 1_000;
 /// rounds with their quartiles.
 fn compare(kind: &Kind, triggers: usize) {
     let sides = [FEW, triggers].map(|triggers| {
-        let documents = events(kind, triggers).into_iter().map(|text| Document::read(text.into()).expect("JSON"));
-        (build(kind, triggers, 1, true).0, documents.collect::<Vec<_>>())
+        let (live, texts) = (build(kind, triggers, 1, true).0, events(kind, triggers));
+        let parsed: Vec<Document> = texts.iter().map(|text| parse(text)).collect();
+        (live, texts, parsed)
     });
-    let rounds: Vec<[f64; 2]> =
-        (0..ROUNDS).map(|_| sides.each_ref().map(|(live, parsed)| rate(live, None, parsed, ROUND).0)).collect();
-    let sorted = |of: fn(&[f64; 2]) -> f64| {
-        let mut all: Vec<f64> = rounds.iter().map(of).collect();
-        all.sort_by(f64::total_cmp);
-        all
-    };
-    let [few, many, ratios] = [sorted(|both| both[0]), sorted(|both| both[1]), sorted(|both| both[0] / both[1])];
-    println!(
-        "{:<11} {FEW} and {triggers} in turns: {:.0} and {:.0} parsed/s; ratio {:.2} ({:.2} to {:.2})",
-        kind.0,
-        few[ROUNDS / 2],
-        many[ROUNDS / 2],
-        ratios[ROUNDS / 2],
-        ratios[ROUNDS / 4],
-        ratios[ROUNDS * 3 / 4],
-    );
+    let [long_before, just_before] = [false, true].map(|just| {
+        let arriving = sides.each_ref().map(|(live, texts, parsed)| match just {
+            false => (live, Arriving::Parsed(parsed)),
+            true => (live, Arriving::JustParsed(texts)),
+        });
+        let round = |_| arriving.each_ref().map(|(live, arriving)| rate(live, arriving, ROUND).0);
+        (0..ROUNDS).map(round).collect::<Vec<[f64; 2]>>()
+    });
+    for (how, rounds) in [("parsed", long_before), ("just parsed", just_before)] {
+        let sorted = |of: fn(&[f64; 2]) -> f64| {
+            let mut all: Vec<f64> = rounds.iter().map(of).collect();
+            all.sort_by(f64::total_cmp);
+            all
+        };
+        let [few, many, ratios] = [sorted(|both| both[0]), sorted(|both| both[1]), sorted(|both| both[0] / both[1])];
+        println!(
+            "{:<11} {FEW} and {triggers} in turns: {:.0} and {:.0} {how}/s; ratio {:.2} ({:.2} to {:.2})",
+            kind.0,
+            few[ROUNDS / 2],
+            many[ROUNDS / 2],
+            ratios[ROUNDS / 2],
+            ratios[ROUNDS / 4],
+            ratios[ROUNDS * 3 / 4],
+        );
+    }
 }
 
 const ROW: &str = "row";
@@ -258,7 +299,9 @@ fn main() {
         _ => {}
     }
     let (most, only) = (number(0).unwrap_or(1_000_000), number(2));
-    println!("filters      triggers accounts    parsed/s      JSON/s fires build (s) change (us) bytes/all in index");
+    println!(
+        "filters      triggers accounts    parsed/s just parsed/s    JSON/s fires build (s) change (us) bytes/all in index"
+    );
     for kind in kinds.by_ref() {
         for triggers in SIZES.into_iter().filter(|triggers| *triggers <= most) {
             let fits = |accounts: &usize| *accounts == 1 || *accounts * 10 <= triggers;
