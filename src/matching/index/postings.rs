@@ -17,11 +17,13 @@ use crate::matching::program::Op;
 /// Bits of a hash that a branch tells apart. Few, so that leaves are about as full whatever the number of hashes.
 const BITS: u32 = 2;
 const WAYS: usize = 1 << BITS;
-/// A leaf with as many hashes becomes a branch when it needs more gaps. Many, so that the branches above a million of them are 80
-/// kB, as an event reads one line of these: of more, it would be in no cache either.
-const LEAF_MAX: usize = 384;
-/// A branch whose leaves have no more places than this becomes a leaf.
-const BRANCH_MIN: usize = LEAF_MAX / 2;
+/// Bits whose branches, 80 kB, stay in a processor's own cache. An event reads one line of the last branches: of more, it
+/// would be in no cache either.
+const NEAR: u32 = 6 * BITS;
+/// With as many hashes, a leaf becomes a branch when it needs more gaps. A change copies a leaf, so they are few...
+const LEAF_MAX: usize = 32;
+/// ...but not where the branches would no longer be near.
+const FAR_LEAF_MAX: usize = 384;
 /// How many postings move to the next place, at most, so that one is put in; beyond that the leaf gets more gaps.
 const MOVED_MAX: usize = 8;
 
@@ -243,6 +245,14 @@ impl<T> Listeners<T> {
             fetch::ahead(&*only.listener);
         }
     }
+
+    /// The same for a copy, which counts one owner more.
+    fn fetch_owners(&self) {
+        if let Self::One(only) = self {
+            fetch::row(&only.operations, 1);
+            fetch::ahead(&*only.listener);
+        }
+    }
 }
 
 impl<T> PostingNode<T> {
@@ -257,7 +267,7 @@ impl<T> PostingNode<T> {
         let posting = Posting { hash, listeners: Listeners::One(member.clone()) };
         let Err(posting) = put(own(postings), posting, depth) else { return };
         let mut all = take(postings);
-        if all.len() < LEAF_MAX {
+        if all.len() < leaf_max(depth) {
             let at = all.partition_point(|other| other.hash < hash);
             all.insert(at, posting);
             *postings = spread(all, depth);
@@ -276,7 +286,7 @@ impl<T> PostingNode<T> {
         match self {
             Self::Branch(ways) => {
                 Arc::make_mut(ways)[way(hash, depth)].remove(hash, depth + BITS, listener);
-                if let Some(few) = few(ways) {
+                if let Some(few) = few(ways, leaf_max(depth) / 2) {
                     *self = Self::Leaf(spread(few, depth));
                 }
             }
@@ -297,8 +307,7 @@ impl<T> PostingNode<T> {
 /// A leaf for changes in place: a copy, where another index has it.
 fn own<T>(postings: &mut Arc<[Posting<T>]>) -> &mut [Posting<T>] {
     if Arc::get_mut(postings).is_none() {
-        // To count another owner of a listener takes a look at its memory, which is in no cache.
-        postings.iter().for_each(|posting| posting.listeners.fetch());
+        postings.iter().for_each(|posting| posting.listeners.fetch_owners());
     }
     Arc::make_mut(postings)
 }
@@ -325,8 +334,8 @@ fn put<T>(postings: &mut [Posting<T>], posting: Posting<T>, depth: u32) -> Resul
     Ok(())
 }
 
-/// What is below a branch, where it fits into a leaf well.
-fn few<T>(ways: &[PostingNode<T>; WAYS]) -> Option<Vec<Posting<T>>> {
+/// What is below a branch whose leaves have at most this many places.
+fn few<T>(ways: &[PostingNode<T>; WAYS], places_max: usize) -> Option<Vec<Posting<T>>> {
     let mut places = 0;
     for way in ways {
         let PostingNode::Leaf(postings) = way else { return None };
@@ -336,7 +345,7 @@ fn few<T>(ways: &[PostingNode<T>; WAYS]) -> Option<Vec<Posting<T>>> {
         PostingNode::Leaf(postings) => &postings[..],
         PostingNode::Branch(_) => &[],
     });
-    (places <= BRANCH_MIN).then(|| postings.filter(|posting| posting.hash != GAP).cloned().collect())
+    (places <= places_max).then(|| postings.filter(|posting| posting.hash != GAP).cloned().collect())
 }
 
 /// A leaf of these, which are in the order of their hashes: each is at the place that its hash says, or at the next one
@@ -357,6 +366,10 @@ fn spread<T>(all: Vec<Posting<T>>, depth: u32) -> Arc<[Posting<T>]> {
     let mut all = places.into_iter().zip(all).peekable();
     let at = |place| all.next_if(|(own, _)| *own == place).map_or_else(Posting::default, |(_, posting)| posting);
     (0..room).map(at).collect()
+}
+
+fn leaf_max(depth: u32) -> usize {
+    if depth < NEAR { LEAF_MAX } else { FAR_LEAF_MAX }
 }
 
 /// The next bits of a hash.

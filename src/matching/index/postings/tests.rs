@@ -76,31 +76,27 @@ fn a_hash_that_is_like_a_gap_is_filed_as_all_others() {
     assert!(postings.is_empty());
 }
 
-/// What is fetched for a lookup holds nearly all of them, whatever their number.
+/// What is fetched for a lookup holds nearly all of them, whatever their number: in small leaves, and in those that are
+/// further from the root.
 #[test]
 fn nearly_all_are_where_a_lookup_has_memory_fetched() {
-    const NUMBER: u64 = 20_000;
-    let (mut postings, listener) = (Postings::default(), Arc::new(1));
-    let hash = |number: u64| {
-        let mixed = (number ^ number >> 3).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        (mixed ^ mixed >> 32).wrapping_mul(0xd6e8_feb8_6659_fd93)
-    };
-    let mut checked = 1_000;
-    for number in 0..NUMBER {
-        postings.insert(hash(number), &member(&listener));
-        if number + 1 < checked {
-            continue;
+    for depth in [0, NEAR] {
+        let (mut postings, listener) = (Postings::default(), Arc::new(1));
+        let hash = |number: u64| {
+            let mixed = (number ^ number >> 3).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+            (mixed ^ mixed >> 32).wrapping_mul(0xd6e8_feb8_6659_fd93) >> depth
+        };
+        for numbers in [0..1_000, 1_000..2_500, 2_500..7_000, 7_000..16_000] {
+            numbers.clone().for_each(|number| postings.insert(hash(number), &member(&listener)));
+            let (mut near, mut places) = (0, 0.0);
+            for number in 0..numbers.end {
+                let (leaf, depth) = postings.leaf(hash(number));
+                let at = find(leaf, hash(number), depth).expect("it is there");
+                near += u64::from(at.wrapping_sub(about(leaf.len(), hash(number), depth)) < NEIGHBOURS);
+                places += leaf.len() as f64 / leaf.iter().filter(|posting| posting.hash != GAP).count() as f64;
+            }
+            assert!(near * 100 > numbers.end * 90, "{near} of {numbers:?}");
+            assert!(places < 1.6 * numbers.end as f64, "{places} of {numbers:?}");
         }
-        checked = checked * 3 / 2;
-        let (mut near, mut places) = (0, 0.0);
-        for number in 0..=number {
-            let (leaf, depth) = postings.leaf(hash(number));
-            let at = find(leaf, hash(number), depth).expect("it is there");
-            let distance = at.wrapping_sub(about(leaf.len(), hash(number), depth));
-            near += u64::from(distance < NEIGHBOURS);
-            places += leaf.len() as f64 / leaf.iter().filter(|posting| posting.hash != GAP).count() as f64;
-        }
-        assert!(near * 100 > (number + 1) * 90, "{near} of {number}");
-        assert!(places < 1.6 * (number + 1) as f64, "{places} of {number}");
     }
 }
