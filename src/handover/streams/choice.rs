@@ -7,7 +7,7 @@ use super::counts::EntryCounts;
 use crate::flow::in_flight::StreamKind;
 use crate::model::id::AccountId;
 
-/// With so many entries in a partition, an account adds to its bulk stream: what one read returns. So before an entry in
+/// With this many entries in a partition, an account adds to its bulk stream: what one read returns. So before an entry in
 /// the first stream there are at most this many of each other account, and what ingest threads were adding meanwhile.
 const MANY: usize = 64;
 
