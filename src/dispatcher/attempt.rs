@@ -8,7 +8,6 @@ use http::header::ACCEPT;
 use super::outbound::{DecimalDigits, Outlet, Post};
 use super::signature::signatures;
 use crate::flow::drill;
-use crate::flow::runtime::let_other_threads_run;
 use crate::model::delivery::{Delivery, HOPS};
 use crate::model::headers::is_own;
 use crate::model::outcome::Outcome;
@@ -20,7 +19,6 @@ const USUAL_HEAD_BYTES: usize = 384;
 /// Makes the attempt, which began at this time, where the receiver consents to it.
 pub(super) async fn attempt(outlet: &Outlet, delivery: &Delivery, begun: Instant) -> (Outcome, Option<u16>) {
     drill::point(drill::Stage::Dispatcher);
-    let_other_threads_run(begun);
     if let Err(ended) = outlet.consent(&delivery.target).await {
         return ended;
     }

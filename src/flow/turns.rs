@@ -16,7 +16,6 @@ use futures_util::FutureExt as _;
 
 use super::fairness::{JobProgress, Schedule, Slice};
 use super::gate::Gate;
-use super::runtime::let_other_threads_run;
 
 /// With three such stages on a thread, a request waits at most for a slice and a unit of work of each, at each of the steps
 /// that it takes.
@@ -195,7 +194,6 @@ impl<W: Worker> Turns<W> {
         schedule.work(SLICE, || self.epoch.elapsed(), |job| self.step(job));
         drop(schedule);
         self.worker.finish_slice();
-        let_other_threads_run(Instant::now());
     }
 
     fn step(&self, job: &mut W::Job) -> JobProgress {
