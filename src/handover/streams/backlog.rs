@@ -41,9 +41,9 @@ const ALWAYS_ONE_OF: usize = 1_000;
 /// is not empty, writes a probe key of that name; the next value says why Redis refused it. Then come how many entries
 /// each of the accounts has that follow, how many accounts have any in each stream, whether the bulk stream has the group
 /// (1 or 0), and the server's time in microseconds. A key that is not a stream counts as an empty one.
-const POLL: &str = r"
-local streams = {KEYS[1], (string.gsub(KEYS[1], ':deliveries$', ':bulk'))}
-local held = {(string.gsub(KEYS[1], ':deliveries$', ':held')), (string.gsub(KEYS[1], ':deliveries$', ':bulk:held'))}
+const POLL: &str = concat!(
+    partition_keys!(),
+    r"
 local probed = ARGV[3] ~= '' and redis.pcall('SET', ARGV[3], '1', 'PX', ARGV[4])
 local refused, time = probed and probed.err or '', redis.call('TIME')
 local length, oldest, pending, parked, places = 0, {}, 0, {}, {}
@@ -59,7 +59,7 @@ for own, stream in ipairs(streams) do
     local first = redis.call('XRANGE', stream, '-', '+', 'COUNT', 1)[1]
     if first then table.insert(oldest, first[1]) end
     local consumers = redis.pcall('XINFO', 'CONSUMERS', stream, ARGV[1])
-    has_group = consumers.err and 0 or 1
+    if own == 2 then has_group = consumers.err and 0 or 1 end
     for _, consumer in ipairs(consumers.err and {} or consumers) do
       local name, own_pending = consumer[2], consumer[4]
       pending = pending + own_pending
@@ -76,7 +76,8 @@ for own, stream in ipairs(streams) do
     accounts[own] = type(with_any) == 'number' and with_any or 0
   end
 end
-return {length, oldest, pending, parked, refused, counts, accounts, has_group, time[1] * 1000000 + time[2]}";
+return {length, oldest, pending, parked, refused, counts, accounts, has_group, time[1] * 1000000 + time[2]}"
+);
 
 /// The streams as of this node's last poll.
 #[derive(Debug)]

@@ -37,13 +37,13 @@ const IDLE_TIME_MS: &str = "3600000";
 /// was lost can be repeated. A full Redis does not keep it, and still responds; what it can't count out any more does
 /// not count. The entries come by stream (1 the first, 2 the bulk stream) and account: its name or an empty word, the
 /// number of its entries, and their ids.
-const REDEEM: &str = r"
+const REDEEM: &str = concat!(
+    partition_keys!(),
+    r"
 local stored = redis.call('GET', ARGV[2])
 if stored and string.sub(stored, 1, #ARGV[3] + 1) == ARGV[3] .. ' ' then
   return cjson.decode(string.sub(stored, #ARGV[3] + 2))
 end
-local streams = {KEYS[1], (string.gsub(KEYS[1], ':deliveries$', ':bulk'))}
-local held = {(string.gsub(KEYS[1], ':deliveries$', ':held')), (string.gsub(KEYS[1], ':deliveries$', ':bulk:held'))}
 local won, done, at = {}, {{}, {}}, 4
 while at < #ARGV do
   local own, name, last = tonumber(ARGV[at]), ARGV[at + 1], at + 2 + ARGV[at + 2]
@@ -63,13 +63,15 @@ for own, ids in ipairs(done) do
 end
 if #done[1] + #done[2] == #won then won = #won end
 redis.pcall('SET', ARGV[2], ARGV[3] .. ' ' .. cjson.encode(won), 'PX', 60000)
-return won";
+return won"
+);
 
 /// Moves the oldest entries of other consumers, which follow ARGV 3 with how many of each, to the caller (ARGV 2), or
 /// fewer once all have ARGV 3 bytes: those of the first stream, then of the bulk stream. The first value says for each
 /// whether there may be more (1 or 0); then come the entries of both streams.
-const FETCH: &str = r"
-local streams = {KEYS[1], (string.gsub(KEYS[1], ':deliveries$', ':bulk'))}
+const FETCH: &str = concat!(
+    partition_keys!(),
+    r"
 local more, entries, left = {}, {{}, {}}, tonumber(ARGV[3])
 for at = 4, #ARGV, 2 do
   local wanted = tonumber(ARGV[at + 1])
@@ -89,7 +91,8 @@ for at = 4, #ARGV, 2 do
     wanted = wanted - #(pending or {})
   end
 end
-return {more, entries[1], entries[2]}";
+return {more, entries[1], entries[2]}"
+);
 
 pub(super) struct ClaimWorker {
     source: Rc<PartitionSource>,

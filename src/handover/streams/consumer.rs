@@ -1,5 +1,5 @@
-//! Reads deliveries from the streams and passes them to the Dispatchers of its thread: one consumer for each
-//! partition, each with its own connection, so that one thread gets all deliveries of a destination. It reads no more than the
+//! Reads deliveries from the streams and passes them to the Dispatchers of its thread: one consumer for each partition,
+//! each with its own connection, so that one thread gets all deliveries of a destination. It passes on no more than the
 //! node has permits for, and takes over entries of dead nodes. It never acknowledges an entry: redeeming the claim does
 //! that.
 
@@ -41,9 +41,11 @@ const HEARTBEATS: u32 = 4;
 /// consumer's name) that have been idle for ARGV 3 milliseconds; not what is parked (consumers whose names begin with
 /// ARGV 6). Removes a dead consumer that has nothing pending. One step, so that no consumer is removed that has just
 /// read an entry. Returns the entries of both streams.
-const CLAIM: &str = r"
+const CLAIM: &str = concat!(
+    partition_keys!(),
+    r"
 local claimed, left = {{}, {}}, tonumber(ARGV[4])
-for own, stream in ipairs({KEYS[1], (string.gsub(KEYS[1], ':deliveries$', ':bulk'))}) do
+for own, stream in ipairs(streams) do
   for _, consumer in ipairs(redis.call('XINFO', 'CONSUMERS', stream, ARGV[1])) do
     local name, pending = consumer[2], consumer[4]
     if name ~= ARGV[2] and redis.call('EXISTS', ARGV[5] .. name) == 0 then
@@ -64,7 +66,8 @@ for own, stream in ipairs({KEYS[1], (string.gsub(KEYS[1], ':deliveries$', ':bulk
     end
   end
 end
-return claimed";
+return claimed"
+);
 
 /// The Dispatchers of a thread, as consumers see them.
 pub struct DispatcherSink {
@@ -226,10 +229,11 @@ impl Consumers {
             };
             if !more.is_empty() {
                 let each = more.iter().map(StreamEntry::size).sum::<usize>() / more.len();
-                count = (self.read_at_once * PERMIT_BYTES / each.max(1)).clamp(1, self.read_at_once);
-                // Apart: what few entries need must not wait for what many need.
+                // Of both streams together.
+                count = (self.read_at_once * PERMIT_BYTES / (2 * each).max(1)).clamp(1, self.read_at_once);
+                // Apart: a few entries must not wait for the permits of many.
                 let (first, bulk) = more.into_iter().partition(|entry| entry.id.stream == StreamKind::First);
-                for entries in [first, bulk] {
+                for entries in [first, bulk].into_iter().filter(|entries: &Vec<_>| !entries.is_empty()) {
                     self.pass_on(source, claims, entries, stopping).await;
                 }
             }

@@ -5,6 +5,17 @@
 //! its only attempt begins. `docs/redis.md` describes the keys, `docs/delivery-protocol.md` why no
 //! delivery is attempted twice.
 
+/// The beginning of scripts that get the key of a partition's first stream: the keys of both streams, and of their
+/// entries' numbers by account.
+macro_rules! partition_keys {
+    () => {
+        r"
+local streams = {KEYS[1], (string.gsub(KEYS[1], ':deliveries$', ':bulk'))}
+local held = {(string.gsub(KEYS[1], ':deliveries$', ':held')), (string.gsub(KEYS[1], ':deliveries$', ':bulk:held'))}
+"
+    };
+}
+
 mod backlog;
 mod choice;
 mod claims;

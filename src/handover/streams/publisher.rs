@@ -41,9 +41,9 @@ const QUANTUM_BYTES: usize = 4_096;
 /// both streams, each account with how many entries it has there, and the server's time in microseconds. The number of a
 /// Publisher's last group (ARGV 2) is kept for a minute under its own key (ARGV 1), so that a group whose response was
 /// lost can be sent again and is added once. Of an empty stream nothing counts.
-const ADD: &str = r"
-local streams = {KEYS[1], (string.gsub(KEYS[1], ':deliveries$', ':bulk'))}
-local held = {(string.gsub(KEYS[1], ':deliveries$', ':held')), (string.gsub(KEYS[1], ':deliveries$', ':bulk:held'))}
+const ADD: &str = concat!(
+    partition_keys!(),
+    r"
 local own, words, first, results = tonumber(ARGV[3]), tonumber(ARGV[4]), 6 + 2 * ARGV[5], {}
 local length, other = redis.call('XLEN', streams[own]), redis.pcall('XLEN', streams[3 - own])
 if tonumber(redis.call('GET', ARGV[1]) or 0) < tonumber(ARGV[2]) then
@@ -65,7 +65,8 @@ for at = 6, first - 1, 2 do
   results[#results + 1] = entries
 end
 local time = redis.call('TIME')
-return {length + (type(other) == 'number' and other or 0), results, time[1] * 1000000 + time[2]}";
+return {length + (type(other) == 'number' and other or 0), results, time[1] * 1000000 + time[2]}"
+);
 
 /// Adds deliveries to the streams; one for each thread that serves HTTP.
 pub struct Publisher {
