@@ -264,7 +264,7 @@ impl ClaimWorker {
         }
     }
 
-    /// Whether there may be more of each lane, and the fetched entries.
+    /// Whether there may be more of each lane, and the fetched entries, the first stream's first.
     async fn fetch_for(&self, consumer: &str, fetch: &FetchRequest) -> RedisResult<(Vec<bool>, Vec<StreamEntry>)> {
         let lanes = fetch.lanes.iter().flat_map(|(lane, number)| [parked_name(lane), number.to_string()]);
         let head = [GROUP.to_owned(), consumer.to_owned(), fetch.bytes.max(1).to_string()];
@@ -272,7 +272,8 @@ impl ClaimWorker {
         let words: Vec<&[u8]> = words.iter().map(String::as_bytes).collect();
         let response = self.intake.streams.link.code(&self.fetch, &self.source.streams[0], &words).await?;
         let (more, first, bulk): (Vec<i64>, Value, Value) = FromRedisValue::from_redis_value(response)?;
-        Ok((more.into_iter().map(|more| more == 1).collect(), entries_of_both([first, bulk])))
+        let fetched = entries_of_both([first, bulk]).into_iter().flatten().collect();
+        Ok((more.into_iter().map(|more| more == 1).collect(), fetched))
     }
 }
 

@@ -20,7 +20,7 @@ use super::entry::{StreamEntry, entries_of_both};
 use super::intake::{Intake, PERMIT_BYTES, PartitionSource, permits_of};
 use super::{GROUP, PARKED, ParkedEntries, Streams, command};
 use crate::flow::gate::Gate;
-use crate::flow::in_flight::{ParkedLane, StreamClaims, StreamKind};
+use crate::flow::in_flight::{ParkedLane, StreamClaims};
 use crate::flow::messages::{DeliveriesParked, DeliveriesRendered};
 use crate::redis::{FromRedisValue, LuaScript, RESPONSE_WITHIN, RedisConnection, RedisResult, Value, has_code, within};
 use crate::telemetry::metrics::Metrics;
@@ -220,28 +220,34 @@ impl Consumers {
         while !*stopping.borrow() && source.is_consumer(consumer) {
             let more = if checked.is_none_or(|at| at.elapsed() >= self.claim_after() / HEARTBEATS) {
                 let claimed = self.claim(source, consumer, count).await?;
+                let number = claimed.iter().map(Vec::len).sum::<usize>();
                 // If all that was available was returned, there may be more.
-                checked = (claimed.len() < count).then(Instant::now);
-                self.intake.metrics.streams.claimed.inc_by(claimed.len() as u64);
+                checked = (number < count).then(Instant::now);
+                self.intake.metrics.streams.claimed.inc_by(number as u64);
                 claimed
             } else {
                 ask(&mut connection, source, consumer, count).await?
             };
-            if !more.is_empty() {
-                let each = more.iter().map(StreamEntry::size).sum::<usize>() / more.len();
+            let sizes = || more.iter().flatten().map(StreamEntry::size);
+            if let Some(each) = sizes().sum::<usize>().checked_div(sizes().count()) {
                 // Of both streams together.
                 count = (self.read_at_once * PERMIT_BYTES / (2 * each).max(1)).clamp(1, self.read_at_once);
-                // Apart: a few entries must not wait for the permits of many.
-                let (first, bulk) = more.into_iter().partition(|entry| entry.id.stream == StreamKind::First);
-                for entries in [first, bulk].into_iter().filter(|entries: &Vec<_>| !entries.is_empty()) {
-                    self.pass_on(source, claims, entries, stopping).await;
-                }
+            }
+            // Apart: a few entries must not wait for the permits of many.
+            for entries in more.into_iter().filter(|entries| !entries.is_empty()) {
+                self.pass_on(source, claims, entries, stopping).await;
             }
         }
         Ok(())
     }
 
-    async fn claim(&self, source: &PartitionSource, consumer: &str, count: usize) -> RedisResult<Vec<StreamEntry>> {
+    /// Takes over entries of dead consumers, of both streams.
+    async fn claim(
+        &self,
+        source: &PartitionSource,
+        consumer: &str,
+        count: usize,
+    ) -> RedisResult<[Vec<StreamEntry>; 2]> {
         let idle = self.claim_after().as_millis().to_string();
         let (count, alive) = (count.to_string(), alive_prefix(source.partition));
         let words = [GROUP, consumer, &idle, &count, &alive, PARKED].map(str::as_bytes);
@@ -284,7 +290,7 @@ async fn ask(
     source: &PartitionSource,
     consumer: &str,
     count: usize,
-) -> RedisResult<Vec<StreamEntry>> {
+) -> RedisResult<[Vec<StreamEntry>; 2]> {
     let (count, wait) = (count.to_string(), READ_BLOCKS_FOR.as_millis().to_string());
     let [first, bulk] = &source.streams;
     let words = ["GROUP", GROUP, consumer, "COUNT", &count, "BLOCK", &wait, "STREAMS", first, bulk, ">", ">"];
@@ -308,9 +314,8 @@ async fn make_group(connection: &mut RedisConnection, stream: &str) -> RedisResu
     }
 }
 
-/// The entries in a response about both streams or one of them, in either version of the Redis protocol: the first
-/// stream's first.
-fn of_streams(response: Value, first: &str) -> Vec<StreamEntry> {
+/// The entries of both streams in a response about both or one of them, in either version of the Redis protocol.
+fn of_streams(response: Value, first: &str) -> [Vec<StreamEntry>; 2] {
     let streams: Vec<(Value, Value)> = match response {
         Value::Array(streams) => {
             let of_pair = |stream| match stream {
@@ -322,7 +327,7 @@ fn of_streams(response: Value, first: &str) -> Vec<StreamEntry> {
         Value::Map(streams) => streams,
         _ => Vec::new(),
     };
-    let mut both = StreamKind::ALL.map(|_| Value::Nil);
+    let mut both = [Value::Nil, Value::Nil];
     for (name, entries) in streams {
         let is_first = matches!(name, Value::BulkString(name) if name == first.as_bytes());
         both[usize::from(!is_first)] = entries;

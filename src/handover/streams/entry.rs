@@ -133,9 +133,9 @@ pub(super) fn entries(stream: StreamKind, value: Value) -> Vec<StreamEntry> {
     items.into_iter().filter_map(|item| entry(stream, item)).collect()
 }
 
-/// The entries of both streams, the first stream's first.
-pub(super) fn entries_of_both(values: [Value; 2]) -> Vec<StreamEntry> {
-    StreamKind::ALL.into_iter().zip(values).flat_map(|(stream, value)| entries(stream, value)).collect()
+/// The entries of both streams.
+pub(super) fn entries_of_both([first, bulk]: [Value; 2]) -> [Vec<StreamEntry>; 2] {
+    [entries(StreamKind::First, first), entries(StreamKind::Bulk, bulk)]
 }
 
 fn entry(stream: StreamKind, value: Value) -> Option<StreamEntry> {

@@ -61,8 +61,7 @@ pub(super) enum Listeners<T> {
     Several(Option<Arc<Tree<ListenerRef<T>>>>),
 }
 
-/// A listener in a set of them, with what its evaluation needs: a candidate that does not match is excluded without a
-/// look at its own memory.
+/// A listener in a set of them, with what its evaluation begins with, so that both are fetched at the same time.
 #[derive(Debug)]
 pub(super) struct ListenerRef<T> {
     pub(super) listener: Arc<T>,
