@@ -88,18 +88,7 @@ impl Observer<'_> for NoObserver {
 impl Pattern {
     /// Whether an event with this data matches.
     pub fn matches(&self, subject: &mut Subject<'_>, steps: &mut Steps) -> Result<bool, TooCostly> {
-        self.matches_by(&self.operations, subject, steps)
-    }
-
-    /// The same by its operations, which the caller has at hand: the rest of the pattern is in memory of its own, and is
-    /// read only for long texts.
-    pub(super) fn matches_by(
-        &self,
-        operations: &[Op],
-        subject: &mut Subject<'_>,
-        steps: &mut Steps,
-    ) -> Result<bool, TooCostly> {
-        Evaluation { pattern: self, operations, subject, steps, observer: &mut NoObserver }.all()
+        Evaluation { pattern: self, operations: &self.operations, subject, steps, observer: &mut NoObserver }.all()
     }
 
     pub(super) fn observe<'d, O: Observer<'d>>(

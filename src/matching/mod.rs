@@ -16,6 +16,7 @@ mod folding;
 pub mod index;
 mod limits;
 mod network;
+mod operations;
 mod operators;
 mod pattern;
 mod program;

@@ -6,14 +6,16 @@ use serde_json::Value;
 
 use super::alternatives::Alternatives;
 use super::error::PatternError;
+use super::operations::Operations;
 use super::program::{FieldShape, Op, PatternText, small};
 use super::read::{MemberCondition, PatternItem, PatternLevel, PatternReader, TestList};
 
-/// A filter. One that exists is valid. Clones share its contents.
+/// A filter. One that exists is valid. What an evaluation reads of it comes first.
 #[derive(Debug, Clone)]
+#[repr(C)]
 pub struct Pattern {
+    pub(super) operations: Operations,
     pub(super) text: PatternText,
-    pub(super) operations: Arc<[Op]>,
     complaint: Option<Arc<PatternError>>,
 }
 
@@ -32,7 +34,7 @@ impl Pattern {
         layout.level(&level);
         let operations = layout.operations.into();
         let complaint = reader.complaint.map(Arc::new);
-        Ok(Self { text: reader.texts.finish(), operations, complaint })
+        Ok(Self { operations, text: reader.texts.finish(), complaint })
     }
 
     /// Why a loaded pattern must not be saved again.
@@ -52,7 +54,7 @@ impl Pattern {
 
     /// The memory that it needs, in bytes.
     pub fn bytes(&self) -> usize {
-        size_of::<Self>() + self.text.bytes() + size_of_val(&*self.operations)
+        size_of::<Self>() + self.text.bytes() + self.operations.bytes_beside()
     }
 
     /// The index of the operation after this one and all below it.

@@ -243,4 +243,7 @@ fn a_pattern_takes_little_memory() {
     let pattern = json!({"rental": {"id": ["r1", "r2"]}, "inquiry": {"cost": [{"numeric": [">", 1000]}]}});
     let pattern = Pattern::new(&pattern).expect("a pattern");
     assert!(pattern.bytes() <= 450, "{}", pattern.bytes());
+    assert!(matches!(pattern.operations, operations::Operations::Few(_)));
+    let more = Pattern::new(&json!({"a": ["b", "c", "d", "e", "f", "g", "h", "i", "j"]})).expect("a pattern");
+    assert_eq!(more.bytes() - size_of::<Pattern>() - more.source_bytes(), 11 * size_of::<program::Op>());
 }

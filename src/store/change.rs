@@ -11,6 +11,7 @@ use crate::model::trigger::Trigger;
 
 /// The current state of one record; `None`: it was deleted.
 #[derive(Debug, Clone)]
+#[expect(clippy::large_enum_variant, reason = "nearly all records of a large store are triggers")]
 pub enum Change {
     /// A template.
     Template(AccountId, TemplateId, Option<SavedTemplate>),

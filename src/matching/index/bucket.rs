@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::key::Path;
 use super::paths::{PathNode, address};
-use super::postings::{ListenerRef, Postings};
+use super::postings::Postings;
 use super::tree::Tree;
 use super::witness::{Counts, Witness, WitnessKey, WitnessLocations, choose};
 use super::{FEW, Listener};
@@ -25,7 +25,7 @@ pub(super) enum BucketContents<T> {
 pub(super) struct IndexedListeners<T> {
     pub(super) postings: Postings<T>,
     /// Those that no lookup finds.
-    pub(super) everyone: Tree<ListenerRef<T>>,
+    pub(super) everyone: Tree<Arc<T>>,
     pub(super) paths: PathNode<T>,
     /// Listeners whose pattern is evaluated for nearly every event.
     unselective: usize,
@@ -116,13 +116,6 @@ impl<T: Listener> Bucket<T> {
     }
 }
 
-impl<T: Listener> ListenerRef<T> {
-    pub(super) fn new(listener: &Arc<T>) -> Self {
-        let operations = listener.pattern().map(|pattern| Arc::clone(&pattern.operations)).unwrap_or_default();
-        Self { listener: Arc::clone(listener), operations }
-    }
-}
-
 /// Whether a listener is filed under several witnesses.
 pub(super) fn in_several<T: Listener>(listener: &T) -> bool {
     listener.filing().0.get().is_some_and(|filed| filed.places().len() > 1)
@@ -142,16 +135,15 @@ impl<T: Listener> IndexedListeners<T> {
         self.listeners += 1;
         self.unselective += usize::from(is_unselective(listener.as_ref()));
         if filed.is_nowhere() {
-            return self.everyone.insert(ListenerRef::new(listener));
+            return self.everyone.insert(Arc::clone(listener));
         }
         let Some(pattern) = listener.pattern() else { return };
-        let member = ListenerRef::new(listener);
         for place in filed.places() {
             let path = pattern.way(*place).fold(Path::ROOT, Path::member);
             let Some(witness) = pattern.witness(*place, path) else { continue };
             self.paths.add(pattern.way(*place), Path::ROOT, &witness, listener);
             if let WitnessKey::Hash(hash) = witness.key {
-                self.postings.insert(hash, &member);
+                self.postings.insert(hash, listener);
             }
         }
     }

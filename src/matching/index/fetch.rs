@@ -4,13 +4,13 @@
 
 use prefetch_index::prefetch_index;
 
-use crate::matching::program::Op;
-
-/// More operations than most patterns have.
-const OPERATIONS_MAX: usize = 10;
+use super::Listener;
 
 /// The bytes of a line of a processor's cache.
 const LINE_BYTES: usize = 64;
+
+/// What an evaluation reads of most listeners, in bytes from their beginning on.
+const LISTENER_BYTES: usize = 256;
 
 /// Has what begins here fetched; it is not read.
 pub(super) fn ahead<T>(place: &T) {
@@ -25,7 +25,8 @@ pub(super) fn row<T>(row: &[T], items_max: usize) {
     }
 }
 
-/// The same for the operations of a pattern; their number is at hand.
-pub(super) fn operations(operations: &[Op]) {
-    row(operations, operations.len().min(OPERATIONS_MAX));
+/// The same for a listener: what its evaluation reads is near its beginning.
+pub(super) fn listener(listener: &impl Listener) {
+    let beginning = std::slice::from_ref(listener.filing());
+    row(beginning, LISTENER_BYTES.div_ceil(size_of_val(beginning)));
 }

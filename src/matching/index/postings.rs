@@ -4,15 +4,15 @@
 //! for a processor's own cache, so a lookup touches one or two lines of memory that are in none, however many hashes
 //! there are. A change copies one leaf and the branches above it.
 
+mod posting;
 #[cfg(test)]
 mod tests;
 
 use std::sync::Arc;
 
 use super::fetch;
-use super::paths::address;
-use super::tree::{Tree, TreeEntry};
-use crate::matching::program::Op;
+pub(super) use posting::Posting;
+use posting::first_bits;
 
 /// Bits of a hash that a branch tells apart. Few, so that leaves are about as full whatever the number of hashes.
 const BITS: u32 = 2;
@@ -27,11 +27,11 @@ const FAR_LEAF_MAX: usize = 384;
 /// How many postings move to the next place, at most, so that one is put in; beyond that the leaf gets more gaps.
 const MOVED_MAX: usize = 8;
 
+/// A leaf with this many places for each posting gets fewer gaps.
+const SPARSE: usize = 2;
+
 /// Where a posting is fetched, this many places are: it is at the one that its hash says, or shortly after it.
 const NEIGHBOURS: usize = 4;
-
-/// The hash of a place of a leaf that holds none.
-const GAP: u64 = u64::MAX;
 
 /// Listeners by hash.
 #[derive(Debug)]
@@ -43,67 +43,6 @@ enum PostingNode<T> {
     /// In the order of their hashes, with gaps, so that most are at the place that their hash says.
     Leaf(Arc<[Posting<T>]>),
     Branch(Arc<[PostingNode<T>; WAYS]>),
-}
-
-/// A hash that at least one listener is filed under, or a gap. Two are a line of memory.
-#[derive(Debug)]
-#[repr(align(32))]
-pub(super) struct Posting<T> {
-    hash: u64,
-    listeners: Listeners<T>,
-}
-
-/// Who is filed under one hash: mostly one.
-#[derive(Debug)]
-pub(super) enum Listeners<T> {
-    One(ListenerRef<T>),
-    /// `None` in a gap.
-    Several(Option<Arc<Tree<ListenerRef<T>>>>),
-}
-
-/// A listener in a set of them, with what its evaluation begins with, so that both are fetched at the same time.
-#[derive(Debug)]
-pub(super) struct ListenerRef<T> {
-    pub(super) listener: Arc<T>,
-    /// Those of its pattern; none, if it has no pattern.
-    pub(super) operations: Arc<[Op]>,
-}
-
-impl<T> TreeEntry for ListenerRef<T> {
-    type Key = usize;
-    type Span = ();
-    fn key(&self) -> usize {
-        address(&self.listener)
-    }
-    fn span(&self) {}
-}
-
-impl<T> Clone for ListenerRef<T> {
-    fn clone(&self) -> Self {
-        Self { listener: Arc::clone(&self.listener), operations: Arc::clone(&self.operations) }
-    }
-}
-
-impl<T> Clone for Listeners<T> {
-    fn clone(&self) -> Self {
-        match self {
-            Self::One(only) => Self::One(only.clone()),
-            Self::Several(tree) => Self::Several(tree.clone()),
-        }
-    }
-}
-
-impl<T> Clone for Posting<T> {
-    fn clone(&self) -> Self {
-        Self { hash: self.hash, listeners: self.listeners.clone() }
-    }
-}
-
-/// A gap.
-impl<T> Default for Posting<T> {
-    fn default() -> Self {
-        Self { hash: GAP, listeners: Listeners::Several(None) }
-    }
 }
 
 impl<T> Clone for PostingNode<T> {
@@ -135,10 +74,10 @@ impl<T> Postings<T> {
     }
 
     /// Who is filed under a hash.
-    pub(super) fn get(&self, hash: u64) -> Option<&Listeners<T>> {
-        let hash = filed(hash);
+    pub(super) fn get(&self, hash: u64) -> Option<&Posting<T>> {
+        let hash = first_bits(hash);
         let (postings, depth) = self.leaf(hash);
-        find(postings, hash, depth).map(|at| &postings[at].listeners)
+        find(postings, hash, depth).map(|at| &postings[at])
     }
 
     /// Has the place of a hash fetched.
@@ -161,122 +100,48 @@ impl<T> Postings<T> {
     /// How many are filed under a hash.
     pub(super) fn count(&self, hash: u64) -> usize {
         match self.get(hash) {
-            None => 0,
-            Some(Listeners::One(_)) => 1,
-            Some(Listeners::Several(tree)) => tree.as_ref().map_or(0, |tree| tree.len()),
+            None | Some(Posting::Gap) => 0,
+            Some(Posting::One { .. }) => 1,
+            Some(Posting::Several { listeners, .. }) => listeners.len(),
         }
     }
 
     /// Files a listener. Repeated calls have no effect.
-    pub(super) fn insert(&mut self, hash: u64, member: &ListenerRef<T>) {
-        self.0.insert(filed(hash), 0, member);
+    pub(super) fn insert(&mut self, hash: u64, listener: &Arc<T>) {
+        self.0.insert(first_bits(hash), 0, listener);
     }
 
     /// Takes a listener out of those under a hash.
     pub(super) fn remove(&mut self, hash: u64, listener: &Arc<T>) {
         // Nothing is copied for one that is not there.
-        if self.get(hash).is_some_and(|listeners| listeners.contains(listener)) {
-            self.0.remove(filed(hash), 0, listener);
-        }
-    }
-}
-
-/// What a hash is filed as: none is like a gap.
-fn filed(hash: u64) -> u64 {
-    hash.min(GAP - 1)
-}
-
-impl<T> Listeners<T> {
-    fn contains(&self, listener: &Arc<T>) -> bool {
-        match self {
-            Self::One(only) => Arc::ptr_eq(&only.listener, listener),
-            Self::Several(tree) => tree.as_ref().is_some_and(|tree| tree.get(address(listener)).is_some()),
-        }
-    }
-
-    fn add(&mut self, member: &ListenerRef<T>) {
-        match self {
-            Self::One(only) if Arc::ptr_eq(&only.listener, &member.listener) => {}
-            Self::One(only) => {
-                let mut tree = Tree::default();
-                tree.insert(only.clone());
-                tree.insert(member.clone());
-                *self = Self::Several(Some(Arc::new(tree)));
-            }
-            Self::Several(tree) => Arc::make_mut(tree.get_or_insert_default()).insert(member.clone()),
-        }
-    }
-
-    /// Takes one of several out.
-    fn take_out(&mut self, listener: &Arc<T>) {
-        let Self::Several(Some(tree)) = self else { return };
-        let tree = Arc::make_mut(tree);
-        tree.remove(address(listener));
-        let mut last = None;
-        if tree.len() == 1 {
-            tree.walk(None, (), |member| {
-                last = Some(member.clone());
-                true
-            });
-        }
-        if let Some(last) = last {
-            *self = Self::One(last);
-        }
-    }
-
-    /// The listeners from an address on, in the order of addresses, as long as `wanted` says so.
-    pub(super) fn walk<'t>(&'t self, from: usize, mut wanted: impl FnMut(&'t ListenerRef<T>) -> bool) {
-        match self {
-            Self::One(only) if only.key() >= from => {
-                wanted(only);
-            }
-            Self::Several(Some(tree)) => tree.walk(Some(from), (), wanted),
-            Self::One(_) | Self::Several(None) => {}
-        }
-    }
-}
-
-impl<T> Listeners<T> {
-    /// Has the operations of the only listener fetched, and the listener.
-    pub(super) fn fetch(&self) {
-        if let Self::One(only) = self {
-            fetch::operations(&only.operations);
-            fetch::ahead(&*only.listener);
-        }
-    }
-
-    /// The same for a copy, which counts one owner more.
-    fn fetch_owners(&self) {
-        if let Self::One(only) = self {
-            fetch::row(&only.operations, 1);
-            fetch::ahead(&*only.listener);
+        if self.get(hash).is_some_and(|posting| posting.contains(listener)) {
+            self.0.remove(first_bits(hash), 0, listener);
         }
     }
 }
 
 impl<T> PostingNode<T> {
-    fn insert(&mut self, hash: u64, depth: u32, member: &ListenerRef<T>) {
+    fn insert(&mut self, hash: u64, depth: u32, listener: &Arc<T>) {
         let postings = match self {
-            Self::Branch(ways) => return Arc::make_mut(ways)[way(hash, depth)].insert(hash, depth + BITS, member),
+            Self::Branch(ways) => return Arc::make_mut(ways)[way(hash, depth)].insert(hash, depth + BITS, listener),
             Self::Leaf(postings) => postings,
         };
         if let Some(at) = find(postings, hash, depth) {
-            return own(postings)[at].listeners.add(member);
+            return own(postings)[at].add(listener);
         }
-        let posting = Posting { hash, listeners: Listeners::One(member.clone()) };
-        let Err(posting) = put(own(postings), posting, depth) else { return };
+        let Err(posting) = put(own(postings), Posting::new(hash, listener), depth) else { return };
         let mut all = take(postings);
         if all.len() < leaf_max(depth) {
-            let at = all.partition_point(|other| other.hash < hash);
+            let at = all.partition_point(|other| other.hash() < hash);
             all.insert(at, posting);
             *postings = spread(all, depth);
             return;
         }
         // Different hashes differ somewhere in their bits, so a split always separates them.
         let mut all = all.into_iter().peekable();
-        let mut of = |at| std::iter::from_fn(|| all.next_if(|posting| way(posting.hash, depth) == at)).collect();
+        let mut of = |at| std::iter::from_fn(|| all.next_if(|posting| way(posting.hash(), depth) == at)).collect();
         let mut ways: [Self; WAYS] = std::array::from_fn(|at| Self::Leaf(spread(of(at), depth + BITS)));
-        ways[way(hash, depth)].insert(hash, depth + BITS, member);
+        ways[way(hash, depth)].insert(hash, depth + BITS, listener);
         *self = Self::Branch(Arc::new(ways));
     }
 
@@ -291,46 +156,71 @@ impl<T> PostingNode<T> {
             }
             Self::Leaf(postings) => {
                 let Some(at) = find(postings, hash, depth) else { return };
-                if matches!(postings[at].listeners, Listeners::Several(_)) {
-                    own(postings)[at].listeners.take_out(listener);
-                } else {
-                    let mut all = take(postings);
-                    all.retain(|posting| posting.hash != hash);
-                    *postings = spread(all, depth);
+                let own = own(postings);
+                own[at].take_out(listener);
+                close(own, at, depth);
+                if own.iter().filter(|posting| !posting.is_gap()).count() * SPARSE <= own.len() {
+                    *postings = spread(take(postings), depth);
                 }
             }
         }
     }
 }
 
-/// A leaf for changes in place: a copy, where another index has it.
+/// A leaf for changes in place: a copy, where another index has it. That counts one owner more of each listener, which is
+/// most of what a change costs: they are in no cache.
 fn own<T>(postings: &mut Arc<[Posting<T>]>) -> &mut [Posting<T>] {
     if Arc::get_mut(postings).is_none() {
-        postings.iter().for_each(|posting| posting.listeners.fetch_owners());
+        for posting in postings.iter() {
+            if let Posting::One { listener, .. } = posting {
+                fetch::ahead(&**listener);
+            }
+        }
     }
     Arc::make_mut(postings)
 }
 
 /// Takes all out of a leaf.
 fn take<T>(postings: &mut Arc<[Posting<T>]>) -> Vec<Posting<T>> {
-    own(postings).iter_mut().filter(|posting| posting.hash != GAP).map(std::mem::take).collect()
+    own(postings).iter_mut().filter(|posting| !posting.is_gap()).map(std::mem::take).collect()
 }
 
 /// Puts a posting of a new hash into a leaf, if a gap is near its place.
 fn put<T>(postings: &mut [Posting<T>], posting: Posting<T>, depth: u32) -> Result<(), Posting<T>> {
-    let mut at = about(postings.len(), posting.hash, depth);
-    let is_later = |other: &Posting<T>| other.hash != GAP && other.hash > posting.hash;
-    while postings.get(at).is_some_and(|other| other.hash < posting.hash) {
+    let hash = posting.hash();
+    let mut at = about(postings.len(), hash, depth);
+    let is_later = |other: &Posting<T>| !other.is_gap() && other.hash() > hash;
+    while postings.get(at).is_some_and(|other| other.hash() < hash) {
         at += 1;
     }
     while at > 0 && postings.get(at).is_some_and(is_later) && is_later(&postings[at - 1]) {
         at -= 1;
     }
-    let gap = postings.iter().skip(at).take(MOVED_MAX).position(|other| other.hash == GAP);
+    let gap = postings.iter().skip(at).take(MOVED_MAX).position(Posting::is_gap);
     let Some(gap) = gap else { return Err(posting) };
     postings[at..=at + gap].rotate_right(1);
     postings[at] = posting;
     Ok(())
+}
+
+/// Moves postings that a new gap would part from the place that their hash says, so that it no longer does.
+fn close<T>(postings: &mut [Posting<T>], mut gap: usize, depth: u32) {
+    if !postings[gap].is_gap() {
+        return;
+    }
+    let places = postings.len();
+    let said = |posting: &Posting<T>| (!posting.is_gap()).then(|| about(places, posting.hash(), depth));
+    while let Some(next) = postings.get(gap + 1)
+        && said(next).is_some_and(|place| place <= gap)
+    {
+        postings.swap(gap, gap + 1);
+        gap += 1;
+    }
+    // Only those at the end are before their place.
+    while gap > 0 && said(&postings[gap - 1]).is_some_and(|place| place >= gap) {
+        postings.swap(gap, gap - 1);
+        gap -= 1;
+    }
 }
 
 /// What is below a branch whose leaves have at most this many places.
@@ -344,7 +234,7 @@ fn few<T>(ways: &[PostingNode<T>; WAYS], places_max: usize) -> Option<Vec<Postin
         PostingNode::Leaf(postings) => &postings[..],
         PostingNode::Branch(_) => &[],
     });
-    (places <= places_max).then(|| postings.filter(|posting| posting.hash != GAP).cloned().collect())
+    (places <= places_max).then(|| postings.filter(|posting| !posting.is_gap()).cloned().collect())
 }
 
 /// A leaf of these, which are in the order of their hashes: each is at the place that its hash says, or at the next one
@@ -354,7 +244,7 @@ fn spread<T>(all: Vec<Posting<T>>, depth: u32) -> Arc<[Posting<T>]> {
     let mut places = Vec::with_capacity(all.len());
     for posting in &all {
         let free = places.last().map_or(0, |last| last + 1);
-        places.push(about(room, posting.hash, depth).max(free));
+        places.push(about(room, posting.hash(), depth).max(free));
     }
     // What is beyond the end moves back, and what is in its way.
     let mut end = room;
@@ -386,12 +276,12 @@ fn about(places: usize, hash: u64, depth: u32) -> usize {
 /// hash says.
 fn find<T>(postings: &[Posting<T>], hash: u64, depth: u32) -> Option<usize> {
     let mut at = about(postings.len(), hash, depth);
-    while postings.get(at)?.hash < hash {
+    while postings.get(at)?.hash() < hash {
         at += 1;
     }
     // Only those at the end may be before their place.
-    while postings[at].hash != GAP && postings[at].hash > hash {
+    while !postings[at].is_gap() && postings[at].hash() > hash {
         at = at.checked_sub(1)?;
     }
-    (postings[at].hash == hash).then_some(at)
+    (postings[at].hash() == hash).then_some(at)
 }

@@ -5,15 +5,14 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use super::Listener;
 use super::bucket::{Bucket, BucketContents, in_several};
 use super::paths::address;
 use super::tree::TreeEntry;
 use super::walk::{CandidateSource, DataWalk, WalkEnd, WalkPosition};
+use super::{Listener, fetch};
 use crate::json::Object;
 use crate::matching::evaluate::{LongNumbers, Subject};
 use crate::matching::limits::FilterLimits;
-use crate::matching::program::Op;
 use crate::matching::steps::{Steps, TooCostly};
 
 /// Steps of a matching pattern that are not charged to the event's budget: the cost of an event depends on what it
@@ -179,7 +178,7 @@ impl<T: Listener> SearchState<T> {
                 let BucketContents::Few(few) = &buckets[*bucket].0 else { return SearchEnd::Complete };
                 for (place, listener) in few.iter().enumerate().skip(self.from.1) {
                     self.from.1 = place + 1;
-                    ended = self.evaluate(listener, None, subject, found);
+                    ended = self.evaluate(listener, subject, found);
                     if ended != SearchEnd::Complete {
                         break;
                     }
@@ -187,32 +186,32 @@ impl<T: Listener> SearchState<T> {
             }
             CandidateSource::Everyone(bucket) => {
                 let BucketContents::Many(many) = &buckets[*bucket].0 else { return SearchEnd::Complete };
-                many.everyone.walk(Some(self.from.1), (), |member| {
-                    self.from.1 = member.key() + 1;
-                    ended = self.evaluate(&member.listener, Some(&member.operations), subject, found);
+                many.everyone.walk(Some(self.from.1), (), |listener| {
+                    self.from.1 = listener.key() + 1;
+                    ended = self.evaluate(listener, subject, found);
                     ended == SearchEnd::Complete
                 });
             }
             CandidateSource::Postings { bucket, hash } => {
                 let BucketContents::Many(many) = &buckets[*bucket].0 else { return SearchEnd::Complete };
-                let Some(listeners) = many.postings.get(*hash) else { return SearchEnd::Complete };
-                listeners.walk(self.from.1, |member| {
-                    self.from.1 = member.key() + 1;
-                    let (listener, operations) = (&member.listener, Some(&*member.operations));
-                    ended = self.candidate(listener, in_several(listener.as_ref()), operations, subject, found);
+                let Some(posting) = many.postings.get(*hash) else { return SearchEnd::Complete };
+                posting.walk(self.from.1, |listener| {
+                    self.from.1 = listener.key() + 1;
+                    ended = self.candidate(listener, in_several(listener.as_ref()), subject, found);
                     ended == SearchEnd::Complete
                 });
             }
             CandidateSource::Ranges { node, number, repeated } => {
                 let from = (self.from != FIRST).then_some(self.from);
                 node.ranges.walk(from, *number, |range| {
+                    fetch::listener(range.listener.as_ref());
                     let (low, address, place) = range.key();
                     self.from = (low, address, place + 1);
                     if self.steps.take(1).is_err() {
                         ended = SearchEnd::TooCostly;
                     } else if !repeated || self.evaluated.insert(address) {
                         let in_several = !repeated && in_several(range.listener.as_ref());
-                        ended = self.candidate(&range.listener, in_several, None, subject, found);
+                        ended = self.candidate(&range.listener, in_several, subject, found);
                     } else {
                         ended = self.go_on();
                     }
@@ -228,7 +227,6 @@ impl<T: Listener> SearchState<T> {
         &mut self,
         listener: &Arc<T>,
         in_several: bool,
-        operations: Option<&[Op]>,
         subject: &mut Subject<'_>,
         found: &mut impl FnMut(&Arc<T>) -> bool,
     ) -> SearchEnd {
@@ -238,14 +236,12 @@ impl<T: Listener> SearchState<T> {
                 Err(TooCostly) => SearchEnd::TooCostly,
             };
         }
-        self.evaluate(listener, operations, subject, found)
+        self.evaluate(listener, subject, found)
     }
 
-    /// `operations`: those of the listener's pattern, where they are at hand.
     fn evaluate(
         &mut self,
         listener: &Arc<T>,
-        operations: Option<&[Op]>,
         subject: &mut Subject<'_>,
         found: &mut impl FnMut(&Arc<T>) -> bool,
     ) -> SearchEnd {
@@ -254,7 +250,7 @@ impl<T: Listener> SearchState<T> {
         };
         let given = self.steps_per_listener_max.min(self.steps.left());
         let mut steps = Steps::new(given);
-        let matches = pattern.matches_by(operations.unwrap_or(&pattern.operations), subject, &mut steps);
+        let matches = pattern.matches(subject, &mut steps);
         let used = given - steps.left();
         let charged = if matches == Ok(true) { used.saturating_sub(FREE_STEPS) } else { used.max(1) };
         let out_of_steps = self.steps.take(charged).is_err();

@@ -393,7 +393,7 @@ fn only_affixes_that_may_be_filed_are_looked_up() {
 /// quamina #518: memory. What a listener takes in the index, beside itself.
 #[test]
 fn postings_are_small() {
-    assert_eq!(size_of::<super::postings::Posting<Waiting>>(), 32);
+    assert_eq!(size_of::<super::postings::Posting<Waiting>>(), 16);
     assert_eq!(size_of::<super::paths::RangeListener<Waiting>>(), 32);
     assert!(size_of::<ListenerWitnesses>() <= 32, "{}", size_of::<ListenerWitnesses>());
 }

@@ -281,10 +281,10 @@ impl<'s, 'd, T: Listener> DataWalk<'s, 'd, T> {
     /// Notes the pending ones, now that their postings came.
     fn settle(&mut self) {
         for (hash, repeated) in self.pending.drain(..) {
-            if let Some(listeners) = self.many.postings.get(hash)
+            if let Some(posting) = self.many.postings.get(hash)
                 && (!repeated || self.position.looked_up.insert(hash))
             {
-                listeners.fetch();
+                posting.fetch();
                 self.sources.push(CandidateSource::Postings { bucket: self.bucket, hash });
             }
         }
