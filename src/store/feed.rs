@@ -145,13 +145,6 @@ impl ChangeFeed {
         in_parallel(observed, worth, |one| self.compile_observed(one))
     }
 
-    /// Reads stored records and compiles them, in parallel. The order is kept.
-    pub(super) fn read_all(&self, rows: Vec<(Location, Vec<u8>)>) -> Vec<Observation<Change>> {
-        let slow = rows.iter().filter(|(location, _)| location.kind == Kind::Template).count();
-        let worth = slow.max(rows.len() / QUICK_PER_THREAD);
-        in_parallel(rows, worth, |(location, json)| self.read(location, &json))
-    }
-
     /// Reads a stored record and compiles it.
     pub(super) fn read(&self, location: Location, json: &[u8]) -> Observation<Change> {
         self.compile_observed(read(location, json))

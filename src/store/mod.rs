@@ -8,6 +8,7 @@
 
 pub mod backend;
 mod change;
+mod decoders;
 mod embedded;
 mod error;
 mod feed;

@@ -1,6 +1,7 @@
 //! Reads all records at a start: one thread reads rows, others decode and compile them, and the caller's thread adds
 //! them to the sink, all at the same time.
 
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 
@@ -10,38 +11,31 @@ use super::{RECORDS, RecordKey, RecordValue, number, unavailable};
 use crate::model::id::AccountId;
 use crate::store::backend::Location;
 use crate::store::change::Change;
+use crate::store::decoders::{BATCH_ROWS, Decoders, StoredRow};
 use crate::store::feed::{ChangeFeed, Observation};
 use crate::store::usage::Usage;
 use crate::store::{Kind, StoreError};
 
-/// Rows that are decoded and added at a time: few, so that a handful of slow templates is divided between threads.
-const BATCH_ROWS: usize = 100;
-/// Batches that wait on each side of a decoder, at most.
-const BATCHES_AHEAD: usize = 8;
+/// Batches that are decoded or wait for it, or to be added, at most.
+const BATCHES_AHEAD: usize = 32;
 
-type StoredRow = (Location, Vec<u8>);
+/// A batch that is being decoded.
+type DecodedBatch = Receiver<Vec<Observation<Change>>>;
 
 /// Passes all that the file holds to the sink, in the order of kinds.
-pub(super) fn load(database: &Database, usage: &mut Usage, feed: &ChangeFeed) -> Result<(), StoreError> {
+pub(super) fn load(database: &Database, usage: &mut Usage, feed: &Arc<ChangeFeed>) -> Result<(), StoreError> {
     usage.clear();
     let load = || -> Result<(), redb::Error> {
         let records = database.begin_read()?.open_table(RECORDS)?;
         let mut snapshot = feed.snapshot(usize::try_from(records.len()?).unwrap_or(usize::MAX));
+        let decoders = Decoders::start(feed)?;
         thread::scope(|scope| {
-            let decoders = thread::available_parallelism().map_or(1, usize::from);
-            let (rows, decoded): (Vec<_>, Vec<_>) = (0..decoders)
-                .map(|_| {
-                    let (rows, stored) = sync_channel(BATCHES_AHEAD);
-                    let (ready, decoded) = sync_channel(BATCHES_AHEAD);
-                    scope.spawn(move || decode(feed, &stored, &ready));
-                    (rows, decoded)
-                })
-                .unzip();
-            let reading = scope.spawn(move || read_batches(&records, usage, &rows));
+            let (given, batches) = sync_channel::<DecodedBatch>(BATCHES_AHEAD);
+            let reading = scope.spawn(move || read_batches(&records, usage, decoders, &given));
             // In the order in which they were given out, until there are no more.
-            decoded.iter().cycle().map_while(|decoded| decoded.recv().ok()).for_each(|batch| snapshot.add(batch));
-            // After a panic of one decoder the others end too.
-            drop(decoded);
+            for batch in batches {
+                snapshot.add(batch.recv().expect("no decoder ended in a panic"));
+            }
             reading.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
         })?;
         snapshot.finish();
@@ -50,26 +44,20 @@ pub(super) fn load(database: &Database, usage: &mut Usage, feed: &ChangeFeed) ->
     load().map_err(unavailable)
 }
 
-/// Decodes and compiles batches until there are no more.
-fn decode(feed: &ChangeFeed, stored: &Receiver<Vec<StoredRow>>, ready: &SyncSender<Vec<Observation<Change>>>) {
-    for rows in stored {
-        if ready.send(rows.into_iter().map(|(location, json)| feed.read(location, &json)).collect()).is_err() {
-            return;
-        }
-    }
-}
-
-/// Gives out all rows, a batch to each decoder in turn. Ends early where a decoder ended after a panic.
+/// Gives out all rows in batches.
 fn read_batches(
     records: &ReadOnlyTable<RecordKey, RecordValue>,
     usage: &mut Usage,
-    decoders: &[SyncSender<Vec<StoredRow>>],
+    mut decoders: Decoders,
+    given: &SyncSender<DecodedBatch>,
 ) -> Result<(), redb::Error> {
     let mut batch = Vec::with_capacity(BATCH_ROWS);
-    let mut turns = decoders.iter().cycle();
     let mut give_out = |batch: &mut Vec<StoredRow>| {
+        let (done, decoded) = sync_channel(1);
         let full = std::mem::replace(batch, Vec::with_capacity(BATCH_ROWS));
-        turns.next().is_some_and(|decoder| decoder.send(full).is_ok())
+        // Nobody waits for it only if the load failed.
+        decoders.decode(full, move |records| drop(done.send(records)));
+        given.send(decoded).is_ok()
     };
     for entry in records.iter()? {
         let (location, value) = entry?;
@@ -171,7 +159,7 @@ mod tests {
             writing.commit().expect("committed");
             expected.push("end".to_owned());
             let ids = Arc::new(Ids::default());
-            let feed = ChangeFeed::new(Arc::clone(&ids) as _, Arc::new(Metrics::new()));
+            let feed = Arc::new(ChangeFeed::new(Arc::clone(&ids) as _, Arc::new(Metrics::new())));
             let quotas = Config::from_layers(None, []).expect("the defaults").store.quotas;
             load(&database, &mut Usage::new(quotas), &feed).expect("read");
             assert_eq!(*ids.0.lock().expect("no panic"), expected);

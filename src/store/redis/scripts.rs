@@ -44,6 +44,9 @@ pub(super) enum ScriptError {
     /// The call took too long.
     #[error("it did not respond in time")]
     Silence,
+    /// The system refused the threads that decode.
+    #[error("no thread could be started: {0}")]
+    Threads(std::io::Error),
 }
 
 /// One entry of the log.

@@ -3,11 +3,16 @@
 
 use std::time::{Duration, Instant};
 
+use tokio::sync::oneshot;
+
 use super::position::LogPosition;
 use super::scripts::{self, BYTES_MAX, ROWS_MAX, ScriptError};
 use super::state::SharedState;
 use crate::redis::RedisConnection;
 use crate::store::Kind;
+use crate::store::change::Change;
+use crate::store::decoders::{Decoders, StoredRow};
+use crate::store::feed::{FeedSnapshot, Observation};
 
 /// How often a long read logs its progress.
 const LOGGED_EVERY: Duration = Duration::from_secs(5);
@@ -20,6 +25,8 @@ pub(super) async fn take(
     let position = begin(shared, connection).await?;
     let expected = expected(connection).await?;
     let mut snapshot = shared.feed.snapshot(expected);
+    let mut decoders = Decoders::start(&shared.feed).map_err(ScriptError::Threads)?;
+    let mut ahead = Vec::new();
     let (mut records, mut logged_at) = (0, Instant::now());
     for kind in [Kind::Template, Kind::Trigger, Kind::Key] {
         let mut from = Some((String::new(), String::new()));
@@ -29,15 +36,40 @@ pub(super) async fn take(
             from = page.next;
             records += page.rows.len();
             let rows = page.rows.into_iter().map(|(location, value)| (location, scripts::split(&value).1.to_vec()));
-            snapshot.add(shared.read_all(rows.collect()).await);
+            let given = give_out(&mut decoders, rows.collect());
+            // While a page is decoded, the one before it is added, and the next one is read.
+            add(&mut snapshot, std::mem::replace(&mut ahead, given)).await;
             if logged_at.elapsed() >= LOGGED_EVERY {
                 logged_at = Instant::now();
                 tracing::info!(records, expected, "reading the store in Redis");
             }
         }
     }
+    add(&mut snapshot, ahead).await;
     snapshot.finish();
     Ok((position, records))
+}
+
+/// Batches that are being decoded, in their order.
+type Decoding = Vec<oneshot::Receiver<Vec<Observation<Change>>>>;
+
+/// Divides the rows of a page between the decoders.
+fn give_out(decoders: &mut Decoders, rows: Vec<StoredRow>) -> Decoding {
+    let (batch, mut rows) = (decoders.batch_of(rows.len()), rows.into_iter().peekable());
+    let mut given = Vec::new();
+    while rows.peek().is_some() {
+        let (done, decoded) = oneshot::channel();
+        // Nobody waits for it only if the read failed.
+        decoders.decode(rows.by_ref().take(batch).collect(), move |records| drop(done.send(records)));
+        given.push(decoded);
+    }
+    given
+}
+
+async fn add(snapshot: &mut FeedSnapshot<'_>, decoding: Decoding) {
+    for decoded in decoding {
+        snapshot.add(decoded.await.expect("no decoder ended in a panic"));
+    }
 }
 
 /// The position in the store's history before the first read. Creates a new store if there is none.

@@ -7,7 +7,6 @@ use std::time::SystemTime;
 use super::pending::PendingWrites;
 use crate::model::quotas::Quotas;
 use crate::redis::Link;
-use crate::store::backend::Location;
 use crate::store::change::Change;
 use crate::store::feed::{ChangeFeed, LoadedRecord, Observation};
 use crate::telemetry::metrics::Metrics;
@@ -39,12 +38,5 @@ impl SharedState {
         let feed = Arc::clone(&self.feed);
         let compiling = tokio::task::spawn_blocking(move || feed.compile(observed));
         compiling.await.expect("a panic in compiling is caught, and the task is not aborted")
-    }
-
-    /// Reads and compiles the records of a page on other threads.
-    pub(super) async fn read_all(&self, rows: Vec<(Location, Vec<u8>)>) -> Vec<Observation<Change>> {
-        let feed = Arc::clone(&self.feed);
-        let reading = tokio::task::spawn_blocking(move || feed.read_all(rows));
-        reading.await.expect("a panic in compiling is caught, and the task is not aborted")
     }
 }
