@@ -20,6 +20,11 @@ impl LineSplitter {
         (self.is_whole, self.bytes) = (false, 0);
     }
 
+    /// Whether a byte was read.
+    pub(super) fn has_begun(&self) -> bool {
+        self.bytes > 0
+    }
+
     /// The next line without its end, if that has arrived; otherwise stores all of `rest`.
     pub(super) fn next<'a, 'b: 'a>(&'a mut self, rest: &mut &'b [u8]) -> Result<Option<&'a [u8]>, NoResponse> {
         let end = memchr::memchr(b'\n', rest);

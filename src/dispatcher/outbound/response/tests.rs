@@ -19,7 +19,12 @@ enum End {
 
 /// Feeds the text in pieces of these sizes, repeated; an empty list: in one piece.
 fn read(text: &[u8], sizes: &[usize]) -> End {
-    let mut response = Response::new(CAP);
+    read_next(&mut Response::new(CAP), text, sizes)
+}
+
+/// The same on a connection that had other responses.
+fn read_next(response: &mut Response, text: &[u8], sizes: &[usize]) -> End {
+    response.reset();
     let mut sizes = sizes.iter().copied().filter(|size| *size > 0).cycle();
     let mut rest = text;
     while !rest.is_empty() {
@@ -178,6 +183,20 @@ fn an_end_of_the_connection_ends_what_has_a_status() {
 }
 
 #[test]
+fn a_response_like_the_last_one_is_not_read_again() {
+    let mut response = Response::new(CAP);
+    let kept = |seconds| format!("HTTP/1.1 204 X\r\nkeep-alive: timeout={seconds}\r\n\r\n");
+    for seconds in [5, 5, 7, 7, 5] {
+        assert_eq!(read_next(&mut response, kept(seconds).as_bytes(), &[]), End::Over(204, kept_for(seconds)));
+        assert_eq!(response.last.bytes, kept(seconds).as_bytes());
+    }
+    for other in [kept(9) + &"x".repeat(REMEMBERED_BYTES_MAX), kept(9)[..20].to_owned()] {
+        read_next(&mut response, other.as_bytes(), &[]);
+        assert_eq!(response.last.bytes, kept(5).as_bytes(), "too long, or a part of one");
+    }
+}
+
+#[test]
 fn consent_is_read() {
     let text = b"HTTP/1.1 200 X\r\nWebHook-Allowed-Origin: a.example\r\nwebhook-allowed-rate: 120\r\ncontent-length: 0\r\n\r\n";
     let mut response = Response::new(CAP);
@@ -186,6 +205,8 @@ fn consent_is_read() {
     assert_eq!(response.allowed_origin(), &expected);
     response.reset();
     assert_eq!(response.allowed_origin(), &AllowedOrigin::default());
+    assert_eq!(response.feed(text), Ok(ResponseProgress::Over));
+    assert_eq!(response.allowed_origin(), &expected, "it is not remembered without them");
 }
 
 /// Parts that responses are made of, valid and invalid ones.
@@ -222,6 +243,19 @@ proptest! {
     ) {
         let text = parts.concat();
         prop_assert_eq!(read(text.as_bytes(), &sizes), read(text.as_bytes(), &[]), "{:?}", text);
+    }
+
+    /// Nor on the responses before it, of which the same bytes may be remembered.
+    #[test]
+    fn responses_before_make_no_difference(
+        texts in prop::collection::vec((prop::collection::vec(part(), 0..6), prop::collection::vec(1_usize..40, 0..2)), 1..4),
+        again in prop::collection::vec(any::<prop::sample::Index>(), 0..6),
+    ) {
+        let mut response = Response::new(CAP);
+        for (parts, sizes) in texts.iter().chain(again.iter().map(|index| index.get(&texts))) {
+            let text = parts.concat();
+            prop_assert_eq!(read_next(&mut response, text.as_bytes(), sizes), read(text.as_bytes(), &[]), "{:?}", text);
+        }
     }
 
     /// If the HTTP client's own parser accepts a response with a length, this reader finds the same status.
