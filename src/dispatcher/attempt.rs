@@ -12,7 +12,7 @@ use crate::model::delivery::{Delivery, HOPS};
 use crate::model::headers::is_own;
 use crate::model::outcome::Outcome;
 
-const AGENT: &str = concat!("posthaste/", env!("CARGO_PKG_VERSION"));
+const AGENT_LINE: &str = concat!("user-agent: posthaste/", env!("CARGO_PKG_VERSION"), "\r\n");
 /// The bytes of a usual head without its URL and the trigger's own headers.
 const USUAL_HEAD_BYTES: usize = 384;
 
@@ -34,18 +34,26 @@ fn fields(delivery: &Delivery, unix_seconds: u64) -> Vec<u8> {
     let own = target.headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4);
     let behind = Post::bytes_behind_fields(&delivery.body);
     let mut head = Vec::with_capacity(USUAL_HEAD_BYTES + path.len() + own.sum::<usize>() + behind);
-    for part in [b"POST ", path.as_bytes(), b" HTTP/1.1\r\n"] {
+    let accept: &[u8] = if target.headers.iter().any(|(name, _)| *name == ACCEPT) { b"" } else { b"accept: */*\r\n" };
+    for part in [
+        b"POST ",
+        path.as_bytes(),
+        b" HTTP/1.1\r\nhost: ",
+        target.host.as_bytes(),
+        b"\r\ncontent-type: ",
+        delivery.content_type.as_bytes(),
+        b"\r\n",
+        AGENT_LINE.as_bytes(),
+        accept,
+        b"webhook-id: ",
+        delivery.webhook_id.as_bytes(),
+        b"\r\nwebhook-timestamp: ",
+        DecimalDigits::of(unix_seconds).as_bytes(),
+        b"\r\n",
+    ] {
         head.extend_from_slice(part);
     }
-    field(&mut head, "host", target.host.as_bytes());
-    field(&mut head, "content-type", delivery.content_type.as_bytes());
-    field(&mut head, "user-agent", AGENT.as_bytes());
-    if !target.headers.iter().any(|(name, _)| *name == ACCEPT) {
-        field(&mut head, "accept", b"*/*");
-    }
-    field(&mut head, "webhook-id", delivery.webhook_id.as_bytes());
-    number(&mut head, "webhook-timestamp", unix_seconds);
-    number(&mut head, HOPS, delivery.hops.into());
+    field(&mut head, HOPS, DecimalDigits::of(delivery.hops.into()).as_bytes());
     if let Some(signatures) = signatures(&target.secrets, delivery, unix_seconds) {
         field(&mut head, "webhook-signature", signatures.as_bytes());
     }
@@ -54,10 +62,6 @@ fn fields(delivery: &Delivery, unix_seconds: u64) -> Vec<u8> {
         field(&mut head, name.as_str(), value.as_bytes());
     }
     head
-}
-
-fn number(head: &mut Vec<u8>, name: &str, value: u64) {
-    field(head, name, DecimalDigits::of(value).as_bytes());
 }
 
 fn field(head: &mut Vec<u8>, name: &str, value: &[u8]) {

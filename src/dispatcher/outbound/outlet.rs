@@ -233,7 +233,10 @@ impl Outlet {
     ) -> (Outcome, Option<u16>) {
         let progress = Cell::new(AttemptProgress::BEGUN);
         let outgoing = outgoing.map(Box::new);
-        let tracked = TrackedExchange { current: &self.peer.current, progress: &progress, outgoing, exchange };
+        // A receiver's consent may have taken long.
+        let just_begun = (!self.has_turns()).then_some(begun);
+        let current = &self.peer.current;
+        let tracked = TrackedExchange { current, progress: &progress, outgoing, just_begun, exchange };
         let ended = self.deadlines.within(begun, tracked).await;
         progress.get().outcome(ended.is_none())
     }

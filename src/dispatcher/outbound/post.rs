@@ -35,12 +35,14 @@ pub(in crate::dispatcher) struct DecimalDigits {
 
 impl DecimalDigits {
     pub(in crate::dispatcher) fn of(mut number: u64) -> Self {
-        let (mut digits, mut first) = ([b'0'; 20], 19);
-        while number > 9 {
-            digits[first] = b'0' + (number % 10) as u8;
+        let (mut digits, mut first) = ([b'0'; 20], 20);
+        for digit in digits.iter_mut().rev() {
+            *digit += (number % 10) as u8;
             (number, first) = (number / 10, first - 1);
+            if number == 0 {
+                break;
+            }
         }
-        digits[first] = b'0' + number as u8;
         Self { digits, first }
     }
 

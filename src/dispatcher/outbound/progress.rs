@@ -112,6 +112,8 @@ pub(super) struct TrackedExchange<'a, F> {
     pub(super) progress: &'a Cell<AttemptProgress>,
     /// Until a connection takes it.
     pub(super) outgoing: Option<Box<OutgoingPost>>,
+    /// When the attempt began, if that was just before the first poll; until then.
+    pub(super) just_begun: Option<Instant>,
     pub(super) exchange: F,
 }
 
@@ -120,7 +122,7 @@ impl<F: Future + Unpin> Future for TrackedExchange<'_, F> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         self.current.progress.set(self.progress.get());
-        self.current.now.set(Instant::now());
+        self.current.now.set(self.just_begun.take().unwrap_or_else(Instant::now));
         self.current.outgoing.set(self.outgoing.take());
         let polled = Pin::new(&mut self.exchange).poll(cx);
         self.progress.set(self.current.progress.get());

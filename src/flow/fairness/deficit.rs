@@ -85,8 +85,11 @@ impl<K: Eq + Hash + Clone, T> DeficitQueue<K, T> {
             let cost = member.items.front().map_or(0, |(cost, _)| *cost);
             if member.credit < cost {
                 member.credit += self.quantum;
-                self.turns.rotate_left(1);
-                continue;
+                // The next turn of a lone member is at once.
+                if self.turns.len() > 1 || member.credit < cost {
+                    self.turns.rotate_left(1);
+                    continue;
+                }
             }
             member.credit -= cost;
             let (_, item) = member.items.pop_front()?;
