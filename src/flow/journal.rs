@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::task::{Poll, Waker};
 use std::time::Duration;
 
+use super::event_data::EventData;
 use super::fairness::TakenUnits;
 use super::permit::Permit;
 use super::refusal::Refusal;
@@ -53,37 +54,26 @@ pub trait RequestJournal: fmt::Debug + Send {
 }
 
 /// An event with some of its firings.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 pub struct PartToJournal<'a> {
     /// The event.
-    pub event: &'a EventToJournal,
-    /// The account whose triggers it fires.
-    pub account: &'a AccountId,
-    /// Its id.
-    pub id: &'a str,
-    /// Its source; may be empty.
-    pub source: &'a str,
-    /// Each trigger's id, and the [`crate::model::destination::Destination::fingerprint`] of its destination.
-    pub firings: &'a [(u64, &'a str)],
-    /// Whether the last part of the request was of the same event.
-    pub is_more: bool,
-}
-
-/// What is kept of an event in addition to its id and source.
-#[derive(Debug, Clone)]
-pub struct EventToJournal {
-    /// Its type.
-    pub event_type: crate::model::event::EventType,
-    /// Its time.
-    pub time: Arc<str>,
-    /// Its data, as JSON.
-    pub data: crate::json::OriginalText,
+    pub event: &'a EventData,
     /// What else a CloudEvent says of itself, as JSON; may be empty.
     pub attributes: String,
-    /// Whether the producer chose its id.
-    pub id_given: bool,
-    /// How many deliveries of this project it has come through.
-    pub hops: u8,
+    /// Each trigger's id, and the [`crate::model::destination::Destination::fingerprint`] of its destination.
+    pub firings: &'a [(u64, &'a str)],
+}
+
+impl PartToJournal<'_> {
+    /// The account whose triggers it fires.
+    pub fn account(&self) -> &AccountId {
+        &self.event.identity.account
+    }
+
+    /// Its data, as JSON. Only a CloudEvent without data has none of its own.
+    pub fn data(&self) -> &str {
+        self.event.data.source().unwrap_or("{}")
+    }
 }
 
 /// A firing in the journal. Dropping it before its attempt begins records that it ended without one, so that it is not

@@ -12,10 +12,11 @@ use http::HeaderValue;
 use tokio::sync::oneshot;
 
 use super::account::{AccountShares, Charge};
+use super::event_data::EventData;
 use super::in_flight::{Admission, FiringReport, InFlight, ParkedLane, StreamClaims};
 use super::journal::JournaledFiring;
 use crate::model::event::Event;
-use crate::model::firing::{EventIdentity, FiringId};
+use crate::model::firing::FiringId;
 use crate::model::id::TriggerId;
 use crate::model::outcome::DropReason;
 use crate::model::target::Target;
@@ -110,17 +111,6 @@ impl Firing {
     pub fn id(&self) -> FiringId {
         FiringId { event: Arc::clone(&self.event.identity), trigger: self.trigger.clone() }
     }
-}
-
-/// An event in the form that templates read.
-#[derive(Debug)]
-pub struct EventData {
-    /// Distinguishes the event from all others.
-    pub identity: Arc<EventIdentity>,
-    /// How many deliveries in a row led to the event.
-    pub hops: u8,
-    /// The data that templates read.
-    pub data: templating::Data,
 }
 
 /// A template that can render.

@@ -6,6 +6,7 @@ pub mod background;
 pub mod descriptors;
 pub mod destination_state;
 pub mod drill;
+pub mod event_data;
 pub mod fairness;
 pub mod gate;
 pub mod in_flight;

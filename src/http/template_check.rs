@@ -12,13 +12,14 @@ use super::openapi::shapes::TemplateQuestion;
 use super::problem::Problem;
 use super::state::AppState;
 use super::{body, path};
+use crate::flow::event_data::EventData;
 use crate::json::{Document, kind};
 use crate::model::attributes::Attributes;
 use crate::model::event::{Event, EventPattern};
 use crate::model::field::{FieldError, Fields};
 use crate::model::id::AccountId;
 use crate::model::template::{Format, Template};
-use crate::templating::{self, CheckedTemplate, CompileContext, CompiledTemplate, Data, Diagnostic, Severity};
+use crate::templating::{self, CheckedTemplate, CompileContext, CompiledTemplate, Diagnostic, Severity};
 
 /// Attributes of the sample event, for a template that names them. The author's own are used instead of them.
 const SAMPLE_SOURCE: &str = "https://example.com/pms";
@@ -159,7 +160,7 @@ fn read(mut document: Value) -> Result<CheckQuestion, Vec<FieldError>> {
 /// Renders with the code that renders deliveries. Data that yields no body is not an error of the template in general,
 /// but it is reported as one here.
 pub(super) fn preview(compiled: &CompiledTemplate, event: Event, diagnostics: &mut Vec<Diagnostic>) -> Option<String> {
-    let (rendered, unusable) = compiled.preview(&Data::of(event));
+    let (rendered, unusable) = compiled.preview(&EventData::of(event).data);
     diagnostics.extend(unusable);
     diagnostics.sort_by_key(|found| (found.line, found.column, found.severity));
     let body = rendered.map_err(|reason| reason.to_string());
@@ -195,7 +196,7 @@ pub(super) fn sample_event(
     Event {
         hops: 0,
         account,
-        id: crate::model::id::new_event_id(),
+        id: crate::model::id::new_id().into(),
         id_given: false,
         source: if is_free("source") { SAMPLE_SOURCE } else { "" }.into(),
         attributes,

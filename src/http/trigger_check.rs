@@ -16,6 +16,7 @@ use super::records::{self, Resource};
 use super::state::AppState;
 use super::template_check::{CheckOptions, compile, preview, sample_event};
 use super::{body, expressions, path, triggers};
+use crate::flow::event_data::EventData;
 use crate::json::{Document, kind};
 use crate::matching::{FilterLimits, Pattern, Steps, Subject};
 use crate::model::event::Event;
@@ -24,7 +25,7 @@ use crate::model::id::AccountId;
 use crate::model::template::Template;
 use crate::model::trigger::{self, Trigger};
 use crate::store::StoredRecord;
-use crate::templating::{CheckedTemplate, Data, Diagnostic, Severity};
+use crate::templating::{CheckedTemplate, Diagnostic, Severity};
 
 /// Used as the id of a trigger that has none yet.
 const ID: &str = "check";
@@ -201,7 +202,7 @@ impl ExaminedTrigger {
     /// With what its template makes of the event.
     fn with(mut self, checked: CheckedTemplate, content_type: String, state: &AppState) -> TriggerCheckResult {
         let mut diagnostics = checked.diagnostics;
-        let request = expressions::preview(&self.question.trigger, &Data::of(self.event.clone()), state);
+        let request = expressions::preview(&self.question.trigger, &EventData::of(self.event.clone()).data, state);
         let event = self.event.clone();
         let body = checked.compiled.and_then(|compiled| preview(&compiled, event, &mut diagnostics));
         let (mistakes, more): (Vec<Diagnostic>, _) =

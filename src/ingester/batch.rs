@@ -9,6 +9,9 @@ use crate::json::{Document, Malformed, ParsedContent};
 use crate::model::event::Event;
 use crate::model::id::AccountId;
 
+/// The most events that room is made for before they are read.
+const EXPECTED_MAX: usize = 256;
+
 /// The valid events of a request, and the mistakes of the others.
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct EventBatch {
@@ -26,6 +29,11 @@ pub(super) struct BatchReader<'a> {
 impl<'a> BatchReader<'a> {
     pub(super) fn new(only_account: Option<&'a AccountId>) -> Self {
         Self { only_account, members: PreviousValues::default(), batch: EventBatch::default() }
+    }
+
+    /// About this many more events follow.
+    pub(super) fn expect(&mut self, events: usize) {
+        self.batch.events.reserve(events.min(EXPECTED_MAX));
     }
 
     /// The events that were added, if at least one is valid.

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use super::rejection::Rejection;
 use crate::json::Json;
 use crate::model::event::{EVENT_ID_BYTES_MAX, EventType};
-use crate::model::id::AccountId;
+use crate::model::id::{AccountId, EventIds};
 
 thread_local! {
     /// The time that was written last, in milliseconds: several requests may arrive in one of them.
@@ -37,6 +37,7 @@ pub(super) struct PreviousValues {
     account: Option<AccountId>,
     now: Option<Arc<str>>,
     no_source: Option<Arc<str>>,
+    ids: EventIds,
 }
 
 impl PreviousValues {
@@ -74,6 +75,11 @@ impl PreviousValues {
             Ok(_) if is_rfc_3339(text) => Ok(text.into()),
             _ => Err(Rejection::Time),
         }
+    }
+
+    /// The id of an event without one.
+    pub(super) fn new_id(&mut self) -> Arc<str> {
+        self.ids.next_id()
     }
 
     /// The source of an event without one.

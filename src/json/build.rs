@@ -50,7 +50,7 @@ impl Document {
                 }
             }
         }
-        let below = self.close_distinct(&mut below);
+        let below = self.close_object(&mut below, 0, false);
         self.set(name, below);
     }
 
@@ -71,7 +71,7 @@ impl Document {
         members.extend_from_slice(self.row(row));
         let name = self.make(name);
         members.push(DocumentMember { name, value });
-        self.root = self.close_distinct(&mut members);
+        self.root = self.close_object(&mut members, 0, false);
     }
 
     fn make(&mut self, text: &str) -> TextSpan {
@@ -85,10 +85,17 @@ impl Document {
         DocumentNode::Array(self.close(stack, base))
     }
 
-    /// Removes the members from `base` on from the stack.
-    pub(super) fn close_object(&mut self, stack: &mut Vec<DocumentMember>, base: usize) -> DocumentNode {
+    /// Removes the members from `base` on from the stack, of which some may have the same name.
+    pub(super) fn close_object(
+        &mut self,
+        stack: &mut Vec<DocumentMember>,
+        base: usize,
+        may_repeat: bool,
+    ) -> DocumentNode {
         if stack.len() - base <= MEMBERS_UNORDERED_MAX {
-            self.unite_few(stack, base);
+            if may_repeat {
+                self.unite_few(stack, base);
+            }
             return DocumentNode::Object(self.close(stack, base));
         }
         let mut order = self.order_of(&stack[base..]);
@@ -100,15 +107,6 @@ impl Document {
         DocumentNode::Ordered(small(self.ordered.len() - 1))
     }
 
-    /// An object of members whose names differ.
-    fn close_distinct(&mut self, members: &mut Vec<DocumentMember>) -> DocumentNode {
-        if members.len() <= MEMBERS_UNORDERED_MAX {
-            DocumentNode::Object(self.close(members, 0))
-        } else {
-            self.close_object(members, 0)
-        }
-    }
-
     fn close(&mut self, stack: &mut Vec<DocumentMember>, base: usize) -> MemberRange {
         let row = MemberRange { first: small(self.members.len()), count: small(stack.len() - base) };
         self.members.extend_from_slice(&stack[base..]);
@@ -117,17 +115,13 @@ impl Document {
     }
 
     fn unite_few(&self, stack: &mut Vec<DocumentMember>, base: usize) {
-        let mut seen = 0_u64;
         let mut next = base;
         while next < stack.len() {
             let member = stack[next];
             let name = self.bytes_of(member.name);
-            let mark = mark(name);
             let same =
                 |other: &DocumentMember| other.name.length == member.name.length && self.bytes_of(other.name) == name;
-            let first = if seen & mark == 0 { None } else { stack[base..next].iter().position(same) };
-            seen |= mark;
-            match first {
+            match stack[base..next].iter().position(same) {
                 Some(first) => {
                     stack[base + first].value = member.value;
                     stack.remove(next);
@@ -186,16 +180,31 @@ impl Document {
                     .iter()
                     .map(|(name, member)| DocumentMember { name: self.make(name), value: self.value(member) });
                 let mut members = members.collect();
-                self.close_object(&mut members, 0)
+                self.close_object(&mut members, 0, false)
             }
         }
     }
 }
 
-/// One bit of 64, the same for the same name, which distinguishes most names.
-fn mark(bytes: &[u8]) -> u64 {
-    let (first, last) = (bytes.first().copied().unwrap_or(0), bytes.last().copied().unwrap_or(0));
-    1 << ((usize::from(first) * 7 + usize::from(last) * 3 + bytes.len()) % 64)
+/// Whether names may be the same: one bit of 64 for each, which distinguishes most.
+#[derive(Default)]
+pub(super) struct SeenNames {
+    bits: u64,
+    may_repeat: bool,
+}
+
+impl SeenNames {
+    #[inline]
+    pub(super) fn add(&mut self, name: &[u8]) {
+        let (first, last) = (name.first().copied().unwrap_or(0), name.last().copied().unwrap_or(0));
+        let bit = 1 << ((usize::from(first) * 7 + usize::from(last) * 3 + name.len()) % 64);
+        self.may_repeat |= self.bits & bit != 0;
+        self.bits |= bit;
+    }
+
+    pub(super) fn may_repeat(&self) -> bool {
+        self.may_repeat
+    }
 }
 
 /// Documents that were not read from a request; never used on the path of an event.

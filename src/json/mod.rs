@@ -9,6 +9,7 @@ mod look_alikes;
 mod malformed;
 mod names;
 pub mod nearest;
+mod plain;
 mod read;
 mod repeated;
 #[cfg(test)]
@@ -25,6 +26,7 @@ pub use encoding::is_wide;
 pub use look_alikes::LookAlike;
 pub use malformed::Malformed;
 pub use names::{Type, kind, pointer, pointer_part};
+pub use plain::plain_bytes;
 pub use repeated::{is_compact, repeated_members};
 pub use view::{Array, Json, Object};
 
@@ -154,12 +156,9 @@ impl Document {
         Some(self)
     }
 
-    /// The original text of an array or object that is the root, without a copy; `None` if it was created or changed
-    /// here.
-    pub fn source(&self) -> Option<OriginalText> {
-        let TextSpan { start, length } = self.source?;
-        let bytes = self.text.as_bytes().slice(start as usize..(start + length) as usize);
-        ByteString::try_from(bytes).ok()
+    /// The original text of an array or object that is the root; `None` if it was created or changed here.
+    pub fn source(&self) -> Option<&str> {
+        self.source.map(|source| self.text_of(source))
     }
 
     #[inline]
@@ -229,6 +228,7 @@ pub fn whole_number(value: &Value) -> Option<u64> {
     value.as_u64().or_else(|| rounded().map(|number| number as u64))
 }
 
+#[inline]
 fn small(number: usize) -> u32 {
     u32::try_from(number).expect("a text's length was checked, and nothing in it is more than that")
 }

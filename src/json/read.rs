@@ -2,15 +2,16 @@
 
 use bytestring::ByteString;
 
+use super::build::SeenNames;
 use super::malformed::{Malformed, SyntaxError};
+use super::plain::plain_bytes;
 use super::{BYTES_MAX, DEPTH_MAX, Document, DocumentMember, DocumentNode, MADE, TextSpan, small};
 
 pub(super) fn document(text: ByteString) -> Result<Document, Malformed> {
     bounded(&text)?;
-    let mut reader = JsonReader::new(&text);
-    reader.stack.reserve(STACK);
+    let mut reader = JsonReader { stack: Vec::with_capacity(STACK), ..JsonReader::new(&text) };
     let expected = (text.len() / BYTES_PER_MEMBER).min(MEMBERS_EXPECTED_MAX);
-    reader.document.members.reserve(expected + MEMBERS_ADDED);
+    reader.document.members = Vec::with_capacity(expected + MEMBERS_ADDED);
     let root = reader.value(0).and_then(|root| reader.end().map(|()| root));
     let root = root.map_err(|what| reader.malformed(what))?;
     Ok(reader.finish(root))
@@ -19,18 +20,6 @@ pub(super) fn document(text: ByteString) -> Result<Document, Malformed> {
 pub(super) fn bounded(text: &str) -> Result<(), Malformed> {
     let whole = text.as_bytes();
     if whole.len() > BYTES_MAX { Err(Malformed::at(whole, BYTES_MAX, SyntaxError::TooLong)) } else { Ok(()) }
-}
-
-/// For eight bytes, the first in the lowest position: the highest bit of each byte that is special in a string. Bits
-/// above the first one may be wrong, and are not used.
-fn special(bytes: u64) -> u64 {
-    const ONES: u64 = u64::from_ne_bytes([1; 8]);
-    const HIGHS: u64 = u64::from_ne_bytes([0x80; 8]);
-    // A byte less than the one taken away borrows from its highest bit; the bytes of letters beyond
-    // ASCII have it already, and are left out by the mask.
-    let less = |than: u8, bytes: u64| bytes.wrapping_sub(ONES * u64::from(than)) & !bytes;
-    let is = |byte: u8| less(1, bytes ^ (ONES * u64::from(byte)));
-    (less(0x20, bytes) | is(b'"') | is(b'\\')) & HIGHS
 }
 
 /// Members that are open at a time in usual texts.
@@ -141,19 +130,20 @@ impl<'t> JsonReader<'t> {
     }
 
     fn object(&mut self, depth: usize) -> Result<DocumentNode, SyntaxError> {
-        let base = self.open(depth)?;
+        let (base, mut names) = (self.open(depth)?, SeenNames::default());
         if self.peek() == Some(b'}') {
             self.at += 1;
         } else {
             loop {
                 let member = self.member(depth)?;
+                names.add(self.document.bytes_of(member.name));
                 self.stack.push(member);
                 if !self.more(b'}')? {
                     break;
                 }
             }
         }
-        Ok(self.document.close_object(&mut self.stack, base))
+        Ok(self.document.close_object(&mut self.stack, base, names.may_repeat()))
     }
 
     fn member(&mut self, depth: usize) -> Result<DocumentMember, SyntaxError> {
@@ -253,18 +243,7 @@ impl<'t> JsonReader<'t> {
 
     /// Skips the bytes of a string that are not special.
     fn plain(&mut self) {
-        let rest = &self.text.as_bytes()[self.at..];
-        let mut passed = 0;
-        for chunk in rest.chunks_exact(8) {
-            let found = special(u64::from_le_bytes(chunk.try_into().expect("eight bytes")));
-            if found != 0 {
-                self.at += passed + (found.trailing_zeros() / 8) as usize;
-                return;
-            }
-            passed += 8;
-        }
-        let is_special = |byte: &u8| matches!(byte, b'"' | b'\\' | 0..0x20);
-        self.at += rest[passed..].iter().position(is_special).map_or(rest.len(), |more| passed + more);
+        self.at += plain_bytes(&self.text.as_bytes()[self.at..]);
     }
 
     /// A string that differs from its text, because it has an escape.

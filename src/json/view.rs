@@ -168,7 +168,9 @@ impl<'a> Object<'a> {
     pub(super) fn place(self, name: &[u8]) -> Option<usize> {
         if self.order.is_empty() {
             let is_it = |member: &DocumentMember| {
-                member.name.length as usize == name.len() && self.document.bytes_of(member.name) == name
+                // Names of one object often have the same length, and seldom the same first letter too.
+                let same = |own: &[u8]| own.first() == name.first() && own == name;
+                member.name.length as usize == name.len() && same(self.document.bytes_of(member.name))
             };
             return self.members.iter().position(is_it);
         }

@@ -148,7 +148,7 @@ fn write_all(journal: &dyn AcceptJournal, requests: &mut [MeasuredRequest]) -> V
     let parts = requests.iter().map(|request| {
         let mut parts = Vec::with_capacity(request.events);
         let fired = request.cursors.iter().flat_map(Cursor::fired);
-        parts.extend(fired.filter_map(|fired| unfinished::part(fired, &mut rest)));
+        parts.extend(fired.map(|fired| unfinished::part(fired, &mut rest)));
         parts
     });
     let parts: Vec<Vec<PartToJournal<'_>>> = parts.collect();

@@ -8,15 +8,15 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use super::fired_event::FiredEvent;
-use super::unfinished::{self, UnfinishedRequest};
+use super::unfinished::UnfinishedRequest;
 use crate::flow::account::{AccountShares, MeasuredDeliveries, ReservedDeliveries};
 use crate::flow::drill;
+use crate::flow::event_data::EventData;
 use crate::flow::in_flight::drop_unsent;
-use crate::flow::journal::{AcceptJournal, JournaledFirings};
-use crate::flow::messages::{EventData, Firing, FiringStep, Firings, LiveTemplate};
+use crate::flow::journal::JournaledFirings;
+use crate::flow::messages::{Firing, FiringStep, Firings, LiveTemplate};
 use crate::live::{Live, LiveTrigger};
-use crate::matching::FilterLimits;
-use crate::matching::index::{Bucket, Search, SearchEnd};
+use crate::matching::index::{Search, SearchEnd};
 use crate::model::event::{Event, EventType};
 use crate::model::firing::FiringId;
 use crate::model::id::TemplateId;
@@ -34,8 +34,6 @@ const STEPS_AT_ONCE: usize = 4_096;
 pub(super) struct CursorContext {
     pub(super) live: Arc<Live>,
     pub(super) metrics: Arc<Metrics>,
-    /// The journal, if there is one.
-    pub(super) journal: Option<Arc<dyn AcceptJournal>>,
 }
 
 /// Events of one account, some of them not matched yet.
@@ -44,12 +42,15 @@ pub(super) struct Cursor {
     context: Arc<CursorContext>,
     account: Arc<AccountShares>,
     charged: CursorCharge,
+    /// The first one is being matched, or is next.
     events: std::vec::IntoIter<Event>,
-    /// The listeners of the event type that was looked up last: most events of a request have the same type.
-    listeners: Option<(EventType, Vec<Bucket<LiveTrigger>>)>,
+    /// What the first event fires, as far as its candidates were checked; `None`: none was.
+    found: Option<Vec<Arc<LiveTrigger>>>,
+    /// The search among the listeners of the event type that was looked up last, which begins again for each event: most
+    /// events of a request have the same type.
+    search: Option<(EventType, Search<LiveTrigger>)>,
     /// The template that was looked up last.
     template: Option<(TemplateId, Option<Arc<LiveTemplate>>)>,
-    matching: Option<CandidateCheck>,
     fired: VecDeque<FiredEvent>,
     /// Set if more firings may be found after acceptance, which the journal must keep.
     unfinished: Option<UnfinishedRequest>,
@@ -61,18 +62,6 @@ enum CursorCharge {
     Reserved(ReservedDeliveries),
     /// Only while one of the others replaces another.
     Nothing,
-}
-
-/// An event whose candidates are being checked.
-#[derive(Debug)]
-struct CandidateCheck {
-    event: Event,
-    /// `None`: not begun.
-    search: Option<Search<LiveTrigger>>,
-    is_over: bool,
-    /// The event's steps were used up: nothing is known of the triggers that were not looked at.
-    is_too_costly: bool,
-    fired: Vec<Arc<LiveTrigger>>,
 }
 
 /// The result of one step of measuring.
@@ -93,9 +82,9 @@ impl Cursor {
             charged: CursorCharge::Measured(account.measure()),
             account,
             events: events.into_iter(),
-            listeners: None,
+            found: None,
+            search: None,
             template: None,
-            matching: None,
             fired: VecDeque::new(),
             unfinished: None,
         }
@@ -107,7 +96,7 @@ impl Cursor {
 
     /// Whether the events fire nothing. Only meaningful once it is measured.
     pub(super) fn is_empty(&self) -> bool {
-        self.fired.is_empty() && self.matching.is_none() && self.events.len() == 0
+        self.fired.is_empty() && self.events.len() == 0
     }
 
     /// Checks some candidates and charges what they fire.
@@ -140,29 +129,69 @@ impl Cursor {
 
     /// Checks some candidates of one event. False: there are no more events.
     fn advance(&mut self) -> bool {
-        let Some(matching) = self.matching.take().or_else(|| self.begin()) else {
+        if self.events.len() == 0 {
             if let Some(unfinished) = self.unfinished.take() {
                 unfinished.finish();
             }
             return false;
-        };
-        let buckets = self.listeners.as_ref().map_or(&[][..], |(_, buckets)| buckets);
-        let limits = self.context.live.matching();
+        }
         // A panic over one event costs that event only.
-        match catch_unwind(AssertUnwindSafe(|| matching.search_some(buckets, limits))) {
-            Ok(matching) if !matching.is_over => self.matching = Some(matching),
-            Ok(matching) => {
-                let Some((fired, too_costly)) = matching.finish(&self.context) else { return true };
-                for trigger in too_costly {
-                    drop_too_costly(&self.context.metrics, &fired, &trigger);
-                }
-                if !fired.triggers.as_slice().is_empty() {
-                    self.push(fired);
-                }
+        match catch_unwind(AssertUnwindSafe(|| self.search_some())) {
+            Ok(SearchEnd::Paused) => {}
+            Ok(ended) => self.end_search(ended),
+            Err(_) => {
+                self.context.metrics.deliveries.dropped.inc(DropReason::Panic);
+                (self.search, self.found) = (None, None);
+                self.events.next();
             }
-            Err(_) => self.context.metrics.deliveries.dropped.inc(DropReason::Panic),
         }
         true
+    }
+
+    /// Checks some candidates of the first event.
+    fn search_some(&mut self) -> SearchEnd {
+        drill::point(drill::Stage::Matcher);
+        let Some(event) = self.events.as_slice().first() else { return SearchEnd::Complete };
+        let Some(data) = event.data.object() else { return SearchEnd::Complete };
+        let limits = self.context.live.matching();
+        let found = self.found.get_or_insert_with(|| {
+            match &mut self.search {
+                Some((own, search)) if *own == event.event_type => search.restart(limits),
+                other => {
+                    let index = self.context.live.index();
+                    let account = index.account(&self.account.id);
+                    let buckets = account.into_iter().flat_map(|account| account.listeners(&event.event_type));
+                    *other = Some((event.event_type.clone(), Search::new(buckets, limits)));
+                }
+            }
+            Vec::new()
+        });
+        let Some((_, search)) = &mut self.search else { return SearchEnd::Complete };
+        let end = found.len() + FOUND_AT_ONCE;
+        search.run(data, STEPS_AT_ONCE, |trigger| {
+            found.push(Arc::clone(trigger));
+            found.len() < end
+        })
+    }
+
+    /// All candidates of the first event were checked, or its steps were used up: nothing is known then of the triggers
+    /// that were not looked at.
+    fn end_search(&mut self, ended: SearchEnd) {
+        if ended == SearchEnd::TooCostly {
+            self.context.metrics.deliveries.dropped.inc(DropReason::FilterTooCostly);
+        }
+        let (Some(event), Some(found)) = (self.events.next(), self.found.take()) else { return };
+        let too_costly = self.search.as_ref().map_or(&[][..], |(_, search)| search.too_costly());
+        if found.is_empty() && too_costly.is_empty() {
+            return;
+        }
+        let fired = FiredEvent { event: Arc::new(EventData::of(event)), triggers: found.into_iter(), journaled: None };
+        for trigger in too_costly {
+            drop_too_costly(&self.context.metrics, &fired, trigger);
+        }
+        if fired.triggers.len() > 0 {
+            self.push(fired);
+        }
     }
 
     /// An event is matched. If its request is accepted already, the event is kept before its firings are handed on.
@@ -184,7 +213,7 @@ impl Cursor {
 
     /// Whether it may find more.
     pub(super) fn is_unfinished(&self) -> bool {
-        self.matching.is_some() || self.events.len() > 0
+        self.events.len() > 0
     }
 
     /// The matched events that fire something.
@@ -199,21 +228,9 @@ impl Cursor {
         unfinished: Option<&UnfinishedRequest>,
     ) {
         for fired in &mut self.fired {
-            fired.to_journal = None;
             fired.journaled = journaled.next();
         }
         self.unfinished = unfinished.filter(|_| self.is_unfinished()).cloned();
-    }
-
-    fn begin(&mut self) -> Option<CandidateCheck> {
-        let event = self.events.next()?;
-        if self.listeners.as_ref().is_none_or(|(own, _)| *own != event.event_type) {
-            let index = self.context.live.index();
-            let account = index.account(&self.account.id);
-            let buckets = account.into_iter().flat_map(|account| account.listeners(&event.event_type)).cloned();
-            self.listeners = Some((event.event_type.clone(), buckets.collect()));
-        }
-        Some(CandidateCheck { event, search: None, is_over: false, is_too_costly: false, fired: Vec::new() })
     }
 
     fn template(&mut self, id: &TemplateId) -> Option<Arc<LiveTemplate>> {
@@ -223,42 +240,6 @@ impl Cursor {
         let template = self.context.live.index().template(&self.account.id, id);
         self.template = Some((id.clone(), template.clone()));
         template
-    }
-}
-
-impl CandidateCheck {
-    /// Continues the search over some more candidates.
-    fn search_some(mut self, buckets: &[Bucket<LiveTrigger>], limits: &FilterLimits) -> Self {
-        drill::point(drill::Stage::Matcher);
-        let Some(data) = self.event.data.object() else {
-            self.is_over = true;
-            return self;
-        };
-        let mut search = self.search.take().unwrap_or_else(|| Search::new(buckets, limits));
-        let end = self.fired.len() + FOUND_AT_ONCE;
-        let ended = search.run(data, STEPS_AT_ONCE, |trigger| {
-            self.fired.push(Arc::clone(trigger));
-            self.fired.len() < end
-        });
-        self.is_over = ended != SearchEnd::Paused;
-        self.is_too_costly = ended == SearchEnd::TooCostly;
-        self.search = Some(search);
-        self
-    }
-
-    /// What it fires, and the triggers that can't be decided within their steps.
-    fn finish(self, context: &CursorContext) -> Option<(FiredEvent, Vec<Arc<LiveTrigger>>)> {
-        if self.is_too_costly {
-            context.metrics.deliveries.dropped.inc(DropReason::FilterTooCostly);
-        }
-        let too_costly = self.search.map(|search| search.too_costly().to_vec()).unwrap_or_default();
-        if self.fired.is_empty() && too_costly.is_empty() {
-            return None;
-        }
-        let is_journaled = context.journal.is_some() && !self.fired.is_empty();
-        let to_journal = is_journaled.then(|| unfinished::event_of(&self.event));
-        let (event, journaled) = (Arc::new(EventData::of(self.event)), None);
-        Some((FiredEvent { event, triggers: self.fired.into_iter(), to_journal, journaled }, too_costly))
     }
 }
 
@@ -291,6 +272,9 @@ impl Firings for Cursor {
         };
         if let Some(fired) = self.fired.front_mut() {
             fired.triggers.next();
+            if fired.triggers.len() == 0 {
+                self.fired.pop_front();
+            }
         }
         self.context.metrics.events.firings_matched.inc();
         FiringStep::Fired(firing)

@@ -18,16 +18,14 @@ use crate::flow::fairness::JobProgress;
 use crate::flow::gate::Gate;
 use crate::flow::in_flight::Admission;
 use crate::flow::journal::AcceptJournal;
-use crate::flow::messages::{EventData, EventsAdmitted, FiringsMatched};
+use crate::flow::messages::{EventsAdmitted, FiringsMatched};
 use crate::flow::refusal::{ReachedBound, Refusal};
 use crate::flow::turns::{Turns, Worker};
 use crate::live::Live;
 use crate::model::event::Event;
-use crate::model::firing::EventIdentity;
 use crate::model::id::AccountId;
 use crate::model::outcome::DropReason;
 use crate::telemetry::metrics::Metrics;
-use crate::templating::{Data, EventProperties};
 use acceptor::{MeasuredRequest, RequestAcceptor};
 use cursor::{Cursor, CursorContext, MeasureStep};
 
@@ -80,10 +78,10 @@ impl Matcher {
         renderer: Recipient<FiringsMatched>,
         mailbox_capacity: usize,
     ) -> Self {
-        let accepting = RequestAcceptor::new(Arc::clone(&metrics), journal.clone(), renderer);
+        let accepting = RequestAcceptor::new(Arc::clone(&metrics), journal, renderer);
         let own = MatcherWorker { metrics: Arc::clone(&metrics), accepting };
         let matching = Turns::new(own, Arc::clone(&gate));
-        Self { matching, gate, context: Arc::new(CursorContext { live, metrics, journal }), mailbox_capacity }
+        Self { matching, gate, context: Arc::new(CursorContext { live, metrics }), mailbox_capacity }
     }
 }
 
@@ -155,23 +153,6 @@ impl Worker for MatcherWorker {
         self.metrics.deliveries.dropped.inc(DropReason::Panic);
         request.admission.replace_response(Err(Refusal::Panic));
         JobProgress::Done
-    }
-}
-
-impl EventData {
-    /// The event as templates read it. Made once, however many triggers it fires.
-    pub fn of(event: Event) -> Self {
-        let Event { account, event_type, id, source, time, attributes, hops, data, .. } = event;
-        let about = EventProperties {
-            event_type: event_type.as_str(),
-            id: &id,
-            time: &time,
-            account: account.as_str(),
-            source: &source,
-            attributes: Some(&attributes),
-        };
-        let data = Data::with(data, about);
-        Self { identity: Arc::new(EventIdentity { account, event_type, source, id }), hops, data }
     }
 }
 

@@ -236,7 +236,7 @@ async fn the_walk_of_an_event_that_holds_much_takes_many_steps() {
         |id: &String| trigger_change(id, json!({"event": "a", "where": {"n": [{"numeric": [">", 90_000]}]}}));
     let changes = std::iter::once(template_change("w")).chain(ids.iter().map(listening)).collect();
     let (alone, _passed) = Alone::start(changes);
-    let context = CursorContext { live: Arc::clone(&alone.live), metrics: Arc::clone(&alone.metrics), journal: None };
+    let context = CursorContext { live: Arc::clone(&alone.live), metrics: Arc::clone(&alone.metrics) };
     let events = vec![event("a", "1", &json!({"n": (0..20_000).collect::<Vec<_>>()}))];
     let mut cursor = Cursor::new(&Arc::new(context), alone.gate.account(&account()), events);
     let mut steps = 0;

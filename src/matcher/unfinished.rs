@@ -5,10 +5,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::fired_event::FiredEvent;
 use crate::flow::in_flight::Admission;
-use crate::flow::journal::{AcceptJournal, EventToJournal, JournaledFirings, PartToJournal, RequestJournal};
+use crate::flow::journal::{AcceptJournal, JournaledFirings, PartToJournal, RequestJournal};
 use crate::flow::refusal::Refusal;
-use crate::json::OriginalText;
-use crate::model::event::Event;
 
 /// A request whose firings are not all found yet, shared by its cursors.
 #[derive(Debug, Clone)]
@@ -20,19 +18,6 @@ struct UnfinishedState {
     /// Cursors that are not finished.
     cursors: usize,
     admission: Admission,
-}
-
-/// The event as the journal keeps it.
-pub(super) fn event_of(event: &Event) -> EventToJournal {
-    EventToJournal {
-        event_type: event.event_type.clone(),
-        time: Arc::clone(&event.time),
-        // Only the data of a CloudEvent without data has no source text.
-        data: event.data.source().unwrap_or_else(|| OriginalText::from_static("{}")),
-        attributes: event.attributes.to_text(),
-        id_given: event.id_given,
-        hops: event.hops,
-    }
 }
 
 /// Writes the firings of a request that are found so far, before any of them is handed on. `cursors` of the request's
@@ -56,17 +41,16 @@ fn add<'a>(
     let fired: Vec<&FiredEvent> = fired.collect();
     let firings: Vec<(u64, &str)> = fired.iter().flat_map(|fired| fired.listed()).collect();
     let mut rest = firings.as_slice();
-    let parts: Vec<PartToJournal<'_>> = fired.iter().filter_map(|fired| part(fired, &mut rest)).collect();
+    let parts: Vec<PartToJournal<'_>> = fired.iter().map(|fired| part(fired, &mut rest)).collect();
     Ok(request.add(&parts)?.into_iter())
 }
 
 /// An event, with its firings, which are the first of `rest`.
-pub(super) fn part<'a>(fired: &'a FiredEvent, rest: &mut &'a [(u64, &'a str)]) -> Option<PartToJournal<'a>> {
+pub(super) fn part<'a>(fired: &'a FiredEvent, rest: &mut &'a [(u64, &'a str)]) -> PartToJournal<'a> {
     let (firings, after) = rest.split_at(fired.triggers.len());
     *rest = after;
-    let (event, own) = (&fired.event().identity, fired.to_journal()?);
-    let account = &event.account;
-    Some(PartToJournal { event: own, account, id: &event.id, source: &event.source, firings, is_more: false })
+    let attributes = fired.event.data.details().map(|details| details.attributes.to_text()).unwrap_or_default();
+    PartToJournal { event: &fired.event, attributes, firings }
 }
 
 impl UnfinishedRequest {

@@ -126,15 +126,48 @@ pub fn new_id() -> String {
     uuid::Uuid::now_v7().to_string()
 }
 
-/// The same for an event, of which many are created.
-pub fn new_event_id() -> Arc<str> {
-    let mut text = [0; uuid::fmt::Hyphenated::LENGTH];
-    Arc::from(&*uuid::Uuid::now_v7().hyphenated().encode_lower(&mut text))
+/// The ids of events that come together. The first one is new, and the others count on from it, which takes neither a
+/// reading of the clock nor a random number.
+#[derive(Debug, Default)]
+pub struct EventIds(Option<u128>);
+
+impl EventIds {
+    /// An id that sorts by time, as [`new_id`].
+    pub fn next_id(&mut self) -> Arc<str> {
+        /// The last digits are random. Those before them are of no other id that this process makes.
+        const COUNTED: u128 = u32::MAX as u128;
+        let next = match self.0 {
+            None => uuid::Uuid::now_v7().as_u128(),
+            Some(last) => last & !COUNTED | ((last & COUNTED) + 1) & COUNTED,
+        };
+        self.0 = Some(next);
+        let mut text = [0; uuid::fmt::Hyphenated::LENGTH];
+        Arc::from(&*uuid::Uuid::from_u128(next).hyphenated().encode_lower(&mut text))
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn ids_of_events_differ() {
+        let mut all: Vec<_> = (0..3)
+            .flat_map(|_| {
+                std::iter::repeat_with({
+                    let mut ids = EventIds::default();
+                    move || ids.next_id()
+                })
+                .take(1_000)
+            })
+            .collect();
+        assert!(all.iter().all(|id| uuid::Uuid::parse_str(id).is_ok_and(|id| id.get_version_num() == 7)));
+        all.sort_unstable();
+        all.dedup();
+        assert_eq!(all.len(), 3_000);
+        let mut last = EventIds(Some(u128::MAX));
+        assert_eq!(&*last.next_id(), "ffffffff-ffff-ffff-ffff-ffff00000000", "the digits before stay");
+    }
 
     #[test]
     fn names_that_are_taken_and_refused() {

@@ -5,7 +5,8 @@ use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
 
-use crate::flow::messages::{EventData, LiveTarget, LiveTemplate};
+use crate::flow::event_data::EventData;
+use crate::flow::messages::{LiveTarget, LiveTemplate};
 use crate::model::outcome::DropReason;
 use crate::model::target::Target;
 use crate::templating::{RenderFailure, UnsendableReason};

@@ -15,5 +15,5 @@ pub use self::compile::request::{Expressions, RequestFinding, UnsendableReason, 
 pub use self::compile::tag_lookup::TagLookup;
 pub use self::compile::{CheckedTemplate, CompileContext, CompiledTemplate, compile, compile_in};
 pub use self::limits::TemplateLimits;
-pub use self::render::data::{Data, EventProperties};
+pub use self::render::data::{Data, EventDetails, EventProperties};
 pub use self::render::stop::RenderFailure;

@@ -1,6 +1,7 @@
 //! A template as the renderer walks it: what is written, chosen and repeated, with every path resolved to the block it
 //! starts from and every expression to its escape context. Plain data; the parser's own tree is not kept.
 
+use super::render::data::EVENT;
 use crate::json::{Document, Json};
 
 /// Parts, in order.
@@ -160,12 +161,15 @@ pub(crate) struct DataPath {
     pub(crate) steps: Box<[PathStep]>,
     /// The total length of its names in bytes: the possible cost of following it.
     pub(crate) bytes: usize,
+    /// Whether it may read the properties of the event itself.
+    pub(crate) reads_event: bool,
 }
 
 impl DataPath {
     pub(crate) fn new(scope: usize, names: &[String]) -> Self {
         let steps = names.iter().map(|name| PathStep::new(name)).collect();
-        Self { scope, steps, bytes: names.iter().map(String::len).sum() }
+        let reads_event = scope == 0 && names.first().is_none_or(|name| name == EVENT);
+        Self { scope, steps, bytes: names.iter().map(String::len).sum(), reads_event }
     }
 }
 

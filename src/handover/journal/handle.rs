@@ -14,10 +14,11 @@ use super::disk::Disk;
 use super::ledger::{EntryFiring, LedgerEntry, lock};
 use super::threads::{BegunResult, JournalContext, now_ms};
 use crate::flow::drill;
+use crate::flow::event_data::EventData;
 use crate::flow::fairness::{Pool, TakenUnits};
 use crate::flow::journal::{
-    AcceptJournal, AttemptGroup, AttemptJournal, AttemptStart, EventJournal, EventToJournal, JournaledEvent,
-    JournaledFiring, JournaledFirings, JournaledParts, PartToJournal, RequestJournal,
+    AcceptJournal, AttemptGroup, AttemptJournal, AttemptStart, EventJournal, JournaledEvent, JournaledFiring,
+    JournaledFirings, JournaledParts, PartToJournal, RequestJournal,
 };
 use crate::flow::refusal::{ReachedBound, Refusal};
 use crate::model::id::AccountId;
@@ -113,10 +114,10 @@ impl ThreadAcceptor {
     /// Charges the parts of a request to their accounts' shares of the journal, or refuses.
     fn charge(&self, parts: &[PartToJournal<'_>], shares: &mut Vec<TakenUnits>) -> Result<(), Refusal> {
         let before = shares.len();
-        for own in parts.chunk_by(|a, b| a.account == b.account) {
+        for own in parts.chunk_by(|a, b| a.account() == b.account()) {
             let Some(first) = own.first() else { continue };
             let all = own.iter().map(bytes_of).sum();
-            let Some(mut taken) = self.accounts.share(first.account).take(all) else {
+            let Some(mut taken) = self.accounts.share(first.account()).take(all) else {
                 shares.truncate(before);
                 return Err(Refusal::Full(ReachedBound::Journal));
             };
@@ -139,26 +140,26 @@ struct PendingRequest {
 }
 
 fn record_of<'a>(part: &'a PartToJournal<'a>, accepted_ms: u64) -> AcceptedPart<'a> {
+    let EventData { identity, id_given, hops, data } = part.event;
     let event = EventFields {
         accepted_ms,
-        hops: part.event.hops,
-        id_given: part.event.id_given,
-        account: part.account.as_str(),
-        event_type: part.event.event_type.as_str(),
-        id: part.id,
-        source: part.source,
-        time: &part.event.time,
-        data: &part.event.data,
-        attributes: &part.event.attributes,
+        hops: *hops,
+        id_given: *id_given,
+        account: identity.account.as_str(),
+        event_type: identity.event_type.as_str(),
+        id: &identity.id,
+        source: &identity.source,
+        time: data.details().map_or("", |details| &details.time),
+        data: part.data(),
+        attributes: &part.attributes,
     };
-    AcceptedPart { event, triggers: part.firings, is_more: part.is_more }
+    AcceptedPart { event, triggers: part.firings, is_more: false }
 }
 
 fn bytes_of(part: &PartToJournal<'_>) -> usize {
     let firings: usize = part.firings.iter().map(|(_, trigger)| FIRING_BYTES + trigger.len()).sum();
-    let EventToJournal { data, attributes, .. } = part.event;
-    let event = if part.is_more { 0 } else { data.len() + attributes.len() + part.id.len() + part.source.len() };
-    RECORD_BYTES + event + firings
+    let identity = &part.event.identity;
+    RECORD_BYTES + part.data().len() + part.attributes.len() + identity.id.len() + identity.source.len() + firings
 }
 
 impl RequestJournal for PendingRequest {

@@ -9,7 +9,6 @@ use crate::ingester::rejection::Rejection;
 use crate::json::{Document, Json, ParsedContent};
 use crate::model::attributes::Attributes;
 use crate::model::event::Event;
-use crate::model::id::new_event_id;
 
 pub(super) static JSON: Encoding = Encoding {
     media_types: &["application/json"],
@@ -32,28 +31,48 @@ pub(super) fn event_schema() -> Value {
     json!({"$ref": "#/components/schemas/EventDocument"})
 }
 
+/// The members of an event that are not null.
+#[derive(Default)]
+struct EventMembers<'a> {
+    event_type: Option<Json<'a>>,
+    account: Option<Json<'a>>,
+    id: Option<Json<'a>>,
+    time: Option<Json<'a>>,
+    data: Option<Json<'a>>,
+}
+
 /// Reads one event. An unknown member is a mistake, since a misspelt `account` would fire another customer's triggers.
 pub(super) fn event(batch: &mut BatchReader<'_>, document: Document) -> Result<Event, Rejection> {
     let Some(object) = document.object() else {
         return Err(Rejection::NotObject("an event", document.root().kind()));
     };
-    let take = |name| object.get(name).filter(|value| *value != Json::Null);
-    if take("specversion").is_some() {
-        return Err(Rejection::CloudEvent);
+    let (mut found, mut unknown) = (EventMembers::default(), None);
+    for (name, value) in object.iter() {
+        let place = match name {
+            "type" => &mut found.event_type,
+            "account" => &mut found.account,
+            "id" => &mut found.id,
+            "time" => &mut found.time,
+            "data" => &mut found.data,
+            "specversion" if value != Json::Null => return Err(Rejection::CloudEvent),
+            other => {
+                unknown = unknown.or(Some(other));
+                continue;
+            }
+        };
+        *place = Some(value).filter(|value| *value != Json::Null);
     }
     let members = &mut batch.members;
-    let event_type = members.event_type(take("type"))?;
-    let account = members.account(take("account"))?;
-    let given = take("id");
-    let id_given = given.is_some();
-    let id = match given {
+    let event_type = members.event_type(found.event_type)?;
+    let account = members.account(found.account)?;
+    let id_given = found.id.is_some();
+    let id = match found.id {
         Some(id) => event_id(id)?,
-        None => new_event_id(),
+        None => members.new_id(),
     };
-    let time = members.time(take("time"))?;
-    data(take("data").ok_or(Rejection::Missing("data"))?)?;
-    let known = |name: &str| matches!(name, "type" | "account" | "id" | "time" | "data");
-    if let Some((name, _)) = object.iter().find(|(name, _)| !known(name)) {
+    let time = members.time(found.time)?;
+    data(found.data.ok_or(Rejection::Missing("data"))?)?;
+    if let Some(name) = unknown {
         let name: String = name.chars().take(80).collect();
         return Err(Rejection::UnknownMember(name));
     }

@@ -24,6 +24,10 @@ pub(super) static JSON_LINES: Encoding = Encoding {
         while start < body.len() {
             let end = memchr::memchr(b'\n', &body[start..]).map_or(body.len(), |length| start + length);
             let text = body.slice(start..end);
+            if start == 0 {
+                // The others are probably about as long.
+                batch.expect(body.len() / (end + 1));
+            }
             start = end + 1;
             if !text.iter().all(u8::is_ascii_whitespace) {
                 batch.add(line, text);

@@ -30,7 +30,7 @@ impl AcceptJournal for Asked {
         requests: &[Vec<PartToJournal<'_>>],
         admissions: Box<dyn Any + Send>,
     ) -> Vec<JournaledParts> {
-        let ids = requests.iter().map(|parts| parts.iter().map(|part| part.id.to_owned()).collect());
+        let ids = requests.iter().map(|parts| parts.iter().map(|part| part.event.identity.id.to_string()).collect());
         self.writes.lock().expect("whole").push(ids.collect());
         self.held.lock().expect("whole").push(admissions);
         (self.response)(requests)
@@ -69,8 +69,8 @@ impl Last {
         drop(passed);
         let (renderer, passed) = Probe::start();
         let metrics = Arc::clone(&alone.metrics);
-        let accepting = RequestAcceptor::new(Arc::clone(&metrics), journal.clone(), renderer);
-        let context = Arc::new(CursorContext { live: Arc::clone(&alone.live), metrics, journal });
+        let accepting = RequestAcceptor::new(Arc::clone(&metrics), journal, renderer);
+        let context = Arc::new(CursorContext { live: Arc::clone(&alone.live), metrics });
         (Self { alone, asked, accepting, context }, passed)
     }
 

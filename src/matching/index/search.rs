@@ -68,23 +68,21 @@ impl<T: Listener> Search<T> {
     where
         T: 'b,
     {
-        let state = SearchState {
-            source: 0,
-            from: FIRST,
-            steps: Steps::new(limits.steps_per_event_max),
-            steps_per_listener_max: limits.steps_per_trigger_max,
-            too_costly: Vec::new(),
-            evaluated: HashSet::default(),
-            given_up: false,
-        };
         Self {
             buckets: buckets.into_iter().filter(|bucket| !bucket.is_empty()).cloned().collect(),
             walked: 0,
             position: WalkPosition::default(),
             sources: Vec::with_capacity(SOURCES_USUAL),
             numbers: LongNumbers::default(),
-            state,
+            state: SearchState::new(limits),
         }
+    }
+
+    /// The same search, of another event.
+    pub fn restart(&mut self, limits: &FilterLimits) {
+        (self.walked, self.position, self.numbers) = (0, WalkPosition::default(), LongNumbers::default());
+        self.sources.clear();
+        self.state = SearchState::new(limits);
     }
 
     /// Listeners whose patterns took more steps than one may.
@@ -165,6 +163,18 @@ impl<T: Listener> Search<T> {
 struct Paused;
 
 impl<T: Listener> SearchState<T> {
+    fn new(limits: &FilterLimits) -> Self {
+        Self {
+            source: 0,
+            from: FIRST,
+            steps: Steps::new(limits.steps_per_event_max),
+            steps_per_listener_max: limits.steps_per_trigger_max,
+            too_costly: Vec::new(),
+            evaluated: HashSet::default(),
+            given_up: false,
+        }
+    }
+
     fn run(
         &mut self,
         source: &CandidateSource<T>,

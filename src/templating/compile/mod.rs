@@ -161,12 +161,12 @@ impl CompiledTemplate {
     /// The same in `steps_left` steps at most, from which those that it takes are subtracted. If it needs more it fails,
     /// and can be tried again.
     pub fn render_within(&self, data: &Data, steps_left: &mut usize) -> Result<Bytes, RenderFailure> {
-        run::render(&self.nodes, data.root(), &self.limits, steps_left, self.bytes_expected).map(Bytes::from)
+        run::render(&self.nodes, data, &self.limits, steps_left, self.bytes_expected).map(Bytes::from)
     }
 
     /// Writes the body for one event, and returns warnings about values that its helpers could not use.
     pub fn preview(&self, data: &Data) -> (Result<Bytes, RenderFailure>, Vec<Diagnostic>) {
-        let (body, complaints) = run::preview(&self.nodes, data.root(), &self.limits);
+        let (body, complaints) = run::preview(&self.nodes, data, &self.limits);
         (body.map(Bytes::from), complaints.into_iter().map(Diagnostic::from).collect())
     }
 

@@ -157,7 +157,7 @@ impl Expressions {
     pub fn unusable(&self, data: &Data) -> Vec<Diagnostic> {
         let url = self.url.iter().map(|url| &url.path_and_query);
         let nodes = url.chain(self.headers.iter().map(|(_, nodes)| nodes));
-        let complaints = nodes.flat_map(|nodes| run::preview(nodes, data.root(), &self.limits).1);
+        let complaints = nodes.flat_map(|nodes| run::preview(nodes, data, &self.limits).1);
         complaints.map(Diagnostic::from).collect()
     }
 }
@@ -213,7 +213,7 @@ fn text(
     limits: &TemplateLimits,
     steps_left: &mut usize,
 ) -> Result<String, UnsendableReason> {
-    let bytes = run::render(nodes, data.root(), limits, steps_left, finish::bytes_expected(nodes))?;
+    let bytes = run::render(nodes, data, limits, steps_left, finish::bytes_expected(nodes))?;
     Ok(String::from_utf8(bytes).map_err(|_| RenderFailure::Failed)?)
 }
 

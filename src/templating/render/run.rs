@@ -4,6 +4,7 @@
 use std::borrow::Cow;
 
 use super::args::{Args, BYTES_PER_STEP, Evaluator};
+use super::data::Data;
 use super::helpers;
 use super::stop::{ArgumentLocation, HelperFailure, RenderFailure, UnusableArgument};
 use super::value::Datum;
@@ -25,7 +26,7 @@ pub(crate) struct RenderRun<'a> {
     out: Vec<u8>,
     output_bytes_max: usize,
     steps_left: usize,
-    root: Json<'a>,
+    data: &'a Data,
     /// The open `each` and `with` blocks, from the outside.
     scopes: Vec<RenderScope<'a>>,
     /// Values that helpers could not use, for a preview.
@@ -73,12 +74,12 @@ pub(crate) struct Complaint {
 /// Renders a program. The first buffer has `bytes_expected`. The steps that it takes are subtracted from `steps_left`.
 pub(crate) fn render<'a>(
     nodes: &'a Nodes,
-    root: Json<'a>,
+    data: &'a Data,
     limits: &TemplateLimits,
     steps_left: &mut usize,
     bytes_expected: usize,
 ) -> Result<Vec<u8>, RenderFailure> {
-    let mut run = RenderRun::new(root, limits, bytes_expected);
+    let mut run = RenderRun::new(data, limits, bytes_expected);
     let steps = run.steps_left.min(*steps_left);
     run.steps_left = steps;
     let done = run.nodes(nodes);
@@ -91,10 +92,10 @@ pub(crate) fn render<'a>(
 /// Renders a program, and says which values its helpers could not use.
 pub(crate) fn preview<'a>(
     nodes: &'a Nodes,
-    root: Json<'a>,
+    data: &'a Data,
     limits: &TemplateLimits,
 ) -> (Result<Vec<u8>, RenderFailure>, Vec<Complaint>) {
-    let mut run = RenderRun::new(root, limits, 0);
+    let mut run = RenderRun::new(data, limits, 0);
     run.complaints = Some(Vec::new());
     let done = run.nodes(nodes);
     let complaints = run.complaints.take().unwrap_or_default();
@@ -120,12 +121,12 @@ impl<'a> Evaluator<'a> for RenderRun<'a> {
 }
 
 impl<'a> RenderRun<'a> {
-    fn new(root: Json<'a>, limits: &TemplateLimits, bytes_expected: usize) -> Self {
+    fn new(data: &'a Data, limits: &TemplateLimits, bytes_expected: usize) -> Self {
         Self {
             out: Vec::with_capacity(bytes_expected.min(limits.output_bytes_max)),
             output_bytes_max: limits.output_bytes_max,
             steps_left: limits.steps_max,
-            root,
+            data,
             scopes: Vec::new(),
             complaints: None,
         }
@@ -272,7 +273,7 @@ impl<'a> RenderRun<'a> {
     fn path(&mut self, path: &'a DataPath) -> Result<Datum<'a>, RenderFailure> {
         self.spend(path.bytes / BYTES_PER_STEP)?;
         let start = match path.scope.checked_sub(1) {
-            None => self.root,
+            None => self.data.root(path.reads_event),
             Some(block) => match &self.scopes[block].this {
                 Datum::Data(value) => *value,
                 made => {

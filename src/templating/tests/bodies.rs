@@ -56,6 +56,7 @@ fn bodies_are_rendered() {
         (Text, "{{upper (default guest.nick guest.email)}} {{truncate guest.email 3}} {{truncate guest.email 2 end=\"\"}}", "A@B.C a@… a@"),
         (Text, "{{join rooms.0.beds \"+\"}} {{json names}} {{json guest.email}}", "1+2 {\"b\":1,\"a\":{\"x\":2}} \"a@b.c\""),
         (Text, "{{event.type}} {{event.account}} {{event.id}}", "guest.created acme e1"),
+        (Text, "{{#with event}}{{id}}{{/with}} {{#with this}}{{event.id}} {{@root.event.id}}{{/with}} {{lookup (lookup this \"event\") \"id\"}}", "e1 e1 e1 e1"),
         (Text, "{{#if guest.vip}}\n  yes\n{{/if}}\nend", "  yes\nend"),
         (Json, r#"{"a": "Dear {{guest.name}}!", "{{guest.email}}": {{guest.name}}}"#, r#"{"a": "Dear Anna \"A\" <O'Neil> & Söhne\n!", "a@b.c": "Anna \"A\" <O'Neil> & Söhne\n"}"#),
         (Json, r#"{"cost": {{inquiry.cost}}, "x": [{{inquiry.none}}, {{nothing}}, {{guest.vip}}], "r": {{rooms.0}}}"#, r#"{"cost": 1234.50, "x": [null, null, true], "r": {"n":"one","beds":[1,2]}}"#),

@@ -12,7 +12,10 @@ mod request;
 use serde_json::Value;
 
 use super::*;
-use crate::model::event::EventPattern;
+use crate::model::attributes::Attributes;
+use crate::model::event::{EventPattern, EventType};
+use crate::model::firing::EventIdentity;
+use crate::model::id::AccountId;
 use crate::model::template::Format;
 
 struct Small;
@@ -45,14 +48,11 @@ fn check(format: Format, body: &str) -> CheckedTemplate {
 
 fn data(value: Value) -> Data {
     let Value::Object(data) = value else { panic!("data are an object") };
-    let about = EventProperties {
-        event_type: "guest.created",
-        id: "e1",
-        time: "2026-07-01T10:00:00Z",
-        account: "acme",
-        ..EventProperties::default()
-    };
-    Data::with(data, about)
+    let event_type = EventType::new("guest.created").expect("a type");
+    let account = AccountId::new("acme").expect("a name");
+    let identity = EventIdentity { account, event_type, source: "".into(), id: "e1".into() }.into();
+    let time = "2026-07-01T10:00:00Z".into();
+    Data::of(data.into(), EventDetails { identity, time, attributes: Attributes::default() })
 }
 
 fn render(format: Format, body: &str, value: &Value) -> String {

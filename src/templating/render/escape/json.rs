@@ -1,6 +1,6 @@
 //! Writes JSON (RFC 8259): values, compact, and text inside a string's quotes.
 
-use crate::json::Json;
+use crate::json::{Json, plain_bytes};
 
 /// The value would be nested deeper than [`DEPTH_MAX`].
 #[derive(Debug)]
@@ -11,7 +11,7 @@ pub(crate) const DEPTH_MAX: usize = 127;
 
 const HEX: &[u8; 16] = b"0123456789abcdef";
 
-/// For each byte the letter after the backslash, or 0 if a string may contain the byte itself.
+/// For each byte that a string can't contain, the letter after the backslash.
 static ESCAPES: [u8; 256] = escapes();
 
 const fn escapes() -> [u8; 256] {
@@ -33,22 +33,19 @@ const fn escapes() -> [u8; 256] {
 
 /// Text for the inside of a string.
 pub(crate) fn escaped(out: &mut Vec<u8>, text: &str) {
-    let bytes = text.as_bytes();
-    let mut from = 0;
-    for (i, &byte) in bytes.iter().enumerate() {
+    let mut rest = text.as_bytes();
+    loop {
+        let (plain, special) = rest.split_at(plain_bytes(rest));
+        out.extend_from_slice(plain);
+        let Some((&byte, after)) = special.split_first() else { return };
         let escape = ESCAPES[usize::from(byte)];
-        if escape == 0 {
-            continue;
-        }
-        out.extend_from_slice(&bytes[from..i]);
         out.extend_from_slice(&[b'\\', escape]);
         if escape == b'u' {
             let digits = [HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]];
             out.extend_from_slice(&[b'0', b'0', digits[0], digits[1]]);
         }
-        from = i + 1;
+        rest = after;
     }
-    out.extend_from_slice(&bytes[from..]);
 }
 
 /// A string with its quotes.

@@ -1,0 +1,30 @@
+//! An event after it was matched: its identity apart from its data, which ends with its last rendering.
+
+use std::sync::Arc;
+
+use crate::model::event::Event;
+use crate::model::firing::EventIdentity;
+use crate::templating::{Data, EventDetails};
+
+/// An event in the form that templates, and the journal, read.
+#[derive(Debug)]
+pub struct EventData {
+    /// Distinguishes the event from all others.
+    pub identity: Arc<EventIdentity>,
+    /// Whether its id is the producer's.
+    pub id_given: bool,
+    /// How many deliveries in a row led to the event.
+    pub hops: u8,
+    /// The data that templates read.
+    pub data: Data,
+}
+
+impl EventData {
+    /// Of an event that was read.
+    pub fn of(event: Event) -> Self {
+        let Event { account, event_type, id, id_given, source, time, attributes, hops, data } = event;
+        let identity = Arc::new(EventIdentity { account, event_type, source, id });
+        let data = Data::of(data, EventDetails { identity: Arc::clone(&identity), time, attributes });
+        Self { identity, id_given, hops, data }
+    }
+}
