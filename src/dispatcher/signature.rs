@@ -41,6 +41,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
+    use crate::model::delivery::WebhookId;
     use crate::model::target::Target;
 
     const ONE: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
@@ -54,7 +55,7 @@ mod tests {
         Delivery {
             firing: None,
             target: Arc::new(Target::read("http://h/", &[], secrets.collect()).expect("a target")),
-            webhook_id: HeaderValue::from_static(id),
+            webhook_id: WebhookId::Read(HeaderValue::from_static(id)),
             content_type: HeaderValue::from_static("text/plain"),
             body: body.into(),
             hops: 1,

@@ -17,7 +17,7 @@ use crate::flow::in_flight::{Admission, FiringReport, InFlight, InFlightParts, P
 use crate::flow::messages::DeliveriesRendered;
 use crate::flow::probe::{Probe, soon};
 use crate::flow::response::Receipt;
-use crate::model::delivery::Delivery;
+use crate::model::delivery::{Delivery, WebhookId};
 use crate::model::id::AccountId;
 use crate::model::outcome::{DropReason, Outcome};
 use crate::model::target::Target;
@@ -147,7 +147,7 @@ impl Alone {
         let delivery = Delivery {
             firing: None,
             target: Arc::clone(target),
-            webhook_id: HeaderValue::from_static("msg_1"),
+            webhook_id: WebhookId::Read(HeaderValue::from_static("msg_1")),
             content_type: HeaderValue::from_static("text/plain"),
             body: format!("{word}!").into(),
             hops: 1,

@@ -9,9 +9,9 @@ use foldhash::HashMap;
 use super::bounds::DestinationBounds;
 use super::parked::{FETCHED_MAX, FetchRoom, ParkedAccount};
 use super::rated_triggers::RatedTriggers;
-use crate::flow::account::{ACCOUNT_WEIGHT, DELIVERY_BYTES};
+use crate::flow::account::{ACCOUNT_WEIGHT, DELIVERY_BYTES, TurnKey};
 use crate::flow::fairness::{DeficitQueue, within};
-use crate::flow::in_flight::{InFlight, TurnKey};
+use crate::flow::in_flight::InFlight;
 use crate::model::id::AccountId;
 use crate::model::outcome::DropReason;
 
@@ -89,7 +89,7 @@ impl WaitingDeliveries {
 
     /// Whether the account may have one more connection. A delivery never overtakes queued ones of its account.
     pub(super) fn may_begin(&self, queued: &InFlight) -> bool {
-        (self.queue.is_empty() || self.queue.len_of(&queued.turn_key()) == 0) && self.has_connection(&queued.account.id)
+        (self.queue.is_empty() || self.queue.len_of(queued.turn_key()) == 0) && self.has_connection(&queued.account.id)
     }
 
     fn has_connection(&self, account: &AccountId) -> bool {
@@ -159,7 +159,7 @@ impl WaitingDeliveries {
     /// Whether the account may queue one more delivery, of at most `own_max`, if the queue has `places` entries.
     fn has_place(&self, queued: &InFlight, own_max: usize, places: usize) -> bool {
         if queued.is_test {
-            return self.queue.len_of(&queued.turn_key()) < TESTS_MAX;
+            return self.queue.len_of(queued.turn_key()) < TESTS_MAX;
         }
         let own = self.held.get(&queued.account.id).map_or(0, |held| held.waiting);
         own < own_max && within(places, self.len(), own, ACCOUNT_WEIGHT)
@@ -179,7 +179,7 @@ impl WaitingDeliveries {
 
     pub(super) fn push(&mut self, since: Instant, queued: InFlight) {
         self.count_in(&queued);
-        self.queue.push(&queued.turn_key(), 1, (since, queued));
+        self.queue.push(&queued.turn_key().clone(), 1, (since, queued));
     }
 
     /// Holds back a delivery that exceeds its trigger's rate, or returns it.
@@ -200,7 +200,7 @@ impl WaitingDeliveries {
     /// Queues the deliveries that are due.
     pub(super) fn release_due(&mut self, now: Instant) {
         for queued in self.rated.due(now) {
-            self.queue.push(&queued.turn_key(), 1, (now, queued));
+            self.queue.push(&queued.turn_key().clone(), 1, (now, queued));
         }
     }
 
@@ -234,7 +234,7 @@ impl WaitingDeliveries {
         while kept.len() < number
             && let Some((since, queued)) = self.queue.pop()
         {
-            kept.push(&queued.turn_key(), 1, (since, queued));
+            kept.push(&queued.turn_key().clone(), 1, (since, queued));
         }
         let rest = std::mem::replace(&mut self.queue, kept);
         self.queue_out(rest)

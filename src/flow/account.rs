@@ -58,6 +58,7 @@ struct KnownAccounts {
 pub struct AccountShares {
     /// Its name.
     pub id: AccountId,
+    turn_keys: [TurnKey; 2],
     pub(super) events: Share,
     deliveries: Share,
     bytes: Share,
@@ -93,6 +94,7 @@ impl Accounts {
         }
         let account = Arc::new(AccountShares {
             id: id.clone(),
+            turn_keys: [(false, id.clone()), (true, id.clone())],
             events: self.events.apart(),
             deliveries: self.deliveries.apart(),
             bytes: self.bytes.apart(),
@@ -120,7 +122,16 @@ impl Accounts {
     }
 }
 
+/// Who takes turns with deliveries: an account, and apart from it the tests of its triggers, so that they do not wait
+/// behind its deliveries.
+pub type TurnKey = (bool, AccountId);
+
 impl AccountShares {
+    /// Whose turn it is with one of its deliveries.
+    pub fn turn_key(&self, is_test: bool) -> &TurnKey {
+        &self.turn_keys[usize::from(is_test)]
+    }
+
     /// Starts to measure the deliveries of a request.
     pub fn measure(self: &Arc<Self>) -> MeasuredDeliveries {
         let taken = self.deliveries.take_some(0);
@@ -141,7 +152,7 @@ impl AccountShares {
     }
 
     fn charge(self: &Arc<Self>, taken: TakenUnits) -> Charge {
-        Charge { taken: Some(taken), freed: Arc::clone(&self.freed) }
+        Charge { taken, freed: Arc::clone(&self.freed) }
     }
 
     /// How many more bytes may be queued or sent for the account's destinations, once `more` bytes are charged to it.
@@ -266,27 +277,22 @@ impl Drop for PacedRequest {
 /// The units that a delivery is charged. Dropping it gives them back and wakes the tasks that wait for them.
 #[derive(Debug)]
 pub struct Charge {
-    /// `None` only during the drop.
-    taken: Option<TakenUnits>,
+    taken: TakenUnits,
     freed: Arc<ShareNotifier>,
 }
 
 impl Charge {
     /// Charges the bytes of the body too. The body is already in memory.
     pub fn add_over(&mut self, bytes: usize) {
-        if let Some(taken) = &mut self.taken {
-            taken.grow_over(bytes);
-        }
+        self.taken.grow_over(bytes);
     }
 }
 
 impl Drop for Charge {
     fn drop(&mut self) {
-        let Some(taken) = self.taken.take() else { return };
-        let share = taken.share().clone();
-        drop(taken);
+        self.taken.give_back();
         // Waiting tasks are not woken for each unit, because they continue with several at once.
-        if share.has_eased() {
+        if self.taken.share().has_eased() {
             self.freed.wake();
         }
     }

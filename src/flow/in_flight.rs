@@ -11,7 +11,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::journal::JournaledFiring;
 pub use super::permit::{Admission, Permit};
-use crate::flow::account::AccountShares;
+use crate::flow::account::{AccountShares, TurnKey};
 use crate::flow::gate::OutstandingDelivery;
 use crate::model::delivery::Delivery;
 use crate::model::destination::Destination;
@@ -227,10 +227,6 @@ impl Drop for Claim {
     }
 }
 
-/// Who takes turns with deliveries: an account, and apart from it the tests of its triggers, so that they do not wait
-/// behind its deliveries.
-pub type TurnKey = (bool, AccountId);
-
 /// A delivery in flight. It is one pointer wide: on its way through queues and tasks a delivery is moved some 15 times.
 #[derive(Debug)]
 pub struct InFlight(Box<InFlightParts>);
@@ -284,8 +280,8 @@ impl InFlight {
     }
 
     /// Whose turn it is with this delivery.
-    pub fn turn_key(&self) -> TurnKey {
-        (self.is_test, self.account.id.clone())
+    pub fn turn_key(&self) -> &TurnKey {
+        self.account.turn_key(self.is_test)
     }
 
     /// Where it is parked, if it is.

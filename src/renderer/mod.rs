@@ -11,21 +11,20 @@ use std::time::Instant;
 
 use actix::dev::SendError;
 use actix::{Actor, Context, Handler, Recipient};
-use http::HeaderValue;
 use sha2::{Digest, Sha256};
 use tokio::sync::oneshot;
 
-use crate::flow::account::{AccountShares, Charge};
+use crate::flow::account::{AccountShares, Charge, TurnKey};
 use crate::flow::background::{Background, JobPanicked};
 use crate::flow::drill;
 use crate::flow::fairness::JobProgress;
 use crate::flow::gate::Gate;
-use crate::flow::in_flight::{Admission, FiringReport, InFlight, InFlightParts, Permit, TurnKey, drop_unsent};
+use crate::flow::in_flight::{Admission, FiringReport, InFlight, InFlightParts, Permit, drop_unsent};
 use crate::flow::journal::JournaledFiring;
 use crate::flow::messages::{DeliveriesRendered, Firing, FiringStep, Firings, FiringsMatched};
 use crate::flow::pressure::Pressure;
 use crate::flow::turns::{Resumption, Turns, Worker};
-use crate::model::delivery::Delivery;
+use crate::model::delivery::{Delivery, WebhookId};
 use crate::model::firing::FiringId;
 use crate::model::outcome::DropReason;
 use crate::telemetry::metrics::Metrics;
@@ -144,7 +143,7 @@ impl Handler<FiringsMatched> for Renderer {
         let FiringsMatched { account, firings, accepted_at, admission } = message;
         let (bytes, firing, report, in_background) = (None, None, None, None);
         let job = RenderJob { account, firings, accepted_at, admission, bytes, firing, report, in_background };
-        self.rendering.push(job.turn_key(), job);
+        self.rendering.push(job.turn_key().clone(), job);
     }
 }
 
@@ -243,8 +242,8 @@ impl RenderedDeliveries {
 
 impl RenderJob {
     /// Whose turn it is with this job. A test does not wait behind its account's events.
-    fn turn_key(&self) -> TurnKey {
-        (self.admission.is_none(), self.account.id.clone())
+    fn turn_key(&self) -> &TurnKey {
+        self.account.turn_key(self.admission.is_none())
     }
 }
 
@@ -267,7 +266,7 @@ impl RendererWorker {
         let unrendered = UnrenderedDelivery { content, charge, journaled, bytes };
         match done {
             Some(done) => self.finish(work, unrendered, done),
-            None => work.in_background = Some(self.begin_in_background(work.turn_key(), unrendered)),
+            None => work.in_background = Some(self.begin_in_background(work.turn_key().clone(), unrendered)),
         }
     }
 
@@ -328,22 +327,16 @@ impl RendererWorker {
 
 /// The same for the same event and trigger, on every node and after every restart. It does not reveal what it is made
 /// of.
-fn webhook_id(FiringId { event, trigger }: &FiringId) -> HeaderValue {
+fn webhook_id(FiringId { event, trigger }: &FiringId) -> WebhookId {
     let mut hash = Sha256::new();
     for part in [event.account.as_str(), &event.source, &event.id, trigger.as_str()] {
         // With the length of each part, so that different lists of parts never hash the same bytes.
         hash.update((part.len() as u64).to_le_bytes());
         hash.update(part.as_bytes());
     }
-    let digest = hash.finalize();
-    let mut text = [0; 36];
-    text[..4].copy_from_slice(b"msg_");
-    for (permit, byte) in text[4..].chunks_exact_mut(2).zip(digest.iter()) {
-        const HEX: &[u8; 16] = b"0123456789abcdef";
-        permit[0] = HEX[usize::from(byte >> 4)];
-        permit[1] = HEX[usize::from(byte & 15)];
-    }
-    HeaderValue::from_bytes(&text).expect("hexadecimal digits are visible ASCII")
+    let digest: [u8; 32] = hash.finalize().into();
+    let (first, _) = digest.split_first_chunk().expect("a digest has 32 bytes");
+    WebhookId::of(*first)
 }
 
 #[cfg(test)]

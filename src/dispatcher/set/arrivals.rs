@@ -8,8 +8,9 @@ use std::time::{Duration, Instant};
 use actix::Context;
 
 use super::Dispatchers;
+use crate::flow::account::TurnKey;
 use crate::flow::fairness::{JobProgress, Schedule};
-use crate::flow::in_flight::{InFlight, TurnKey};
+use crate::flow::in_flight::InFlight;
 use crate::flow::turns::{ImmediateBudget, SLICE};
 
 /// The most deliveries that are passed on as one unit of work.
@@ -47,24 +48,20 @@ impl Arrivals {
 
     /// Adds deliveries of any accounts, in their order.
     fn push(&mut self, deliveries: Vec<InFlight>) {
-        let Some(first) = deliveries.first().map(InFlight::turn_key) else { return };
-        if deliveries.iter().all(|queued| is_of(&first, queued)) {
+        let Some(first) = deliveries.first().map(|first| first.turn_key().clone()) else { return };
+        if deliveries.iter().all(|queued| *queued.turn_key() == first) {
             return self.schedule.push(first, deliveries.into_iter());
         }
         let mut deliveries = deliveries.into_iter().peekable();
         while let Some(first) = deliveries.next() {
-            let key = first.turn_key();
+            let key = first.turn_key().clone();
             let mut own = vec![first];
-            while let Some(next) = deliveries.next_if(|next| is_of(&key, next)) {
+            while let Some(next) = deliveries.next_if(|next| *next.turn_key() == key) {
                 own.push(next);
             }
             self.schedule.push(key, own.into_iter());
         }
     }
-}
-
-fn is_of((is_test, account): &TurnKey, queued: &InFlight) -> bool {
-    queued.is_test == *is_test && queued.account.id == *account
 }
 
 impl Dispatchers {

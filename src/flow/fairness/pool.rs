@@ -166,9 +166,13 @@ impl Share {
 
     /// Takes this many units whatever the threshold is: they are in use already.
     pub fn take_over(&self, units: usize) -> TakenUnits {
+        self.add(units);
+        TakenUnits { share: self.clone(), units }
+    }
+
+    fn add(&self, units: usize) {
         self.0.taken.fetch_add(units, Ordering::SeqCst);
         self.0.units.taken.fetch_add(units, Ordering::SeqCst);
-        TakenUnits { share: self.clone(), units }
     }
 
     /// How many units the member holds.
@@ -206,6 +210,14 @@ impl Share {
 }
 
 impl TakenUnits {
+    /// Gives all of them back.
+    pub fn give_back(&mut self) {
+        let units = std::mem::take(&mut self.units);
+        if units > 0 {
+            self.share.release(units);
+        }
+    }
+
     /// How many units it holds.
     pub fn units(&self) -> usize {
         self.units
@@ -225,8 +237,8 @@ impl TakenUnits {
 
     /// Takes this many more, whatever the threshold is.
     pub fn grow_over(&mut self, units: usize) {
-        let mut more = self.share.take_over(units);
-        self.units += std::mem::take(&mut more.units);
+        self.share.add(units);
+        self.units += units;
     }
 
     /// Adds the units of `other`, or returns it if it is of another share.
@@ -247,9 +259,7 @@ impl TakenUnits {
 
 impl Drop for TakenUnits {
     fn drop(&mut self) {
-        if self.units > 0 {
-            self.share.release(self.units);
-        }
+        self.give_back();
     }
 }
 

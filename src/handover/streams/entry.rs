@@ -11,7 +11,7 @@ use http::HeaderValue;
 use super::firing_text::{FiringReader, firing_text};
 use super::target_text::{KnownTarget, NotADelivery, read_target, target_text};
 use crate::flow::in_flight::{EntryId, StreamKind};
-use crate::model::delivery::Delivery;
+use crate::model::delivery::{Delivery, WebhookId};
 use crate::model::id::AccountId;
 use crate::redis::Value;
 
@@ -177,7 +177,7 @@ impl EntryReader {
         let target = entry.target.ok_or(NotADelivery::NoTarget)?;
         let KnownTarget { account, target, content_type } = self.target(target)?;
         let webhook_id = entry.webhook_id.and_then(|value| HeaderValue::from_maybe_shared(Bytes::from(value)).ok());
-        let webhook_id = webhook_id.ok_or(NotADelivery::WebhookId)?;
+        let webhook_id = WebhookId::Read(webhook_id.ok_or(NotADelivery::WebhookId)?);
         let body = entry.body.ok_or(NotADelivery::NoBody)?.into();
         let hops = entry.hops.map_or(Some(1), |hops| std::str::from_utf8(&hops).ok()?.parse().ok());
         let hops = hops.ok_or(NotADelivery::Hops)?;
@@ -246,7 +246,7 @@ mod tests {
         Delivery {
             firing: Some(FiringId { event: Arc::new(event), trigger: TriggerId::new("t").expect("a name") }),
             target: Arc::new(target),
-            webhook_id: HeaderValue::from_static("msg_1"),
+            webhook_id: WebhookId::Read(HeaderValue::from_static("msg_1")),
             content_type: HeaderValue::from_static("text/plain"),
             body: Bytes::from_static(b"\0\xff{}"),
             hops: 3,

@@ -17,10 +17,10 @@ use super::choice::StreamChoice;
 use super::counts::PartitionReport;
 use super::entry::{EntryWriter, writes_hops};
 use super::{Backlog, Streams, reply, stream_key, stream_number};
-use crate::flow::account::DELIVERY_BYTES;
+use crate::flow::account::{DELIVERY_BYTES, TurnKey};
 use crate::flow::drill;
 use crate::flow::fairness::DeficitQueue;
-use crate::flow::in_flight::{Admission, InFlight, Permit, StreamKind, TurnKey};
+use crate::flow::in_flight::{Admission, InFlight, Permit, StreamKind};
 use crate::flow::messages::DeliveriesRendered;
 use crate::flow::pressure::Pressure;
 use crate::flow::refusal::Refusal;
@@ -140,7 +140,7 @@ impl Handler<DeliveriesRendered> for Publisher {
         let mut waiting = self.batcher.waiting.borrow_mut();
         for queued in message.0 {
             let cost = DELIVERY_BYTES + queued.delivery.body.len();
-            waiting.push(&queued.turn_key(), cost, queued);
+            waiting.push(&queued.turn_key().clone(), cost, queued);
         }
         if !self.batcher.working.replace(true) {
             let batcher = Rc::clone(&self.batcher);

@@ -20,7 +20,7 @@ use super::resolve::{Family, Resolve, Resolver};
 use super::{Outbound, Outlet, OwnAddresses};
 use crate::config::{Config, Dispatch};
 use crate::dispatcher::attempt::attempt;
-use crate::model::delivery::Delivery;
+use crate::model::delivery::{Delivery, WebhookId};
 use crate::model::id::AccountId;
 use crate::model::outcome::Outcome;
 use crate::model::target::Target;
@@ -86,7 +86,7 @@ fn outlet(settings: &Dispatch, resolver: &Rc<Scripted>, target: &Target) -> Outl
 async fn post(outlet: &Outlet, target: &Arc<Target>, body: impl Into<Bytes>) -> (Outcome, Option<u16>) {
     let delivery = Delivery {
         target: Arc::clone(target),
-        webhook_id: HeaderValue::from_static("msg_1"),
+        webhook_id: WebhookId::Read(HeaderValue::from_static("msg_1")),
         content_type: HeaderValue::from_static("text/plain"),
         body: body.into(),
         firing: None,
