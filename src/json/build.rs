@@ -37,6 +37,9 @@ impl Document {
         };
         let bytes: usize = members.clone().map(|(name, put)| name.len() + put.text().len()).sum();
         self.made.reserve(name.len() + bytes);
+        // The row of the root may be moved behind them.
+        let moved = self.object().map_or(0, |object| object.len() + 1);
+        self.members.reserve_exact(below.len() + members.clone().count() + moved);
         for (name, put) in members {
             let value = match put {
                 NewValue::Text(text) => DocumentNode::String(self.make(text)),

@@ -11,7 +11,7 @@ pub(super) fn document(text: ByteString) -> Result<Document, Malformed> {
     bounded(&text)?;
     let mut reader = JsonReader { stack: Vec::with_capacity(STACK), ..JsonReader::new(&text) };
     let expected = (text.len() / BYTES_PER_MEMBER).min(MEMBERS_EXPECTED_MAX);
-    reader.document.members = Vec::with_capacity(expected + MEMBERS_ADDED);
+    reader.document.members = Vec::with_capacity(expected);
     let root = reader.value(0).and_then(|root| reader.end().map(|()| root));
     let root = root.map_err(|what| reader.malformed(what))?;
     Ok(reader.finish(root))
@@ -29,10 +29,8 @@ const BYTES_PER_MEMBER: usize = 16;
 /// The most members that room is made for before they are seen; none for an array's elements, of
 /// which there may be many without a member.
 const MEMBERS_EXPECTED_MAX: usize = 64;
-/// Room for what [`Document::set_below`] adds to usual documents, so that they are not moved for it: members, and bytes
-/// beside a string with an escape.
-const MEMBERS_ADDED: usize = 12;
-const BYTES_ADDED: usize = 160;
+/// Room for other strings beside the first one with an escape.
+const BYTES_ADDED: usize = 96;
 
 pub(super) struct JsonReader<'t> {
     text: &'t str,

@@ -183,7 +183,8 @@ pub struct Event {
 impl Event {
     /// The memory that it needs in addition to the text that it was read from.
     pub fn heap_bytes(&self) -> usize {
-        self.data.heap_bytes() + self.attributes.heap_bytes()
+        // Templates that read the properties of the event itself have them in a copy of what was read.
+        2 * self.data.heap_bytes() + self.attributes.heap_bytes()
     }
 }
 
