@@ -11,10 +11,11 @@ use actix_web::error::PayloadError;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue};
 use actix_web::web;
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use futures_util::{Stream, StreamExt as _};
 use serde_json::Value;
 
+use super::body_buffer::BodyBuffer;
 use super::caller::Caller;
 use super::gzip::{self, GzipError};
 use super::payer::payer;
@@ -173,31 +174,35 @@ async fn read_whole(
         return Ok(first);
     };
     // One allocation if the length is known. Else the buffer grows by doubling, and its capacity is charged.
-    let mut body = BytesMut::with_capacity(length.map_or(first.len(), |length| length as usize));
-    body.extend_from_slice(&first);
+    let mut body = buffer(length.map_or(first.len(), |length| length as usize))?;
+    body.append(&first);
     drop(first);
     let mut next = Some(second);
     while let Some(chunk) = next {
-        let bytes = body.len() + chunk.len();
+        let bytes = body.as_slice().len() + chunk.len();
         if bytes > max {
             return Err(too_large(max));
         }
         if bytes > body.capacity() {
             let capacity = bytes.max((2 * body.capacity()).min(max));
-            body = grown(&body, capacity, taken)?;
+            body = grown(body.as_slice(), capacity, taken)?;
         }
         charge(taken, bytes.saturating_sub(taken.units()))?;
-        body.extend_from_slice(&chunk);
+        body.append(&chunk);
         next = payload.next().await.transpose().map_err(broken)?;
     }
     Ok(body.freeze())
 }
 
+fn buffer(capacity: usize) -> Result<BodyBuffer, Problem> {
+    BodyBuffer::with_capacity(capacity).map_err(|_| Refusal::Full(ReachedBound::Bodies).into())
+}
+
 /// The same bytes in a larger buffer. Both buffers are charged while they are copied, then the larger one.
-fn grown(body: &[u8], capacity: usize, taken: &mut TakenUnits) -> Result<BytesMut, Problem> {
+fn grown(body: &[u8], capacity: usize, taken: &mut TakenUnits) -> Result<BodyBuffer, Problem> {
     charge(taken, capacity)?;
-    let mut larger = BytesMut::with_capacity(capacity);
-    larger.extend_from_slice(body);
+    let mut larger = buffer(capacity)?;
+    larger.append(body);
     drop(taken.split(taken.units().saturating_sub(capacity)));
     Ok(larger)
 }

@@ -5,6 +5,7 @@
 mod activity;
 mod auth;
 mod body;
+mod body_buffer;
 mod call;
 mod caller;
 mod codes;
