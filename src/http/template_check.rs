@@ -19,7 +19,7 @@ use crate::model::event::{Event, EventPattern};
 use crate::model::field::{FieldError, Fields};
 use crate::model::id::AccountId;
 use crate::model::template::{Format, Template};
-use crate::templating::{self, CheckedTemplate, CompileContext, CompiledTemplate, Diagnostic, Severity};
+use crate::templating::{self, CheckedTemplate, CompileContext, CompiledTemplate, Data, Diagnostic, Severity};
 
 /// Attributes of the sample event, for a template that names them. The author's own are used instead of them.
 const SAMPLE_SOURCE: &str = "https://example.com/pms";
@@ -81,7 +81,7 @@ async fn check(
         diagnostics.extend(checked.diagnostics);
         let preview = checked.compiled.and_then(|compiled| {
             let event = sample_event(account, event.as_ref(), data, state);
-            preview(&compiled, event, &mut diagnostics).map(|body| Preview { content_type, body })
+            preview(&compiled, &EventData::of(event).data, &mut diagnostics).map(|body| Preview { content_type, body })
         });
         let ok = diagnostics.iter().all(|diagnostic| diagnostic.severity != Severity::Error);
         written(&TemplateCheckResult { ok, diagnostics, preview })
@@ -159,8 +159,8 @@ fn read(mut document: Value) -> Result<CheckQuestion, Vec<FieldError>> {
 
 /// Renders with the code that renders deliveries. Data that yields no body is not an error of the template in general,
 /// but it is reported as one here.
-pub(super) fn preview(compiled: &CompiledTemplate, event: Event, diagnostics: &mut Vec<Diagnostic>) -> Option<String> {
-    let (rendered, unusable) = compiled.preview(&EventData::of(event).data);
+pub(super) fn preview(compiled: &CompiledTemplate, data: &Data, diagnostics: &mut Vec<Diagnostic>) -> Option<String> {
+    let (rendered, unusable) = compiled.preview(data);
     diagnostics.extend(unusable);
     diagnostics.sort_by_key(|found| (found.line, found.column, found.severity));
     let body = rendered.map_err(|reason| reason.to_string());

@@ -25,7 +25,7 @@ use crate::model::id::AccountId;
 use crate::model::template::Template;
 use crate::model::trigger::{self, Trigger};
 use crate::store::StoredRecord;
-use crate::templating::{CheckedTemplate, Diagnostic, Severity};
+use crate::templating::{CheckedTemplate, Data, Diagnostic, Severity};
 
 /// Used as the id of a trigger that has none yet.
 const ID: &str = "check";
@@ -186,14 +186,14 @@ impl TriggerTrial {
             Ok(odd) => warnings.extend(odd.into_iter().map(Finding::Template)),
             Err(wrong) => self.errors.extend(wrong),
         }
-        ExaminedTrigger { question: self, event, fires, warnings }
+        ExaminedTrigger { question: self, data: EventData::of(event).data, fires, warnings }
     }
 }
 
 /// What is known of a trigger without its template.
 struct ExaminedTrigger {
     question: TriggerTrial,
-    event: Event,
+    data: Data,
     fires: bool,
     warnings: Vec<Finding>,
 }
@@ -202,9 +202,8 @@ impl ExaminedTrigger {
     /// With what its template makes of the event.
     fn with(mut self, checked: CheckedTemplate, content_type: String, state: &AppState) -> TriggerCheckResult {
         let mut diagnostics = checked.diagnostics;
-        let request = expressions::preview(&self.question.trigger, &EventData::of(self.event.clone()).data, state);
-        let event = self.event.clone();
-        let body = checked.compiled.and_then(|compiled| preview(&compiled, event, &mut diagnostics));
+        let request = expressions::preview(&self.question.trigger, &self.data, state);
+        let body = checked.compiled.and_then(|compiled| preview(&compiled, &self.data, &mut diagnostics));
         let (mistakes, more): (Vec<Diagnostic>, _) =
             diagnostics.into_iter().partition(|found| found.severity == Severity::Error);
         let errors = &mut self.question.errors;
