@@ -1,11 +1,10 @@
 //! `POST /v1/events`: receives events. The response is held until the events' deliveries are handed to their
 //! destinations, which paces a producer that waits for responses.
 
-use actix_web::body::BoxBody;
-use actix_web::dev::{RequestHead, Response};
+use actix_web::dev::RequestHead;
+use actix_web::http::StatusCode;
 use actix_web::http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
-use actix_web::http::{Method, StatusCode};
-use actix_web::{HttpRequest, HttpResponse, ResponseError as _, web};
+use actix_web::{HttpRequest, HttpResponse, web};
 use bytes::Bytes;
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
@@ -26,7 +25,7 @@ use crate::ingester::{EventsReceived, UnreadEvents};
 use crate::model::delivery::{HOPS, HOPS_MAX};
 use crate::model::key::KeyScope;
 
-const JSON: HeaderValue = HeaderValue::from_static("application/json");
+pub(super) static JSON: HeaderValue = HeaderValue::from_static("application/json");
 
 /// Names that are looked up in each request.
 static SPECVERSION: HeaderName = HeaderName::from_static("ce-specversion");
@@ -63,8 +62,8 @@ fn request_body() -> Value {
     })
 }
 
-/// Receives events before the router: it takes more time than all else that HTTP does with a small request. Requests that
-/// write the path in another way reach the same handler through the router.
+/// Receives events before the router, which takes more time than all that is done with a small request. Requests that
+/// are not usual reach the same handler through the router.
 #[derive(Clone)]
 pub struct EventsCall {
     state: web::Data<AppState>,
@@ -77,14 +76,13 @@ impl EventsCall {
         Self { state, pipeline }
     }
 
-    /// Whether it handles a request with this head.
-    pub(super) fn handles(head: &RequestHead) -> bool {
-        head.method == Method::POST && head.uri.path() == PATH
-    }
-
-    pub(super) async fn handle(&self, head: &RequestHead, payload: &mut impl body::BodyStream) -> Response<BoxBody> {
-        let response = receive(head, payload, &self.state, &self.pipeline).await;
-        response.unwrap_or_else(|problem| problem.error_response()).into()
+    /// Receives the events of a request to [`PATH`]. Returns the receipt that was written.
+    pub(super) async fn handle(
+        &self,
+        head: &RequestHead,
+        payload: &mut impl body::BodyStream,
+    ) -> Result<Vec<u8>, Problem> {
+        receive(head, payload, &self.state, &self.pipeline).await
     }
 }
 
@@ -94,7 +92,8 @@ async fn post(
     state: web::Data<AppState>,
     pipeline: web::Data<Pipeline>,
 ) -> Result<HttpResponse, Problem> {
-    receive(request.head(), &mut payload, &state, &pipeline).await
+    let receipt = receive(request.head(), &mut payload, &state, &pipeline).await?;
+    Ok(HttpResponse::Accepted().insert_header((CONTENT_TYPE, JSON.clone())).body(receipt))
 }
 
 async fn receive(
@@ -102,12 +101,12 @@ async fn receive(
     payload: &mut impl body::BodyStream,
     state: &web::Data<AppState>,
     pipeline: &Pipeline,
-) -> Result<HttpResponse, Problem> {
+) -> Result<Vec<u8>, Problem> {
     // The Ingester counts its own refusals; the others are counted here.
     let handed_over = hand_over(head, payload, state, pipeline).await;
     let response = handed_over.inspect_err(|problem| state.metrics.events.rejected.inc_by(problem.code, 1))?;
     let receipt = response.await.unwrap_or(Err(Refusal::Stopping))?;
-    Ok(HttpResponse::Accepted().insert_header((CONTENT_TYPE, JSON)).body(written(&receipt)))
+    Ok(written(&receipt))
 }
 
 /// Reads the request and hands it to the Ingester, with the charge of its body. Returns the receiver of the response.

@@ -18,6 +18,11 @@ pub(super) fn security_headers() -> DefaultHeaders {
     HEADERS.into_iter().fold(DefaultHeaders::new(), DefaultHeaders::add)
 }
 
+/// The headers, for a response that is written without a map of them.
+pub(super) fn fields() -> [(HeaderName, HeaderValue); 5] {
+    HEADERS
+}
+
 /// Adds the headers to a response that is made outside of the application.
 pub(super) fn add_headers(headers: &mut HeaderMap) {
     for (name, value) in HEADERS {

@@ -2,6 +2,7 @@
 
 mod bodies;
 mod connections;
+mod direct;
 mod document;
 mod filters;
 mod limits;

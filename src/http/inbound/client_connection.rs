@@ -144,8 +144,6 @@ pub(super) struct ClientConnection {
     /// Set once its end is requested.
     end: Cell<Option<EndMode>>,
     refused: Cell<Option<HeadRefused>>,
-    /// A call waits for another poll, and nothing else wakes it.
-    awaits_poll: Cell<bool>,
     waker: RefCell<Option<Waker>>,
 }
 
@@ -166,7 +164,6 @@ impl ClientConnection {
             response_bytes: Cell::new(0),
             end: Cell::new(None),
             refused: Cell::new(None),
-            awaits_poll: Cell::new(false),
             waker: RefCell::new(None),
         }
     }
@@ -234,18 +231,6 @@ impl ClientConnection {
         let mut waker = self.waker.borrow_mut();
         if !waker.as_ref().is_some_and(|own| own.will_wake(context.waker())) {
             *waker = Some(context.waker().clone());
-        }
-    }
-
-    /// A call of the connection waits to be polled again, or does not any more.
-    pub(super) fn await_poll(&self, awaits: bool) {
-        self.awaits_poll.set(awaits);
-    }
-
-    /// The server has polled all calls as often as it does by itself: one that still waits is polled again.
-    pub(super) fn end_polls(&self, context: &Context<'_>) {
-        if self.awaits_poll.take() {
-            context.waker().wake_by_ref();
         }
     }
 

@@ -1,10 +1,11 @@
 //! The layer between the sockets and the HTTP server. Heads are bounded and passed on complete, so that the server
 //! parses each once. Idle connections give way to new ones, and no client has all. A client that is too slow to send
-//! its head or to read its response is disconnected. The server does HTTP itself.
+//! its head or to read its response is disconnected. The server does HTTP itself, but for usual requests with events.
 
 mod acceptor;
 mod client_connection;
 mod connections;
+mod direct;
 mod framing;
 mod policy;
 mod response;
@@ -22,7 +23,7 @@ use std::time::Duration;
 
 use actix_http::{HttpService, KeepAlive, Request};
 use actix_rt::Arbiter;
-use actix_service::{ServiceFactory as _, apply_fn_factory, fn_service, map_config};
+use actix_service::{ServiceFactory as _, fn_service, map_config};
 use actix_web::dev::AppConfig;
 use actix_web::{App, web};
 use futures_util::future::join_all;
@@ -37,8 +38,10 @@ use crate::flow::runtime::thread_runtime;
 use acceptor::{Accepted, ConnectionAcceptor, ThreadLoad};
 use client_connection::{ConnectionBounds, ServerContext};
 use connections::ThreadConnections;
+use direct::DirectEvents;
 use framing::HeadLimits;
 use policy::Timeouts;
+use serving_thread::ThreadServices;
 use stream::InboundStream;
 
 /// The limits of a head. 96 fields are the most that the server's parser reads.
@@ -68,7 +71,7 @@ pub struct Inbound {
 pub struct ThreadCalls<C> {
     /// Sets up the routes.
     pub routes: C,
-    /// The call that is handled before the router.
+    /// The call that is served before the server.
     pub events: Option<EventsCall>,
 }
 
@@ -151,7 +154,6 @@ async fn run_thread<F, C>(
     let ThreadCalls { events, routes } = calls();
     let app = App::new().configure(routes).wrap_fn(serving::serve_one).wrap(security_headers());
     let app = map_config(app, |()| AppConfig::default());
-    let app = apply_fn_factory(app, move |request: Request, app: &_| serving::serve(&events, request, app));
     let expected = fn_service(move |request: Request| {
         let refused = expect::refused(request.head(), &state);
         std::future::ready(refused.map_or(Ok(request), Err))
@@ -167,7 +169,10 @@ async fn run_thread<F, C>(
         .expect(expected)
         .h1(app);
     match http.new_service(()).await {
-        Ok(http) => serving_thread::serve_all(accepted, load, ThreadConnections::start(shared), http).await,
+        Ok(http) => {
+            let services = ThreadServices { direct: events.map(DirectEvents::new), http };
+            serving_thread::serve_all(accepted, load, ThreadConnections::start(shared), services).await;
+        }
         Err(()) => tracing::error!("a thread of the HTTP server did not start"),
     }
 }

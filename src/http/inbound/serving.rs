@@ -1,68 +1,20 @@
-//! Serves one request: by the router or, for events, before it. Marks its connection as busy until the response is
-//! written.
+//! Serves one request by the router. Marks its connection as busy until the response is written.
 
-use std::future::poll_fn;
 use std::rc::Rc;
-use std::task::Poll;
 
-use actix_http::Request;
 use actix_web::body::BoxBody;
-use actix_web::dev::{Response, Service, ServiceRequest, ServiceResponse};
+use actix_web::dev::{Service, ServiceRequest, ServiceResponse};
 use actix_web::http::StatusCode;
 use actix_web::http::header::{CONNECTION, HeaderMap, HeaderValue};
 use actix_web::{Error, ResponseError as _};
-use futures_util::TryFutureExt as _;
-use futures_util::future::{Either, LocalBoxFuture};
+use futures_util::future::Either;
 
 use super::HEAD;
 use super::client_connection::{ClientConnection, HeadRefused};
 use super::framing::HeadTooLarge;
 use super::response::{ResponseBody, ServedRequest};
 use super::stream::REFUSED_PATH;
-use crate::http::events::EventsCall;
 use crate::http::problem::Problem;
-use crate::http::security;
-
-/// A response of a call that is handled before the router.
-type EarlyResponse = LocalBoxFuture<'static, Result<Response<ResponseBody>, Error>>;
-
-/// Serves one request. `router` serves all that has no call of its own.
-pub(super) fn serve<S>(
-    events: &Option<EventsCall>,
-    request: Request,
-    router: &S,
-) -> Either<EarlyResponse, impl Future<Output = Result<Response<ResponseBody>, Error>> + use<S>>
-where
-    S: Service<Request, Response = ServiceResponse<ResponseBody>, Error = Error>,
-{
-    match events.as_ref().filter(|_| EventsCall::handles(request.head())) {
-        Some(events) => Either::Left(Box::pin(serve_events(events.clone(), request))),
-        None => Either::Right(router.call(request).map_ok(Response::from)),
-    }
-}
-
-async fn serve_events(events: EventsCall, mut request: Request) -> Result<Response<ResponseBody>, Error> {
-    let served = request.conn_data::<Rc<ClientConnection>>().cloned().map(ServedRequest::begin);
-    if let Some(served) = &served {
-        second_poll(served.connection()).await;
-    }
-    let mut payload = request.take_payload();
-    let mut response = events.handle(request.head(), &mut payload).await;
-    security::add_headers(response.headers_mut());
-    close_at_stop(response.headers_mut(), served.as_ref());
-    Ok(response.map_body(|_, body| ResponseBody::new(body, served)))
-}
-
-/// Waits for the second poll. The server polls a call once with only the head, and again once it has passed on what
-/// arrived with it. A call that asks for its body in the first poll has its whole connection polled once more.
-async fn second_poll(connection: &ClientConnection) {
-    let mut is_first = true;
-    poll_fn(|_| {
-        connection.await_poll(is_first);
-        if std::mem::take(&mut is_first) { Poll::Pending } else { Poll::Ready(()) }
-    })
-    .await;
-}
 
 /// Serves one request by the router. The response to a refused head takes the place of the router's.
 pub(super) fn serve_one<S>(

@@ -13,21 +13,30 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use super::HEAD;
 use super::acceptor::{Accepted, ThreadLoad};
 use super::connections::ThreadConnections;
+use super::direct::DirectEvents;
 use super::stream::InboundStream;
 use crate::flow::fairness::DeficitQueue;
 use crate::flow::payer::peer_of;
 use crate::flow::turnstile::AT_ONCE;
+
+/// Who serves the connections of a thread.
+pub(super) struct ThreadServices<S> {
+    /// Serves usual requests with events, where the thread takes events.
+    pub(super) direct: Option<DirectEvents>,
+    /// The server. It serves all others.
+    pub(super) http: S,
+}
 
 /// Serves what the acceptor gives this thread. Returns when the server stops and no connection is left.
 pub(super) async fn serve_all<S>(
     mut accepted: UnboundedReceiver<Accepted>,
     load: Arc<ThreadLoad>,
     connections: Rc<ThreadConnections>,
-    http: S,
+    services: ThreadServices<S>,
 ) where
     S: Service<(InboundStream, Option<SocketAddr>)> + 'static,
 {
-    let http = Rc::new(http);
+    let services = Rc::new(services);
     let mut waiting: DeficitQueue<IpAddr, Accepted> = DeficitQueue::new(1);
     loop {
         if waiting.is_empty() {
@@ -38,7 +47,7 @@ pub(super) async fn serve_all<S>(
             waiting.push(&peer_of(one.address.ip()), 1, one);
         }
         for one in std::iter::from_fn(|| waiting.pop()).take(AT_ONCE) {
-            actix_rt::spawn(serve_connection(one, Rc::clone(&connections), Rc::clone(&http)));
+            actix_rt::spawn(serve_connection(one, Rc::clone(&connections), Rc::clone(&services)));
         }
         tokio::task::yield_now().await;
     }
@@ -46,17 +55,24 @@ pub(super) async fn serve_all<S>(
 }
 
 /// Serves one connection from when the client has sent something. One that is over its client's share is closed.
-async fn serve_connection<S>(accepted: Accepted, connections: Rc<ThreadConnections>, http: Rc<S>)
+async fn serve_connection<S>(accepted: Accepted, connections: Rc<ThreadConnections>, services: Rc<ThreadServices<S>>)
 where
     S: Service<(InboundStream, Option<SocketAddr>)>,
 {
     let Accepted { socket, address, permit: _permit } = accepted;
     let Ok(socket) = TcpStream::from_std(socket) else { return };
     let Some(connection) = connections.accept(peer_of(address.ip())) else { return };
-    let stream = InboundStream::new(socket, HEAD, connection, connections);
-    if stream.has_begun().await && poll_fn(|context| http.poll_ready(context)).await.is_ok() {
+    let mut stream = InboundStream::new(socket, HEAD, connection, connections);
+    if !stream.has_begun().await {
+        return;
+    }
+    if let Some(direct) = &services.direct {
+        let Some(left) = Box::pin(direct.serve(stream, address)).await else { return };
+        stream = left;
+    }
+    if poll_fn(|context| services.http.poll_ready(context)).await.is_ok() {
         // What ends a connection early is counted where it is found.
-        let _ = http.call((stream, Some(address))).await;
+        let _ = Box::pin(services.http.call((stream, Some(address)))).await;
     }
 }
 
@@ -97,6 +113,7 @@ mod tests {
             note.borrow_mut().extend(peer.map(|peer| peer.ip().to_string()));
             std::future::ready(Ok::<_, ()>(()))
         });
+        let services = ThreadServices { direct: None, http };
         // They are all accepted before the first one begins.
         let mut clients = Vec::new();
         for _ in 0..300 {
@@ -107,7 +124,7 @@ mod tests {
         while accepted.len() < clients.len() {
             tokio::task::yield_now().await;
         }
-        let serving = actix_rt::spawn(serve_all(accepted, load, ThreadConnections::start(&shared), http));
+        let serving = actix_rt::spawn(serve_all(accepted, load, ThreadConnections::start(&shared), services));
         while begun.borrow().len() < clients.len() {
             tokio::task::yield_now().await;
         }

@@ -23,7 +23,7 @@ pub(super) const REFUSED_PATH: &str = "/-/refused-head";
 const REFUSED_REQUEST: &[u8] = b"GET /-/refused-head HTTP/1.1\r\nhost: -\r\nconnection: close\r\n\r\n";
 /// How much is read of a connection, or written to it, at a time. Then the others of its thread have their turn, and it
 /// continues when it has its own: at their pace however much a client sends or requests.
-const TURN_BYTES: usize = 16 << 10;
+pub(super) const TURN_BYTES: usize = 16 << 10;
 /// The size of a read while a part of a head is held.
 const READ_BYTES: usize = 4_096;
 /// How many bytes are discarded after a refused head, so that the client reads the response before it learns that its
@@ -34,6 +34,8 @@ const DISCARDED_MAX: usize = 1 << 20;
 pub(super) struct InboundStream {
     socket: TcpStream,
     framing: RequestFraming,
+    /// Bytes that were passed on and given back, for who reads next.
+    given_back: BytesMut,
     /// Bytes that were read and not passed on.
     held: BytesMut,
     /// How many of the bytes held may be passed on.
@@ -67,6 +69,7 @@ impl InboundStream {
         Self {
             socket,
             framing,
+            given_back: BytesMut::new(),
             held,
             ready: 0,
             read: 0,
@@ -97,6 +100,16 @@ impl InboundStream {
         .await
     }
 
+    /// Takes back the last bytes that were passed on: who reads next has them first.
+    pub(super) fn give_back(&mut self, bytes: BytesMut) {
+        self.given_back = bytes;
+    }
+
+    /// What arrives from now on is discarded: the client has not sent all of a request, and has its response.
+    pub(super) fn discard_rest(&mut self) {
+        self.discarded = Some(0);
+    }
+
     /// Waits for the turn to continue, which is not in this poll.
     fn poll_turn(&mut self, context: &mut Context<'_>) -> Poll<()> {
         loop {
@@ -125,12 +138,8 @@ impl InboundStream {
     /// Passes on the held bytes that may be passed on.
     fn pass(&mut self, out: &mut ReadBuf<'_>) {
         let part = self.ready.min(out.remaining());
-        out.put_slice(&self.held[..part]);
-        self.held.advance(part);
+        pass_from(&mut self.held, part, out);
         self.ready -= part;
-        if self.held.is_empty() {
-            self.held = BytesMut::new();
-        }
     }
 
     /// Records how many bytes of a head are held back.
@@ -193,10 +202,24 @@ impl InboundStream {
     }
 }
 
+/// Moves this many of the first bytes, and frees the memory of what is empty then.
+fn pass_from(bytes: &mut BytesMut, part: usize, out: &mut ReadBuf<'_>) {
+    out.put_slice(&bytes[..part]);
+    bytes.advance(part);
+    if bytes.is_empty() {
+        *bytes = BytesMut::new();
+    }
+}
+
 impl AsyncRead for InboundStream {
     fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, out: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let own = &mut *self;
         loop {
+            if !own.given_back.is_empty() {
+                let part = own.given_back.len().min(out.remaining());
+                pass_from(&mut own.given_back, part, out);
+                return Poll::Ready(Ok(()));
+            }
             if own.ready > 0 {
                 own.pass(out);
                 return Poll::Ready(Ok(()));
@@ -259,9 +282,7 @@ impl AsyncWrite for InboundStream {
         written
     }
 
-    /// The server flushes at the end of each of its turns, also without output.
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.connection.end_polls(context);
         Pin::new(&mut self.socket).poll_flush(context)
     }
 

@@ -15,7 +15,7 @@ const UNFINISHED: &str =
 const GAVE_WAY: &str = "posthaste_connections_ended_total{reason=\"gave_way\"}";
 const OVER_SHARE: &str = "posthaste_connections_ended_total{reason=\"over_share\"}";
 
-fn connect(address: SocketAddr) -> TcpStream {
+pub(super) fn connect(address: SocketAddr) -> TcpStream {
     let stream = TcpStream::connect(address).expect("a node");
     stream.set_read_timeout(Some(DEADLINE)).expect("a deadline");
     stream.set_write_timeout(Some(DEADLINE)).expect("a deadline");
@@ -23,7 +23,7 @@ fn connect(address: SocketAddr) -> TcpStream {
 }
 
 /// Sends these pieces on a new connection and reads until the node closes it.
-async fn exchange(address: SocketAddr, pieces: Vec<Vec<u8>>) -> String {
+pub(super) async fn exchange(address: SocketAddr, pieces: Vec<Vec<u8>>) -> String {
     let exchange = tokio::task::spawn_blocking(move || {
         let mut stream = connect(address);
         stream.set_nodelay(true).expect("no delay");
@@ -40,7 +40,7 @@ async fn exchange(address: SocketAddr, pieces: Vec<Vec<u8>>) -> String {
     exchange.await.expect("an exchange")
 }
 
-fn statuses(response: &str) -> Vec<&str> {
+pub(super) fn statuses(response: &str) -> Vec<&str> {
     response.match_indices("HTTP/1.1 ").map(|(at, begin)| &response[at + begin.len()..][..3]).collect()
 }
 

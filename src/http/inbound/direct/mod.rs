@@ -1,0 +1,152 @@
+//! Requests with events, served as they come from their connection. What the HTTP server and its router do with a small
+//! request takes longer than all that is done with its event. So a connection has its usual requests with events read
+//! and answered here, with the same parser of heads. From its first other request on, the server has the connection.
+
+mod head;
+mod payload;
+mod response;
+
+use std::cell::RefCell;
+use std::future::poll_fn;
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, ready};
+
+use actix_web::ResponseError as _;
+use actix_web::body::{BoxBody, MessageBody as _};
+use actix_web::http::StatusCode;
+use actix_web::http::header::{CONNECTION, CONTENT_TYPE, HeaderValue};
+use bytes::BytesMut;
+use tokio::io::{AsyncRead as _, AsyncWriteExt as _, ReadBuf};
+
+use super::DISCONNECT_WITHIN;
+use super::response::{ResponseBody, ServedRequest};
+use super::stream::{InboundStream, TURN_BYTES};
+use crate::http::events::{EventsCall, JSON};
+use crate::http::problem::Problem;
+use head::{EventsHead, HeadEnd};
+use payload::DirectBody;
+use response::ResponseHeads;
+
+/// Serves such requests on one thread.
+pub(super) struct DirectEvents {
+    events: EventsCall,
+    /// Where streams are read to. Each poll takes out of it what it has read, so that a connection without a request
+    /// needs no buffer.
+    room: RefCell<Box<[u8]>>,
+    heads: RefCell<ResponseHeads>,
+}
+
+/// A connection as long as it has such requests only.
+struct EventsConnection {
+    stream: InboundStream,
+    /// Bytes that were read and not used yet.
+    ahead: BytesMut,
+    head: EventsHead,
+}
+
+/// What a connection has next.
+enum NextRequest {
+    /// A request with events, whose body has this length.
+    Events(u64),
+    /// Something for the server.
+    Other,
+    /// Nothing more.
+    None,
+}
+
+impl DirectEvents {
+    pub(super) fn new(events: EventsCall) -> Self {
+        let room = RefCell::new(vec![0; TURN_BYTES].into());
+        Self { events, room, heads: RefCell::new(ResponseHeads::new()) }
+    }
+
+    /// Serves a connection. Returns its stream once it has a request for the server, with which it begins.
+    pub(super) async fn serve(&self, stream: InboundStream, peer: SocketAddr) -> Option<InboundStream> {
+        let mut own = EventsConnection { stream, ahead: BytesMut::new(), head: EventsHead::new(peer) };
+        loop {
+            let stays = match poll_fn(|context| self.poll_next(&mut own, context)).await {
+                // In memory of its own, so that a connection without a request is small.
+                NextRequest::Events(body) => Box::pin(self.respond(&mut own, body)).await.unwrap_or(false),
+                NextRequest::Other => {
+                    own.stream.give_back(own.ahead);
+                    return Some(own.stream);
+                }
+                NextRequest::None => false,
+            };
+            if !stays {
+                return None;
+            }
+        }
+    }
+
+    /// Reads up to the end of a head.
+    fn poll_next(&self, own: &mut EventsConnection, context: &mut Context<'_>) -> Poll<NextRequest> {
+        if !own.ahead.is_empty() {
+            let end = own.head.read(&own.ahead);
+            drop(own.ahead.split_to(end.map_or(0, |end| end.head)));
+            return Poll::Ready(NextRequest::of(end));
+        }
+        let mut room = self.room.borrow_mut();
+        let mut read = ReadBuf::new(&mut room);
+        let is_open = ready!(Pin::new(&mut own.stream).poll_read(context, &mut read)).is_ok();
+        let read = read.filled();
+        if !is_open || read.is_empty() {
+            return Poll::Ready(NextRequest::None);
+        }
+        let end = own.head.read(read);
+        own.ahead = BytesMut::from(&read[end.map_or(0, |end| end.head)..]);
+        Poll::Ready(NextRequest::of(end))
+    }
+
+    /// Serves one request. Returns whether the connection may have another.
+    async fn respond(&self, own: &mut EventsConnection, body: u64) -> io::Result<bool> {
+        let served = ServedRequest::begin(Rc::clone(own.stream.connection()));
+        let (stream, ahead) = (&mut own.stream, &mut own.ahead);
+        let mut payload = DirectBody { stream, ahead, left: body, room: &self.room };
+        let response = self.events.handle(&own.head.request, &mut payload).await;
+        let is_read = payload.discard();
+        let (head, body, closes) = self.written(response, !is_read || served.connection().is_stopping());
+        let (mut part, mut body) = (head, ResponseBody::new(BoxBody::new(body), Some(served)));
+        while let Some(next) = poll_fn(|context| Pin::new(&mut body).poll_next(context)).await {
+            part.extend_from_slice(&next.unwrap_or_default());
+            own.stream.write_all(&part).await?;
+            part.clear();
+        }
+        drop(body);
+        if closes {
+            if !is_read {
+                own.stream.discard_rest();
+            }
+            tokio::time::timeout(DISCONNECT_WITHIN, own.stream.shutdown()).await??;
+        }
+        Ok(!closes)
+    }
+
+    /// The head of a response, its body, and whether it is the connection's last.
+    fn written(&self, response: Result<Vec<u8>, Problem>, closes: bool) -> (Vec<u8>, Vec<u8>, bool) {
+        let mut heads = self.heads.borrow_mut();
+        match response {
+            Ok(body) => {
+                let fields = std::iter::once((&CONTENT_TYPE, &JSON));
+                (heads.write(StatusCode::ACCEPTED, fields, body.len(), closes), body, closes)
+            }
+            Err(problem) => {
+                let response = problem.error_response();
+                let says_so = response.headers().get(CONNECTION) == Some(&HeaderValue::from_static("close"));
+                let (response, body) = response.into_parts();
+                let body = body.try_into_bytes().map(Vec::from).unwrap_or_default();
+                let closes = closes || says_so;
+                (heads.write(response.status(), response.headers().iter(), body.len(), closes), body, closes)
+            }
+        }
+    }
+}
+
+impl NextRequest {
+    fn of(end: Option<HeadEnd>) -> Self {
+        end.map_or(Self::Other, |end| Self::Events(end.body))
+    }
+}

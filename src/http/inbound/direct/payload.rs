@@ -1,0 +1,69 @@
+//! The body of a request that is served directly, as its bytes arrive.
+
+use std::cell::RefCell;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use actix_web::error::PayloadError;
+use bytes::{Bytes, BytesMut};
+use futures_util::Stream;
+use tokio::io::{AsyncRead as _, ReadBuf};
+
+use super::super::stream::InboundStream;
+
+/// A body of which this much is left to be read: first of what was read of its connection, then of its stream.
+pub(super) struct DirectBody<'a> {
+    pub(super) stream: &'a mut InboundStream,
+    /// Bytes that were read of the connection. What follows the body stays in it.
+    pub(super) ahead: &'a mut BytesMut,
+    pub(super) left: u64,
+    /// Where the stream is read to.
+    pub(super) room: &'a RefCell<Box<[u8]>>,
+}
+
+impl DirectBody<'_> {
+    /// How many of these bytes belong to the body.
+    fn part(&self, bytes: usize) -> usize {
+        usize::try_from(self.left).map_or(bytes, |left| left.min(bytes))
+    }
+
+    /// Discards what has arrived of it. Returns whether that is all.
+    pub(super) fn discard(&mut self) -> bool {
+        let part = self.part(self.ahead.len());
+        drop(self.ahead.split_to(part));
+        self.left -= part as u64;
+        self.left == 0
+    }
+}
+
+impl Stream for DirectBody<'_> {
+    type Item = Result<Bytes, PayloadError>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let own = &mut *self;
+        if own.left == 0 {
+            return Poll::Ready(None);
+        }
+        let part = if own.ahead.is_empty() {
+            let mut room = own.room.borrow_mut();
+            let mut read = ReadBuf::new(&mut room);
+            if let Err(error) = ready!(Pin::new(&mut *own.stream).poll_read(context, &mut read)) {
+                return Poll::Ready(Some(Err(PayloadError::Incomplete(Some(error)))));
+            }
+            let read = read.filled();
+            if read.is_empty() {
+                return Poll::Ready(Some(Err(PayloadError::Incomplete(None))));
+            }
+            let (part, rest) = read.split_at(own.part(read.len()));
+            own.ahead.extend_from_slice(rest);
+            Bytes::copy_from_slice(part)
+        } else if own.ahead.len() as u64 <= own.left {
+            std::mem::take(own.ahead).freeze()
+        } else {
+            let part = own.part(own.ahead.len());
+            own.ahead.split_to(part).freeze()
+        };
+        own.left -= part.len() as u64;
+        Poll::Ready(Some(Ok(part)))
+    }
+}

@@ -1,0 +1,132 @@
+//! Usual requests with events are served before the HTTP server, and all others by it. A client can't tell which.
+
+use std::io::{Read as _, Write as _};
+use std::net::{Shutdown, SocketAddr};
+
+use serde_json::json;
+
+use super::connections::{connect, exchange, statuses};
+use crate::support::{Node, Receiver, json_template};
+
+/// A request that only the server serves. It serves what follows on the connection, too.
+const OTHER: &str = "GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n";
+const JSON: &str = "content-type: application/json\r\n";
+
+fn request(fields: &str, body: &str) -> String {
+    format!("POST /v1/events HTTP/1.1\r\nhost: x\r\n{fields}content-length: {}\r\n\r\n{body}", body.len())
+}
+
+/// Sends these bytes and nothing more; returns all responses.
+async fn responses(address: SocketAddr, bytes: String) -> String {
+    let responses = tokio::task::spawn_blocking(move || {
+        let mut stream = connect(address);
+        stream.write_all(bytes.as_bytes()).expect("sent");
+        stream.shutdown(Shutdown::Write).expect("sent");
+        let mut responses = String::new();
+        stream.read_to_string(&mut responses).expect("closed, not reset");
+        responses
+    });
+    responses.await.expect("responses")
+}
+
+/// A response's lines in an order of their own, without what the time determines. The server does not say that it closes
+/// a connection whose client has ended in the middle of a body.
+fn comparable(response: &str) -> Vec<&str> {
+    let is_compared = |line: &&str| !line.starts_with("date: ") && *line != "connection: close";
+    let mut lines: Vec<_> = response.lines().filter(is_compared).collect();
+    lines.sort_unstable();
+    lines
+}
+
+#[actix_rt::test]
+async fn both_ways_respond_alike() {
+    let node = Node::start(&[]).await;
+    let address = node.running().address();
+    let event = json!({"type": "a", "data": {}}).to_string();
+    let short = request(JSON, &event).replace(&format!("content-length: {}", event.len()), "content-length: 90");
+    for (bytes, status) in [
+        (request(JSON, &event), "202"),
+        (request("content-type: application/x-ndjson\r\nconnection: keep-alive\r\n", &format!("{event}\n{{}}")), "202"),
+        (
+            request(
+                "ce-specversion: 1.0\r\nce-type: a\r\nce-id: 1\r\nce-source: s\r\ncontent-type: text/json\r\n",
+                "{}",
+            ),
+            "202",
+        ),
+        (request("ce-specversion: 1.0\r\nce-type: a\r\nce-id: 1\r\nce-source: s\r\n", "{}"), "202"),
+        (request(JSON, "{"), "400"),
+        (request(JSON, "[]"), "422"),
+        (request("content-type: text/plain\r\n", &event), "415"),
+        (request(&format!("{JSON}content-encoding: gzip\r\n"), &event), "400"),
+        (request(&format!("{JSON}posthaste-hops: x\r\n"), &event), "400"),
+        (request(&format!("{JSON}posthaste-hops: 99\r\n"), &event), "508"),
+        (request(&format!("{JSON}authorization: Bearer x\r\n"), &event), "401"),
+        (request(&format!("{JSON}origin: http://example.com\r\n"), &event), "403"),
+        (short, "400"),
+        // The server alone serves these.
+        (request(&format!("{JSON}a: \u{1}\r\n"), &event), "400"),
+        (request(&format!("{JSON}content-length: 1\r\n"), &event), "400"),
+        (request(&format!("{JSON}connection: close\r\n"), &event), "202"),
+        (request(JSON, &event).replace("/v1/events", "/v1/events?a=b"), "202"),
+        (request(JSON, &event).replace("host: x\r\n", ""), "400"),
+        (request(JSON, ""), "400"),
+    ] {
+        let direct = responses(address, bytes.clone()).await;
+        let after_other = responses(address, format!("{OTHER}{bytes}")).await;
+        let by_server = &after_other[after_other.rfind("HTTP/1.1 ").expect("a response")..];
+        assert_eq!(statuses(&direct), [status], "{bytes}\n{direct}");
+        assert_eq!(comparable(&direct), comparable(by_server), "{bytes}");
+        assert!(direct.contains("\r\ndate: ") && direct.contains(" GMT\r\n"), "{direct}");
+    }
+}
+
+#[actix_rt::test]
+async fn requests_are_served_in_order_however_they_arrive() {
+    let (node, receiver) = (Node::start(&[]).await, Receiver::start());
+    node.set_up("t", &json_template(), json!({"event": "*", "url": receiver.url("/")})).await;
+    let event = |id: usize, more: usize| {
+        request(JSON, &json!({"type": "a", "id": id.to_string(), "data": {"x": "y".repeat(more)}}).to_string())
+    };
+    let chunked = request(&format!("{JSON}transfer-encoding: chunked\r\n"), "");
+    let chunked =
+        chunked.replace("content-length: 0\r\n", "") + "1b\r\n{\"type\":\"a\",\"data\":{\"a\":1}}\r\n0\r\n\r\n";
+    let bad = request(JSON, "[]");
+    // The second is longer than one read, and the third has another length than the first.
+    let all =
+        [event(1, 0), event(2, 50_000), event(3, 5), bad.clone(), chunked, event(4, 0), OTHER.into(), event(5, 0)];
+    let end = OTHER.replace("host: x", "host: x\r\nconnection: close");
+    let whole = all.concat() + &end;
+    let expected = ["202", "202", "202", "422", "202", "202", "200", "202", "200"];
+    let in_parts = |size: usize| whole.as_bytes().chunks(size).map(<[u8]>::to_vec).collect::<Vec<_>>();
+    for pieces in [in_parts(whole.len()), in_parts(7), in_parts(1_000), in_parts(20_000)] {
+        let response = exchange(node.running().address(), pieces).await;
+        assert_eq!(statuses(&response), expected, "{response}");
+    }
+    receiver.wait_for(4 * 6).await;
+    assert_eq!(node.stop().await.unsent, 0);
+    assert_eq!(receiver.received().len(), 4 * 6);
+}
+
+/// The client reads the response although the node reads no more of its body.
+#[actix_rt::test]
+async fn a_refusal_before_the_body_has_arrived_is_the_last_response() {
+    let node = Node::start(&[]).await;
+    let head = |length: usize, fields: &str| {
+        format!("POST /v1/events HTTP/1.1\r\nhost: x\r\n{fields}content-length: {length}\r\n\r\n{}", "x".repeat(20_000))
+    };
+    for (head, status) in [
+        (head(300_000, "content-type: text/plain\r\n"), "415"),
+        (head(3_000_000, JSON), "413"),
+        (head(100_000, &format!("{JSON}authorization: Bearer x\r\n")), "401"),
+    ] {
+        let response = exchange(node.running().address(), vec![head.into_bytes(), vec![b'x'; 50_000]]).await;
+        assert_eq!(statuses(&response), [status], "{response}");
+        assert!(response.contains("\r\nconnection: close\r\n"), "{response}");
+    }
+    // What has arrived with its head is passed over.
+    let refused = request("content-type: text/plain\r\n", &"x".repeat(5_000));
+    let end = OTHER.replace("host: x", "host: x\r\nconnection: close");
+    let response = exchange(node.running().address(), vec![(refused.repeat(2) + &end).into_bytes()]).await;
+    assert_eq!(statuses(&response), ["415", "415", "200"], "{response}");
+}
