@@ -22,6 +22,7 @@ mod post;
 mod progress;
 mod proxy;
 mod race;
+mod records;
 mod resolve;
 mod response;
 mod socket;

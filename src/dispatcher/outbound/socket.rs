@@ -9,10 +9,12 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 
+use super::records::RecordTransport;
+
 /// A connection to a receiver.
 pub(super) enum Socket {
     Plain(TcpStream),
-    Tls(Box<TlsStream<TcpStream>>),
+    Tls(Box<TlsStream<RecordTransport>>),
 }
 
 /// The state of an idle connection.
@@ -33,7 +35,7 @@ impl Socket {
     /// Checks what has arrived. The runtime may not know of it yet, so the system is asked directly.
     pub(super) fn silence(&mut self) -> IdleState {
         match self {
-            Self::Plain(tcp) => match receive(tcp, &mut [0]) {
+            Self::Plain(tcp) => match receive(tcp, &mut [0], RecvFlags::empty()) {
                 Ok(0) => IdleState::Closed,
                 Ok(_) => IdleState::Broken,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => IdleState::Kept,
@@ -93,21 +95,26 @@ impl Socket {
 }
 
 /// Reads what the system holds, bypassing the runtime.
-fn receive(tcp: &TcpStream, buffer: &mut [u8]) -> io::Result<usize> {
-    Ok(recv(tcp, buffer, RecvFlags::DONTWAIT)?.0)
+fn receive(tcp: &TcpStream, buffer: &mut [u8], flags: RecvFlags) -> io::Result<usize> {
+    Ok(recv(tcp, buffer, RecvFlags::DONTWAIT | flags)?.0)
 }
 
 struct RawSocket<'a>(&'a TcpStream);
 
 impl io::Read for RawSocket<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        receive(self.0, buffer)
+        receive(self.0, buffer, RecvFlags::empty())
     }
 }
 
 /// Session tickets may arrive at any time and are ignored; data and alerts are not.
-fn tls_silence(tls: &mut TlsStream<TcpStream>) -> IdleState {
-    let (tcp, session) = tls.get_mut();
+fn tls_silence(tls: &mut TlsStream<RecordTransport>) -> IdleState {
+    let (RecordTransport(tcp), session) = tls.get_mut();
+    // The session holds nothing to read and no close: mostly nothing has arrived either.
+    let is_silent = |error: io::Error| error.kind() == io::ErrorKind::WouldBlock;
+    if session.wants_read() && receive(tcp, &mut [0], RecvFlags::PEEK).is_err_and(is_silent) {
+        return IdleState::Kept;
+    }
     loop {
         // First what the session holds already: one record can hold the end of a response and more.
         match session.process_new_packets() {

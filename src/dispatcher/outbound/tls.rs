@@ -10,6 +10,7 @@ use rustls::{ClientConfig, RootCertStore};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
+use super::records::RecordTransport;
 use super::socket::Socket;
 use crate::config::Dispatch;
 use crate::model::destination::Destination;
@@ -103,6 +104,6 @@ pub(super) async fn handshake(
     // Certificates name a host without the dot at its end.
     let host = destination.bare_host().trim_end_matches('.').to_owned();
     let name = ServerName::try_from(host).map_err(|_| Outcome::Tls)?;
-    let connected = TlsConnector::from(Arc::clone(config)).connect(name, tcp).await;
+    let connected = TlsConnector::from(Arc::clone(config)).connect(name, RecordTransport(tcp)).await;
     connected.map(|tls| Socket::Tls(Box::new(tls))).map_err(|_| Outcome::Tls)
 }
