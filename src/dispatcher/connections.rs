@@ -1,6 +1,6 @@
 //! The connections of one destination, out of those that the process may have. Each live destination has one of its
 //! own, so that it can always begin, and no destination becomes live while no connection is left; the rest is shared by
-//! dynamic thresholds. An open, idle connection counts too: only the end of the destination's HTTP client frees it.
+//! dynamic thresholds. An open, idle connection counts too: only the end of the destination's Dispatcher frees it.
 
 use std::cell::{Cell, RefCell};
 use std::time::{Duration, Instant};

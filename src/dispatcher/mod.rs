@@ -1,4 +1,4 @@
-//! The last stage: one `Dispatcher` for each destination, with its own queue, connections and HTTP client, so that a
+//! The last stage: one `Dispatcher` for each destination, with its own queue and connections, so that a
 //! dead, slow or hostile destination affects no other. [`Dispatchers`], one for each dispatch thread, starts them on
 //! demand and stops idle ones.
 

@@ -44,7 +44,7 @@ const OVERFLOW_MAX: usize = 65_536;
 pub struct DispatchSettings {
     /// How deliveries go out.
     pub config: Arc<Dispatch>,
-    /// What all HTTP clients share.
+    /// What all outlets share.
     pub outbound: Outbound,
     /// The metrics that it counts in.
     pub metrics: Arc<Metrics>,

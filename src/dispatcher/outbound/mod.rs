@@ -1,11 +1,10 @@
-//! How a POST leaves the node. [`Outlet`] is what the rest of the Dispatcher sees. The HTTP client makes the connections
-//! and bounds their number; each is a stream of our own. The client also sends the requests of the handshake; the POSTs
-//! of deliveries go to the streams themselves:
+//! How a POST leaves the node. [`Outlet`] is what the rest of the Dispatcher sees. Connections are made and bounded by a
+//! pool; each is a stream. The HTTP client sends the requests of the handshake only, over streams of its own:
 //!
 //! ```text
-//! Outlet ──┬── Pool: idle streams ──┬── Stream ──┬── Socket (TCP, TLS)
-//!   │      └── HTTP client ─────────┘            ├── Response: reads what the receiver sends, each byte once
-//!   ├── Progress: how far it came                └── Peer: resolve, check, race, tunnel; habits of the receiver
+//! Outlet ──┬── Pool: idle streams ────┬── Stream ──┬── Socket (TCP, TLS)
+//!   │      └── HTTP client: handshake ┘            ├── Response: reads what the receiver sends, each byte once
+//!   ├── Progress: how far it came                  └── Peer: resolve, check, race, tunnel; habits of the receiver
 //!   ├── Deadlines: of all attempts of a thread
 //!   └── flow::turnstile: new connections of a thread begin a few at a time
 //! ```
@@ -34,6 +33,5 @@ mod tls;
 pub(super) use outlet::{ConsentTurn, Outlet, Outlets};
 pub use outlet::{Outbound, OutboundError};
 pub use own::OwnAddresses;
-pub(super) use post::{DecimalDigits, Post};
 pub use resolve::ResolverError;
 pub(super) use resolve::system_resolver;

@@ -20,7 +20,6 @@ use super::deadlines::Deadlines;
 use super::own::OwnAddresses;
 use super::peer::{DialContext, Peer};
 use super::pool::{CLOSED_WITHIN, ConnectionPool};
-use super::post::{OutgoingPost, Post};
 use super::progress::{AttemptProgress, TrackedExchange};
 use super::proxy::{Proxy, ProxyError};
 use super::resolve::Resolver;
@@ -29,6 +28,7 @@ use super::stream::Stream;
 use super::tls::{self, TlsError};
 use crate::config::Dispatch;
 use crate::flow::turnstile::Turnstile;
+use crate::model::delivery::Delivery;
 use crate::model::destination::Destination;
 use crate::model::id::AccountId;
 use crate::model::outcome::Outcome;
@@ -38,8 +38,6 @@ const REQUEST_ORIGIN: HeaderName = HeaderName::from_static("webhook-request-orig
 const ALLOWED_ORIGIN: &str = "webhook-allowed-origin";
 const ALLOWED_RATE: &str = "webhook-allowed-rate";
 
-/// For the HTTP client's connector, whose destination is known without it.
-const DESTINATION: &str = "http://destination/";
 /// Longer than any connection is kept: the stream itself decides when to close.
 const CLIENT_KEEPS: Duration = Duration::from_secs(86_400);
 
@@ -119,12 +117,7 @@ impl Outlets {
                 // Never reached: the attempt has its own, shorter deadline.
                 .timeout(CLIENT_KEEPS)
         };
-        let making = connector().finish();
-        let connect = move || {
-            let connecting = making.call(awc::Connect { uri: Uri::from_static(DESTINATION), addr: None });
-            async move { connecting.await.ok() }
-        };
-        let pool = ConnectionPool::new(connect, destination.secure);
+        let pool = ConnectionPool::new(Rc::clone(&peer), own.connections);
         let client = || {
             let client = awc::Client::builder().connector(connector());
             client.disable_timeout().disable_redirects().no_default_headers().finish()
@@ -160,10 +153,16 @@ pub(in crate::dispatcher) enum ConsentTurn {
 }
 
 impl Outlet {
-    /// Makes a POST, for an attempt that began at this time.
-    pub(in crate::dispatcher) async fn post(&self, post: Post<'_>, begun: Instant) -> (Outcome, Option<u16>) {
+    /// Makes the POST of a delivery, for an attempt that began at this time.
+    pub(in crate::dispatcher) async fn post(
+        &self,
+        delivery: &Delivery,
+        unix_seconds: u64,
+        begun: Instant,
+    ) -> (Outcome, Option<u16>) {
         let closes = self.peer.uses_once(begun);
-        self.exchange(begun, Some(OutgoingPost::new(post, closes)), pin!(self.pool.exchange(closes))).await
+        let exchange = self.pool.exchange(closes, |post| post.begin(delivery, unix_seconds, closes));
+        self.exchange(begun, pin!(exchange)).await
     }
 
     /// Whether the receiver has a say in when an attempt begins.
@@ -217,7 +216,7 @@ impl Outlet {
                 allowed = AllowedOrigin { origin: text(ALLOWED_ORIGIN), rate: text(ALLOWED_RATE) };
             }
         };
-        let (outcome, status) = self.exchange(Instant::now(), None, pin!(sent)).await;
+        let (outcome, status) = self.exchange(Instant::now(), pin!(sent)).await;
         let status = status.ok_or((outcome, None))?;
         let consent = consents.decide(status, &allowed);
         consents.remember(&self.peer.destination, consent, Instant::now());
@@ -225,18 +224,12 @@ impl Outlet {
     }
 
     /// Sends a request and waits for the response, under one deadline for both.
-    async fn exchange(
-        &self,
-        begun: Instant,
-        outgoing: Option<OutgoingPost>,
-        exchange: Pin<&mut impl Future>,
-    ) -> (Outcome, Option<u16>) {
+    async fn exchange(&self, begun: Instant, exchange: Pin<&mut impl Future>) -> (Outcome, Option<u16>) {
         let progress = Cell::new(AttemptProgress::BEGUN);
-        let outgoing = outgoing.map(Box::new);
         // A receiver's consent may have taken long.
         let just_begun = (!self.has_turns()).then_some(begun);
         let current = &self.peer.current;
-        let tracked = TrackedExchange { current, progress: &progress, outgoing, just_begun, exchange };
+        let tracked = TrackedExchange { current, progress: &progress, just_begun, exchange };
         let ended = self.deadlines.within(begun, tracked).await;
         progress.get().outcome(ended.is_none())
     }

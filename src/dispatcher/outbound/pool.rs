@@ -1,64 +1,55 @@
-//! The connections of one destination. The HTTP client's connector makes them and bounds their number. Between two
-//! deliveries they are kept here, and not by the client: for each request, the client makes two buffers of 8 kB, a codec
-//! with a clock of its own that has a task and a timer, and parses the response's head a second time.
+//! The connections of one destination, and how many there may be. Those that carry no delivery are kept here. The HTTP
+//! client does not see them: for each request, it makes two buffers of 8 kB, a codec with a clock of its own that has a
+//! task and a timer, and parses the response's head a second time.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::io;
-use std::pin::Pin;
-use std::task::{Context, Poll, Waker};
+use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::future::LocalBoxFuture;
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, ReadBuf};
+use tokio::io::AsyncWriteExt as _;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// The stream writes the attempt's request in place of these bytes.
-const PLACEHOLDER: &[u8] = b"POST";
-/// The short response is read in pieces of this size.
-const ANSWER_BYTES: usize = 64;
+use super::peer::Peer;
+use super::post::OutgoingPost;
+use super::stream::Stream;
+
 /// How long an orderly close of a TLS connection may take.
 pub(super) const CLOSED_WITHIN: Duration = Duration::from_secs(1);
 
-trait PooledStream: AsyncRead + AsyncWrite + Unpin {}
-
-impl<T: AsyncRead + AsyncWrite + Unpin> PooledStream for T {}
-
-type BoxedStream = Box<dyn PooledStream>;
-type ConnectFuture = LocalBoxFuture<'static, Option<BoxedStream>>;
-
 /// The connections of one destination.
 pub(super) struct ConnectionPool {
-    connect: Box<dyn Fn() -> ConnectFuture>,
-    closes_orderly: bool,
+    peer: Rc<Peer>,
+    /// A permit for each connection that there may be, until it is closed.
+    room: Arc<Semaphore>,
     /// The one that was used last is at the back, and is used first.
-    idle: RefCell<VecDeque<BoxedStream>>,
+    idle: RefCell<VecDeque<PooledConnection>>,
+}
+
+struct PooledConnection {
+    stream: Box<Stream>,
+    _permit: OwnedSemaphorePermit,
 }
 
 impl ConnectionPool {
-    /// `connect` makes a connection, or none where the attempt's progress says why. `closes_orderly`: the end of each is
-    /// announced, within [`CLOSED_WITHIN`].
-    pub(super) fn new<F, C>(connect: impl Fn() -> F + 'static, closes_orderly: bool) -> Self
-    where
-        F: Future<Output = Option<C>> + 'static,
-        C: AsyncRead + AsyncWrite + Unpin + 'static,
-    {
-        let connect = move || -> ConnectFuture {
-            let connecting = connect();
-            Box::pin(async move { Some(Box::new(connecting.await?) as BoxedStream) })
-        };
-        Self { connect: Box::new(connect), closes_orderly, idle: RefCell::default() }
+    /// At most this many connections to the peer.
+    pub(super) fn new(peer: Rc<Peer>, connections: usize) -> Self {
+        Self { peer, room: Arc::new(Semaphore::new(connections)), idle: RefCell::default() }
     }
 
-    /// Has the current attempt's request written, and its response read. The result is in the attempt's progress.
-    pub(super) async fn exchange(&self, closes: bool) -> io::Result<()> {
+    /// Has a request written, which `post` prepares once there is a connection, and its response read. The result is in the
+    /// progress of the current attempt.
+    pub(super) async fn exchange(&self, closes: bool, post: impl FnOnce(&mut OutgoingPost)) -> io::Result<()> {
         let mut carrier = match self.take() {
             Some(carrier) => carrier,
-            None => (self.connect)().await.ok_or(io::ErrorKind::NotConnected)?,
+            // Rare, and larger than the rest of the attempt: boxed, it takes no room in each worker.
+            None => Box::pin(self.connect()).await?,
         };
-        carrier.write_all(PLACEHOLDER).await?;
-        carrier.flush().await?;
-        let reusable = read_response(&mut carrier).await? && !closes;
+        post(carrier.stream.outgoing());
+        let reusable = poll_fn(|cx| carrier.stream.poll_exchange(cx)).await? && !closes;
         if reusable {
             self.idle.borrow_mut().push_back(carrier);
         } else {
@@ -68,10 +59,26 @@ impl ConnectionPool {
         Ok(())
     }
 
-    fn take(&self) -> Option<BoxedStream> {
+    /// A new connection, or an error where the attempt's progress says why there is none.
+    async fn connect(&self) -> io::Result<PooledConnection> {
+        let permit = Arc::clone(&self.room).acquire_owned().await.expect("the semaphore is never closed");
+        match Rc::clone(&self.peer).connect().await {
+            Ok(socket) => {
+                let stream = Box::new(Stream::new(Rc::clone(&self.peer), socket));
+                Ok(PooledConnection { stream, _permit: permit })
+            }
+            Err(outcome) => {
+                self.peer.current.fail(outcome);
+                Err(io::ErrorKind::NotConnected.into())
+            }
+        }
+    }
+
+    fn take(&self) -> Option<PooledConnection> {
+        let now = self.peer.current.now();
         loop {
-            let mut carrier = self.idle.borrow_mut().pop_back()?;
-            if is_usable(&mut carrier) {
+            let carrier = self.idle.borrow_mut().pop_back()?;
+            if carrier.stream.is_usable(now) {
                 return Some(carrier);
             }
             self.close(carrier);
@@ -80,50 +87,21 @@ impl ConnectionPool {
 
     /// Closes those that were idle for too long.
     fn close_unusable(&self) {
-        let unusable = |idle: &mut VecDeque<BoxedStream>| {
-            if idle.front_mut().is_some_and(|carrier| !is_usable(carrier)) { idle.pop_front() } else { None }
-        };
+        let now = self.peer.current.now();
+        let unusable =
+            |idle: &mut VecDeque<PooledConnection>| idle.pop_front_if(|carrier| !carrier.stream.is_usable(now));
         while let Some(carrier) = unusable(&mut self.idle.borrow_mut()) {
             self.close(carrier);
         }
     }
 
-    fn close(&self, mut carrier: BoxedStream) {
-        if self.closes_orderly {
+    /// The end of a TLS connection is announced.
+    fn close(&self, mut carrier: PooledConnection) {
+        if self.peer.destination.secure {
             actix_rt::spawn(async move {
                 // A receiver that does not respond to the close is not waited for longer.
-                let _ = tokio::time::timeout(CLOSED_WITHIN, carrier.shutdown()).await;
+                let _ = tokio::time::timeout(CLOSED_WITHIN, carrier.stream.shutdown()).await;
             });
         }
     }
-}
-
-/// Reads the short response to its end. Returns whether the connection can be used again.
-async fn read_response(carrier: &mut BoxedStream) -> io::Result<bool> {
-    let mut responded = false;
-    poll_fn(|cx| {
-        loop {
-            match poll_read(carrier, cx)? {
-                Poll::Ready(0) => return Poll::Ready(Ok(false)),
-                Poll::Ready(_) => responded = true,
-                Poll::Pending if responded => return Poll::Ready(Ok(true)),
-                Poll::Pending => return Poll::Pending,
-            }
-        }
-    })
-    .await
-}
-
-/// An idle connection has nothing to read; an end of file means that it may not be used again.
-fn is_usable(carrier: &mut BoxedStream) -> bool {
-    matches!(poll_read(carrier, &mut Context::from_waker(Waker::noop())), Ok(Poll::Pending))
-}
-
-fn poll_read(carrier: &mut BoxedStream, cx: &mut Context<'_>) -> io::Result<Poll<usize>> {
-    let mut bytes = [0; ANSWER_BYTES];
-    let mut buffer = ReadBuf::new(&mut bytes);
-    Ok(match Pin::new(carrier).poll_read(cx, &mut buffer) {
-        Poll::Ready(read) => Poll::Ready(read.map(|()| buffer.filled().len())?),
-        Poll::Pending => Poll::Pending,
-    })
 }

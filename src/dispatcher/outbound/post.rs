@@ -1,40 +1,37 @@
-//! A POST as it is sent. The HTTP client does not see it: it sends a request without headers and body, for which
-//! the stream writes this one. So a head is made once, as bytes, and a large body is never copied.
+//! A POST as it is sent. Its head is made as bytes, and a large body is never copied. What the POSTs of one trigger have in
+//! common comes first, so that a connection keeps it from one to the next.
 
 use std::io::{self, IoSlice};
+use std::sync::{Arc, Weak};
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
+use http::HeaderValue;
+use http::header::ACCEPT;
 
 use super::socket::Socket;
+use crate::dispatcher::signature::signatures;
+use crate::model::delivery::{Delivery, HOPS};
+use crate::model::headers::is_own;
+use crate::model::target::Target;
+
+const AGENT_LINE: &str = concat!("user-agent: posthaste/", env!("CARGO_PKG_VERSION"), "\r\n");
+/// The bytes of a usual head without its URL and the trigger's own headers.
+const USUAL_HEAD_BYTES: usize = 384;
 
 /// A body of at most this many bytes is copied behind the head: one buffer costs the kernel less to write than two,
 /// and the copy costs less than the difference.
 const JOINED_BYTES_MAX: usize = 4_096;
 
-/// A POST to make.
-pub(in crate::dispatcher) struct Post<'a> {
-    /// The request line and the header fields, each with its line end, but for `content-length` and `connection`.
-    pub(in crate::dispatcher) fields: Vec<u8>,
-    pub(in crate::dispatcher) body: &'a Bytes,
-}
-
-impl Post<'_> {
-    /// How much room the fields should have behind them for this body.
-    pub(in crate::dispatcher) fn bytes_behind_fields(body: &Bytes) -> usize {
-        if body.len() <= JOINED_BYTES_MAX { body.len() } else { 0 }
-    }
-}
-
 /// A number as its decimal digits. A head has several, and the standard library's way to write them takes longer than
 /// the rest of the head.
-pub(in crate::dispatcher) struct DecimalDigits {
+struct DecimalDigits {
     digits: [u8; 20],
     first: usize,
 }
 
 impl DecimalDigits {
-    pub(in crate::dispatcher) fn of(mut number: u64) -> Self {
+    fn of(mut number: u64) -> Self {
         let (mut digits, mut first) = ([b'0'; 20], 20);
         for digit in digits.iter_mut().rev() {
             *digit += (number % 10) as u8;
@@ -46,33 +43,66 @@ impl DecimalDigits {
         Self { digits, first }
     }
 
-    pub(in crate::dispatcher) fn as_bytes(&self) -> &[u8] {
+    fn as_bytes(&self) -> &[u8] {
         &self.digits[self.first..]
     }
 }
 
-/// A POST that is being written.
+/// What the first fields of a head are made of.
+#[derive(Default)]
+struct SharedFields {
+    /// Only compared: the trigger may be gone.
+    target: Weak<Target>,
+    content_type: Option<HeaderValue>,
+    /// Where they end.
+    end: usize,
+}
+
+/// A POST that is being written. Its memory serves all POSTs of a connection.
+#[derive(Default)]
 pub(super) struct OutgoingPost {
     head: Vec<u8>,
+    shared: SharedFields,
     /// Empty where the body is behind the head already.
     body: Bytes,
     written: usize,
 }
 
 impl OutgoingPost {
-    /// `closes`: the connection carries no other request.
-    pub(super) fn new(Post { fields: mut head, body }: Post<'_>, closes: bool) -> Self {
+    /// Begins the POST of this delivery. `closes`: the connection carries no other request.
+    pub(super) fn begin(&mut self, delivery: &Delivery, unix_seconds: u64, closes: bool) {
+        let Self { head, shared, written, .. } = self;
+        *written = 0;
+        if shared.are_of(delivery) {
+            head.truncate(shared.end);
+        } else {
+            head.clear();
+            write_shared(head, delivery);
+            *shared = SharedFields {
+                target: Arc::downgrade(&delivery.target),
+                content_type: Some(delivery.content_type.clone()),
+                end: head.len(),
+            };
+        }
+        write_own(head, delivery, unix_seconds);
+        let body = &delivery.body;
         let end: &[u8] = if closes { b"\r\nconnection: close\r\n\r\n" } else { b"\r\n\r\n" };
         for part in [b"content-length: ", DecimalDigits::of(body.len() as u64).as_bytes(), end] {
             head.extend_from_slice(part);
         }
-        let body = if body.len() <= JOINED_BYTES_MAX {
+        self.body = if body.len() <= JOINED_BYTES_MAX {
             head.extend_from_slice(body);
             Bytes::new()
         } else {
             body.clone()
         };
-        Self { head, body, written: 0 }
+    }
+
+    /// The POST is over; the body belongs to its delivery.
+    pub(super) fn end(&mut self) {
+        if !self.body.is_empty() {
+            self.body = Bytes::new();
+        }
     }
 
     /// Whether a byte may have been sent.
@@ -80,7 +110,7 @@ impl OutgoingPost {
         self.written > 0
     }
 
-    /// Writes what is left.
+    /// Writes what is left, and has it sent.
     pub(super) fn poll_write(&mut self, socket: &mut Socket, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while self.written < self.head.len() + self.body.len() {
             let written = match self.written.checked_sub(self.head.len()) {
@@ -97,13 +127,63 @@ impl OutgoingPost {
             }
             self.written += written;
         }
-        Poll::Ready(Ok(()))
+        socket.poll_flush(cx)
+    }
+}
+
+impl SharedFields {
+    fn are_of(&self, delivery: &Delivery) -> bool {
+        std::ptr::eq(self.target.as_ptr(), Arc::as_ptr(&delivery.target))
+            && self.content_type.as_ref() == Some(&delivery.content_type)
+    }
+}
+
+/// Writes the request line and the fields that all deliveries of a target have in common.
+fn write_shared(head: &mut Vec<u8>, delivery: &Delivery) {
+    let target = &delivery.target;
+    let path = target.uri.path_and_query().map_or("/", http::uri::PathAndQuery::as_str);
+    let own = target.headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4);
+    head.reserve(USUAL_HEAD_BYTES + path.len() + own.sum::<usize>() + delivery.body.len().min(JOINED_BYTES_MAX));
+    let accept: &[u8] = if target.headers.iter().any(|(name, _)| *name == ACCEPT) { b"" } else { b"accept: */*\r\n" };
+    for part in [
+        b"POST ",
+        path.as_bytes(),
+        b" HTTP/1.1\r\nhost: ",
+        target.host.as_bytes(),
+        b"\r\ncontent-type: ",
+        delivery.content_type.as_bytes(),
+        b"\r\n",
+        AGENT_LINE.as_bytes(),
+        accept,
+    ] {
+        head.extend_from_slice(part);
+    }
+    // What another program wrote to a stream must not frame the request either.
+    for (name, value) in target.headers.iter().filter(|(name, _)| !is_own(name.as_str())) {
+        field(head, name.as_str(), value.as_bytes());
+    }
+}
+
+/// Writes the fields of this delivery alone, but for those that frame the request.
+fn write_own(head: &mut Vec<u8>, delivery: &Delivery, unix_seconds: u64) {
+    field(head, "webhook-id", delivery.webhook_id.as_bytes());
+    field(head, "webhook-timestamp", DecimalDigits::of(unix_seconds).as_bytes());
+    field(head, HOPS, DecimalDigits::of(delivery.hops.into()).as_bytes());
+    if let Some(signatures) = signatures(&delivery.target.secrets, delivery, unix_seconds) {
+        field(head, "webhook-signature", signatures.as_bytes());
+    }
+}
+
+fn field(head: &mut Vec<u8>, name: &str, value: &[u8]) {
+    for part in [name.as_bytes(), b": ", value, b"\r\n"] {
+        head.extend_from_slice(part);
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::DecimalDigits;
+    use super::*;
+    use crate::model::delivery::WebhookId;
 
     #[test]
     fn digits_are_those_of_the_standard_library() {
@@ -111,5 +191,34 @@ mod tests {
         for number in powers.flat_map(|power| [power - 1, power, power + 1]).chain([0, u64::MAX]) {
             assert_eq!(DecimalDigits::of(number).as_bytes(), number.to_string().as_bytes());
         }
+    }
+
+    #[test]
+    fn a_post_does_not_depend_on_those_before_it() {
+        let own = |name: &str, value: &str| [(name.to_owned(), value.to_owned())];
+        let target = |url, headers: &[_]| Arc::new(Target::read(url, headers, Vec::new()).expect("a target"));
+        let first = target("http://one.example/a", &own("x-own", "1"));
+        let targets = [&first, &target("http://one.example/b?c", &own("accept", "text/plain")), &first, &first];
+        let (mut kept, mut sent) = (OutgoingPost::default(), 0);
+        for (number, body) in ["", "short", &"long".repeat(JOINED_BYTES_MAX), "short"].into_iter().enumerate() {
+            for (target, content_type) in targets.into_iter().zip(["a/b", "a/b", "a/b", "c/d"]) {
+                let delivery = Delivery {
+                    firing: None,
+                    target: Arc::clone(target),
+                    webhook_id: WebhookId::of([number as u8; 16]),
+                    content_type: HeaderValue::from_static(content_type),
+                    body: Bytes::copy_from_slice(body.as_bytes()),
+                    hops: number as u8,
+                };
+                let mut fresh = OutgoingPost::default();
+                for post in [&mut fresh, &mut kept] {
+                    post.begin(&delivery, number as u64, number == 1);
+                }
+                assert_eq!((&kept.head, &kept.body), (&fresh.head, &fresh.body));
+                sent += 1;
+            }
+        }
+        kept.end();
+        assert_eq!((sent, kept.body.len()), (16, 0));
     }
 }

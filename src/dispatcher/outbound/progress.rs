@@ -1,4 +1,4 @@
-//! The progress of an attempt. The HTTP client is between the attempt and the connection and does not connect the
+//! The progress of an attempt. Where the HTTP client is between the attempt and the connection, it does not connect the
 //! two. So while the attempt's future is polled, its progress is stored with the peer, where the connection updates it.
 
 use std::cell::Cell;
@@ -7,7 +7,6 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Instant;
 
-use super::post::OutgoingPost;
 use crate::model::outcome::Outcome;
 
 /// What an attempt is doing. A missed deadline is named for it.
@@ -72,13 +71,11 @@ pub(super) struct CurrentAttempt {
     /// When it was polled: what a connection does in one poll happens at about the same time, and takes less than readings
     /// of the clock for each step.
     now: Cell<Instant>,
-    /// What the connection is to write in place of the client's request.
-    outgoing: Cell<Option<Box<OutgoingPost>>>,
 }
 
 impl Default for CurrentAttempt {
     fn default() -> Self {
-        Self { progress: Cell::new(AttemptProgress::BEGUN), now: Cell::new(Instant::now()), outgoing: Cell::default() }
+        Self { progress: Cell::new(AttemptProgress::BEGUN), now: Cell::new(Instant::now()) }
     }
 }
 
@@ -99,19 +96,12 @@ impl CurrentAttempt {
     pub(super) fn now(&self) -> Instant {
         self.now.get()
     }
-
-    /// The POST of the attempt, for the connection that begins to write it.
-    pub(super) fn take_outgoing(&self) -> Option<Box<OutgoingPost>> {
-        self.outgoing.take()
-    }
 }
 
 /// An exchange whose progress is kept apart from the other exchanges that are polled in turn with it.
 pub(super) struct TrackedExchange<'a, F> {
     pub(super) current: &'a CurrentAttempt,
     pub(super) progress: &'a Cell<AttemptProgress>,
-    /// Until a connection takes it.
-    pub(super) outgoing: Option<Box<OutgoingPost>>,
     /// When the attempt began, if that was just before the first poll; until then.
     pub(super) just_begun: Option<Instant>,
     pub(super) exchange: F,
@@ -123,10 +113,8 @@ impl<F: Future + Unpin> Future for TrackedExchange<'_, F> {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         self.current.progress.set(self.progress.get());
         self.current.now.set(self.just_begun.take().unwrap_or_else(Instant::now));
-        self.current.outgoing.set(self.outgoing.take());
         let polled = Pin::new(&mut self.exchange).poll(cx);
         self.progress.set(self.current.progress.get());
-        self.outgoing = self.current.outgoing.take();
         polled
     }
 }

@@ -1,7 +1,6 @@
-//! The stream beneath the HTTP client. The client sees plain HTTP, writes short requests in place of which the stream
-//! writes the attempt's own, and reads short responses: a status, and whether the connection stays open. The real
-//! connection, TLS, the receiver's complete response, and the decision whether another request may be written are
-//! handled here.
+//! A connection to a receiver: TLS, the receiver's complete response, and the decision whether another request may be
+//! written. It writes POSTs itself. For a request of the handshake it is beneath the HTTP client, which sees plain HTTP and
+//! reads short responses: a status, and whether the connection stays open.
 //!
 //! A request is written once. Before its first byte the connection is checked; a closed one, or one with unread data,
 //! is replaced by a new one. After its first byte the request is never written again.
@@ -39,8 +38,8 @@ enum StreamState {
     Replacing(ReplacementFuture),
     /// The request is being written; `begun` once a byte of it may have been sent.
     Sending { begun: bool },
-    /// The response is being read. The rest of the request, if any, is discarded.
-    Receiving,
+    /// The response is being read. The rest of the request is discarded, unless it was sent whole.
+    Receiving { whole_request_sent: bool },
     /// The response is complete; the client is reading its short form.
     Responding(ClientResponse),
 }
@@ -52,8 +51,8 @@ pub(super) struct Stream {
     /// When the connection was made.
     opened: Instant,
     state: StreamState,
-    /// What is written in place of the client's request; `None` where the client's own is.
-    outgoing: Option<Box<OutgoingPost>>,
+    /// The POST that it writes.
+    outgoing: OutgoingPost,
     response: Response,
     /// When the last response ended; `None` if there was none on this connection.
     idle_since: Option<Instant>,
@@ -77,11 +76,53 @@ impl Stream {
             socket,
             opened: Instant::now(),
             state: StreamState::Idle,
-            outgoing: None,
+            outgoing: OutgoingPost::default(),
             response,
             idle_since: None,
             reused: None,
             usable_for: Duration::ZERO,
+        }
+    }
+
+    /// For the POST that [`Stream::poll_exchange`] sends.
+    pub(super) fn outgoing(&mut self) -> &mut OutgoingPost {
+        &mut self.outgoing
+    }
+
+    /// Whether it may be used again, as far as is known without a look at it.
+    pub(super) fn is_usable(&self, now: Instant) -> bool {
+        self.idle_since.is_none_or(|since| now.saturating_duration_since(since) < self.usable_for)
+    }
+
+    /// Sends the POST and reads the response to its end. The result is in the attempt's progress. Returns whether the
+    /// connection can be used again.
+    pub(super) fn poll_exchange(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<bool>> {
+        loop {
+            match self.state {
+                StreamState::Idle => self.begin()?,
+                StreamState::Replacing(_) => ready!(self.poll_replace(cx))?,
+                StreamState::Sending { .. } => {
+                    let error = match self.outgoing.poll_write(&mut self.socket, cx) {
+                        Poll::Ready(Ok(())) => {
+                            self.receive();
+                            continue;
+                        }
+                        Poll::Ready(Err(error)) => Some(error),
+                        Poll::Pending => None,
+                    };
+                    let begun = !self.socket.writes_all_or_nothing() || self.outgoing.has_begun();
+                    ready!(self.poll_unsent(begun, error, cx))?;
+                    if self.response.is_over() {
+                        return Poll::Ready(Ok(self.end(false)));
+                    }
+                }
+                StreamState::Receiving { whole_request_sent } => {
+                    ready!(self.poll_receive(cx))?;
+                    return Poll::Ready(Ok(self.end(whole_request_sent)));
+                }
+                // Only the client has one.
+                StreamState::Responding(_) => return Poll::Ready(Ok(false)),
+            }
         }
     }
 
@@ -91,7 +132,6 @@ impl Stream {
         let idle = self.idle_since.map(|since| now.saturating_duration_since(since));
         self.response.reset();
         self.reused = None;
-        self.outgoing = self.peer.current.take_outgoing();
         // Data that was not requested would be read as the response to this request.
         self.state = match (self.socket.silence(), idle) {
             (IdleState::Kept, None) => StreamState::Sending { begun: false },
@@ -115,12 +155,10 @@ impl Stream {
         StreamState::Replacing(Box::pin(Rc::clone(&self.peer).connect()))
     }
 
-    /// Writes the request: the attempt's own whole, else as much of the client's as the socket takes.
-    fn poll_send(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        match &mut self.outgoing {
-            Some(outgoing) => outgoing.poll_write(&mut self.socket, cx).map_ok(|()| bytes.len()),
-            None => self.socket.poll_write(cx, bytes),
-        }
+    /// The request was sent whole.
+    fn receive(&mut self) {
+        self.peer.current.enter(AttemptPhase::Response);
+        self.state = StreamState::Receiving { whole_request_sent: true };
     }
 
     fn poll_replace(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -151,7 +189,7 @@ impl Stream {
         };
         if begun {
             self.peer.current.enter(AttemptPhase::Response);
-            self.state = StreamState::Receiving;
+            self.state = StreamState::Receiving { whole_request_sent: false };
             return Poll::Ready(Ok(()));
         }
         match self.reused.take() {
@@ -200,17 +238,25 @@ impl Stream {
         Poll::Ready(Ok(()))
     }
 
-    /// The response is complete: prepares its short form for the client.
-    fn respond(&mut self, whole_request_sent: bool) {
+    /// The response is complete. Returns whether the connection can be used again.
+    fn end(&mut self, whole_request_sent: bool) -> bool {
         let now = self.peer.current.now();
-        let status = self.response.status().unwrap_or_default();
         self.usable_for = match self.response.reuse() {
             Reuse::Within(announced) if whole_request_sent => self.peer.reuse_within(announced, now),
             _ => Duration::ZERO,
         };
         self.idle_since = Some(now);
+        self.outgoing.end();
+        self.state = StreamState::Idle;
+        !self.usable_for.is_zero()
+    }
+
+    /// The same; prepares the response's short form for the client.
+    fn respond(&mut self, whole_request_sent: bool) {
+        let closes = !self.end(whole_request_sent);
+        let status = self.response.status().unwrap_or_default();
         let allowed = self.peer.asks_for_consent.then(|| self.response.allowed_origin());
-        self.state = StreamState::Responding(ClientResponse::new(status, self.usable_for.is_zero(), allowed));
+        self.state = StreamState::Responding(ClientResponse::new(status, closes, allowed));
     }
 
     /// The connection broke before the response was complete.
@@ -245,7 +291,7 @@ impl AsyncWrite for Stream {
                 StreamState::Idle => own.begin()?,
                 StreamState::Replacing(_) => ready!(own.poll_replace(cx))?,
                 StreamState::Sending { begun } => {
-                    let error = match own.poll_send(cx, bytes) {
+                    let error = match own.socket.poll_write(cx, bytes) {
                         Poll::Ready(Ok(written)) => {
                             own.state = StreamState::Sending { begun: true };
                             return Poll::Ready(Ok(written));
@@ -253,16 +299,14 @@ impl AsyncWrite for Stream {
                         Poll::Ready(Err(error)) => Some(error),
                         Poll::Pending => None,
                     };
-                    let begun = begun
-                        || !own.socket.writes_all_or_nothing()
-                        || own.outgoing.as_ref().is_some_and(|outgoing| outgoing.has_begun());
+                    let begun = begun || !own.socket.writes_all_or_nothing();
                     ready!(own.poll_unsent(begun, error, cx))?;
                     if own.response.is_over() {
                         own.respond(false);
                     }
                 }
                 // The receiver reads no more of the request.
-                StreamState::Receiving | StreamState::Responding(_) => return Poll::Ready(Ok(bytes.len())),
+                StreamState::Receiving { .. } | StreamState::Responding(_) => return Poll::Ready(Ok(bytes.len())),
             }
         }
     }
@@ -294,19 +338,15 @@ impl AsyncRead for Stream {
             match &mut own.state {
                 // The client checks whether it may use the connection: an end of file means that it may not.
                 StreamState::Idle => {
-                    let idle = |since| own.peer.current.now().saturating_duration_since(since);
-                    let usable = own.idle_since.is_none_or(|since| idle(since) < own.usable_for);
+                    let usable = own.is_usable(own.peer.current.now());
                     return if usable { Poll::Pending } else { Poll::Ready(Ok(())) };
                 }
                 StreamState::Replacing(_) => ready!(own.poll_replace(cx))?,
-                StreamState::Sending { .. } => {
-                    own.peer.current.enter(AttemptPhase::Response);
+                StreamState::Sending { .. } => own.receive(),
+                StreamState::Receiving { whole_request_sent } => {
+                    let whole_request_sent = *whole_request_sent;
                     ready!(own.poll_receive(cx))?;
-                    own.respond(true);
-                }
-                StreamState::Receiving => {
-                    ready!(own.poll_receive(cx))?;
-                    own.respond(false);
+                    own.respond(whole_request_sent);
                 }
                 StreamState::Responding(response) => {
                     if response.give(buffer) {
