@@ -1,9 +1,10 @@
 //! Writes the heads of responses to requests that are served directly.
 
+use std::io::Write as _;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use actix_web::http::StatusCode;
-use actix_web::http::header::{CONNECTION, CONTENT_LENGTH, HeaderName, HeaderValue};
+use actix_web::http::header::{CONNECTION, HeaderName, HeaderValue};
 use jiff::Timestamp;
 use jiff::fmt::rfc2822::DateTimePrinter;
 
@@ -42,7 +43,8 @@ impl ResponseHeads {
         for part in ["HTTP/1.1 ", status.as_str(), " ", status.canonical_reason().unwrap_or_default(), "\r\n"] {
             head.extend_from_slice(part.as_bytes());
         }
-        write_field(&mut head, &CONTENT_LENGTH, &HeaderValue::from(body));
+        // Writing to memory does not fail.
+        let _ = write!(head, "content-length: {body}\r\n");
         if closes {
             write_field(&mut head, &CONNECTION, &HeaderValue::from_static("close"));
         }
