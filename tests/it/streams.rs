@@ -11,6 +11,7 @@ mod interleavings;
 mod masters;
 mod model;
 mod parked;
+mod redeem;
 mod refusals;
 mod roles;
 mod secured;

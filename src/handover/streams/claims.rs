@@ -4,12 +4,13 @@
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
-use futures_util::future::{join, join_all};
+use futures_util::future::{join_all, join3};
 use tokio::sync::mpsc;
 
 use super::entry::{StreamEntry, entries_of_both};
@@ -31,40 +32,8 @@ const RETRY_AFTER: Duration = Duration::from_millis(50);
 /// be.
 const IDLE_TIME_MS: &str = "3600000";
 
-/// For each entry: 1 if it was pending and is now acknowledged, deleted and counted out, else 0; or only their number
-/// if all were pending, as mostly. One step, so that no acknowledged entry stays in its stream. The response to the
-/// last request (ARGV 3) is kept for a minute under the requester's own key (ARGV 2), so that a request whose response
-/// was lost can be repeated. A full Redis does not keep it, and still responds; what it can't count out any more does
-/// not count. The entries come by stream (1 the first, 2 the bulk stream) and account: its name or an empty word, the
-/// number of its entries, and their ids.
-const REDEEM: &str = concat!(
-    partition_keys!(),
-    r"
-local stored = redis.call('GET', ARGV[2])
-if stored and string.sub(stored, 1, #ARGV[3] + 1) == ARGV[3] .. ' ' then
-  return cjson.decode(string.sub(stored, #ARGV[3] + 2))
-end
-local won, done, at = {}, {{}, {}}, 4
-while at < #ARGV do
-  local own, name, last = tonumber(ARGV[at]), ARGV[at + 1], at + 2 + ARGV[at + 2]
-  local before = #done[own]
-  for i = at + 3, last do
-    won[#won + 1] = redis.call('XACK', streams[own], ARGV[1], ARGV[i])
-    if won[#won] == 1 then table.insert(done[own], ARGV[i]) end
-  end
-  if name ~= '' and #done[own] > before then
-    local left = redis.pcall('HINCRBY', held[own], name, before - #done[own])
-    if type(left) ~= 'number' or left <= 0 then redis.pcall('HDEL', held[own], name) end
-  end
-  at = last + 1
-end
-for own, ids in ipairs(done) do
-  if #ids > 0 then redis.call('XDEL', streams[own], unpack(ids)) end
-end
-if #done[1] + #done[2] == #won then won = #won end
-redis.pcall('SET', ARGV[2], ARGV[3] .. ' ' .. cjson.encode(won), 'PX', 60000)
-return won"
-);
+/// Redeems claims; `redeem.lua` says how.
+const REDEEM: &str = concat!(partition_keys!(), include_str!("redeem.lua"));
 
 /// Moves the oldest entries of other consumers, which follow ARGV 3 with how many of each, to the caller (ARGV 2), or
 /// fewer once all have ARGV 3 bytes: those of the first stream, then of the bulk stream. The first value says for each
@@ -127,9 +96,11 @@ impl ClaimWorker {
     }
 
     /// Serves requests: all that arrived during one round trip together. Entries that could not be left to others are
-    /// retried later and delay nothing.
+    /// retried later and delay nothing. Attempts are permitted once the next request is on its way, so that Redis works
+    /// on it while this thread sends.
     pub(super) async fn serve(self: Rc<Self>, mut incoming: mpsc::UnboundedReceiver<StreamRequest>) {
         let mut batch = ClaimBatch::default();
+        let mut redeemed = Vec::new();
         let mut requests = Vec::with_capacity(GROUP_MAX);
         loop {
             let later = async {
@@ -139,11 +110,15 @@ impl ClaimWorker {
                 }
             };
             tokio::select! {
-                came = incoming.recv_many(&mut requests, GROUP_MAX) => if came == 0 { break },
+                biased;
+                came = incoming.recv_many(&mut requests, GROUP_MAX) => if came == 0 && redeemed.is_empty() { break },
+                () = std::future::ready(()), if !redeemed.is_empty() => {}
                 () = later => {}
             }
             requests.drain(..).for_each(|request| batch.add(request));
-            join(self.redeem_all(std::mem::take(&mut batch.redeemed)), self.leave_all(&mut batch.left)).await;
+            let claims = std::mem::take(&mut batch.redeemed);
+            let last = self.grant_all(std::mem::take(&mut redeemed), !claims.is_empty());
+            (redeemed, (), ()) = join3(self.redeem_all(claims), self.leave_all(&mut batch.left), last).await;
             // Deliveries that a Dispatcher parked before this fetch are there now; nothing else waits for the response.
             for fetch in batch.fetches.drain(..) {
                 actix_rt::spawn(Rc::clone(&self).fetch(fetch));
@@ -151,23 +126,17 @@ impl ClaimWorker {
         }
     }
 
-    /// Repeats the request until there is a response for each entry. An entry is lost if Redis acknowledged it and the
-    /// response was forgotten; so an entry is only requested when its attempt is about to begin.
-    async fn redeem_all(&self, mut claims: Vec<ClaimRequest>) {
+    /// Returns each claim and whether it was won. Repeats the request until there is a response for each entry. An entry
+    /// is lost if Redis acknowledged it and the response was forgotten; so an entry is only requested when its attempt is
+    /// about to begin.
+    async fn redeem_all(&self, mut claims: Vec<ClaimRequest>) -> Vec<(ClaimRequest, bool)> {
         if claims.is_empty() {
-            return;
+            return Vec::new();
         }
         self.question.set(self.question.get() + 1);
-        let question = self.question.get().to_string();
         claims.sort_by(|a, b| counted_at(a).cmp(&counted_at(b)));
-        let mut words = vec![GROUP.to_owned(), self.response.clone(), question];
-        for of_account in claims.chunk_by(|a, b| counted_at(a) == counted_at(b)) {
-            let (stream, account) = counted_at(&of_account[0]);
-            let (number, name) = (stream_number(stream), account.map_or("", AccountId::as_str));
-            words.extend([number.to_owned(), name.to_owned(), of_account.len().to_string()]);
-            words.extend(of_account.iter().map(|claim| claim.entry.to_string()));
-        }
-        let words: Vec<&[u8]> = words.iter().map(String::as_bytes).collect();
+        let text = self.request_text(&claims);
+        let words: Vec<&[u8]> = text.split_terminator('\n').map(str::as_bytes).collect();
         let mut logged = false;
         let won = loop {
             let response = self.intake.streams.link.code(&self.redeem, &self.source.streams[0], &words).await;
@@ -181,7 +150,35 @@ impl ClaimWorker {
             }
             tokio::time::sleep(RETRY_AFTER).await;
         };
-        for (claim, won) in claims.into_iter().zip(won) {
+        claims.into_iter().zip(won).collect()
+    }
+
+    /// The words of a request for these claims, which are in the order of where they count. A line feed ends each: none
+    /// has one itself.
+    fn request_text(&self, claims: &[ClaimRequest]) -> String {
+        let first = claims.partition_point(|claim| claim.entry.stream == StreamKind::First);
+        let (question, bulk) = (self.question.get(), claims.len() - first);
+        let mut text = String::with_capacity(128 + 16 * claims.len());
+        text += &format!("{GROUP}\n{}\n{question}\n{first}\n{bulk}\n", self.response);
+        for claim in claims {
+            // Writing to a String can't fail.
+            let _ = writeln!(text, "{}", claim.entry);
+        }
+        for of_account in claims.chunk_by(|a, b| counted_at(a) == counted_at(b)) {
+            let (stream, account) = counted_at(&of_account[0]);
+            let (number, name) = (stream_number(stream), account.map_or("", AccountId::as_str));
+            let _ = writeln!(text, "{number}\n{name}\n{}", of_account.len());
+        }
+        text
+    }
+
+    /// Passes on what was won. `after_next`: when the next request is on its way.
+    async fn grant_all(&self, redeemed: Vec<(ClaimRequest, bool)>, after_next: bool) {
+        if after_next && !redeemed.is_empty() {
+            // The connection's task, which writes the request, is polled before this one again.
+            tokio::task::yield_now().await;
+        }
+        for (claim, won) in redeemed {
             self.grant(claim, won);
         }
     }

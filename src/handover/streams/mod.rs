@@ -9,10 +9,7 @@
 /// entries' numbers by account.
 macro_rules! partition_keys {
     () => {
-        r"
-local streams = {KEYS[1], (string.gsub(KEYS[1], ':deliveries$', ':bulk'))}
-local held = {(string.gsub(KEYS[1], ':deliveries$', ':held')), (string.gsub(KEYS[1], ':deliveries$', ':bulk:held'))}
-"
+        include_str!("keys.lua")
     };
 }
 

@@ -32,6 +32,7 @@ impl Protocol {
         for node in 0..N {
             self.node_lives_on_or_not(state, node, &mut next);
         }
+        next.faults.push(group_is_made_again(state));
         let in_order = |states: Vec<State<N, E>>| states.into_iter().map(State::in_order).collect();
         Next { usual: in_order(next.usual), faults: in_order(next.faults) }
     }
@@ -158,6 +159,7 @@ impl Protocol {
                 }
             })),
             Hand::Asked => {
+                next.usual.push(self.script_redeems_all(state, node));
                 let won = pending(&state.entries[own]);
                 let parted = self.is(Mutant::DeletesInAStepOfItsOwn);
                 let responded = state.with_hand(node, own, if won { Hand::Won } else { Hand::Nothing });
@@ -166,6 +168,21 @@ impl Protocol {
             }
             _ => {}
         }
+    }
+
+    /// One request for all that the node has asked for. If only some are pending, those are won that are in the stream.
+    fn script_redeems_all<const N: usize, const E: usize>(&self, state: State<N, E>, node: usize) -> State<N, E> {
+        let asked = |own: &usize| matches!(state.nodes[node].hands[*own], Hand::Asked);
+        let pending = |own: &usize| matches!(state.entries[*own].place, Place::Held(_) | Place::Ownerless);
+        let there = |own: &usize| pending(own) || state.entries[*own].place == Place::Waiting;
+        let (number, all) = ((0..E).filter(asked).filter(pending).count(), (0..E).filter(asked).count());
+        let gone = if self.is(Mutant::DeletesInAStepOfItsOwn) { Place::Acknowledged } else { Place::Gone };
+        (0..E).filter(asked).fold(state, |redeemed, own| {
+            let won = number == all || number > 0 && there(&own);
+            let place = if won { gone } else { state.entries[own].place };
+            let hand = if won { Hand::Won } else { Hand::Nothing };
+            redeemed.with_hand(node, own, hand).with(|s| s.entries[own].place = place)
+        })
     }
 
     /// A node is paused, continues, or is killed; the name of one without a heartbeat is removed.
@@ -204,6 +221,14 @@ fn request_given_up_is_executed<const N: usize, const E: usize>(state: State<N, 
     if matches!(state.entries[own].place, Place::Held(_) | Place::Ownerless) {
         next.faults.push(excused(over.with(|s| s.entries[own].place = Place::Gone), own));
     }
+}
+
+/// An operator removes the consumer group. Nodes make it again, and it starts with the oldest entry.
+fn group_is_made_again<const N: usize, const E: usize>(state: State<N, E>) -> State<N, E> {
+    state.with(|s| {
+        let pending = |entry: &&mut Entry| matches!(entry.place, Place::Held(_) | Place::Ownerless);
+        s.entries.iter_mut().filter(pending).for_each(|entry| entry.place = Place::Waiting);
+    })
 }
 
 /// Redis has given it entries that never arrive: the node continues under a new name.
