@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use rustix::net::{RecvFlags, recv};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncBufRead, AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 
@@ -53,11 +53,19 @@ impl Socket {
     pub(super) fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         match self {
             Self::Plain(tcp) => Pin::new(tcp).poll_read(cx, buffer),
-            Self::Tls(tls) => match ready!(Pin::new(&mut **tls).poll_read(cx, buffer)) {
-                // Many servers close the connection without a TLS close; HTTP has its own end.
-                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Poll::Ready(Ok(())),
-                read => Poll::Ready(read),
-            },
+            Self::Tls(tls) => {
+                // What one read brings; `poll_read` would look for more until the buffer is full.
+                let read = match ready!(Pin::new(&mut **tls).poll_fill_buf(cx)) {
+                    Ok(bytes) => &bytes[..bytes.len().min(buffer.remaining())],
+                    // Many servers close the connection without a TLS close; HTTP has its own end.
+                    Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => &[],
+                    Err(error) => return Poll::Ready(Err(error)),
+                };
+                buffer.put_slice(read);
+                let read = read.len();
+                Pin::new(&mut **tls).consume(read);
+                Poll::Ready(Ok(()))
+            }
         }
     }
 
