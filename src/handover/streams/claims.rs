@@ -118,7 +118,15 @@ impl ClaimWorker {
             requests.drain(..).for_each(|request| batch.add(request));
             let claims = std::mem::take(&mut batch.redeemed);
             let last = self.grant_all(std::mem::take(&mut redeemed), !claims.is_empty());
-            (redeemed, (), ()) = join3(self.redeem_all(claims), self.leave_all(&mut batch.left), last).await;
+            let leaves = !batch.left.is_empty();
+            let redeeming = async {
+                let redeemed = self.redeem_all(claims).await;
+                // What was won does not wait for what is given up.
+                let (at_once, later) = if leaves { (redeemed, Vec::new()) } else { (Vec::new(), redeemed) };
+                self.grant_all(at_once, false).await;
+                later
+            };
+            (redeemed, (), ()) = join3(redeeming, self.leave_all(&mut batch.left), last).await;
             // Deliveries that a Dispatcher parked before this fetch are there now; nothing else waits for the response.
             for fetch in batch.fetches.drain(..) {
                 actix_rt::spawn(Rc::clone(&self).fetch(fetch));
