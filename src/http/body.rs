@@ -137,7 +137,7 @@ async fn read_as_it_comes(
     }
 }
 
-/// Most bodies arrive with their heads and are complete at the second poll, which is cheaper than a timer.
+/// Most bodies arrive with their heads and are complete at the first or second poll, which is cheaper than a timer.
 async fn in_time<T>(within: Duration, reading: impl Future<Output = T>) -> Option<T> {
     let mut reading = pin!(reading);
     for _ in 0..2 {

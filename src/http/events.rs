@@ -64,7 +64,6 @@ fn request_body() -> Value {
 
 /// Receives events before the router, which takes more time than all that is done with a small request. Requests that
 /// are not usual reach the same handler through the router.
-#[derive(Clone)]
 pub struct EventsCall {
     state: web::Data<AppState>,
     pipeline: web::Data<Pipeline>,
@@ -92,6 +91,9 @@ async fn post(
     state: web::Data<AppState>,
     pipeline: web::Data<Pipeline>,
 ) -> Result<HttpResponse, Problem> {
+    // The server passes on what arrived with the head after the first poll. If the call ended in it, the server would close
+    // the connection, as if the body had not arrived.
+    tokio::task::yield_now().await;
     let receipt = receive(request.head(), &mut payload, &state, &pipeline).await?;
     Ok(HttpResponse::Accepted().insert_header((CONTENT_TYPE, JSON.clone())).body(receipt))
 }

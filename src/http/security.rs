@@ -5,7 +5,7 @@ use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use actix_web::middleware::DefaultHeaders;
 
 /// Values that are checked when the program is built, and not for each response.
-const HEADERS: [(HeaderName, HeaderValue); 5] = [
+pub(super) const HEADERS: [(HeaderName, HeaderValue); 5] = [
     (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
     (header::CONTENT_SECURITY_POLICY, HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'")),
     (header::REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
@@ -16,11 +16,6 @@ const HEADERS: [(HeaderName, HeaderValue); 5] = [
 /// Adds the headers that a response does not have.
 pub(super) fn security_headers() -> DefaultHeaders {
     HEADERS.into_iter().fold(DefaultHeaders::new(), DefaultHeaders::add)
-}
-
-/// The headers, for a response that is written without a map of them.
-pub(super) fn fields() -> [(HeaderName, HeaderValue); 5] {
-    HEADERS
 }
 
 /// Adds the headers to a response that is made outside of the application.

@@ -29,6 +29,8 @@ fn log_panics() {
 pub fn start(config: &Log) {
     // Libraries log warnings and errors only: below that, some write headers.
     let filter = Targets::new().with_default(LevelFilter::WARN).with_target("posthaste", config.level);
+    // The HTTP server logs each malformed request: clients would decide how much is logged.
+    let filter = filter.with_target("actix_http", LevelFilter::OFF);
     let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty());
     let layer = fmt::layer().with_writer(std::io::stderr).with_ansi(colour).with_target(false);
     let layer = if config.json { layer.json().flatten_event(true).boxed() } else { layer.boxed() };

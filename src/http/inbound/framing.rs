@@ -34,6 +34,8 @@ enum FramingState {
     Chunked(Chunked),
     /// All that follows belongs to one request: after CONNECT or an upgrade.
     Rest,
+    /// A head exceeds a limit. Nothing more is passed on.
+    Refused(HeadTooLarge),
 }
 
 /// An incomplete head.
@@ -79,17 +81,22 @@ impl RequestFraming {
     }
 
     /// Returns how many of these bytes may be passed on. `bytes` are all bytes that were not passed on yet: those that
-    /// were held back come again, followed by new ones; they are not scanned again.
-    pub(super) fn advance(&mut self, bytes: &[u8]) -> Result<usize, HeadTooLarge> {
+    /// were held back come again, followed by new ones; they are not scanned again. What is before a head that is
+    /// [refused](Self::refused) is passed on.
+    pub(super) fn advance(&mut self, bytes: &[u8]) -> usize {
         let mut passed = 0;
         while passed < bytes.len() {
             let rest = &bytes[passed..];
             passed += match &mut self.at {
-                FramingState::Head(head) => match head.scan(rest, self.limits)? {
-                    None => break,
-                    Some(length) => {
+                FramingState::Head(head) => match head.scan(rest, self.limits) {
+                    Ok(None) => break,
+                    Ok(Some(length)) => {
                         self.at = head.body.begin();
                         length
+                    }
+                    Err(large) => {
+                        self.at = FramingState::Refused(large);
+                        break;
                     }
                 },
                 FramingState::Body(left) => {
@@ -109,9 +116,18 @@ impl RequestFraming {
                     part
                 }
                 FramingState::Rest => rest.len(),
+                FramingState::Refused(_) => break,
             };
         }
-        Ok(passed)
+        passed
+    }
+
+    /// Why the connection's last head is not passed on, if it exceeds a limit.
+    pub(super) fn refused(&self) -> Option<HeadTooLarge> {
+        match &self.at {
+            FramingState::Refused(large) => Some(*large),
+            _ => None,
+        }
     }
 }
 
@@ -210,11 +226,11 @@ mod tests {
         let (mut framing, mut held, mut passed) = (RequestFraming::new(LIMITS), Vec::new(), Vec::new());
         for piece in pieces {
             held.extend_from_slice(piece);
-            let pass = framing.advance(&held)?;
+            let pass = framing.advance(&held);
             held.drain(..pass);
             passed.push(pass);
         }
-        Ok(passed)
+        framing.refused().map_or(Ok(passed), Err)
     }
 
     #[test]
@@ -244,6 +260,12 @@ mod tests {
         let fields = |number| format!("GET / HTTP/1.1\r\n{}", "a: b\r\n".repeat(number));
         assert_eq!(passed(&[fields(LIMITS.fields).as_bytes()]), Ok(vec![0]));
         assert_eq!(passed(&[fields(LIMITS.fields + 1).as_bytes()]), Err(HeadTooLarge::Fields));
+        // What is before it is passed on, and nothing behind it.
+        let request = "POST / HTTP/1.1\r\ncontent-length: 2\r\n\r\nab";
+        let mut framing = RequestFraming::new(LIMITS);
+        let both = format!("{request}{}", fields(LIMITS.fields + 1));
+        assert_eq!((framing.advance(both.as_bytes()), framing.refused()), (request.len(), Some(HeadTooLarge::Fields)));
+        assert_eq!(framing.advance(request.as_bytes()), 0);
         // The limit applies to each head.
         let short = "GET / HTTP/1.1\r\n\r\n".repeat(50);
         assert_eq!(passed(&[short.as_bytes()]), Ok(vec![short.len()]));
@@ -255,7 +277,7 @@ mod tests {
         let mut framing = RequestFraming::new(HeadLimits { bytes: 1 << 20, fields: 96 });
         let head = format!("GET / HTTP/1.1\r\na: {}", "x".repeat(100_000));
         for end in 1..=head.len() {
-            assert_eq!(framing.advance(&head.as_bytes()[..end]), Ok(0));
+            assert_eq!(framing.advance(&head.as_bytes()[..end]), 0);
             match &framing.at {
                 FramingState::Head(head) => assert_eq!(head.scanned, end),
                 other => panic!("{other:?}"),
@@ -303,8 +325,8 @@ mod tests {
             let (mut there, mut done) = (0, 0);
             for cut in cuts.iter().cycle() {
                 there = (there + cut).min(text.len());
-                done += framing.advance(&text.as_bytes()[done..there]).expect("within the limits");
-                prop_assert_eq!(done, may(there));
+                done += framing.advance(&text.as_bytes()[done..there]);
+                prop_assert_eq!((done, framing.refused()), (may(there), None));
                 if there == text.len() {
                     break;
                 }

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use super::client_connection::ClientConnection;
 
 /// The size of a part: less than what the server buffers before it writes.
-const PART_BYTES: usize = 16 << 10;
+pub(super) const PART_BYTES: usize = 16 << 10;
 
 /// A request that is being served. It ends when its response ends.
 pub(super) struct ServedRequest(Rc<ClientConnection>);

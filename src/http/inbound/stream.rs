@@ -28,7 +28,7 @@ pub(super) const TURN_BYTES: usize = 16 << 10;
 const READ_BYTES: usize = 4_096;
 /// How many bytes are discarded after a refused head, so that the client reads the response before it learns that its
 /// bytes were not read (a reset, RFC 9112, section 9.6).
-const DISCARDED_MAX: usize = 1 << 20;
+const DISCARDED_BEHIND_HEAD_MAX: usize = 1 << 20;
 
 /// A connection's bytes.
 pub(super) struct InboundStream {
@@ -46,8 +46,8 @@ pub(super) struct InboundStream {
     written: usize,
     /// Waited for before it continues.
     turn: Option<oneshot::Receiver<()>>,
-    /// Set after a refused head: how many bytes were discarded since.
-    discarded: Option<usize>,
+    /// Set once what arrives is discarded: how many more bytes are.
+    discards: Option<usize>,
     connection: Rc<ClientConnection>,
     connections: Rc<ThreadConnections>,
 }
@@ -75,7 +75,7 @@ impl InboundStream {
             read: 0,
             written: 0,
             turn: None,
-            discarded: None,
+            discards: None,
             connection,
             connections,
         }
@@ -105,9 +105,10 @@ impl InboundStream {
         self.given_back = bytes;
     }
 
-    /// What arrives from now on is discarded: the client has not sent all of a request, and has its response.
+    /// What arrives from now on is discarded, for as long as the end of the connection takes: the client has its last
+    /// response, and has not sent all of its request.
     pub(super) fn discard_rest(&mut self) {
-        self.discarded = Some(0);
+        self.discards = Some(usize::MAX);
     }
 
     /// Waits for the turn to continue, which is not in this poll.
@@ -132,7 +133,7 @@ impl InboundStream {
         self.connection.refuse_head(reason);
         self.held = BytesMut::from(REFUSED_REQUEST);
         self.ready = self.held.len();
-        self.discarded = Some(0);
+        self.discards = Some(DISCARDED_BEHIND_HEAD_MAX);
     }
 
     /// Passes on the held bytes that may be passed on.
@@ -145,7 +146,7 @@ impl InboundStream {
     /// Records how many bytes of a head are held back.
     fn note_head(&self) {
         let held = self.held.len() - self.ready;
-        self.connection.hold_head(if self.discarded.is_none() { held } else { 0 });
+        self.connection.hold_head(if self.discards.is_none() { held } else { 0 });
         if held > 0 {
             self.connections.bound_bytes();
         }
@@ -157,17 +158,11 @@ impl InboundStream {
         ready!(Pin::new(&mut self.socket).poll_read(context, out))?;
         let read = &out.filled()[before..];
         let length = read.len();
-        match self.framing.advance(read) {
-            Ok(pass) if pass == length => {}
-            Ok(pass) => {
-                self.held.extend_from_slice(&read[pass..]);
-                out.set_filled(before + pass);
-                self.note_head();
-            }
-            Err(large) => {
-                out.set_filled(before);
-                self.refuse(HeadRefused::TooLarge(large));
-            }
+        let pass = self.framing.advance(read);
+        if pass < length {
+            self.held.extend_from_slice(&read[pass..]);
+            out.set_filled(before + pass);
+            self.note_head();
         }
         Poll::Ready(Ok(length))
     }
@@ -178,22 +173,23 @@ impl InboundStream {
         let mut read = ReadBuf::new(&mut room);
         ready!(Pin::new(&mut self.socket).poll_read(context, &mut read))?;
         self.held.extend_from_slice(read.filled());
-        match self.framing.advance(&self.held) {
-            Ok(pass) => self.ready = pass,
-            Err(large) => self.refuse(HeadRefused::TooLarge(large)),
-        }
+        self.ready = self.framing.advance(&self.held);
         self.note_head();
         Poll::Ready(Ok(read.filled().len()))
     }
 
-    /// Reads and discards what a client sends after its head was refused. `Ready`: it has ended.
+    /// Reads and discards what a client sends after its last response. `Ready`: it has ended, or enough was discarded.
     fn poll_discard(&mut self, context: &mut Context<'_>) -> Poll<()> {
         let mut room = [0; READ_BYTES];
-        while self.discarded.is_some_and(|discarded| discarded < DISCARDED_MAX) {
+        while let Some(left) = self.discards.filter(|left| *left > 0) {
+            if self.read >= TURN_BYTES {
+                ready!(self.poll_turn(context));
+            }
             let mut read = ReadBuf::new(&mut room);
             match ready!(Pin::new(&mut self.socket).poll_read(context, &mut read)) {
                 Ok(()) if !read.filled().is_empty() => {
-                    self.discarded = self.discarded.map(|discarded| discarded + read.filled().len());
+                    self.read += read.filled().len();
+                    self.discards = Some(left.saturating_sub(read.filled().len()));
                 }
                 _ => return Poll::Ready(()),
             }
@@ -202,9 +198,14 @@ impl InboundStream {
     }
 }
 
-/// Moves this many of the first bytes, and frees the memory of what is empty then.
+/// Moves this many of the first bytes.
 fn pass_from(bytes: &mut BytesMut, part: usize, out: &mut ReadBuf<'_>) {
     out.put_slice(&bytes[..part]);
+    skip(bytes, part);
+}
+
+/// Removes this many of the first bytes, and frees the memory of what is empty then.
+pub(super) fn skip(bytes: &mut BytesMut, part: usize) {
     bytes.advance(part);
     if bytes.is_empty() {
         *bytes = BytesMut::new();
@@ -227,16 +228,20 @@ impl AsyncRead for InboundStream {
             match own.connection.ending() {
                 Some(EndMode::Abort) => return Poll::Ready(Err(io::ErrorKind::TimedOut.into())),
                 Some(EndMode::Close) => return Poll::Ready(Ok(())),
-                Some(EndMode::HeadTimeout) if own.discarded.is_none() => {
+                Some(EndMode::HeadTimeout) if own.discards.is_none() => {
                     own.refuse(HeadRefused::Timeout);
                     continue;
                 }
                 _ => {}
             }
             own.connection.polled_by(context);
-            if own.discarded.is_some() {
+            if own.discards.is_some() {
                 // The response to the refused head ends the connection.
                 return Poll::Pending;
+            }
+            if let Some(large) = own.framing.refused() {
+                own.refuse(HeadRefused::TooLarge(large));
+                continue;
             }
             if own.read >= TURN_BYTES {
                 ready!(own.poll_turn(context));
@@ -289,7 +294,7 @@ impl AsyncWrite for InboundStream {
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let own = &mut *self;
         ready!(Pin::new(&mut own.socket).poll_shutdown(context))?;
-        if own.discarded.is_some() && own.connection.ending() != Some(EndMode::Close) {
+        if own.discards.is_some() && own.connection.ending() != Some(EndMode::Close) {
             own.connection.polled_by(context);
             ready!(own.poll_discard(context));
         }

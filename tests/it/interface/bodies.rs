@@ -158,7 +158,7 @@ async fn requests_on_one_connection_get_their_responses_however_they_arrive() {
 }
 
 /// The lines of the next response's head, but for its date, in the order of the alphabet. Its body is read.
-fn next_response(stream: &mut TcpStream) -> Vec<String> {
+pub(super) fn next_response(stream: &mut TcpStream) -> Vec<String> {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
         let mut byte = [0];

@@ -5,6 +5,7 @@ use std::net::{Shutdown, SocketAddr};
 
 use serde_json::json;
 
+use super::bodies::next_response;
 use super::connections::{connect, exchange, statuses};
 use crate::support::{Node, Receiver, json_template};
 
@@ -124,9 +125,47 @@ async fn a_refusal_before_the_body_has_arrived_is_the_last_response() {
         assert_eq!(statuses(&response), [status], "{response}");
         assert!(response.contains("\r\nconnection: close\r\n"), "{response}");
     }
-    // What has arrived with its head is passed over.
+    // A client that goes on to send more than is discarded behind a refused head reads it, too.
+    let pieces = [vec![head(3_000_000, JSON).into_bytes()], vec![vec![b'x'; 20_000]; 75]].concat();
+    assert_eq!(statuses(&exchange(node.running().address(), pieces).await), ["413"]);
+}
+
+#[actix_rt::test]
+async fn a_refusal_of_a_request_that_has_arrived_leaves_its_connection_open() {
+    let node = Node::start(&[]).await;
     let refused = request("content-type: text/plain\r\n", &"x".repeat(5_000));
-    let end = OTHER.replace("host: x", "host: x\r\nconnection: close");
-    let response = exchange(node.running().address(), vec![(refused.repeat(2) + &end).into_bytes()]).await;
-    assert_eq!(statuses(&response), ["415", "415", "200"], "{response}");
+    let (good, last) = (request(JSON, "{}"), request(&format!("{JSON}connection: close\r\n"), "[]"));
+    for before in ["", OTHER] {
+        // One after the other: the server closes a connection on which the next request has begun to arrive.
+        let address = node.running().address();
+        let requests = [before.to_owned(), refused.clone(), refused.clone(), good.clone(), last.clone()];
+        let responded = tokio::task::spawn_blocking(move || {
+            let mut stream = connect(address);
+            let requests = requests.iter().filter(|request| !request.is_empty());
+            let each = requests.map(|request| {
+                stream.write_all(request.as_bytes()).expect("sent");
+                next_response(&mut stream).into_iter().find(|line| line.starts_with("HTTP/1.1 ")).expect("a status")
+            });
+            let responses: Vec<_> = each.map(|line| line[9..12].to_owned()).collect();
+            assert_eq!(stream.read(&mut [0]).expect("the end"), 0);
+            responses
+        });
+        let responses = responded.await.expect("responses");
+        assert_eq!(responses[responses.len() - 4..], ["415", "415", "422", "422"], "{before:?}");
+    }
+}
+
+/// What precedes a head that is refused is served.
+#[actix_rt::test]
+async fn a_request_before_a_refused_head_gets_its_response() {
+    let node = Node::start(&[]).await;
+    let event = json!({"type": "a", "data": {"text": "x".repeat(400)}}).to_string();
+    let good = request(JSON, &event);
+    let (both, body_end) = (format!("{good}GET / HTTP/1.1\r\n{}\r\n", "a: b\r\n".repeat(97)), good.len());
+    // Whole, with the end of the body, and with nothing of it.
+    for cut in [0, body_end - 190, body_end - 5, body_end] {
+        let pieces = [&both[..cut], &both[cut..]].map(|piece| piece.as_bytes().to_vec());
+        let response = exchange(node.running().address(), pieces.into()).await;
+        assert_eq!(statuses(&response), ["202", "431"], "{cut}: {response}");
+    }
 }

@@ -13,12 +13,14 @@ use crate::http::events;
 
 /// The most fields of a head that is read here. Requests with more are rare, and the array for them is cleared for each.
 const FIELDS_MAX: usize = 32;
+/// A longer head is not remembered: a connection without a request would take memory for it.
+const REMEMBERED_BYTES_MAX: usize = 1 << 10;
 /// The most digits of a length that fits 64 bits whatever they are.
 const LENGTH_DIGITS_MAX: usize = 19;
 
-/// Where a head ends, and the length of the body behind it.
+/// The length of a head, and of the body behind it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct HeadEnd {
+pub(super) struct RequestLengths {
     pub(super) head: usize,
     pub(super) body: u64,
 }
@@ -45,11 +47,18 @@ impl EventsHead {
 
     /// Reads the head that these bytes begin with. `None`: it is not the head of a usual request with events, whose
     /// body has a length. The server reads all others, also those that are not valid, and responds to them.
-    pub(super) fn read(&mut self, bytes: &[u8]) -> Option<HeadEnd> {
+    pub(super) fn read(&mut self, bytes: &[u8]) -> Option<RequestLengths> {
         self.read_like_last(bytes).or_else(|| self.parse(bytes))
     }
 
-    fn read_like_last(&mut self, bytes: &[u8]) -> Option<HeadEnd> {
+    /// The request is over.
+    pub(super) fn end(&mut self) {
+        if self.before.len() + self.behind.len() > REMEMBERED_BYTES_MAX {
+            (self.before, self.behind, self.request.headers) = (Vec::new(), Vec::new(), HeaderMap::new());
+        }
+    }
+
+    fn read_like_last(&mut self, bytes: &[u8]) -> Option<RequestLengths> {
         let rest = bytes.strip_prefix(self.before.as_slice()).filter(|_| !self.before.is_empty())?;
         let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
         if !rest[digits..].starts_with(&self.behind) {
@@ -60,10 +69,10 @@ impl EventsHead {
             self.request.headers.insert(CONTENT_LENGTH, HeaderValue::from(body));
             self.body = body;
         }
-        Some(HeadEnd { head: self.before.len() + digits + self.behind.len(), body })
+        Some(RequestLengths { head: self.before.len() + digits + self.behind.len(), body })
     }
 
-    fn parse(&mut self, bytes: &[u8]) -> Option<HeadEnd> {
+    fn parse(&mut self, bytes: &[u8]) -> Option<RequestLengths> {
         let behind_path = bytes.strip_prefix(b"POST ")?.strip_prefix(events::PATH.as_bytes())?;
         if !behind_path.starts_with(b" HTTP/1.1\r\n") {
             return None;
@@ -77,7 +86,7 @@ impl EventsHead {
         self.before = bytes[..begin].to_vec();
         self.behind = bytes[begin + digits.len()..head].to_vec();
         (self.body, self.request.headers) = (body, headers);
-        Some(HeadEnd { head, body })
+        Some(RequestLengths { head, body })
     }
 }
 
@@ -134,17 +143,20 @@ mod tests {
             )
         };
         let first = text("12", "");
-        assert_eq!(head.read(first.as_bytes()), Some(HeadEnd { head: first.len() - 2, body: 12 }));
+        assert_eq!(head.read(first.as_bytes()), Some(RequestLengths { head: first.len() - 2, body: 12 }));
         let known: Vec<_> = head.request.headers.get_all("a").map(HeaderValue::as_bytes).collect();
         assert_eq!(known, [b"1", b"2"]);
         let longer = text("1234", "");
-        assert_eq!(head.read_like_last(longer.as_bytes()), Some(HeadEnd { head: longer.len() - 2, body: 1_234 }));
+        assert_eq!(
+            head.read_like_last(longer.as_bytes()),
+            Some(RequestLengths { head: longer.len() - 2, body: 1_234 })
+        );
         assert_eq!(head.request.headers.get(CONTENT_LENGTH).map(HeaderValue::as_bytes), Some(&b"1234"[..]));
         for other in [text("12", "b: 3\r\n"), text("", ""), text("+12", ""), text("12", "").replace("Host", "host")] {
             assert_eq!(head.read_like_last(other.as_bytes()), None, "{other}");
         }
         let other = text("7", "b: 3\r\n");
-        assert_eq!(head.read(other.as_bytes()), Some(HeadEnd { head: other.len() - 2, body: 7 }));
+        assert_eq!(head.read(other.as_bytes()), Some(RequestLengths { head: other.len() - 2, body: 7 }));
         assert!(head.request.headers.contains_key("b"));
     }
 
@@ -195,7 +207,23 @@ mod tests {
         (0..whole.len()).for_each(|end| assert!(fresh().read(&whole.as_bytes()[..end]).is_none(), "{end}"));
     }
 
+    #[test]
+    fn a_long_head_is_not_remembered() {
+        for (value, kept) in [(100, true), (2_000, false)] {
+            let long = "x".repeat(value);
+            let text = format!("POST /v1/events HTTP/1.1\r\nhost: x\r\ncontent-length: 2\r\na: {long}\r\n\r\n");
+            let mut head = fresh();
+            assert!(head.read(text.as_bytes()).is_some());
+            head.end();
+            let is_kept = head.request.headers.contains_key("a");
+            assert_eq!((head.read_like_last(text.as_bytes()).is_some(), is_kept), (kept, kept));
+            assert!(head.read(text.as_bytes()).is_some() && head.request.headers.contains_key("a"));
+        }
+    }
+
     proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
         /// What the last head was makes no difference.
         #[test]
         fn a_remembered_head_changes_nothing(

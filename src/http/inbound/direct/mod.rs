@@ -23,10 +23,10 @@ use tokio::io::{AsyncRead as _, AsyncWriteExt as _, ReadBuf};
 
 use super::DISCONNECT_WITHIN;
 use super::response::{ResponseBody, ServedRequest};
-use super::stream::{InboundStream, TURN_BYTES};
+use super::stream::{InboundStream, TURN_BYTES, skip};
 use crate::http::events::{EventsCall, JSON};
 use crate::http::problem::Problem;
-use head::{EventsHead, HeadEnd};
+use head::{EventsHead, RequestLengths};
 use payload::DirectBody;
 use response::ResponseHeads;
 
@@ -54,7 +54,7 @@ enum NextRequest {
     /// Something for the server.
     Other,
     /// Nothing more.
-    None,
+    Ended,
 }
 
 impl DirectEvents {
@@ -74,7 +74,7 @@ impl DirectEvents {
                     own.stream.give_back(own.ahead);
                     return Some(own.stream);
                 }
-                NextRequest::None => false,
+                NextRequest::Ended => false,
             };
             if !stays {
                 return None;
@@ -85,39 +85,46 @@ impl DirectEvents {
     /// Reads up to the end of a head.
     fn poll_next(&self, own: &mut EventsConnection, context: &mut Context<'_>) -> Poll<NextRequest> {
         if !own.ahead.is_empty() {
-            let end = own.head.read(&own.ahead);
-            drop(own.ahead.split_to(end.map_or(0, |end| end.head)));
-            return Poll::Ready(NextRequest::of(end));
+            let lengths = own.head.read(&own.ahead);
+            skip(&mut own.ahead, lengths.map_or(0, |lengths| lengths.head));
+            return Poll::Ready(NextRequest::of(lengths));
         }
         let mut room = self.room.borrow_mut();
         let mut read = ReadBuf::new(&mut room);
-        let is_open = ready!(Pin::new(&mut own.stream).poll_read(context, &mut read)).is_ok();
+        let was_read = ready!(Pin::new(&mut own.stream).poll_read(context, &mut read)).is_ok();
         let read = read.filled();
-        if !is_open || read.is_empty() {
-            return Poll::Ready(NextRequest::None);
+        if !was_read || read.is_empty() {
+            return Poll::Ready(NextRequest::Ended);
         }
-        let end = own.head.read(read);
-        own.ahead = BytesMut::from(&read[end.map_or(0, |end| end.head)..]);
-        Poll::Ready(NextRequest::of(end))
+        let lengths = own.head.read(read);
+        own.ahead = BytesMut::from(&read[lengths.map_or(0, |lengths| lengths.head)..]);
+        Poll::Ready(NextRequest::of(lengths))
     }
 
-    /// Serves one request. Returns whether the connection may have another.
+    /// Serves one request. Returns whether the connection may have another. A client that goes away meanwhile is
+    /// noticed when the response is written.
     async fn respond(&self, own: &mut EventsConnection, body: u64) -> io::Result<bool> {
         let served = ServedRequest::begin(Rc::clone(own.stream.connection()));
         let (stream, ahead) = (&mut own.stream, &mut own.ahead);
         let mut payload = DirectBody { stream, ahead, left: body, room: &self.room };
         let response = self.events.handle(&own.head.request, &mut payload).await;
         let is_read = payload.discard();
-        let (head, body, closes) = self.written(response, !is_read || served.connection().is_stopping());
+        own.head.end();
+        let (head, body, closes) = self.in_parts(response, !is_read || served.connection().is_stopping());
         let (mut part, mut body) = (head, ResponseBody::new(BoxBody::new(body), Some(served)));
-        while let Some(next) = poll_fn(|context| Pin::new(&mut body).poll_next(context)).await {
-            part.extend_from_slice(&next.unwrap_or_default());
+        loop {
+            match poll_fn(|context| Pin::new(&mut body).poll_next(context)).await.transpose() {
+                Ok(Some(next)) => part.extend_from_slice(&next),
+                Ok(None) if part.is_empty() => break,
+                Ok(None) => {}
+                Err(error) => return Err(io::Error::other(error.to_string())),
+            }
             own.stream.write_all(&part).await?;
             part.clear();
         }
         drop(body);
         if closes {
-            if !is_read {
+            if !is_read || !own.ahead.is_empty() {
                 own.stream.discard_rest();
             }
             tokio::time::timeout(DISCONNECT_WITHIN, own.stream.shutdown()).await??;
@@ -126,7 +133,7 @@ impl DirectEvents {
     }
 
     /// The head of a response, its body, and whether it is the connection's last.
-    fn written(&self, response: Result<Vec<u8>, Problem>, closes: bool) -> (Vec<u8>, Vec<u8>, bool) {
+    fn in_parts(&self, response: Result<Vec<u8>, Problem>, closes: bool) -> (Vec<u8>, Vec<u8>, bool) {
         let mut heads = self.heads.borrow_mut();
         match response {
             Ok(body) => {
@@ -146,7 +153,7 @@ impl DirectEvents {
 }
 
 impl NextRequest {
-    fn of(end: Option<HeadEnd>) -> Self {
-        end.map_or(Self::Other, |end| Self::Events(end.body))
+    fn of(lengths: Option<RequestLengths>) -> Self {
+        lengths.map_or(Self::Other, |lengths| Self::Events(lengths.body))
     }
 }

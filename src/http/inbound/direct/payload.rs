@@ -9,7 +9,7 @@ use bytes::{Bytes, BytesMut};
 use futures_util::Stream;
 use tokio::io::{AsyncRead as _, ReadBuf};
 
-use super::super::stream::InboundStream;
+use super::super::stream::{InboundStream, skip};
 
 /// A body of which this much is left to be read: first of what was read of its connection, then of its stream.
 pub(super) struct DirectBody<'a> {
@@ -30,7 +30,7 @@ impl DirectBody<'_> {
     /// Discards what has arrived of it. Returns whether that is all.
     pub(super) fn discard(&mut self) -> bool {
         let part = self.part(self.ahead.len());
-        drop(self.ahead.split_to(part));
+        skip(self.ahead, part);
         self.left -= part as u64;
         self.left == 0
     }

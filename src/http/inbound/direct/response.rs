@@ -8,6 +8,7 @@ use actix_web::http::header::{CONNECTION, HeaderName, HeaderValue};
 use jiff::Timestamp;
 use jiff::fmt::rfc2822::DateTimePrinter;
 
+use super::super::response::PART_BYTES;
 use crate::http::security;
 
 /// The bytes of a usual head.
@@ -25,12 +26,12 @@ pub(super) struct ResponseHeads {
 impl ResponseHeads {
     pub(super) fn new() -> Self {
         let mut fields = Vec::new();
-        security::fields().iter().for_each(|(name, value)| write_field(&mut fields, name, value));
+        security::HEADERS.iter().for_each(|(name, value)| write_field(&mut fields, name, value));
         Self { fields, date: String::new(), second: 0 }
     }
 
-    /// The head of a response with these fields and a body of this length, with room for the body behind it. If it
-    /// `closes` its connection, it says so.
+    /// The head of a response with these fields and a body of this length, with room for the first part of the body behind
+    /// it. If it `closes` its connection, it says so.
     pub(super) fn write<'a>(
         &mut self,
         status: StatusCode,
@@ -39,7 +40,7 @@ impl ResponseHeads {
         closes: bool,
     ) -> Vec<u8> {
         self.update_date();
-        let mut head = Vec::with_capacity(HEAD_BYTES + body);
+        let mut head = Vec::with_capacity(HEAD_BYTES + body.min(PART_BYTES));
         for part in ["HTTP/1.1 ", status.as_str(), " ", status.canonical_reason().unwrap_or_default(), "\r\n"] {
             head.extend_from_slice(part.as_bytes());
         }
