@@ -117,16 +117,25 @@ impl ClaimWorker {
             }
             requests.drain(..).for_each(|request| batch.add(request));
             let claims = std::mem::take(&mut batch.redeemed);
-            let last = self.grant_all(std::mem::take(&mut redeemed), !claims.is_empty());
+            let (last, has_next) = (std::mem::take(&mut redeemed), !claims.is_empty());
+            let granting = async {
+                if has_next && !last.is_empty() {
+                    // The connection's task, which writes the request, is polled before this one again.
+                    tokio::task::yield_now().await;
+                }
+                self.grant_all(last);
+            };
             let leaves = !batch.left.is_empty();
             let redeeming = async {
                 let redeemed = self.redeem_all(claims).await;
+                if !leaves {
+                    return redeemed;
+                }
                 // What was won does not wait for what is given up.
-                let (at_once, later) = if leaves { (redeemed, Vec::new()) } else { (Vec::new(), redeemed) };
-                self.grant_all(at_once, false).await;
-                later
+                self.grant_all(redeemed);
+                Vec::new()
             };
-            (redeemed, (), ()) = join3(redeeming, self.leave_all(&mut batch.left), last).await;
+            (redeemed, (), ()) = join3(redeeming, self.leave_all(&mut batch.left), granting).await;
             // Deliveries that a Dispatcher parked before this fetch are there now; nothing else waits for the response.
             for fetch in batch.fetches.drain(..) {
                 actix_rt::spawn(Rc::clone(&self).fetch(fetch));
@@ -180,12 +189,7 @@ impl ClaimWorker {
         text
     }
 
-    /// Passes on what was won. `after_next`: when the next request is on its way.
-    async fn grant_all(&self, redeemed: Vec<(ClaimRequest, bool)>, after_next: bool) {
-        if after_next && !redeemed.is_empty() {
-            // The connection's task, which writes the request, is polled before this one again.
-            tokio::task::yield_now().await;
-        }
+    fn grant_all(&self, redeemed: Vec<(ClaimRequest, bool)>) {
         for (claim, won) in redeemed {
             self.grant(claim, won);
         }
