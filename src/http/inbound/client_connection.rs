@@ -133,8 +133,8 @@ pub(super) struct ClientConnection {
     requests: Cell<u32>,
     /// When it was accepted, or its last request ended.
     since: Cell<Instant>,
-    /// Whether it has had a request.
-    used: Cell<bool>,
+    /// Requests that it has had.
+    begun: Cell<u64>,
     head_since: Cell<Option<Instant>>,
     head_bytes: Cell<usize>,
     owing_since: Cell<Option<Instant>>,
@@ -156,7 +156,7 @@ impl ClientConnection {
             held: Rc::clone(held),
             requests: Cell::new(0),
             since: Cell::new(Instant::now()),
-            used: Cell::new(false),
+            begun: Cell::new(0),
             head_since: Cell::new(None),
             head_bytes: Cell::new(0),
             owing_since: Cell::new(None),
@@ -175,7 +175,7 @@ impl ClientConnection {
             _ if self.requests.get() > 0 => ConnectionPhase::Serving,
             _ if self.refused.get().is_some() => ConnectionPhase::Lingering(self.since.get()),
             (None, Some(since)) => ConnectionPhase::Head(since),
-            (None, None) if self.used.get() => ConnectionPhase::Idle(self.since.get()),
+            (None, None) if self.begun.get() > 0 => ConnectionPhase::Idle(self.since.get()),
             (None, None) => ConnectionPhase::New(self.since.get()),
         }
     }
@@ -272,7 +272,7 @@ impl ClientConnection {
 
     /// A request is served from now on.
     pub(super) fn request_begins(&self) {
-        self.used.set(true);
+        self.begun.set(self.begun.get() + 1);
         self.requests.set(self.requests.get() + 1);
     }
 
@@ -280,6 +280,11 @@ impl ClientConnection {
     pub(super) fn request_ends(&self) {
         self.requests.set(self.requests.get().saturating_sub(1));
         self.since.set(Instant::now());
+    }
+
+    /// How many requests it has had, if none of them is being served.
+    pub(super) fn served(&self) -> Option<u64> {
+        (self.requests.get() == 0).then_some(self.begun.get())
     }
 
     /// A head was not passed on.

@@ -24,6 +24,8 @@ pub(super) enum HeadTooLarge {
 pub(super) struct RequestFraming {
     limits: HeadLimits,
     at: FramingState,
+    /// Complete heads.
+    heads: u64,
 }
 
 #[derive(Debug)]
@@ -77,7 +79,7 @@ enum Chunked {
 
 impl RequestFraming {
     pub(super) fn new(limits: HeadLimits) -> Self {
-        Self { limits, at: FramingState::Head(PartialHead::default()) }
+        Self { limits, at: FramingState::Head(PartialHead::default()), heads: 0 }
     }
 
     /// Returns how many of these bytes may be passed on. `bytes` are all bytes that were not passed on yet: those that
@@ -92,6 +94,7 @@ impl RequestFraming {
                     Ok(None) => break,
                     Ok(Some(length)) => {
                         self.at = head.body.begin();
+                        self.heads += 1;
                         length
                     }
                     Err(large) => {
@@ -120,6 +123,11 @@ impl RequestFraming {
             };
         }
         passed
+    }
+
+    /// How many requests have come to their ends, if no other one has begun but for a part of its head.
+    pub(super) fn complete_requests(&self) -> Option<u64> {
+        matches!(self.at, FramingState::Head(_)).then_some(self.heads)
     }
 
     /// Why the connection's last head is not passed on, if it exceeds a limit.

@@ -7,6 +7,7 @@ mod client_connection;
 mod connections;
 mod direct;
 mod framing;
+mod lent;
 mod policy;
 mod response;
 mod serving;
@@ -16,7 +17,6 @@ mod yielding;
 
 use std::io;
 use std::net::TcpListener;
-use std::rc::Rc;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
@@ -40,9 +40,9 @@ use client_connection::{ConnectionBounds, ServerContext};
 use connections::ThreadConnections;
 use direct::DirectEvents;
 use framing::HeadLimits;
+use lent::LentStream;
 use policy::Timeouts;
 use serving_thread::ThreadServices;
-use stream::InboundStream;
 
 /// The limits of a head. 96 fields are the most that the server's parser reads.
 const HEAD: HeadLimits = HeadLimits { bytes: 32 << 10, fields: 96 };
@@ -163,8 +163,8 @@ async fn run_thread<F, C>(
         .keep_alive(KeepAlive::Os)
         .client_request_timeout(Duration::ZERO)
         .client_disconnect_timeout(DISCONNECT_WITHIN)
-        .on_connect_ext(|stream: &InboundStream, data| {
-            data.insert(Rc::clone(stream.connection()));
+        .on_connect_ext(|stream: &LentStream, data| {
+            data.insert(stream.connection());
         })
         .expect(expected)
         .h1(app);

@@ -14,6 +14,7 @@ use super::HEAD;
 use super::acceptor::{Accepted, ThreadLoad};
 use super::connections::ThreadConnections;
 use super::direct::DirectEvents;
+use super::lent::{LentStream, lend};
 use super::stream::InboundStream;
 use crate::flow::fairness::DeficitQueue;
 use crate::flow::payer::peer_of;
@@ -34,7 +35,7 @@ pub(super) async fn serve_all<S>(
     connections: Rc<ThreadConnections>,
     services: ThreadServices<S>,
 ) where
-    S: Service<(InboundStream, Option<SocketAddr>)> + 'static,
+    S: Service<(LentStream, Option<SocketAddr>)> + 'static,
 {
     let services = Rc::new(services);
     let mut waiting: DeficitQueue<IpAddr, Accepted> = DeficitQueue::new(1);
@@ -57,7 +58,7 @@ pub(super) async fn serve_all<S>(
 /// Serves one connection from when the client has sent something. One that is over its client's share is closed.
 async fn serve_connection<S>(accepted: Accepted, connections: Rc<ThreadConnections>, services: Rc<ThreadServices<S>>)
 where
-    S: Service<(InboundStream, Option<SocketAddr>)>,
+    S: Service<(LentStream, Option<SocketAddr>)>,
 {
     let Accepted { socket, address, permit: _permit } = accepted;
     let Ok(socket) = TcpStream::from_std(socket) else { return };
@@ -66,13 +67,17 @@ where
     if !stream.has_begun().await {
         return;
     }
-    if let Some(direct) = &services.direct {
-        let Some(left) = Box::pin(direct.serve(stream, address)).await else { return };
+    loop {
+        if let Some(direct) = &services.direct {
+            let Some(left) = Box::pin(direct.serve(stream, address)).await else { return };
+            stream = left;
+        }
+        if poll_fn(|context| services.http.poll_ready(context)).await.is_err() {
+            return;
+        }
+        let is_direct = services.direct.as_ref().map(|_| DirectEvents::serves as fn(&[u8]) -> bool);
+        let Some(left) = lend(stream, address, &services.http, is_direct).await else { return };
         stream = left;
-    }
-    if poll_fn(|context| services.http.poll_ready(context)).await.is_ok() {
-        // What ends a connection early is counted where it is found.
-        let _ = Box::pin(services.http.call((stream, Some(address)))).await;
     }
 }
 
@@ -109,7 +114,7 @@ mod tests {
         let shared = ServerContext::for_test(1_000, stopping.clone());
         let begun = Rc::new(RefCell::new(Vec::new()));
         let note = Rc::clone(&begun);
-        let http = fn_service(move |(_, peer): (InboundStream, Option<SocketAddr>)| {
+        let http = fn_service(move |(_, peer): (LentStream, Option<SocketAddr>)| {
             note.borrow_mut().extend(peer.map(|peer| peer.ip().to_string()));
             std::future::ready(Ok::<_, ()>(()))
         });

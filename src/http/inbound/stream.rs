@@ -105,6 +105,12 @@ impl InboundStream {
         self.given_back = bytes;
     }
 
+    /// Whether all requests that were passed on have been served, and no byte of another one was passed on.
+    pub(super) fn is_between_requests(&self) -> bool {
+        let served = self.connection.served();
+        self.given_back.is_empty() && self.ready == 0 && served.is_some() && self.framing.complete_requests() == served
+    }
+
     /// What arrives from now on is discarded, for as long as the end of the connection takes: the client has its last
     /// response, and has not sent all of its request.
     pub(super) fn discard_rest(&mut self) {
@@ -303,7 +309,7 @@ impl AsyncWrite for InboundStream {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::future::poll_fn;
 
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -316,7 +322,7 @@ mod tests {
     const BODY: usize = 200_000;
 
     /// A stream, and its client.
-    async fn connected() -> (InboundStream, TcpStream) {
+    pub(in super::super) async fn connected() -> (InboundStream, TcpStream) {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let client = TcpStream::connect(listener.local_addr().expect("bound")).await.expect("a connection");
         let (socket, peer) = listener.accept().await.expect("a connection");

@@ -90,6 +90,11 @@ impl EventsHead {
     }
 }
 
+/// Whether these bytes begin with the head of a usual request with events, whose body has a length.
+pub(super) fn is_usual(bytes: &[u8]) -> bool {
+    EventsHead::new(([0, 0, 0, 0], 0).into()).read(bytes).is_some()
+}
+
 /// The fields, and the digits of the body's length (RFC 9112, section 6). `None`: one of them makes the request unusual.
 fn usual_fields<'a>(fields: &[httparse::Header<'a>]) -> Option<(HeaderMap, &'a [u8])> {
     let mut headers = HeaderMap::with_capacity(fields.len());

@@ -1,6 +1,6 @@
 //! Requests with events, served as they come from their connection. What the HTTP server and its router do with a small
 //! request takes longer than all that is done with its event. So a connection has its usual requests with events read
-//! and answered here, with the same parser of heads. From its first other request on, the server has the connection.
+//! and answered here, with the same parser of heads. The server has the connection for its other requests.
 
 mod head;
 mod payload;
@@ -39,7 +39,7 @@ pub(super) struct DirectEvents {
     heads: RefCell<ResponseHeads>,
 }
 
-/// A connection as long as it has such requests only.
+/// A connection until it has another request.
 struct EventsConnection {
     stream: InboundStream,
     /// Bytes that were read and not used yet.
@@ -61,6 +61,11 @@ impl DirectEvents {
     pub(super) fn new(events: EventsCall) -> Self {
         let room = RefCell::new(vec![0; TURN_BYTES].into());
         Self { events, room, heads: RefCell::new(ResponseHeads::new()) }
+    }
+
+    /// Whether these bytes begin with the head of a request that is served here.
+    pub(super) fn serves(bytes: &[u8]) -> bool {
+        head::is_usual(bytes)
     }
 
     /// Serves a connection. Returns its stream once it has a request for the server, with which it begins.
