@@ -157,8 +157,8 @@ async fn requests_on_one_connection_get_their_responses_however_they_arrive() {
     assert_eq!(node.stop().await.unsent, 0);
 }
 
-/// The lines of the next response's head, but for its date, in the order of the alphabet. Its body is read.
-pub(super) fn next_response(stream: &mut TcpStream) -> Vec<String> {
+/// Reads one response; returns its head.
+pub(super) fn next_head(stream: &mut TcpStream) -> String {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
         let mut byte = [0];
@@ -166,12 +166,18 @@ pub(super) fn next_response(stream: &mut TcpStream) -> Vec<String> {
         head.push(byte[0]);
     }
     let head = String::from_utf8(head).expect("ASCII");
-    let mut lines: Vec<String> =
-        head.lines().filter(|line| !line.is_empty() && !line.starts_with("date: ")).map(str::to_owned).collect();
-    lines.sort_unstable();
-    let length = lines.iter().find_map(|line| line.strip_prefix("content-length: "));
+    let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
     let length: usize = length.and_then(|length| length.parse().ok()).expect("a length");
     stream.read_exact(&mut vec![0; length]).expect("a body");
+    head
+}
+
+/// The lines of the next response's head, but for its date, in the order of the alphabet. Its body is read.
+pub(super) fn next_response(stream: &mut TcpStream) -> Vec<String> {
+    let head = next_head(stream);
+    let lines = head.lines().filter(|line| !line.is_empty() && !line.starts_with("date: "));
+    let mut lines: Vec<String> = lines.map(str::to_owned).collect();
+    lines.sort_unstable();
     lines
 }
 

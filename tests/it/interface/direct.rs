@@ -5,11 +5,11 @@ use std::net::{Shutdown, SocketAddr};
 
 use serde_json::json;
 
-use super::bodies::next_response;
+use super::bodies::next_head;
 use super::connections::{connect, exchange, statuses};
 use crate::support::{Node, Receiver, json_template};
 
-/// A request that only the server serves. It serves what follows on the connection, too.
+/// A request that only the server serves. It serves what arrives with it, too.
 const OTHER: &str = "GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n";
 const JSON: &str = "content-type: application/json\r\n";
 
@@ -25,6 +25,29 @@ async fn responses(address: SocketAddr, bytes: String) -> String {
         stream.shutdown(Shutdown::Write).expect("sent");
         let mut responses = String::new();
         stream.read_to_string(&mut responses).expect("closed, not reset");
+        responses
+    });
+    responses.await.expect("responses")
+}
+
+/// The same, which the server serves.
+fn by_server(request: &str) -> String {
+    request.replace("/v1/events", "/v1/events?a=b")
+}
+
+/// Sends each of these requests after the response to the one before it; returns the heads of the responses without
+/// their dates. The last request ends the connection.
+async fn one_by_one(node: &Node, requests: Vec<String>) -> Vec<String> {
+    let address = node.running().address();
+    let responses = tokio::task::spawn_blocking(move || {
+        let mut stream = connect(address);
+        let each = requests.iter().map(|request| {
+            stream.write_all(request.as_bytes()).expect("sent");
+            let head = next_head(&mut stream);
+            head.lines().filter(|line| !line.starts_with("date: ")).collect::<Vec<_>>().join("\n")
+        });
+        let responses = each.collect();
+        assert_eq!(stream.read(&mut [0]).expect("the end"), 0);
         responses
     });
     responses.await.expect("responses")
@@ -69,7 +92,7 @@ async fn both_ways_respond_alike() {
         (request(&format!("{JSON}a: \u{1}\r\n"), &event), "400"),
         (request(&format!("{JSON}content-length: 1\r\n"), &event), "400"),
         (request(&format!("{JSON}connection: close\r\n"), &event), "202"),
-        (request(JSON, &event).replace("/v1/events", "/v1/events?a=b"), "202"),
+        (by_server(&request(JSON, &event)), "202"),
         (request(JSON, &event).replace("host: x\r\n", ""), "400"),
         (request(JSON, ""), "400"),
     ] {
@@ -135,24 +158,33 @@ async fn a_refusal_of_a_request_that_has_arrived_leaves_its_connection_open() {
     let node = Node::start(&[]).await;
     let refused = request("content-type: text/plain\r\n", &"x".repeat(5_000));
     let (good, last) = (request(JSON, "{}"), request(&format!("{JSON}connection: close\r\n"), "[]"));
-    for before in ["", OTHER] {
-        // One after the other: the server closes a connection on which the next request has begun to arrive.
-        let address = node.running().address();
-        let requests = [before.to_owned(), refused.clone(), refused.clone(), good.clone(), last.clone()];
-        let responded = tokio::task::spawn_blocking(move || {
-            let mut stream = connect(address);
-            let requests = requests.iter().filter(|request| !request.is_empty());
-            let each = requests.map(|request| {
-                stream.write_all(request.as_bytes()).expect("sent");
-                next_response(&mut stream).into_iter().find(|line| line.starts_with("HTTP/1.1 ")).expect("a status")
-            });
-            let responses: Vec<_> = each.map(|line| line[9..12].to_owned()).collect();
-            assert_eq!(stream.read(&mut [0]).expect("the end"), 0);
-            responses
-        });
-        let responses = responded.await.expect("responses");
-        assert_eq!(responses[responses.len() - 4..], ["415", "415", "422", "422"], "{before:?}");
+    let both = |request: &String| [request.clone(), by_server(request)];
+    for refused in both(&refused).iter().flat_map(|first| both(&refused).map(|second| [first.clone(), second])) {
+        let responses = one_by_one(&node, [&refused[..], &[good.clone(), last.clone()]].concat()).await;
+        let responses: Vec<_> = responses.iter().map(|head| &head[9..12]).collect();
+        assert_eq!(responses, ["415", "415", "422", "422"], "{refused:?}");
     }
+}
+
+/// A connection that is used for other requests, too, has its usual requests with events served as before.
+#[actix_rt::test]
+async fn other_requests_between_them_change_nothing() {
+    let (node, receiver) = (Node::start(&[]).await, Receiver::start());
+    node.set_up("t", &json_template(), json!({"event": "*", "url": receiver.url("/")})).await;
+    let event = |id: usize| request(JSON, &json!({"type": "a", "id": id.to_string(), "data": {}}).to_string());
+    let end = OTHER.replace("host: x", "host: x\r\nconnection: close");
+    let requests: Vec<_> = (10..20).flat_map(|id| [event(id), OTHER.into(), by_server(&event(id + 10))]).collect();
+    let responses = one_by_one(&node, [requests, vec![end]].concat()).await;
+    // Both write the same fields, each in its order.
+    let (direct, served) = (&responses[0], &responses[2]);
+    assert_ne!(direct, served);
+    for round in responses.chunks_exact(3) {
+        assert_eq!((&round[0], &round[2]), (direct, served));
+        assert!(round[1].starts_with("HTTP/1.1 200 "), "{}", round[1]);
+    }
+    receiver.wait_for(20).await;
+    assert_eq!(node.stop().await.unsent, 0);
+    assert_eq!(receiver.received().len(), 20);
 }
 
 /// What precedes a head that is refused is served.

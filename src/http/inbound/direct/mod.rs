@@ -113,7 +113,7 @@ impl DirectEvents {
         let (stream, ahead) = (&mut own.stream, &mut own.ahead);
         let mut payload = DirectBody { stream, ahead, left: body, room: &self.room };
         let response = self.events.handle(&own.head.request, &mut payload).await;
-        let is_read = payload.discard();
+        let is_read = payload.discard().await;
         own.head.end();
         let (head, body, closes) = self.in_parts(response, !is_read || served.connection().is_stopping());
         let (mut part, mut body) = (head, ResponseBody::new(BoxBody::new(body), Some(served)));

@@ -1,6 +1,7 @@
 //! The body of a request that is served directly, as its bytes arrive.
 
 use std::cell::RefCell;
+use std::future::poll_fn;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
@@ -9,7 +10,7 @@ use bytes::{Bytes, BytesMut};
 use futures_util::Stream;
 use tokio::io::{AsyncRead as _, ReadBuf};
 
-use super::super::stream::{InboundStream, skip};
+use super::super::stream::InboundStream;
 
 /// A body of which this much is left to be read: first of what was read of its connection, then of its stream.
 pub(super) struct DirectBody<'a> {
@@ -28,11 +29,12 @@ impl DirectBody<'_> {
     }
 
     /// Discards what has arrived of it. Returns whether that is all.
-    pub(super) fn discard(&mut self) -> bool {
-        let part = self.part(self.ahead.len());
-        skip(self.ahead, part);
-        self.left -= part as u64;
-        self.left == 0
+    pub(super) async fn discard(&mut self) -> bool {
+        poll_fn(|context| {
+            while self.left > 0 && matches!(Pin::new(&mut *self).poll_next(context), Poll::Ready(Some(Ok(_)))) {}
+            Poll::Ready(self.left == 0)
+        })
+        .await
     }
 }
 
