@@ -19,7 +19,7 @@ use actix_web::body::{BoxBody, MessageBody as _};
 use actix_web::http::StatusCode;
 use actix_web::http::header::{CONNECTION, CONTENT_TYPE, HeaderValue};
 use bytes::BytesMut;
-use tokio::io::{AsyncRead as _, AsyncWriteExt as _, ReadBuf};
+use tokio::io::AsyncWriteExt as _;
 
 use super::DISCONNECT_WITHIN;
 use super::response::{ResponseBody, ServedRequest};
@@ -27,7 +27,7 @@ use super::stream::{InboundStream, TURN_BYTES, skip};
 use crate::http::events::{EventsCall, JSON};
 use crate::http::problem::Problem;
 use head::{EventsHead, RequestLengths};
-use payload::DirectBody;
+use payload::{DirectBody, poll_some};
 use response::ResponseHeads;
 
 /// Serves such requests on one thread.
@@ -95,12 +95,10 @@ impl DirectEvents {
             return Poll::Ready(NextRequest::of(lengths));
         }
         let mut room = self.room.borrow_mut();
-        let mut read = ReadBuf::new(&mut room);
-        let was_read = ready!(Pin::new(&mut own.stream).poll_read(context, &mut read)).is_ok();
-        let read = read.filled();
-        if !was_read || read.is_empty() {
-            return Poll::Ready(NextRequest::Ended);
-        }
+        let read = match ready!(poll_some(&mut own.stream, context, &mut room)) {
+            Ok([]) | Err(_) => return Poll::Ready(NextRequest::Ended),
+            Ok(read) => read,
+        };
         let lengths = own.head.read(read);
         own.ahead = BytesMut::from(&read[lengths.map_or(0, |lengths| lengths.head)..]);
         Poll::Ready(NextRequest::of(lengths))

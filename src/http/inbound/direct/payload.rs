@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::future::poll_fn;
+use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
@@ -20,6 +21,18 @@ pub(super) struct DirectBody<'a> {
     pub(super) left: u64,
     /// Where the stream is read to.
     pub(super) room: &'a RefCell<Box<[u8]>>,
+}
+
+/// Reads what has arrived into this room. Nothing: the connection has ended.
+pub(super) fn poll_some<'a>(
+    stream: &mut InboundStream,
+    context: &mut Context<'_>,
+    room: &'a mut [u8],
+) -> Poll<io::Result<&'a [u8]>> {
+    let mut read = ReadBuf::new(room);
+    ready!(Pin::new(stream).poll_read(context, &mut read))?;
+    let length = read.filled().len();
+    Poll::Ready(Ok(&room[..length]))
 }
 
 impl DirectBody<'_> {
@@ -48,14 +61,11 @@ impl Stream for DirectBody<'_> {
         }
         let part = if own.ahead.is_empty() {
             let mut room = own.room.borrow_mut();
-            let mut read = ReadBuf::new(&mut room);
-            if let Err(error) = ready!(Pin::new(&mut *own.stream).poll_read(context, &mut read)) {
-                return Poll::Ready(Some(Err(PayloadError::Incomplete(Some(error)))));
-            }
-            let read = read.filled();
-            if read.is_empty() {
-                return Poll::Ready(Some(Err(PayloadError::Incomplete(None))));
-            }
+            let read = match ready!(poll_some(own.stream, context, &mut room)) {
+                Ok([]) => return Poll::Ready(Some(Err(PayloadError::Incomplete(None)))),
+                Ok(read) => read,
+                Err(error) => return Poll::Ready(Some(Err(PayloadError::Incomplete(Some(error))))),
+            };
             let (part, rest) = read.split_at(own.part(read.len()));
             own.ahead.extend_from_slice(rest);
             Bytes::copy_from_slice(part)
