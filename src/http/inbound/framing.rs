@@ -24,8 +24,8 @@ pub(super) enum HeadTooLarge {
 pub(super) struct RequestFraming {
     limits: HeadLimits,
     at: FramingState,
-    /// Complete heads.
-    heads: u64,
+    /// How many heads were complete; `None` since one whose request ends where only the server knows.
+    heads: Option<u64>,
 }
 
 #[derive(Debug)]
@@ -58,6 +58,8 @@ struct DeclaredBody {
     length: u64,
     chunked: bool,
     rest: bool,
+    /// Whether every reader of the head finds the same length.
+    is_certain: bool,
 }
 
 /// Inside a chunked body.
@@ -79,7 +81,7 @@ enum Chunked {
 
 impl RequestFraming {
     pub(super) fn new(limits: HeadLimits) -> Self {
-        Self { limits, at: FramingState::Head(PartialHead::default()), heads: 0 }
+        Self { limits, at: FramingState::Head(PartialHead::default()), heads: Some(0) }
     }
 
     /// Returns how many of these bytes may be passed on. `bytes` are all bytes that were not passed on yet: those that
@@ -93,8 +95,8 @@ impl RequestFraming {
                 FramingState::Head(head) => match head.scan(rest, self.limits) {
                     Ok(None) => break,
                     Ok(Some(length)) => {
+                        self.heads = self.heads.filter(|_| head.body.is_certain).map(|heads| heads + 1);
                         self.at = head.body.begin();
-                        self.heads += 1;
                         length
                     }
                     Err(large) => {
@@ -125,9 +127,10 @@ impl RequestFraming {
         passed
     }
 
-    /// How many requests have come to their ends, if no other one has begun but for a part of its head.
+    /// How many requests have come to their ends, if no other one has begun but for a part of its head. `None` for good
+    /// after a request whose end is not certain: one whose body has no length, or of another version of HTTP.
     pub(super) fn complete_requests(&self) -> Option<u64> {
-        matches!(self.at, FramingState::Head(_)).then_some(self.heads)
+        self.heads.filter(|_| matches!(self.at, FramingState::Head(_)))
     }
 
     /// Why the connection's last head is not passed on, if it exceeds a limit.
@@ -153,7 +156,10 @@ impl PartialHead {
             match (self.lines, line.is_empty()) {
                 // Empty lines before a request line are skipped.
                 (0, true) => continue,
-                (0, false) => self.body.rest = line.starts_with(b"CONNECT "),
+                (0, false) => {
+                    self.body.rest = line.starts_with(b"CONNECT ");
+                    self.body.is_certain = !self.body.rest && line.ends_with(b" HTTP/1.1");
+                }
                 (_, true) => return Ok(Some(self.scanned)),
                 (_, false) => self.body.read(line),
             }
@@ -179,8 +185,10 @@ impl DeclaredBody {
             self.length = digits.and_then(|digits| digits.parse().ok()).unwrap_or(0);
         } else if name.eq_ignore_ascii_case(b"transfer-encoding") {
             self.chunked = value.eq_ignore_ascii_case(b"chunked");
+            self.is_certain = false;
         } else if name.eq_ignore_ascii_case(b"upgrade") && value.eq_ignore_ascii_case(b"websocket") {
             self.rest = true;
+            self.is_certain = false;
         }
     }
 
@@ -257,6 +265,31 @@ mod tests {
         ] {
             let pieces: Vec<&[u8]> = pieces.iter().map(|piece| piece.as_bytes()).collect();
             assert_eq!(passed(&pieces).as_deref(), Ok(expected), "{pieces:?}");
+        }
+    }
+
+    #[test]
+    fn requests_are_counted_while_their_ends_are_certain() {
+        let get = "GET / HTTP/1.1\r\n\r\n";
+        let counted = |bytes: &[&str]| {
+            let mut framing = RequestFraming::new(LIMITS);
+            framing.advance(bytes.concat().as_bytes());
+            framing.complete_requests()
+        };
+        assert_eq!(counted(&[]), Some(0));
+        assert_eq!(counted(&[get, "\r\n", get, "POST / HTTP/1.1\r\ncontent-length: 2\r\n\r\n{}", get]), Some(4));
+        assert_eq!(counted(&[get, "GET / HT"]), Some(1), "a part of a head");
+        assert_eq!(counted(&["POST / HTTP/1.1\r\ncontent-length: 2\r\n\r\n{"]), None, "a part of a body");
+        for uncertain in [
+            "GET / HTTP/1.0\r\n\r\n",
+            "GET /\r\n\r\n",
+            "CONNECT x HTTP/1.1\r\n\r\n",
+            "GET / HTTP/1.1\r\nupgrade: websocket\r\n\r\n",
+            "POST / HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n",
+            "POST / HTTP/1.1\r\ntransfer-encoding: identity\r\ncontent-length: 2\r\n\r\n{}",
+        ] {
+            assert_eq!(counted(&[get, uncertain]), None, "{uncertain}");
+            assert_eq!(counted(&[get, uncertain, get]), None, "{uncertain}");
         }
     }
 

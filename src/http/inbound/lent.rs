@@ -16,8 +16,8 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use super::client_connection::ClientConnection;
 use super::stream::InboundStream;
 
-/// As the server writes it in the head of a connection's last response.
-const CLOSE: &[u8] = b"connection: close\r\n";
+/// As the server writes it in the head of a connection's last response (HTTP/1.1).
+const CLOSE: &[u8] = b"connection: close";
 
 /// A connection's stream, for the server.
 pub(super) struct LentStream(Rc<Loan>);
@@ -71,6 +71,7 @@ impl Loan {
     }
 
     /// Whether the next request is not the server's yet: it has responded to all that it had, and keeps the connection.
+    /// While it discards the rest of a body before it closes the connection, it has said so.
     fn is_between_requests(&self) -> bool {
         !self.writes.get() && !self.closes.get() && self.stream.borrow().is_between_requests()
     }
@@ -196,8 +197,12 @@ mod tests {
         assert_eq!(server.read().await, None);
         drop(server.lent);
         let loan = Rc::into_inner(server.loan).expect("the server is gone");
+        let mut stream = loan.stream.into_inner();
         let mut read = vec![0; OTHERS.len() + OWN.len()];
-        soon(loan.stream.into_inner().read_exact(&mut read)).await.expect("no failure");
+        // They may read a part of it, and give that back.
+        soon(stream.read_exact(&mut read[..OTHERS.len()])).await.expect("no failure");
+        stream.give_back(BytesMut::from(OTHERS));
+        soon(stream.read_exact(&mut read)).await.expect("no failure");
         assert_eq!(read, [OTHERS, OWN].concat().as_bytes());
     }
 
@@ -231,6 +236,17 @@ mod tests {
         drop(closing.begin());
         closing.respond("HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n").await;
         assert_eq!(closing.next(OTHERS).await.as_deref(), Some(OTHERS), "it has said that it closes the connection");
+
+        let mut older = Server::new().await;
+        let old = OWN.replace("HTTP/1.1", "HTTP/1.0");
+        assert_eq!(older.next(&old).await, Some(old));
+        drop(older.begin());
+        older.respond("HTTP/1.0 200 OK\r\n\r\n").await;
+        assert_eq!(
+            older.next(OTHERS).await.as_deref(),
+            Some(OTHERS),
+            "a response that is not known to be the last one"
+        );
 
         let mut pipelined = Server::new().await;
         let both = format!("{OWN}{OTHERS}");

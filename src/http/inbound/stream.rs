@@ -65,12 +65,11 @@ impl InboundStream {
         connection: Rc<ClientConnection>,
         connections: Rc<ThreadConnections>,
     ) -> Self {
-        let (framing, held) = (RequestFraming::new(limits), BytesMut::new());
         Self {
             socket,
-            framing,
+            framing: RequestFraming::new(limits),
             given_back: BytesMut::new(),
-            held,
+            held: BytesMut::new(),
             ready: 0,
             read: 0,
             written: 0,
@@ -101,7 +100,8 @@ impl InboundStream {
     }
 
     /// Takes back the last bytes that were passed on: who reads next has them first.
-    pub(super) fn give_back(&mut self, bytes: BytesMut) {
+    pub(super) fn give_back(&mut self, mut bytes: BytesMut) {
+        bytes.extend_from_slice(&self.given_back);
         self.given_back = bytes;
     }
 

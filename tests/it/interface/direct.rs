@@ -132,6 +132,69 @@ async fn requests_are_served_in_order_however_they_arrive() {
     assert_eq!(receiver.received().len(), 4 * 6);
 }
 
+/// Whatever the server has read when a request with events follows: no byte of it is lost, and none of a body is a request.
+#[actix_rt::test]
+async fn requests_that_follow_large_heads_lose_nothing() {
+    let (node, receiver) = (Node::start(&[]).await, Receiver::start());
+    node.set_up("t", &json_template(), json!({"event": "*", "url": receiver.url("/")})).await;
+    let address = node.running().address();
+    let head = |bytes: usize| OTHER.replace("host: x", &format!("host: x\r\na: {}", "x".repeat(bytes)));
+    let event = |bytes: usize| request(JSON, &json!({"type": "a", "data": {"x": "y".repeat(bytes)}}).to_string());
+    let large = request(&format!("{JSON}a: {}\r\n", "x".repeat(17_000)), r#"{"type":"a","data":{}}"#);
+    let end = OTHER.replace("host: x", "host: x\r\nconnection: close");
+    let together = [event(1), OTHER.into(), event(16_600), event(2), OTHER.into(), event(40_000)].concat();
+    for (following, expected) in
+        [(together, &["202", "200", "202", "202", "200", "202", "200"][..]), (large, &["202", "200"])]
+    {
+        let bytes = following + &end;
+        let responses = tokio::task::spawn_blocking(move || {
+            let mut stream = connect(address);
+            for _ in 0..3 {
+                stream.write_all(head(5_000).as_bytes()).expect("sent");
+                next_head(&mut stream);
+            }
+            stream.write_all(bytes.as_bytes()).expect("sent");
+            let mut responses = String::new();
+            stream.read_to_string(&mut responses).expect("closed, not reset");
+            responses
+        });
+        let responses = responses.await.expect("responses");
+        assert_eq!(statuses(&responses), expected, "{responses}");
+    }
+    receiver.wait_for(5).await;
+    assert_eq!(node.stop().await.unsent, 0);
+    assert_eq!(receiver.received().len(), 5);
+}
+
+/// A response that the server closes the connection after, also where it does not say so, is the last one. What the server
+/// takes for a part of a body is no request.
+#[actix_rt::test]
+async fn nothing_follows_what_the_server_does_not_end() {
+    let node = Node::start(&[]).await;
+    let event = request(JSON, &json!({"type": "a", "data": {}}).to_string());
+    for (head, rest) in [
+        ("POST /nope HTTP/1.0\r\ncontent-length: 2\r\n\r\n", "{}"),
+        ("POST /nope HTTP/1.0\r\nconnection: keep-alive\r\ncontent-length: 2\r\n\r\n", "{}"),
+        ("POST /nope HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: 2\r\n\r\n", "{}"),
+        ("POST /nope HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n", "0\r\n\n"),
+        ("POST /nope HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n", "3\r\nabc\r\n0\r\na: b\n\n"),
+    ] {
+        let (address, event) = (node.running().address(), event.clone());
+        let responses = tokio::task::spawn_blocking(move || {
+            let mut stream = connect(address);
+            stream.write_all(head.as_bytes()).expect("sent");
+            next_head(&mut stream);
+            // The server may have closed it.
+            let _ = stream.write_all(rest.as_bytes()).and_then(|()| stream.write_all(event.as_bytes()));
+            let mut responses = Vec::new();
+            let _ = stream.read_to_end(&mut responses);
+            String::from_utf8_lossy(&responses).into_owned()
+        });
+        let responses = responses.await.expect("responses");
+        assert!(!responses.contains(" 202 "), "{head}: {responses}");
+    }
+}
+
 /// The client reads the response although the node reads no more of its body.
 #[actix_rt::test]
 async fn a_refusal_before_the_body_has_arrived_is_the_last_response() {
