@@ -39,6 +39,11 @@ use crate::telemetry::metrics::Metrics;
 /// Destinations of one thread that may wait for a Dispatcher. What waits for them is bounded by the bytes of its account.
 const OVERFLOW_MAX: usize = 65_536;
 
+/// An account with fewer Dispatchers than this may have the last ones, too.
+const FEW: usize = 4;
+/// The last ones are this part of all.
+const LAST_PART: usize = 16;
+
 /// What every dispatch thread needs.
 #[derive(Debug, Clone)]
 pub struct DispatchSettings {
@@ -256,10 +261,13 @@ impl Dispatchers {
 }
 
 /// Whether an account that has `own` of `live` Dispatchers, of which there may be `live_max`, may have one more, and a
-/// connection for it. It leaves some of both to other accounts.
+/// connection for it. It leaves some of both to other accounts, and the last ones to those that have few: accounts that
+/// come one after the other could each take most of what is left, and attempts may hold it for long.
 fn has_share(connections: &Pool<()>, live_max: usize, live: usize, own: usize) -> bool {
-    within(live_max, live, own, ACCOUNT_WEIGHT)
-        && within(connections.capacity(), connections.taken(), own, ACCOUNT_WEIGHT)
+    let may = |capacity: usize, taken: usize| {
+        (own < FEW || taken < capacity - capacity / LAST_PART) && within(capacity, taken, own, ACCOUNT_WEIGHT)
+    };
+    may(live_max, live) && may(connections.capacity(), connections.taken())
 }
 
 impl Actor for Dispatchers {
@@ -333,6 +341,28 @@ impl Handler<ChildQuery> for Dispatchers {
     fn handle(&mut self, message: ChildQuery, _: &mut Self::Context) {
         if let Some(child) = self.children.get(&message.0) {
             let _ = message.1.send(child.address.clone());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn accounts_that_come_one_after_another_leave_some_to_the_next() {
+        for live_max in [800, 6_924, 100_000] {
+            let connections = Pool::new(live_max / 3 * 4, ACCOUNT_WEIGHT);
+            let (mut live, mut held) = (0, Vec::new());
+            for _ in 0..12 {
+                let mut own = 0;
+                while has_share(&connections, live_max, live, own) {
+                    (own, live) = (own + 1, live + 1);
+                }
+                held.push(own);
+            }
+            assert!(held[0] * 10 / 9 < live_max && held[0] * 9 / 7 > live_max, "a lone account has most: {held:?}");
+            assert!(held.iter().all(|own| *own >= FEW), "{held:?}");
         }
     }
 }
