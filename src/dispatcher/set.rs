@@ -261,13 +261,12 @@ impl Dispatchers {
 }
 
 /// Whether an account that has `own` of `live` Dispatchers, of which there may be `live_max`, may have one more, and a
-/// connection for it. It leaves some of both to other accounts, and the last ones to those that have few: accounts that
-/// come one after the other could each take most of what is left, and attempts may hold it for long.
+/// connection for it. It leaves some of both to other accounts, and the last Dispatchers to those that have few: accounts
+/// that come one after the other could each take most of what is left, and attempts may hold it for long.
 fn has_share(connections: &Pool<()>, live_max: usize, live: usize, own: usize) -> bool {
-    let may = |capacity: usize, taken: usize| {
-        (own < FEW || taken < capacity - capacity / LAST_PART) && within(capacity, taken, own, ACCOUNT_WEIGHT)
-    };
-    may(live_max, live) && may(connections.capacity(), connections.taken())
+    (own < FEW || live < live_max - live_max / LAST_PART)
+        && within(live_max, live, own, ACCOUNT_WEIGHT)
+        && within(connections.capacity(), connections.taken(), own, ACCOUNT_WEIGHT)
 }
 
 impl Actor for Dispatchers {

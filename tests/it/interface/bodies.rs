@@ -173,7 +173,7 @@ pub(super) fn next_head(stream: &mut TcpStream) -> String {
 }
 
 /// The lines of the next response's head, but for its date, in the order of the alphabet. Its body is read.
-pub(super) fn next_response(stream: &mut TcpStream) -> Vec<String> {
+fn next_response(stream: &mut TcpStream) -> Vec<String> {
     let head = next_head(stream);
     let lines = head.lines().filter(|line| !line.is_empty() && !line.starts_with("date: "));
     let mut lines: Vec<String> = lines.map(str::to_owned).collect();
