@@ -35,7 +35,7 @@ use posthaste::matcher::Matcher;
 use posthaste::model::id::AccountId;
 use posthaste::model::template::Template;
 use posthaste::model::trigger::Trigger;
-use posthaste::renderer::Renderer;
+use posthaste::renderer::{NextStage, Renderer};
 use posthaste::store::{Change, ChangeSink as _, SavedTemplate, SavedTrigger};
 use posthaste::telemetry::metrics::Metrics;
 use serde_json::{Value, json};
@@ -153,11 +153,11 @@ async fn start(config: &Config, live: impl FnOnce(&Arc<Metrics>) -> Arc<Live>) -
     let results = Rc::<Results>::default();
     let receiver = Receiver { journal: attempts.attempt_journal(), results: Rc::clone(&results) }.start();
     let pressure = Rc::new(Pressure::new(BYTES));
-    let dispatchers = vec![receiver.recipient()];
+    let next = NextStage::Dispatchers(vec![receiver.recipient()]);
     let own = || (Arc::clone(&gate), Arc::clone(&metrics));
     let (own_gate, own_metrics) = own();
     let renderer =
-        Renderer::new(own_gate, own_metrics, dispatchers, pressure, Background::new(1), MESSAGES).start().recipient();
+        Renderer::new(own_gate, own_metrics, next, pressure, Background::new(1), MESSAGES).start().recipient();
     let (own_gate, own_metrics) = own();
     let accepting = Some(attempts.accept_journal());
     let matcher = Matcher::new(live(&metrics), own_gate, own_metrics, accepting, renderer, MESSAGES).start();

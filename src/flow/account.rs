@@ -20,6 +20,11 @@ pub const QUEUED_WEIGHT: usize = ACCOUNT_WEIGHT / 2;
 /// Bytes that a delivery costs in addition to its body: its entry in queues, its task, its part of the connection's
 /// buffers.
 pub const DELIVERY_BYTES: usize = 512;
+/// With fewer deliveries in flight than this, an account's attempts begin at once. The response comes after them, so that
+/// the delivery goes first.
+const SOME_DELIVERIES: usize = 32;
+/// With more than this part of all deliveries in flight, an account's producers are paced.
+const PACED_PART: usize = 32;
 /// At this number of known accounts, those that hold nothing are forgotten.
 const ACCOUNTS_SWEPT_AT: usize = 1_024;
 
@@ -130,6 +135,12 @@ impl AccountShares {
     /// Whose turn it is with one of its deliveries.
     pub fn turn_key(&self, is_test: bool) -> &TurnKey {
         &self.turn_keys[usize::from(is_test)]
+    }
+
+    /// Whether the response to a small request need not wait until its attempts begin. That saves a wake-up across threads
+    /// for each, where many small requests come.
+    pub fn responds_early(&self) -> bool {
+        (SOME_DELIVERIES..self.deliveries.capacity() / PACED_PART).contains(&self.deliveries.taken())
     }
 
     /// Starts to measure the deliveries of a request.
@@ -328,6 +339,22 @@ mod tests {
         assert_eq!((accounts.deliveries.taken(), account.tentative.load(Ordering::SeqCst)), (0, 0));
         let mut third = account.measure();
         assert!(third.add(50) && !third.add(50) && third.pace().is_some(), "a second try succeeds");
+    }
+
+    #[test]
+    fn small_requests_are_responded_to_early_between_two_bounds() {
+        for (deliveries, early) in [(20_000, 32..625), (2_000, 32..62), (1_000, 0..0)] {
+            let account = accounts(deliveries).get(&id("a"));
+            let mut measured = account.measure();
+            let found: Vec<usize> = (0..700)
+                .filter(|_| {
+                    let responds_early = account.responds_early();
+                    assert!(measured.add(1), "it has room");
+                    responds_early
+                })
+                .collect();
+            assert_eq!(found, early.collect::<Vec<_>>(), "of {deliveries}");
+        }
     }
 
     #[test]

@@ -53,6 +53,11 @@ pub struct FiringsMatched {
 pub trait Firings: Send + fmt::Debug {
     /// Does one bounded unit of work. Must not panic.
     fn step(&mut self) -> FiringStep;
+
+    /// Whether there are so few that the response to their request need not pace its producer.
+    fn are_few(&self) -> bool {
+        false
+    }
 }
 
 /// The result of one unit of work on firings.

@@ -14,6 +14,8 @@ pub type Admission = Arc<AdmittedEvents<EventsResponse>>;
 pub enum Permit {
     /// The permits of the request that it came with, and its own charge to its account.
     Request(Admission, Charge),
+    /// Its own charge to its account. Its request has its response.
+    Account(Charge),
     /// A permit of its own: another node accepted it, and this node read it from a stream.
     Stream(StreamPermit),
 }

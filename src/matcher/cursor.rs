@@ -29,6 +29,9 @@ const FOUND_AT_ONCE: usize = 32;
 /// own steps beyond that, `matching.steps_per_trigger_max`.
 const STEPS_AT_ONCE: usize = 4_096;
 
+/// Firings of a request that are few.
+const FEW: usize = 8;
+
 /// What all cursors of a thread need.
 #[derive(Debug)]
 pub(super) struct CursorContext {
@@ -251,6 +254,12 @@ fn drop_too_costly(metrics: &Metrics, fired: &FiredEvent, trigger: &LiveTrigger)
 }
 
 impl Firings for Cursor {
+    fn are_few(&self) -> bool {
+        !self.is_unfinished()
+            && self.fired.len() <= FEW
+            && self.fired.iter().map(|fired| fired.triggers.len()).sum::<usize>() <= FEW
+    }
+
     fn step(&mut self) -> FiringStep {
         let Some(fired) = self.fired.front() else {
             return if self.advance() { FiringStep::Worked } else { FiringStep::Done };

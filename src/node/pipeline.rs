@@ -3,11 +3,10 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
-use actix::{Actor as _, Addr, Recipient};
+use actix::{Actor as _, Addr};
 
 use crate::dispatcher::Dispatchers;
 use crate::flow::journal::EventJournal;
-use crate::flow::messages::DeliveriesRendered;
 use crate::flow::pressure::Pressure;
 #[cfg(feature = "redis")]
 use crate::handover::streams::{Backlog, Publisher, Streams};
@@ -15,7 +14,7 @@ use crate::http::{AppState, Pipeline};
 use crate::ingester::idempotency::IdempotencyWindow;
 use crate::ingester::{IngestContext, Ingester};
 use crate::matcher::Matcher;
-use crate::renderer::Renderer;
+use crate::renderer::{NextStage, Renderer};
 
 /// Bytes of bodies that each thread may have rendered and Redis not yet taken: a small event can make a
 /// large body, many times.
@@ -42,6 +41,11 @@ impl HandOver {
     }
 }
 
+/// The stage after the Renderer, if deliveries stay on this node.
+pub(super) fn to_dispatchers(dispatchers: &[Addr<Dispatchers>]) -> NextStage {
+    NextStage::Dispatchers(dispatchers.iter().map(|address| address.clone().recipient()).collect())
+}
+
 /// Starts them on this thread.
 pub(super) fn start_pipeline(
     shared: &AppState,
@@ -53,18 +57,18 @@ pub(super) fn start_pipeline(
     let capacity = shared.config.ingest.events_in_flight_max + shared.config.server.connections_max;
     let metrics = || Arc::clone(&shared.metrics);
     let pressure = Rc::new(Pressure::new(WAITING_BYTES_MAX));
-    let dispatchers: Vec<Recipient<DeliveriesRendered>> = match hand_over {
-        HandOver::Direct(dispatchers) => dispatchers.iter().map(|address| address.clone().recipient()).collect(),
+    let next = match hand_over {
+        HandOver::Direct(dispatchers) => to_dispatchers(dispatchers),
         #[cfg(feature = "redis")]
         HandOver::Streams(streams, backlog) => {
             let backlog = Arc::clone(backlog);
             let capacity = shared.config.ingest.deliveries_in_flight_max + shared.config.server.connections_max;
-            vec![Publisher::new(streams, backlog, metrics(), Rc::clone(&pressure), capacity).start().recipient()]
+            let publisher = Publisher::new(streams, backlog, metrics(), Rc::clone(&pressure), capacity);
+            NextStage::Publisher(publisher.start().recipient())
         }
     };
     let background = shared.rendering.clone();
-    let renderer =
-        Renderer::new(Arc::clone(&shared.gate), metrics(), dispatchers, pressure, background, capacity).start();
+    let renderer = Renderer::new(Arc::clone(&shared.gate), metrics(), next, pressure, background, capacity).start();
     let matcher = Matcher::new(
         Arc::clone(&shared.live),
         Arc::clone(&shared.gate),

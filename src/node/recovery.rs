@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 
 use actix::{Actor as _, Addr};
 
-use super::pipeline::WAITING_BYTES_MAX;
+use super::pipeline::{WAITING_BYTES_MAX, to_dispatchers};
 use crate::dispatcher::Dispatchers;
 use crate::flow::pressure::Pressure;
 use crate::handover::journal::{FeedProgress, RecoveredEntries, RecoveryFeed};
@@ -32,12 +32,12 @@ pub(super) fn start(
     dispatchers: &[Addr<Dispatchers>],
     progress: Option<FeedProgress>,
 ) {
-    let dispatchers = dispatchers.iter().map(|address| address.clone().recipient()).collect();
+    let next = to_dispatchers(dispatchers);
     let (gate, metrics) = (Arc::clone(&shared.gate), Arc::clone(&shared.metrics));
     let capacity = shared.config.ingest.events_in_flight_max;
     let pressure = Rc::new(Pressure::new(WAITING_BYTES_MAX));
     let background = shared.rendering.clone();
-    let renderer = Renderer::new(Arc::clone(&gate), Arc::clone(&metrics), dispatchers, pressure, background, capacity);
+    let renderer = Renderer::new(Arc::clone(&gate), Arc::clone(&metrics), next, pressure, background, capacity);
     let dispatch = &shared.config.dispatch;
     let feed = RecoveryFeed {
         live: Arc::clone(&shared.live),

@@ -34,6 +34,15 @@ use self::content::{FiringContent, RenderedContent};
 /// Deliveries that are handed over together at most.
 const TOGETHER_MAX: usize = 64;
 
+/// Where deliveries go.
+#[derive(Debug)]
+pub enum NextStage {
+    /// The Dispatchers of this node, one for each dispatch thread. What they do not take, its producer need not know.
+    Dispatchers(Vec<Recipient<DeliveriesRendered>>),
+    /// The Publisher. It holds each response until Redis has the deliveries of the request.
+    Publisher(Recipient<DeliveriesRendered>),
+}
+
 /// Renders firings; one for each thread that serves HTTP.
 #[derive(Debug)]
 pub struct Renderer {
@@ -47,6 +56,8 @@ struct RendererWorker {
     metrics: Arc<Metrics>,
     /// Bytes that were handed over and not passed on yet. Nothing is rendered while they are too many.
     pressure: Rc<Pressure>,
+    /// Whether each delivery holds the response to its request.
+    holds_all: bool,
     rendered: Rc<RenderedDeliveries>,
     background: Background<TurnKey>,
     /// A rendering in the background has ended.
@@ -71,6 +82,8 @@ struct RenderJob {
     firings: Box<dyn Firings>,
     accepted_at: Instant,
     admission: Option<Admission>,
+    /// Whether its deliveries need not hold the response until their attempts begin.
+    responds_early: bool,
     /// The charge of the next delivery.
     bytes: Option<Charge>,
     /// The firing that is being rendered.
@@ -101,17 +114,20 @@ struct UnrenderedDelivery {
 }
 
 impl Renderer {
-    /// A Renderer that hands deliveries to `dispatchers`, one for each dispatch thread. It waits while `pressure`,
-    /// which they may increase, is high. What takes long is rendered in the `background`. Its mailbox holds as much as
-    /// the Matcher's.
+    /// A Renderer that hands deliveries to `next`. It waits while `pressure`, which that may increase, is high. What takes
+    /// long is rendered in the `background`. Its mailbox holds as much as the Matcher's.
     pub fn new(
         gate: Arc<Gate>,
         metrics: Arc<Metrics>,
-        dispatchers: Vec<Recipient<DeliveriesRendered>>,
+        next: NextStage,
         pressure: Rc<Pressure>,
         background: Background<TurnKey>,
         mailbox_capacity: usize,
     ) -> Self {
+        let (dispatchers, holds_all) = match next {
+            NextStage::Dispatchers(dispatchers) => (dispatchers, false),
+            NextStage::Publisher(publisher) => (vec![publisher], true),
+        };
         let deliveries = RefCell::new(dispatchers.iter().map(|_| Vec::new()).collect());
         let handed_over_soon = Cell::new(false);
         let rendered = RenderedDeliveries { metrics: Arc::clone(&metrics), dispatchers, deliveries, handed_over_soon };
@@ -120,6 +136,7 @@ impl Renderer {
             gate: Arc::clone(&gate),
             metrics,
             pressure,
+            holds_all,
             rendered,
             background,
             resumption: Rc::clone(&resumption),
@@ -142,7 +159,18 @@ impl Handler<FiringsMatched> for Renderer {
     fn handle(&mut self, message: FiringsMatched, _: &mut Self::Context) {
         let FiringsMatched { account, firings, accepted_at, admission } = message;
         let (bytes, firing, report, in_background) = (None, None, None, None);
-        let job = RenderJob { account, firings, accepted_at, admission, bytes, firing, report, in_background };
+        let responds_early = firings.are_few() && account.responds_early();
+        let job = RenderJob {
+            account,
+            firings,
+            accepted_at,
+            admission,
+            responds_early,
+            bytes,
+            firing,
+            report,
+            in_background,
+        };
         self.rendering.push(job.turn_key().clone(), job);
     }
 }
@@ -283,6 +311,14 @@ impl RendererWorker {
         BackgroundFiring { unrendered, result }
     }
 
+    /// What a delivery of this job, which is not a test, counts against.
+    fn permit(&self, work: &RenderJob, charge: Charge) -> Permit {
+        match &work.admission {
+            Some(admission) if self.holds_all || !work.responds_early => Permit::Request(Arc::clone(admission), charge),
+            _ => Permit::Account(charge),
+        }
+    }
+
     /// Passes on a delivery whose content was rendered, or drops it.
     fn finish(
         &self,
@@ -316,7 +352,7 @@ impl RendererWorker {
                 hops: event.hops.saturating_add(1),
             },
             accepted_at: work.accepted_at,
-            permit: work.admission.clone().zip(charge).map(|(admission, charge)| Permit::Request(admission, charge)),
+            permit: charge.map(|charge| self.permit(work, charge)),
             claim: None,
             journaled,
             outstanding: self.gate.delivery(Some(bytes)),

@@ -29,6 +29,10 @@ use crate::templating;
 struct Given(std::vec::IntoIter<Firing>);
 
 impl Firings for Given {
+    fn are_few(&self) -> bool {
+        self.0.len() == 1
+    }
+
     fn step(&mut self) -> FiringStep {
         self.0.next().map_or(FiringStep::Done, FiringStep::Fired)
     }
@@ -43,19 +47,19 @@ struct Alone {
 }
 
 impl Alone {
-    fn start_before(behind: Vec<Recipient<DeliveriesRendered>>) -> Self {
+    fn start_before(next: NextStage) -> Self {
         let (gate, metrics) = (Gate::for_events(1_000), Arc::new(Metrics::new()));
         let pressure = Rc::new(Pressure::new(1));
         let background = Background::new(1);
         let own = background.clone();
         let renderer =
-            Renderer::new(Arc::clone(&gate), Arc::clone(&metrics), behind, Rc::clone(&pressure), own, 16).start();
+            Renderer::new(Arc::clone(&gate), Arc::clone(&metrics), next, Rc::clone(&pressure), own, 16).start();
         Self { background, gate, metrics, pressure, renderer }
     }
 
     fn start() -> (Self, mpsc::UnboundedReceiver<DeliveriesRendered>) {
         let (probe, passed) = Probe::start();
-        (Self::start_before(vec![probe]), passed)
+        (Self::start_before(NextStage::Dispatchers(vec![probe])), passed)
     }
 
     async fn give(&self, firings: Vec<Firing>, admission: Option<Admission>) {
@@ -130,6 +134,36 @@ async fn a_firing_becomes_a_body_that_is_ready_to_send() {
     drop(queued);
     soon(answer).await.expect("a response").expect("it was accepted");
     assert_eq!((alone.gate.events(), alone.gate.deliveries()), (0, 0));
+}
+
+/// Where deliveries of its account wait already, the response does not wait for the attempt. It does where none waits, for
+/// large requests, and where the next stage has to keep the delivery first.
+#[actix_rt::test]
+async fn a_small_request_gets_its_response_when_it_is_rendered_where_others_wait() {
+    type ToNext = fn(Recipient<DeliveriesRendered>) -> NextStage;
+    let dispatchers: ToNext = |probe| NextStage::Dispatchers(vec![probe]);
+    for (next, waiting, firings, responds_early) in [
+        (dispatchers, 40, 1, true),
+        (dispatchers, 0, 1, false),
+        (dispatchers, 40, 2, false),
+        (NextStage::Publisher as ToNext, 40, 1, false),
+    ] {
+        let (probe, mut passed) = Probe::start();
+        let alone = Alone::start_before(next(probe));
+        let others: Vec<Charge> = (0..waiting).map(|_| alone.gate.charge_default()).collect();
+        let (tell, mut answer) = oneshot::channel();
+        let receipt =
+            crate::flow::response::Receipt { accepted: 1, rejected: Vec::new(), rejected_more: Default::default() };
+        let admission = Arc::new(alone.gate.admit_default(1, Ok(receipt), tell).expect("room"));
+        let text = template(Format::Text, "x");
+        let given = (0..firings)
+            .map(|_| Firing { charge: Some(alone.gate.charge_default()), ..firing("1", "h", &json!(1), text.clone()) });
+        alone.give(given.collect(), Some(admission)).await;
+        let DeliveriesRendered(deliveries) = soon(passed.recv()).await.expect("deliveries");
+        assert_eq!(answer.try_recv().is_ok(), responds_early, "{waiting} wait, {firings} more");
+        drop((deliveries, others));
+        assert_eq!((alone.gate.events(), alone.gate.deliveries()), (0, 0));
+    }
 }
 
 /// Otherwise small events could fill the memory with large bodies faster than those are sent.
@@ -229,8 +263,15 @@ async fn an_account_over_its_bytes_waits_and_others_continue() {
     let bounds = NodeBounds { events: 10, deliveries: 10_000, bytes: 90_000, events_per_s: None };
     let (gate, metrics) = (Gate::new(bounds, 1), Arc::new(Metrics::new()));
     let pressure = Rc::new(Pressure::new(usize::MAX));
-    let renderer =
-        Renderer::new(Arc::clone(&gate), Arc::clone(&metrics), vec![probe], pressure, Background::new(1), 16).start();
+    let renderer = Renderer::new(
+        Arc::clone(&gate),
+        Arc::clone(&metrics),
+        NextStage::Dispatchers(vec![probe]),
+        pressure,
+        Background::new(1),
+        16,
+    )
+    .start();
     let text = template(Format::Text, "{{event.id}}");
     for (account, firings) in [("flood", 1_000), ("other", 1)] {
         let account = gate.account(&AccountId::new(account).expect("a name"));
@@ -287,7 +328,7 @@ async fn a_firing_without_a_body_is_dropped_and_counted() {
 async fn a_destination_has_one_thread() {
     let (first, mut to_first) = Probe::start();
     let (second, mut to_second) = Probe::start();
-    let alone = Alone::start_before(vec![first, second]);
+    let alone = Alone::start_before(NextStage::Dispatchers(vec![first, second]));
     let text = template(Format::Text, "x");
     let firings = (0..64).map(|number| firing("1", &format!("h{}", number % 8), &json!(1), text.clone()));
     alone.give(firings.collect(), None).await;
@@ -305,7 +346,7 @@ async fn a_destination_has_one_thread() {
 
 #[actix_rt::test]
 async fn without_a_next_stage_deliveries_are_counted_as_dropped() {
-    let alone = Alone::start_before(vec![Probe::gone().await]);
+    let alone = Alone::start_before(NextStage::Dispatchers(vec![Probe::gone().await]));
     let (report, reported) = oneshot::channel();
     let mut one = firing("1", "h", &json!(1), template(Format::Text, "x"));
     one.report = Some(report);

@@ -175,6 +175,11 @@ impl Share {
         self.0.units.taken.fetch_add(units, Ordering::SeqCst);
     }
 
+    /// How many units the pool has.
+    pub fn capacity(&self) -> usize {
+        self.0.units.capacity
+    }
+
     /// How many units the member holds.
     pub fn taken(&self) -> usize {
         self.0.taken.load(Ordering::SeqCst)
