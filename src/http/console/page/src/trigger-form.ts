@@ -54,7 +54,8 @@ export function documentOf(form: Form, where: unknown): TriggerDoc {
   return {
     ...named({ id, name, event, template, url }, where),
     ...(headers.length ? { headers: Object.fromEntries(headers.map(header)) } : {}),
-    ...(form.secrets.length ? { secrets: form.secrets.map(secret) } : {}),
+    // Also an empty list: a document without `secrets` keeps those that are saved.
+    secrets: form.secrets.map(secret),
     ...(rate ? { rate_per_s: Number(rate) } : {}),
     enabled,
   };
