@@ -1,5 +1,6 @@
 // The public HTTP interface. Only this file of the console sends requests to the node.
 
+import { read, write } from "./json";
 import { session } from "./session";
 
 /** A mistake in a document. */
@@ -70,7 +71,7 @@ function headers(request: Request): Record<string, string> {
 
 /** Makes a call. Throws a `Problem` unless the response is a success. */
 export async function call<T = unknown>(request: Request, signal?: AbortSignal): Promise<Response<T>> {
-  const body = request.body === undefined ? undefined : JSON.stringify(request.body);
+  const body = request.body === undefined ? undefined : write(request.body);
   let response: globalThis.Response;
   try {
     response = await fetch(address(request.path), { method: request.method, headers: headers(request), body, signal });
@@ -88,7 +89,7 @@ export async function call<T = unknown>(request: Request, signal?: AbortSignal):
 
 function parse(text: string): unknown {
   try {
-    return JSON.parse(text);
+    return read(text);
   } catch {
     return undefined;
   }
@@ -156,7 +157,7 @@ export function curl(request: Request): string {
   if (session.key) words.push(`-H "authorization: Bearer $POSTHASTE_KEY"`);
   for (const [name, value] of Object.entries(request.headers ?? {})) words.push(`-H ${quoted(`${name}: ${value}`)}`);
   if (request.body !== undefined) {
-    words.push(`-H 'content-type: application/json'`, `--data-raw ${quoted(JSON.stringify(request.body))}`);
+    words.push(`-H 'content-type: application/json'`, `--data-raw ${quoted(write(request.body))}`);
   }
   return words.join(" ");
 }

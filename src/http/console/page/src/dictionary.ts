@@ -1,6 +1,7 @@
 // The dictionary: event types, their tags, and samples of their data.
 
 import { call } from "./api";
+import { write } from "./json";
 
 export interface Tag {
   tag: string;
@@ -60,7 +61,7 @@ export function typeFor(pattern: string, known: Dictionary): string {
 
 /** The example of a tag, on one line. */
 export function example(tag: Tag): string {
-  const text = typeof tag.example === "string" ? tag.example : JSON.stringify(tag.example);
+  const text = typeof tag.example === "string" ? tag.example : write(tag.example);
   const line = text.replace(/\s+/g, " ");
   return line.length > 44 ? `${line.slice(0, 43)}…` : line;
 }

@@ -2,6 +2,7 @@
 // someone else saved.
 
 import { type Request, Problem, at, call } from "./api";
+import { isNested, write } from "./json";
 import { type Draft, drafts } from "./memory";
 
 export class Edited<T extends { id: string }> {
@@ -94,17 +95,13 @@ export class Edited<T extends { id: string }> {
 }
 
 function text(document: unknown): string {
-  return JSON.stringify(document, Object.keys(flattened(document)).sort());
+  return write(sorted(document));
 }
 
-/** All member names in a value, so that members are compared in one order. */
-function flattened(value: unknown, names: Record<string, true> = {}): Record<string, true> {
-  if (value && typeof value === "object") {
-    for (const [name, own] of Object.entries(value)) {
-      if (!Array.isArray(value)) names[name] = true;
-      else names[name] = true;
-      flattened(own, names);
-    }
-  }
-  return names;
+/** A value with its members in one order. */
+function sorted(value: unknown): unknown {
+  if (!isNested(value)) return value;
+  if (Array.isArray(value)) return value.map(sorted);
+  const members = Object.entries(value).map(([name, own]) => [name, sorted(own)] as const);
+  return Object.fromEntries(members.sort(([a], [b]) => (a < b ? -1 : 1)));
 }

@@ -1,5 +1,7 @@
 // Splits a filter into its conditions, so that the node can check each of them alone.
 
+import { isNested, write } from "./json";
+
 export interface Condition {
   /** The JSON Pointer into the event's data; empty for alternatives. */
   path: string;
@@ -12,7 +14,7 @@ export interface Condition {
 export function conditions(where: unknown): Condition[] {
   const found: Condition[] = [];
   const walk = (node: unknown, parts: string[], wrap: (inner: unknown) => unknown): void => {
-    if (!node || typeof node !== "object" || Array.isArray(node)) return;
+    if (!isNested(node) || Array.isArray(node)) return;
     for (const [name, own] of Object.entries(node)) {
       const inside = (inner: unknown) => wrap({ [name]: inner });
       const path = [...parts, name];
@@ -37,24 +39,10 @@ export function valueAt(data: unknown, path: string): string {
   let value: unknown = data;
   for (const part of path.split("/").slice(1)) {
     const name = part.replaceAll("~1", "/").replaceAll("~0", "~");
-    if (Array.isArray(value)) value = value.map((own) => (own as Record<string, unknown> | null)?.[name]);
-    else value = (value as Record<string, unknown> | null | undefined)?.[name];
+    const member = (own: unknown) => (isNested(own) ? (own as Record<string, unknown>)[name] : undefined);
+    value = Array.isArray(value) ? value.map(member) : member(value);
   }
   if (value === undefined) return "missing";
-  const text = JSON.stringify(value);
+  const text = write(value);
   return text.length > 60 ? `${text.slice(0, 59)}…` : text;
-}
-
-/** The text of a filter. A value that fits on one line is written on one. */
-export function written(value: unknown, indent = ""): string {
-  const line = JSON.stringify(value);
-  if (line === undefined || !value || typeof value !== "object" || line.length + indent.length <= 60) {
-    return (line ?? "").replace(/("(?:[^"\\]|\\.)*")|([:,])/g, (_, text: string | undefined, mark: string) => text ?? `${mark} `);
-  }
-  const inner = `${indent}  `;
-  const isList = Array.isArray(value);
-  const parts = isList
-    ? value.map((own) => inner + written(own, inner))
-    : Object.entries(value).map(([name, own]) => `${inner}${JSON.stringify(name)}: ${written(own, inner)}`);
-  return `${isList ? "[" : "{"}\n${parts.join(",\n")}\n${indent}${isList ? "]" : "}"}`;
 }

@@ -1,5 +1,7 @@
 // What is kept in this browser: drafts and chosen samples. Never a key, a header value or a secret.
 
+import { read as parsed, write as text } from "./json";
+
 const PREFIX = "posthaste:";
 /** The most drafts; beyond it, the oldest is removed. */
 const DRAFTS_MAX = 40;
@@ -12,7 +14,7 @@ export interface Draft<T> {
 
 function read<T>(name: string): T | null {
   try {
-    return JSON.parse(localStorage.getItem(PREFIX + name) ?? "null") as T | null;
+    return parsed(localStorage.getItem(PREFIX + name) ?? "null") as T | null;
   } catch {
     return null;
   }
@@ -21,7 +23,7 @@ function read<T>(name: string): T | null {
 /** False if the browser has no room, or does not allow storage. */
 function write(name: string, value: unknown): boolean {
   try {
-    localStorage.setItem(PREFIX + name, JSON.stringify(value));
+    localStorage.setItem(PREFIX + name, text(value));
     return true;
   } catch {
     return false;

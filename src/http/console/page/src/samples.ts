@@ -1,6 +1,7 @@
 // Samples of an event's data that templates often fail on.
 
 import type { Data } from "./dictionary";
+import { isNested } from "./json";
 
 export const KINDS: [string, string][] = [
   ["dictionary", "From the dictionary"],
@@ -29,7 +30,7 @@ export function edgeCases(sample: Data, kind: string): Data {
   const replaced = (value: unknown): unknown => {
     if (typeof value === "string") return texts[next++ % texts.length];
     if (Array.isArray(value)) return value.map(replaced);
-    if (value && typeof value === "object") {
+    if (isNested(value)) {
       return Object.fromEntries(Object.entries(value).map(([name, own]) => [name, replaced(own)]));
     }
     return value;

@@ -1,6 +1,6 @@
 // The content of the trigger form, and the document that is made from it.
 
-import { written } from "./filter";
+import { Verbatim, read, repeats, written } from "./json";
 import type { TriggerDoc } from "./views/list";
 
 export interface HeaderRow {
@@ -30,14 +30,21 @@ export interface Form {
   enabled: boolean;
 }
 
-/** The filter, or why the text is not one. */
-export function readWhere(text: string): { where?: unknown; error: string } {
-  if (!text.trim()) return { error: "" };
+/** Why the text of a filter is not JSON; empty if it is, or if there is no text. */
+export function whereMistake(text: string): string {
   try {
-    return { where: JSON.parse(text) as unknown, error: "" };
+    if (text.trim()) read(text);
+    return "";
   } catch (error) {
-    return { error: `The filter is not JSON yet: ${(error as Error).message}` };
+    return `The filter is not JSON yet: ${(error as Error).message}`;
   }
+}
+
+/** The text of a filter as it is compared: in one form, but one that the node refuses stays as it is. */
+function textOf(where: unknown): string {
+  if (typeof where === "string") return where;
+  if (!(where instanceof Verbatim)) return where === undefined ? "" : written(where);
+  return whereMistake(where.text) || repeats(where.text) ? where.text : written(read(where.text));
 }
 
 /** The members of a document that hold no secret. Empty members are left out. */
@@ -45,8 +52,12 @@ function named({ id, name, event, template, url }: Pick<TriggerDoc, "id" | "name
   return { id, ...(name ? { name } : {}), event, ...(where === undefined ? {} : { where }), template, url };
 }
 
-/** The document of a form with this filter. Values that the node never shows are sent back as they were received. */
-export function documentOf(form: Form, where: unknown): TriggerDoc {
+/**
+ * The document of a form. Its filter is the text itself, so that the node gets each digit and each repeated name. Values that
+ * the node never shows are sent back as they were received.
+ */
+export function documentOf(form: Form): TriggerDoc {
+  const where = form.where.trim() ? new Verbatim(form.where) : undefined;
   const { id, name, event, template, url, rate, enabled } = form;
   const headers = form.headers.filter((row) => row.name.trim());
   const header = (row: HeaderRow) => [row.name.trim(), row.isSaved && row.value === "" ? null : row.value] as const;
@@ -61,15 +72,21 @@ export function documentOf(form: Form, where: unknown): TriggerDoc {
   };
 }
 
-/** The part of a document that drafts keep and comparisons use: without header values and secrets. */
+/** The part of a document that drafts keep and comparisons use: without header values and secrets, the filter as a text. */
 export function plain({ id, name, event, where, template, url, headers, secrets, rate_per_s, enabled }: TriggerDoc): TriggerDoc {
   return {
-    ...named({ id, name, event, template, url }, where),
+    ...named({ id, name, event, template, url }, textOf(where) || undefined),
     ...(headers && Object.keys(headers).length ? { headers: Object.fromEntries(Object.entries(headers).map(([own, value]) => [own, value === null ? null : "(written)"])) } : {}),
     ...(secrets?.length ? { secrets: secrets.map((own) => ({ ...(own.key ? { key: "(written)" } : { id: own.id! }), ...(own.until ? { until: own.until } : {}) })) } : {}),
     ...(rate_per_s ? { rate_per_s } : {}),
     enabled: enabled !== false,
   };
+}
+
+/** A document as a text that two people's versions are compared in. */
+export function shown(document: TriggerDoc): string {
+  const { where, ...others } = plain(document);
+  return written(others) + (where ? `\nonly if ${textOf(where)}` : "");
 }
 
 export function formOf(document: TriggerDoc): Form {
@@ -79,7 +96,7 @@ export function formOf(document: TriggerDoc): Form {
     event: document.event,
     template: document.template,
     url: document.url,
-    where: document.where === undefined ? "" : written(document.where),
+    where: textOf(document.where),
     headers: Object.keys(document.headers ?? {}).map((name) => ({ name, value: "", isSaved: document.headers![name] === null })),
     secrets: (document.secrets ?? []).filter((own) => own.id).map((own) => ({ id: own.id!, key: "", until: own.until ?? "" })),
     rate: document.rate_per_s ? String(document.rate_per_s) : "",

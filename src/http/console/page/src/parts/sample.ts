@@ -4,6 +4,7 @@ import { type TemplateResult, html, nothing } from "lit";
 import { type Data, type Dictionary, type Tag, detail, dictionary, typeFor } from "../dictionary";
 import "../editor/code-editor";
 import type { CodeEditor } from "../editor/code-editor";
+import { Verbatim, isNested, read, written } from "../json";
 import { type SampleChoice, samples } from "../memory";
 import { KINDS, edgeCases } from "../samples";
 
@@ -16,6 +17,8 @@ export class Sample {
   error = "";
   /** Whether it was chosen in this browser before. */
   isKept = false;
+  /** The data as a request sends it: pasted data as it was written. */
+  sent: { data?: unknown } = {};
   private id = "";
 
   constructor(
@@ -42,7 +45,7 @@ export class Sample {
   async choose(change: Partial<SampleChoice>): Promise<void> {
     this.choice = { ...this.choice, ...change };
     if (this.choice.kind === "pasted" && !this.choice.pasted) {
-      this.choice.pasted = JSON.stringify(this.data ?? {}, null, 2);
+      this.choice.pasted = written(this.data ?? {});
     }
     if (this.id) samples.keep(this.account, this.id, this.choice);
     await this.resolve();
@@ -56,17 +59,19 @@ export class Sample {
     this.error = "";
     if (kind === "pasted") {
       this.data = this.read(pasted);
+      this.sent = this.data ? { data: new Verbatim(pasted) } : {};
     } else {
       const sample = found?.sample ?? {};
       this.data = kind === "dictionary" ? sample : edgeCases(sample, kind);
+      this.sent = { data: this.data };
     }
     this.changed();
   }
 
   private read(text: string): Data | null {
     try {
-      const value: unknown = JSON.parse(text);
-      if (value && typeof value === "object" && !Array.isArray(value)) return value as Data;
+      const value = read(text);
+      if (isNested(value) && !Array.isArray(value)) return value as Data;
       this.error = "The data of an event is a JSON object, such as {\"guest\": {\"name\": \"Nora\"}}.";
     } catch (error) {
       this.error = `This is not JSON yet: ${(error as Error).message}`;

@@ -6,6 +6,7 @@ import { type Tag, typeFor } from "../dictionary";
 import { Edited } from "../document";
 import type { CodeEditor, Language } from "../editor/code-editor";
 import { placed } from "../findings";
+import { write } from "../json";
 import { conflict } from "../parts/conflict";
 import "../parts/dictionary";
 import { erase } from "../parts/erase";
@@ -153,8 +154,7 @@ export class TemplateView extends View {
 
   private get checkRequest(): Request {
     const { format, body, content_type } = this.doc;
-    const data = this.sample.data ? { data: this.sample.data } : {};
-    const request = { format, body, ...(content_type ? { content_type } : {}), event: this.sample.choice.event || "*", ...data };
+    const request = { format, body, ...(content_type ? { content_type } : {}), event: this.sample.choice.event || "*", ...this.sample.sent };
     return { method: "POST", path: at(session.account, "templates", "check"), body: request };
   }
 
@@ -167,7 +167,7 @@ export class TemplateView extends View {
 
   private async checkWith(own: AbortController): Promise<void> {
     const request = this.checkRequest;
-    const text = JSON.stringify(request.body);
+    const text = write(request.body);
     try {
       const { body } = await call<CheckResult>(request, own.signal);
       this.checked = body;
@@ -216,7 +216,7 @@ export class TemplateView extends View {
   }
 
   private get isRefused(): boolean {
-    return !this.checked?.ok || this.checkedText !== JSON.stringify(this.checkRequest.body);
+    return !this.checked?.ok || this.checkedText !== write(this.checkRequest.body);
   }
 
   private async save(over?: string | null): Promise<void> {

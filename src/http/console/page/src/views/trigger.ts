@@ -7,6 +7,7 @@ import { Edited } from "../document";
 import type { CodeEditor } from "../editor/code-editor";
 import { conditions } from "../filter";
 import { inPart } from "../findings";
+import { read } from "../json";
 import { conflict } from "../parts/conflict";
 import { erase } from "../parts/erase";
 import { Sample } from "../parts/sample";
@@ -15,7 +16,7 @@ import { type TestResult, type CheckResult, outcome, request } from "../parts/tr
 import { type Explained, type ConditionResult, mistakes, sampleResult } from "../parts/trigger-sample";
 import { route } from "../route";
 import { session } from "../session";
-import { type Form, documentOf, formOf, listens, plain, readWhere } from "../trigger-form";
+import { type Form, documentOf, formOf, listens, plain, shown, whereMistake } from "../trigger-form";
 import { View, action, ask, debounced, explain, notify, slug } from "../ui";
 import type { TemplateDoc, TriggerDoc } from "./list";
 
@@ -33,7 +34,6 @@ export class TriggerView extends View {
   templates: TemplateDoc[] = [];
   private stage: "loading" | "edit" | "gone" = "loading";
   private error = "";
-  private whereError = "";
   private idTouched = false;
   /** Whether someone has tried to save it. */
   private tried = false;
@@ -122,25 +122,27 @@ export class TriggerView extends View {
 
   /** The document of the form. */
   private get document(): TriggerDoc {
-    const { where, error } = readWhere(this.form.where);
-    this.whereError = error;
-    return documentOf(this.form, where);
+    return documentOf(this.form);
+  }
+
+  private get whereError(): string {
+    return whereMistake(this.form.where);
   }
 
   private checkRequest(document = this.document): Request {
-    const data = this.sample.data ? { data: this.sample.data } : {};
-    const { id, ...unnamed } = document;
-    const named = id ? document : unnamed;
-    return { method: "POST", path: at(session.account, "triggers", "check"), body: { ...named, ...data } };
+    const { id, where, ...others } = document;
+    // A filter that is not JSON can't be sent.
+    const body = { ...(id ? { id } : {}), ...others, ...(this.whereError ? {} : { where }), ...this.sample.sent };
+    return { method: "POST", path: at(session.account, "triggers", "check"), body };
   }
 
   private get explainRequest(): Request {
-    const body = { type: this.sample.choice.event, data: this.sample.data ?? {}, triggers: [this.edited.id] };
+    const body = { type: this.sample.choice.event, data: {}, ...this.sample.sent, triggers: [this.edited.id] };
     return { method: "POST", path: at(session.account, "triggers", "explain"), body };
   }
 
   private get testRequest(): Request {
-    return { method: "POST", path: `${this.edited.path()}/test`, body: this.sample.data ? { data: this.sample.data } : {} };
+    return { method: "POST", path: `${this.edited.path()}/test`, body: this.sample.sent };
   }
 
   private async runCheck(): Promise<void> {
@@ -158,14 +160,13 @@ export class TriggerView extends View {
       const unknown = error instanceof Problem && error.isUnknownCall;
       this.checkError = unknown ? "The version of this node can't check triggers. Save the trigger and send a test instead." : explain(error);
     }
-    const errors = this.whereError ? [{ pointer: "/where", code: "malformed", detail: this.whereError }] : (this.checked?.errors ?? []);
-    this.querySelector<CodeEditor>("ph-editor.where")?.mark(inPart(this.form.where, "/where", errors));
+    this.querySelector<CodeEditor>("ph-editor.where")?.mark(inPart(this.form.where, "/where", this.errors));
     this.tick++;
   }
 
   /** Checks each condition alone, since the node names only the first one that fails. */
   private async checkEach(document: TriggerDoc, signal: AbortSignal): Promise<void> {
-    const all = this.checked?.errors.length ? [] : conditions(document.where).slice(0, CONDITIONS_MAX);
+    const all = this.checked?.errors.length ? [] : conditions(this.whereError || !this.form.where.trim() ? {} : read(this.form.where)).slice(0, CONDITIONS_MAX);
     const results: ConditionResult[] = [];
     for (const condition of all) {
       const { body } = await call<CheckResult>(this.checkRequest({ ...document, where: condition.alone }), signal);
@@ -267,7 +268,8 @@ export class TriggerView extends View {
   /** The mistakes, without those of fields of a new trigger that are still empty. */
   private get errors(): FieldError[] {
     const isEmpty = (pointer: string) => ["event", "template", "url"].some((name) => pointer === `/${name}` && !this.form[name as keyof Form]);
-    return (this.checked?.errors ?? []).filter((error) => !this.isNew || this.tried || !isEmpty(error.pointer));
+    const malformed = this.whereError ? [{ pointer: "/where", code: "malformed", detail: this.whereError }] : [];
+    return [...malformed, ...(this.checked?.errors ?? []).filter((error) => !this.isNew || this.tried || !isEmpty(error.pointer))];
   }
 
   errorsAt(pointer: string): FieldError[] {
@@ -288,7 +290,6 @@ export class TriggerView extends View {
     if (this.stage === "loading") return html`${back}<p class="hint" aria-live="polite">Loading …</p>`;
     if (this.stage === "gone") return html`${back}<h1 tabindex="-1">Trigger</h1><p class="error-text" role="alert">${this.error}</p>`;
     const theirs = this.edited.theirs;
-    const text = (own: TriggerDoc) => JSON.stringify(plain(own), null, 2);
     return html`${back}
       <div class="head">
         <h1 tabindex="-1">${this.form.name || this.form.id || "New trigger"}</h1>
@@ -297,9 +298,9 @@ export class TriggerView extends View {
           ${action({
             label: this.isNew ? "Save" : "Save changes",
             kind: "primary",
-            request: this.form.id ? this.edited.request(this.document) : null,
+            request: this.form.id && !this.whereError ? this.edited.request(this.document) : null,
             run: () => void this.save(),
-            disabled: this.saving || Boolean(this.whereError) || this.errors.length > 0,
+            disabled: this.saving || this.errors.length > 0,
           })}
           ${this.isNew ? nothing : action({ label: "Delete", kind: "danger", request: this.edited.removal(), run: () => void this.erase() })}
         </div>
@@ -309,8 +310,8 @@ export class TriggerView extends View {
       </p>
       ${theirs
         ? conflict({
-            mine: text(this.document),
-            theirs: text(theirs.document),
+            mine: shown(this.document),
+            theirs: shown(theirs.document),
             keepMine: () => void this.save(theirs.etag),
             takeTheirs: () => {
               Object.assign(this.edited, { saved: theirs.document, etag: theirs.etag, theirs: null });
@@ -342,7 +343,7 @@ export class TriggerView extends View {
   }
 
   private renderSampleResult(): TemplateResult | typeof nothing {
-    if (this.checked?.fires === undefined || !this.sample.data) return nothing;
+    if (this.whereError || this.checked?.fires === undefined || !this.sample.data) return nothing;
     const isSaved = this.edited.isSaved(this.document);
     return sampleResult({
       fires: this.checked.fires,
