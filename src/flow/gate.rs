@@ -4,6 +4,7 @@
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
+use std::time::Instant;
 
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, oneshot};
 
@@ -89,7 +90,10 @@ impl Gate {
         self.events.fetch_add(number, Ordering::SeqCst);
         let charged = match self.refusal() {
             Some(refusal) => Err(refusal),
-            None => passes(number).and_then(|()| charge(events).ok_or(Refusal::Full(ReachedBound::Events(number)))),
+            // A request that has no room owes nothing.
+            None => charge(events)
+                .ok_or(Refusal::Full(ReachedBound::Events(number)))
+                .and_then(|charges| passes(number).map(|()| charges)),
         };
         match charged {
             Ok(charges) => Ok(AdmittedEvents {
@@ -110,10 +114,10 @@ impl Gate {
     /// Whether each account may post this many events now.
     fn check_rates(&self, events: &[(Arc<AccountShares>, usize)], number: usize) -> Result<(), Refusal> {
         let Some(rates) = &self.accounts.rates else { return Ok(()) };
-        events.iter().try_for_each(|(account, events)| rates.pass(&account.id, *events)).map_err(|wait| {
-            let retry_after_s = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
-            Refusal::RateLimited { events: number, retry_after_s: retry_after_s.max(1) }
-        })
+        let events = events.iter().map(|(account, events)| (&account.id, *events));
+        rates
+            .pass(events, Instant::now())
+            .map_err(|wait| Refusal::RateLimited { events: number, retry_after_s: wait.as_secs_f64().ceil() as u64 })
     }
 
     /// Waits for this many permits. A number above the total waits for all of them.

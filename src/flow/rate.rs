@@ -1,21 +1,22 @@
 //! Rate limits: this many per second, with a burst of one second's worth (the generic cell rate algorithm). The only
-//! file that names the crate for it.
+//! file that names the crate for it, which knows no debt.
 
 use std::cell::Cell;
+use std::collections::HashMap;
 use std::fmt;
 use std::num::NonZeroU32;
 use std::rc::Rc;
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use governor::clock::{Clock, MonotonicClock};
+use governor::clock::Clock;
 use governor::middleware::NoOpMiddleware;
-use governor::state::keyed::HashMapStateStore;
 use governor::state::{InMemoryState, NotKeyed};
 use governor::{Quota, RateLimiter};
 
 use crate::model::id::AccountId;
 
-/// At this number of known accounts, those that have used nothing for a second are forgotten.
+/// From this number of known accounts on, those that owe nothing are forgotten.
 const ACCOUNTS_SWEPT_AT: usize = 4_096;
 
 /// A rate limit of one thread. Time is an argument.
@@ -58,39 +59,77 @@ impl fmt::Debug for Rate {
     }
 }
 
-/// The rate at which each account may post events to this node.
+/// What may pass at once after a second without any.
+const BURST: Duration = Duration::from_secs(1);
+
+/// The rate at which each account may post events to this node: the generic cell rate algorithm, with debt. A request
+/// above a second's worth passes only when its account owes nothing, and then the account owes all of it.
 pub struct AccountRates {
-    limiter: RateLimiter<AccountId, HashMapStateStore<AccountId>, MonotonicClock>,
-    burst: u32,
+    per_s: NonZeroU32,
+    owed: Mutex<OwedUntil>,
+}
+
+/// When each account will owe nothing.
+#[derive(Default)]
+struct OwedUntil {
+    accounts: HashMap<AccountId, Instant>,
+    /// How many accounts were left when those that owe nothing were last forgotten.
+    left: usize,
 }
 
 impl AccountRates {
     /// A limit of this many events per second.
     pub fn new(per_s: NonZeroU32) -> Self {
-        let state = HashMapStateStore::default();
-        let limiter = RateLimiter::new(Quota::per_second(per_s), state, MonotonicClock);
-        Self { limiter, burst: per_s.get() }
+        Self { per_s, owed: Mutex::default() }
     }
 
-    /// Lets this many events of an account pass, or returns how long they have to wait. A number above a second's worth
-    /// counts as a second's worth, so that a request of any size passes when it is sent again.
-    pub fn pass(&self, account: &AccountId, events: usize) -> Result<(), Duration> {
-        if self.limiter.len() >= ACCOUNTS_SWEPT_AT {
-            self.limiter.retain_recent();
+    /// Lets the events of each account pass, or returns how long they have to wait: all or none.
+    pub fn pass<'a>(
+        &self,
+        events: impl Iterator<Item = (&'a AccountId, usize)> + Clone,
+        now: Instant,
+    ) -> Result<(), Duration> {
+        // A panic elsewhere leaves the map as it was.
+        let mut owed = self.owed.lock().unwrap_or_else(PoisonError::into_inner);
+        owed.forget(now);
+        let over = |(account, events): (&AccountId, usize)| {
+            (owed.until(account, now) - now + self.time_of(events).min(BURST)).saturating_sub(BURST)
+        };
+        let wait = events.clone().map(over).max().unwrap_or_default();
+        if !wait.is_zero() {
+            return Err(wait);
         }
-        let events = u32::try_from(events).unwrap_or(u32::MAX).min(self.burst);
-        let Some(events) = NonZeroU32::new(events) else { return Ok(()) };
-        match self.limiter.check_key_n(account, events) {
-            Ok(passed) => passed.map_err(|not_until| not_until.wait_time_from(MonotonicClock.now())),
-            // Can't happen: the number is at most the burst.
-            Err(_) => Ok(()),
+        for (account, events) in events {
+            let until = owed.until(account, now) + self.time_of(events);
+            owed.accounts.insert(account.clone(), until);
+        }
+        Ok(())
+    }
+
+    /// How long this many events last.
+    fn time_of(&self, events: usize) -> Duration {
+        let nanoseconds = (events as u64).saturating_mul(1_000_000_000) / u64::from(self.per_s.get());
+        Duration::from_nanos(nanoseconds)
+    }
+}
+
+impl OwedUntil {
+    fn until(&self, account: &AccountId, now: Instant) -> Instant {
+        self.accounts.get(account).map_or(now, |until| now.max(*until))
+    }
+
+    /// Forgets accounts that owe nothing, once their number has doubled.
+    fn forget(&mut self, now: Instant) {
+        if self.accounts.len() >= ACCOUNTS_SWEPT_AT.max(self.left * 2) {
+            self.accounts.retain(|_, until| *until > now);
+            self.left = self.accounts.len();
         }
     }
 }
 
 impl fmt::Debug for AccountRates {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("AccountRates").field("per_s", &self.burst).finish_non_exhaustive()
+        f.debug_struct("AccountRates").field("per_s", &self.per_s).finish_non_exhaustive()
     }
 }
 
@@ -111,12 +150,44 @@ mod tests {
     }
 
     #[test]
-    fn each_account_has_its_own_rate_and_a_large_request_passes_when_it_has_used_nothing() {
+    fn each_account_has_its_own_rate_and_owes_all_of_a_large_request() {
         let rates = AccountRates::new(NonZeroU32::new(1_000).expect("not zero"));
         let [a, b] = ["a", "b"].map(|name| AccountId::new(name).expect("a name"));
-        assert!(rates.pass(&a, 1_000_000).is_ok());
-        let wait = rates.pass(&a, 900).expect_err("the account has used its burst");
-        assert!(wait <= Duration::from_secs(1), "{wait:?}");
-        assert!(rates.pass(&b, 900).is_ok());
+        let begun = Instant::now();
+        assert_eq!(rates.pass([(&a, 5_000)].into_iter(), begun), Ok(()), "it owes nothing");
+        assert_eq!(rates.pass([(&a, 900)].into_iter(), begun), Err(Duration::from_millis(4_900)));
+        assert_eq!(rates.pass([(&a, 5_000)].into_iter(), begun), Err(Duration::from_secs(5)));
+        let both = [(&b, 900), (&a, 900)].into_iter();
+        assert_eq!(rates.pass(both, begun), Err(Duration::from_millis(4_900)));
+        assert_eq!(rates.pass([(&b, 1_000)].into_iter(), begun), Ok(()), "a refused request is charged nothing");
+        let later = begun + Duration::from_millis(4_900);
+        assert_eq!(rates.pass([(&a, 900)].into_iter(), later), Ok(()), "the wait was the right one");
+        assert_eq!(rates.pass([(&a, 1)].into_iter(), later), Err(Duration::from_millis(1)));
+    }
+
+    /// A client that tries all the time gets a second's worth, and then what the rate allows, whatever its requests hold.
+    #[test]
+    fn requests_of_any_size_keep_to_the_rate() {
+        for size in [1, 7, 20, 21, 1_000] {
+            let rates = AccountRates::new(NonZeroU32::new(20).expect("not zero"));
+            let account = AccountId::new("a").expect("a name");
+            let begun = Instant::now();
+            let tries = (0..60_000).map(|ms| begun + Duration::from_millis(ms));
+            let passed = tries.filter(|now| rates.pass([(&account, size)].into_iter(), *now).is_ok()).count() * size;
+            assert!(passed <= 20 + 60 * 20 + size, "{size}: {passed}");
+            assert!(passed + size >= 60 * 20, "{size}: {passed}");
+        }
+    }
+
+    #[test]
+    fn accounts_that_owe_nothing_are_forgotten() {
+        let rates = AccountRates::new(NonZeroU32::new(10).expect("not zero"));
+        let begun = Instant::now();
+        for number in 0..3 * ACCOUNTS_SWEPT_AT {
+            let now = begun + Duration::from_secs(number as u64);
+            let account = AccountId::new(&format!("a{number}")).expect("a name");
+            assert_eq!(rates.pass([(&account, 10)].into_iter(), now), Ok(()));
+        }
+        assert!(rates.owed.lock().expect("no panic").accounts.len() <= ACCOUNTS_SWEPT_AT);
     }
 }

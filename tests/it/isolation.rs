@@ -152,6 +152,13 @@ async fn an_account_has_a_rate_of_events() {
     assert_eq!((reply.problem(), reply.header("retry-after").as_str()), ((429, "rate_limited".into()), "1"));
     assert_eq!(node.metric("posthaste_events_rejected_total{code=\"rate_limited\"}").await, 10.0);
     assert_eq!(node.post("/v1/events", &event("other", 1)).await.status, 202);
+    // A request above a second's worth passes when nothing is owed, and all of it is owed then.
+    let many: Vec<Value> = (0..1_000).map(|id| event("large", id)).collect();
+    assert_eq!(node.post("/v1/events", &json!(many)).await.status, 202);
+    let reply = node.post("/v1/events", &json!(many)).await;
+    assert_eq!(reply.problem(), (429, "rate_limited".into()));
+    let wait: u64 = reply.header("retry-after").parse().expect("seconds");
+    assert!((50..=100).contains(&wait), "{wait}");
 }
 
 /// Destinations that never respond hold bodies up to the bound, and their account's other destination is served.
