@@ -21,6 +21,7 @@ use super::call::Call;
 use super::openapi::operation::{Operation, Shape};
 use super::openapi::terms::name_schema;
 use super::problem::Problem;
+use super::query;
 use super::state::AppState;
 use crate::model::id::{AccountId, TriggerId};
 use crate::model::key::KeyScope;
@@ -37,6 +38,7 @@ const RECONNECT_MS: u64 = 2_000;
 
 /// The query of a request.
 #[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Query {
     account: Option<String>,
     trigger: Option<String>,
@@ -122,9 +124,7 @@ async fn activity(request: HttpRequest, state: web::Data<AppState>) -> Result<Ht
 
 fn read_filter(request: &HttpRequest) -> Result<ActivityFilter, Problem> {
     let bad = |code, detail: String| Problem::new(StatusCode::BAD_REQUEST, code, detail);
-    let query = web::Query::<Query>::from_query(request.query_string())
-        .map_err(|_| bad("bad_query", "the query can't be read; it takes account, trigger and outcome".into()))?;
-    let Query { account, trigger, outcome } = query.into_inner();
+    let Query { account, trigger, outcome } = query::read(request, "account, trigger and outcome")?;
     let account = account.filter(|text| !text.is_empty()).map(|text| AccountId::new(&text)).transpose();
     let trigger = trigger.filter(|text| !text.is_empty()).map(|text| TriggerId::new(&text)).transpose();
     let mut filter = ActivityFilter::default();

@@ -29,6 +29,7 @@ mod payer;
 mod precondition;
 mod presets;
 mod problem;
+mod query;
 mod records;
 mod routes;
 mod secret_rotate;

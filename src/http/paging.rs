@@ -1,15 +1,17 @@
 //! Pages of lists: `limit` records after `cursor`.
 
+use actix_web::HttpRequest;
 use actix_web::http::StatusCode;
-use actix_web::{HttpRequest, web};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::openapi::operation::Operation;
+use super::openapi::terms::name_schema;
 use super::problem::Problem;
-use crate::model::id::NAME_BYTES_MAX;
+use super::query;
+use crate::model::id::{NAME_BYTES_MAX, TemplateId};
 use crate::store::Page;
 
 /// Records of a page by default.
@@ -17,20 +19,52 @@ const LIMIT_DEFAULT: usize = 100;
 /// The most records of a page.
 pub(super) const LIMIT_MAX: usize = 1_000;
 
+/// The query of a list of a single page.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Limit {
+    limit: Option<String>,
+}
+
 /// The query of a list.
 #[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Paging {
+    limit: Option<String>,
+    cursor: Option<String>,
+}
+
+/// The query of a list whose records name a template.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PagingByTemplate {
+    template: Option<String>,
     limit: Option<String>,
     cursor: Option<String>,
 }
 
 /// The requested page: the id to begin after, and the number of records.
 pub(super) fn paging(request: &HttpRequest) -> Result<(Option<String>, usize), Problem> {
-    let bad = "the query can't be read; it takes limit and cursor";
-    let paging = web::Query::<Paging>::from_query(request.query_string())
-        .map_err(|_| Problem::new(StatusCode::BAD_REQUEST, "bad_query", bad))?;
-    let limit = read_limit(paging.limit.as_deref())?;
-    Ok((paging.cursor.as_deref().map(read_cursor).transpose()?, limit))
+    let Paging { limit, cursor } = query::read(request, "limit and cursor")?;
+    read_page(limit.as_deref(), cursor.as_deref())
+}
+
+/// The same, and the template that the records must name.
+pub(super) fn paging_by_template(
+    request: &HttpRequest,
+) -> Result<(Option<TemplateId>, Option<String>, usize), Problem> {
+    let PagingByTemplate { template, limit, cursor } = query::read(request, "template, limit and cursor")?;
+    let template = template.as_deref().map(TemplateId::new).transpose();
+    let template = template.map_err(|error| {
+        Problem::new(StatusCode::BAD_REQUEST, "bad_name", format!("`template` is not valid: {error}"))
+    })?;
+    let (after, limit) = read_page(limit.as_deref(), cursor.as_deref())?;
+    Ok((template, after, limit))
+}
+
+fn read_page(limit: Option<&str>, cursor: Option<&str>) -> Result<(Option<String>, usize), Problem> {
+    let limit = read_limit(limit)?;
+    Ok((cursor.map(read_cursor).transpose()?, limit))
 }
 
 /// The id that a cursor contains.
@@ -57,7 +91,8 @@ pub(super) fn cursor(id: &str) -> String {
 
 /// The requested number of records, for a list of a single page.
 pub(super) fn limit(request: &HttpRequest) -> Result<usize, Problem> {
-    paging(request).map(|(_, limit)| limit)
+    let Limit { limit } = query::read(request, "limit")?;
+    read_limit(limit.as_deref())
 }
 
 fn read_limit(text: Option<&str>) -> Result<usize, Problem> {
@@ -84,6 +119,11 @@ pub(super) fn page<T>(page: Page<T>, view: impl Fn(&T) -> Value) -> Value {
 /// Adds the parameters of a list to its description.
 pub(super) fn paged(operation: Operation) -> Operation {
     limited(operation).parameter("query", "cursor", "The cursor that the previous page returned", cursor_schema())
+}
+
+/// Adds the parameters of a list whose records name a template.
+pub(super) fn paged_by_template(operation: Operation) -> Operation {
+    paged(operation.parameter("query", "template", "Only those that use this template", name_schema()))
 }
 
 /// Adds the parameter `limit` to a description.

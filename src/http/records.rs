@@ -44,6 +44,8 @@ pub(super) trait Resource: Record + 'static {
     const TAG: &'static str;
     /// The meaning of a 409 response to a deletion.
     const KEPT: &'static str;
+    /// Whether its list can be limited to those that use a template.
+    const USES_TEMPLATES: bool = false;
 
     /// The schemas of one record and of a page.
     fn shapes() -> (Shape, Shape);
@@ -84,7 +86,8 @@ trait DescribedResource: Resource {
 
     fn describe_list() -> Operation {
         let operation = Self::operation(0, "List them, ordered by id");
-        paging::paged(operation.json(200, "A page", Self::shapes().1))
+        let operation = operation.json(200, "A page", Self::shapes().1);
+        if Self::USES_TEMPLATES { paging::paged_by_template(operation) } else { paging::paged(operation) }
     }
 
     fn describe_create() -> Operation {
@@ -185,9 +188,14 @@ pub(super) fn calls<T: Resource>() -> Vec<Call> {
 
 async fn list<T: Resource>(request: HttpRequest, state: web::Data<AppState>) -> Result<HttpResponse, Problem> {
     let account = path::account(&request, &state)?;
-    let (after, limit) = paging::paging(&request)?;
+    let (template, after, limit) = if T::USES_TEMPLATES {
+        paging::paging_by_template(&request)?
+    } else {
+        let (after, limit) = paging::paging(&request)?;
+        (None, after, limit)
+    };
     let _one = state.expensive.begin(&account)?;
-    let page = state.store.list_unread::<T>(Some(&account), after.as_deref(), limit).await?;
+    let page = state.store.list_unread::<T>(Some(&account), template, after.as_deref(), limit).await?;
     let caller = Caller::of(request.head(), &state);
     let listed = caller.run(|_| written(&paging::page(page.read(), T::view)));
     Ok(respond(listed.await?))

@@ -122,7 +122,7 @@ async fn explain(
     let after = question.cursor.as_deref().map(paging::read_cursor).transpose()?;
     let asked = match &question.triggers {
         Some(ids) => Asked::Named(named(&state, &account, ids, after.as_deref(), question.limit).await?),
-        None => Asked::All(state.store.list_unread(Some(&account), after.as_deref(), question.limit).await?),
+        None => Asked::All(state.store.list_unread(Some(&account), None, after.as_deref(), question.limit).await?),
     };
     let caller = Caller::of(request.head(), &state);
     let explained = caller.run(move |state| {

@@ -26,6 +26,7 @@ impl Resource for Trigger {
         ["list_triggers", "create_trigger", "read_trigger", "replace_trigger", "delete_trigger"];
     const TAG: &'static str = "triggers";
     const KEPT: &'static str = "The stored trigger can't be read";
+    const USES_TEMPLATES: bool = true;
 
     fn shapes() -> (Shape, Shape) {
         (Shape::of::<TriggerDocument>(), Shape::of::<TriggerList>())

@@ -75,8 +75,14 @@ pub trait Backend: Send + Sync {
     fn get(&self, location: Location) -> BoxFuture<'_, Result<Option<Row>, StoreError>>;
 
     /// Reads records of the same kind and account, ordered by the bytes of their ids, starting after `after.id`: up to
-    /// `most.records`, and no more once they have `most.bytes`. Returns whether there are more.
-    fn list(&self, after: Location, most: ListBounds) -> BoxFuture<'_, Result<(Vec<Row>, bool), StoreError>>;
+    /// `most.records`, and no more once they have `most.bytes`; of triggers, only those that refer to `using`, if it is
+    /// there. Returns whether there are more.
+    fn list(
+        &self,
+        after: Location,
+        using: Option<TemplateId>,
+        most: ListBounds,
+    ) -> BoxFuture<'_, Result<(Vec<Row>, bool), StoreError>>;
 
     /// Executes one write. Checks in this order: the precondition, `NotFound` (delete), `TemplateMissing` (put),
     /// `TemplateInUse` (delete). When this returns, the sink has the change.

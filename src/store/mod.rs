@@ -26,7 +26,7 @@ use serde_json::Value;
 
 use crate::config::{StoreKind, StoreSettings};
 use crate::flow::messages::LiveTemplate;
-use crate::model::id::AccountId;
+use crate::model::id::{AccountId, TemplateId};
 use crate::telemetry::metrics::Metrics;
 use backend::{Backend, ListBounds, Location, PutContent, Row, Write};
 use feed::{ChangeFeed, LoadedRecord};
@@ -116,17 +116,20 @@ pub struct Page<T> {
 pub struct UnreadPage<T> {
     rows: Vec<Row>,
     more: bool,
+    using: Option<TemplateId>,
     records: PhantomData<fn() -> T>,
 }
 
 impl<T: Record> UnreadPage<T> {
-    /// Reads its records.
+    /// Reads its records. One that does not use the template was changed by another program, and is left out.
     pub fn read(self) -> Page<T> {
         let next = self.rows.last().filter(|_| self.more).map(|row| row.id.clone());
         let mut page = Page { items: Vec::with_capacity(self.rows.len()), unreadable: Vec::new(), next };
         for row in self.rows {
             let id = row.id.clone();
-            match read(row) {
+            match read::<T>(row) {
+                Ok(StoredRecord { value, .. })
+                    if self.using.as_ref().is_some_and(|own| value.template() != Some(own)) => {}
                 Ok(stored) => page.items.push(stored),
                 Err(_) => page.unreadable.push(id),
             }
@@ -208,21 +211,23 @@ impl Store {
         after: Option<&str>,
         limit: usize,
     ) -> Result<Page<T>, StoreError> {
-        Ok(self.list_unread(account, after, limit).await?.read())
+        Ok(self.list_unread(account, None, after, limit).await?.read())
     }
 
-    /// Lists records without parsing them, for a caller that parses them on another thread.
+    /// Lists records without parsing them, for a caller that parses them on another thread: only those that use a
+    /// template, if one is named. Their number determines the cost, and not that of all.
     pub async fn list_unread<T: Record>(
         &self,
         account: Option<&AccountId>,
+        using: Option<TemplateId>,
         after: Option<&str>,
         limit: usize,
     ) -> Result<UnreadPage<T>, StoreError> {
         let after = Location::of::<T>(account, after.unwrap_or_default())?;
         let limit = limit.max(1);
         let bounds = ListBounds { records: limit, bytes: PAGE_BYTES_MAX };
-        let (rows, more) = self.backend.list(after, bounds).await.map_err(StoreError::of_read)?;
-        Ok(UnreadPage { rows, more, records: PhantomData })
+        let (rows, more) = self.backend.list(after, using.clone(), bounds).await.map_err(StoreError::of_read)?;
+        Ok(UnreadPage { rows, more, using, records: PhantomData })
     }
 
     /// Creates or replaces a record. A trigger's template must be there.

@@ -102,9 +102,22 @@ async fn records_are_created_read_replaced_listed_and_deleted() {
     let second = node.get(&format!("{triggers}?limit=1&cursor={cursor}")).await.json();
     assert_eq!((&first["items"][0]["id"], &second["items"][0]["id"]), (&json!(id), &json!("t")));
     assert!(second.get("cursor").is_none());
-    for (query, code) in [("limit=0", "bad_limit"), ("limit=x", "bad_limit"), ("cursor=*", "bad_cursor")] {
-        assert_eq!(node.get(&format!("{triggers}?{query}")).await.problem(), (400, code.into()));
+    for (query, code) in [
+        ("limit=0", "bad_limit"),
+        ("limit=x", "bad_limit"),
+        ("cursor=*", "bad_cursor"),
+        ("template=a%20b", "bad_name"),
+        ("template=", "bad_name"),
+        ("limit=1&limit=1", "bad_query"),
+        ("foo=1", "bad_query"),
+    ] {
+        assert_eq!(node.get(&format!("{triggers}?{query}")).await.problem(), (400, code.into()), "{query}");
     }
+    for path in [templates, "/v1/keys", "/v1/activity", "/v1/destinations"] {
+        let reply = node.get(&format!("{path}?foo=1")).await;
+        assert_eq!(reply.problem(), (400, "bad_query".into()), "{path}");
+    }
+    assert_eq!(node.get(&format!("{templates}?template=w")).await.problem(), (400, "bad_query".into()));
     assert_eq!(node.delete(&format!("{triggers}/{id}")).await.status, 204);
     assert_eq!(node.delete(&format!("{triggers}/{id}")).await.problem(), (404, "not_found".into()));
     assert_eq!(node.delete(&format!("{triggers}/t")).await.status, 204);
@@ -115,6 +128,29 @@ async fn records_are_created_read_replaced_listed_and_deleted() {
         ((405, "method_not_allowed".into()), "GET, HEAD, PUT, DELETE")
     );
     assert_eq!(node.get("/v2").await.problem(), (404, "no_such_path".into()));
+}
+
+#[actix_rt::test]
+async fn triggers_are_listed_by_template() {
+    let node = Node::start(&[]).await;
+    let (triggers, templates) = ("/v1/accounts/acme/triggers", "/v1/accounts/acme/templates");
+    for template in ["w", "wx"] {
+        assert_eq!(node.put(&format!("{templates}/{template}"), &json_template()).await.status, 201);
+    }
+    for (id, template) in [("a", "w"), ("b", "wx"), ("c", "w")] {
+        let trigger = json!({"event": "a", "template": template, "url": "https://example.com/"});
+        assert_eq!(node.put(&format!("{triggers}/{id}"), &trigger).await.status, 201);
+    }
+    let mut pages = Vec::new();
+    let mut cursor = String::new();
+    loop {
+        let page = node.get(&format!("{triggers}?template=w&limit=1{cursor}")).await.json();
+        pages.push(page["items"].as_array().expect("a list").iter().map(|item| item["id"].clone()).collect::<Vec<_>>());
+        let Some(next) = page["cursor"].as_str() else { break };
+        cursor = format!("&cursor={next}");
+    }
+    assert_eq!(pages, [["a"], ["c"]]);
+    assert_eq!(node.get(&format!("{triggers}?template=none")).await.json(), json!({"items": []}));
 }
 
 #[actix_rt::test]

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use posthaste::config::StoreSettings;
 use posthaste::flow::messages::{LiveTarget, LiveTemplate};
-use posthaste::model::id::AccountId;
+use posthaste::model::id::{AccountId, TemplateId};
 use posthaste::model::key::{Key, KeyScope};
 use posthaste::model::outcome::DropReason;
 use posthaste::model::quotas::Quotas;
@@ -204,6 +204,19 @@ async fn ids<T: Record>(
     (ids.collect(), page.next)
 }
 
+/// A page of the triggers that use a template.
+async fn users(
+    store: &Store,
+    account: &AccountId,
+    template: &str,
+    after: Option<&str>,
+    limit: usize,
+) -> (Vec<String>, Option<String>) {
+    let template = TemplateId::new(template).expect("a name");
+    let page = store.list_unread::<Trigger>(Some(account), Some(template), after, limit).await.expect("a page").read();
+    (page.items.iter().map(|item| item.value.id().to_owned()).collect(), page.next)
+}
+
 /// Runs all checks against a kind of store.
 macro_rules! conforms {
     ($module:ident, $home:path) => {
@@ -213,6 +226,7 @@ macro_rules! conforms {
                 records::a_record_is_kept_where_its_kind_belongs,
                 records::pages_follow_the_bytes_of_the_ids,
                 records::a_cursor_outlives_what_it_points_at,
+                records::triggers_are_listed_by_their_template,
                 writes::preconditions_hold_or_nothing_is_done,
                 writes::revisions_grow_over_all_records,
                 writes::a_template_in_use_stays,

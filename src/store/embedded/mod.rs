@@ -23,7 +23,7 @@ use super::writer::{Writer, WriterState};
 use super::{Kind, OpenError, PutResult, Revision, StoreError, StoreState};
 use crate::config::StoreSettings;
 use crate::flow::background::Background;
-use crate::model::id::AccountId;
+use crate::model::id::{AccountId, TemplateId};
 use database::{Commits, DatabaseHandle, DatabaseSource, FileSource, Memory};
 
 /// Kind, account or nothing, id.
@@ -145,8 +145,16 @@ impl Backend for EmbeddedStore {
         })
     }
 
-    fn list(&self, after: Location, most: ListBounds) -> BoxFuture<'_, Result<(Vec<Row>, bool), StoreError>> {
+    fn list(
+        &self,
+        after: Location,
+        using: Option<TemplateId>,
+        most: ListBounds,
+    ) -> BoxFuture<'_, Result<(Vec<Row>, bool), StoreError>> {
         self.reading(after.account.clone(), move |transaction| {
+            if let Some(template) = using {
+                return users(transaction, &after, template.as_str(), most);
+            }
             let records = transaction.open_table(RECORDS)?;
             let (kind, account, _) = key(&after);
             let (mut rows, mut bytes) = (Vec::new(), 0);
@@ -198,6 +206,34 @@ impl Backend for EmbeddedStore {
     fn state(&self) -> StoreState {
         if self.state.is_read_only() { StoreState::ReadOnly } else { StoreState::Ready }
     }
+}
+
+/// Reads a page of the records that refer to a template.
+fn users(
+    transaction: &ReadTransaction,
+    after: &Location,
+    template: &str,
+    most: ListBounds,
+) -> Result<(Vec<Row>, bool), redb::Error> {
+    let (records, references) = (transaction.open_table(RECORDS)?, transaction.open_table(REFERENCES)?);
+    let (kind, account, id) = key(after);
+    let (mut rows, mut bytes) = (Vec::new(), 0);
+    for entry in references.range::<(&str, &str, &str)>((Bound::Excluded((account, template, id)), Bound::Unbounded))? {
+        let (reference, _) = entry?;
+        let (its_account, its_template, id) = reference.value();
+        if (its_account, its_template) != (account, template) {
+            break;
+        }
+        if rows.len() >= most.records || bytes >= most.bytes {
+            return Ok((rows, true));
+        }
+        if let Some(found) = records.get((kind, account, id))? {
+            let found = row(id, found.value());
+            bytes += found.json.len();
+            rows.push(found);
+        }
+    }
+    Ok((rows, false))
 }
 
 /// The number of a kind in the file; a start reads in this order.

@@ -22,7 +22,7 @@ use tokio::sync::{Semaphore, oneshot};
 use self::follower::Follower;
 use self::pending::PendingWrites;
 use self::reports::{CallReports, CallSubject, StoreOperation};
-use self::scripts::{META, ROWS_MAX, ScriptError};
+use self::scripts::{META, PageScope, ROWS_MAX, ScriptError};
 use self::state::SharedState;
 use super::backend::{Backend, ListBounds, Location, Row, Write};
 use super::feed::ChangeFeed;
@@ -128,8 +128,14 @@ impl Backend for RedisStore {
         self.call(subject(StoreOperation::Get, &location), |calls| async move { calls.get(location).await })
     }
 
-    fn list(&self, after: Location, most: ListBounds) -> BoxFuture<'_, Result<(Vec<Row>, bool), StoreError>> {
-        self.call(subject(StoreOperation::List, &after), move |calls| async move { calls.list(after, most).await })
+    fn list(
+        &self,
+        after: Location,
+        using: Option<TemplateId>,
+        most: ListBounds,
+    ) -> BoxFuture<'_, Result<(Vec<Row>, bool), StoreError>> {
+        let subject = subject(StoreOperation::List, &after);
+        self.call(subject, move |calls| async move { calls.list(after, using, most).await })
     }
 
     fn write(&self, write: Write) -> BoxFuture<'_, Result<PutResult, StoreError>> {
@@ -168,12 +174,18 @@ impl RedisCalls {
         Ok(value.map(|value| row(location.id, &value)))
     }
 
-    async fn list(&self, after: Location, most: ListBounds) -> Result<(Vec<Row>, bool), StoreError> {
+    async fn list(
+        &self,
+        after: Location,
+        using: Option<TemplateId>,
+        most: ListBounds,
+    ) -> Result<(Vec<Row>, bool), StoreError> {
         let account = after.account.as_ref().map_or("", AccountId::as_str);
+        let scope = using.as_ref().map_or(PageScope::Account, PageScope::Using);
         let (mut rows, mut bytes, mut from) = (Vec::new(), 0, Some(after.id));
         while let Some(id) = from.take_if(|_| rows.len() < most.records && bytes < most.bytes) {
             let records = (most.records - rows.len()).min(ROWS_MAX);
-            let words = scripts::page_after(after.kind, account, &id, (records, most.bytes - bytes), false);
+            let words = scripts::page_after(after.kind, account, &id, (records, most.bytes - bytes), scope);
             let page =
                 scripts::read_page(after.kind, read(Some(after.kind), || self.run(&scripts::PAGE, &words)).await?);
             let page = page.map_err(unavailable)?;

@@ -7,21 +7,37 @@
 -- ARGV[4]  the maximum number of records
 -- ARGV[5]  the maximum number of bytes of values
 -- ARGV[6]  all (continue with later accounts) | one
+-- ARGV[7]  only triggers that use this template; all records if it is empty. An entry that is stale because another
+--          program changed its trigger has a value that names another template, or none.
 -- Returns  the records (account, id, value), then the account and the id after which the next page
 --          begins, or false on the last page
 local base = string.sub(KEYS[1], 1, -5)
 local kind, account, after = ARGV[1], ARGV[2], ARGV[3]
 local most, bytes_max, all = tonumber(ARGV[4]), tonumber(ARGV[5]), ARGV[6] == 'all'
+local template = ARGV[7] or ''
 local LISTS = {template = 'templates:', trigger = 'triggers:', key = 'keys'}
 
 local rows, bytes = {}, 0
 local function is_full() return #rows >= most or bytes >= bytes_max end
 
+-- The ids of an account's records after one, in order.
+local function ids_of(this, list, from, count)
+  if template == '' then
+    local begin = from == '' and '-' or ('(' .. from)
+    return redis.pcall('ZRANGEBYLEX', base .. 'ids:' .. list, begin, '+', 'LIMIT', 0, count)
+  end
+  local begin, past = template .. ' ' .. from, '(' .. template .. '!'
+  begin = (from == '' and '[' or '(') .. begin
+  local members = redis.pcall('ZRANGEBYLEX', base .. 'uses:' .. this, begin, past, 'LIMIT', 0, count)
+  for at, member in ipairs(members) do members[at] = string.sub(member, #template + 2) end
+  return members
+end
+
 -- Adds records of one account while there is room. Returns the last id that was added if some did not fit.
 local function take(this, from)
   local list = LISTS[kind] .. (kind == 'key' and '' or this)
-  local begin = from == '' and '-' or ('(' .. from)
-  local ids = redis.pcall('ZRANGEBYLEX', base .. 'ids:' .. list, begin, '+', 'LIMIT', 0, most - #rows + 1)
+  local count = most - #rows + 1
+  local ids = ids_of(this, list, from, count)
   if ids.err then return end
   for at, id in ipairs(ids) do
     if is_full() then return ids[at - 1] or from end
@@ -32,6 +48,8 @@ local function take(this, from)
       bytes = bytes + #value
     end
   end
+  -- Some had no value, so the page is not full, and there may be more.
+  if #ids == count then return ids[count] end
 end
 
 if kind == 'key' or not all then

@@ -4,7 +4,7 @@
 use std::sync::LazyLock;
 use std::time::Duration;
 
-use crate::model::id::AccountId;
+use crate::model::id::{AccountId, TemplateId};
 use crate::redis::{LuaScript, RedisConnection, RedisError, Value};
 use crate::store::Kind;
 use crate::store::backend::Location;
@@ -148,9 +148,30 @@ pub(super) struct RecordPage {
     pub(super) next: Option<(String, String)>,
 }
 
-/// The arguments of page.lua: records after an id and, for all accounts, those of later accounts.
-pub(super) fn page_after(kind: Kind, account: &str, id: &str, most: (usize, usize), all: bool) -> [Vec<u8>; 6] {
-    let scope = if all { "all" } else { "one" };
+/// Which records the pages of page.lua hold.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum PageScope<'a> {
+    /// Those of one account.
+    Account,
+    /// The triggers of one account that use a template.
+    Using(&'a TemplateId),
+    /// Those of later accounts too.
+    All,
+}
+
+/// The arguments of page.lua: records after an id.
+pub(super) fn page_after(
+    kind: Kind,
+    account: &str,
+    id: &str,
+    most: (usize, usize),
+    scope: PageScope<'_>,
+) -> [Vec<u8>; 7] {
+    let (scope, template) = match scope {
+        PageScope::Account => ("one", ""),
+        PageScope::Using(template) => ("one", template.as_str()),
+        PageScope::All => ("all", ""),
+    };
     [
         kind.as_str().into(),
         account.into(),
@@ -158,6 +179,7 @@ pub(super) fn page_after(kind: Kind, account: &str, id: &str, most: (usize, usiz
         most.0.to_string().into(),
         most.1.to_string().into(),
         scope.into(),
+        template.into(),
     ]
 }
 

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 
 use super::position::LogPosition;
-use super::scripts::{self, BYTES_MAX, ROWS_MAX, ScriptError};
+use super::scripts::{self, BYTES_MAX, PageScope, ROWS_MAX, ScriptError};
 use super::state::SharedState;
 use crate::redis::RedisConnection;
 use crate::store::Kind;
@@ -31,7 +31,7 @@ pub(super) async fn take(
     for kind in [Kind::Template, Kind::Trigger, Kind::Key] {
         let mut from = Some((String::new(), String::new()));
         while let Some((account, id)) = from {
-            let words = scripts::page_after(kind, &account, &id, (ROWS_MAX, BYTES_MAX), true);
+            let words = scripts::page_after(kind, &account, &id, (ROWS_MAX, BYTES_MAX), PageScope::All);
             let page = scripts::read_page(kind, scripts::run(connection, &scripts::PAGE, &words).await?)?;
             from = page.next;
             records += page.rows.len();

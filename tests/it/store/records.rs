@@ -8,7 +8,7 @@ use posthaste::model::template::Template;
 use posthaste::model::trigger::Trigger;
 use posthaste::store::{Precondition, StoreError, StoredRecord};
 
-use super::{Home, URL, account, get, ids, key, remove, save, template, trigger};
+use super::{Home, URL, account, get, ids, key, remove, save, template, trigger, users};
 
 pub(super) async fn what_was_put_is_there_with_its_secrets(home: Home) {
     let (store, _) = home.open().await;
@@ -177,4 +177,32 @@ pub(super) async fn what_was_written_is_there_after_a_restart(home: Home) {
     let acme = account("acme");
     let used = store.delete::<Template>(Some(&acme), "w", Precondition::None);
     assert!(matches!(used.await, Err(StoreError::TemplateInUse { .. })));
+}
+
+pub(super) async fn triggers_are_listed_by_their_template(home: Home) {
+    let (store, _) = home.open().await;
+    let (acme, other) = (account("acme"), account("acme-2"));
+    for account in [&acme, &other] {
+        // Names that sort just before and after, and one that begins with the other.
+        for name in ["w", "w-", "w0", "v~"] {
+            save(&store, account, &template(name)).await;
+        }
+    }
+    for (id, template) in [("a", "w"), ("B", "w"), ("c", "w-"), ("d", "w"), ("e", "w0"), ("~", "w"), ("f", "v~")] {
+        save(&store, &acme, &trigger(id, template, URL)).await;
+    }
+    save(&store, &other, &trigger("z", "w", URL)).await;
+    assert_eq!(users(&store, &acme, "w", None, 10).await, (["B", "a", "d", "~"].map(str::to_owned).to_vec(), None));
+    let (mut found, mut after) = (Vec::new(), None);
+    for page in 0..4 {
+        let (ids, next) = users(&store, &acme, "w", after.as_deref(), 1).await;
+        assert_eq!((ids.len(), next.is_some()), (1, page < 3));
+        found.extend(ids);
+        after = next;
+    }
+    assert_eq!(found, ["B", "a", "d", "~"]);
+    save(&store, &acme, &trigger("a", "w-", URL)).await;
+    remove::<Trigger>(&store, &acme, "~").await;
+    assert_eq!(users(&store, &acme, "w", Some("B"), 10).await, (vec!["d".to_owned()], None));
+    assert_eq!(users(&store, &acme, "nowhere", None, 10).await, (Vec::new(), None));
 }

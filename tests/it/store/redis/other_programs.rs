@@ -4,7 +4,7 @@ use posthaste::model::trigger::Trigger;
 use posthaste::store::StoreError;
 
 use super::{Node, wait_until, wait_until_equal};
-use crate::store::{account, get};
+use crate::store::{account, get, users};
 use crate::support::{RedisServer, redis_document};
 
 /// Runs a line of the document against a server.
@@ -144,6 +144,8 @@ async fn a_stale_reference_does_not_keep_a_template() {
     for number in 0..250 {
         server.cli(&["ZADD", "{posthaste}:uses:a", "0", &format!("w stray{number}")]);
     }
+    // A page of those that use it is found behind all that do not.
+    assert_eq!(users(&node.store, &account("a"), "w", None, 1).await.0, ["t"]);
     assert_eq!(write(&server, &["delete", "template", "a", "w"]), "template_in_use\nt");
     // A trigger that was removed directly uses nothing.
     server.cli(&["HDEL", "{posthaste}:triggers:a", "t"]);
