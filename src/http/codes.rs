@@ -56,7 +56,7 @@ pub const PROBLEM_CODES: &[ProblemCode] = &[
     ProblemCode::new(
         "header_value_required",
         422,
-        "the trigger's destination changes, so kept header values must be sent again",
+        "a header's value is not saved, or was saved for the trigger's previous destination; send it",
     ),
     ProblemCode::new(
         "host_not_allowed",

@@ -18,6 +18,9 @@ use crate::templating::Diagnostic;
 /// The media type of a problem document.
 const CONTENT_TYPE: &str = "application/problem+json";
 
+/// Mistakes that have a code of their own among those of problems.
+const OWN_CODES: [&str; 2] = ["header_value_required", "unknown_template"];
+
 /// Why a request failed.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Problem {
@@ -72,8 +75,10 @@ impl Problem {
         self
     }
 
-    /// A document with mistakes.
+    /// A document with mistakes. One that all of them are is the problem's own code, if clients handle it as such.
     pub(super) fn invalid(code: &'static str, what: &str, errors: Vec<FieldError>) -> Self {
+        let only = |own: &str| errors.iter().all(|error| error.code == own) && !errors.is_empty();
+        let code = OWN_CODES.into_iter().find(|own| only(own)).unwrap_or(code);
         let detail = match errors.as_slice() {
             [only] => only.detail.clone(),
             more => format!("{what} has {} mistakes; `errors` names each", more.len()),
@@ -112,7 +117,10 @@ impl From<StoreError> for Problem {
                     None => problem,
                 };
             }
-            StoreError::TemplateMissing(_) => (StatusCode::UNPROCESSABLE_ENTITY, "unknown_template"),
+            StoreError::TemplateMissing(_) => {
+                let error = FieldError::new("/template", "unknown_template", detail);
+                return Self::invalid("unknown_template", "the trigger", vec![error]);
+            }
             StoreError::TemplateInUse { .. } => (StatusCode::CONFLICT, "template_in_use"),
             StoreError::Unreadable { .. } => (StatusCode::CONFLICT, "record_unreadable"),
             StoreError::Misplaced(_) => (StatusCode::NOT_FOUND, "not_found"),

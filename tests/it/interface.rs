@@ -174,6 +174,20 @@ async fn a_secret_is_written_and_never_read() {
     assert_eq!(stored().await, None);
 }
 
+/// Sent back with another port, a trigger that was read lacks the values of its headers.
+#[actix_rt::test]
+async fn a_header_value_that_must_be_sent_is_the_problems_code() {
+    let node = Node::start(&[]).await;
+    let path = "/v1/accounts/default/triggers/t";
+    let more = json!({"event": "a", "url": "https://example.com/", "headers": {"X-Token": "1", "X-Other": "2"}});
+    node.set_up("t", &json_template(), more).await;
+    let mut moved = node.get(path).await.json();
+    moved["url"] = "https://example.com:8443/".into();
+    let refused = node.put(path, &moved).await;
+    assert_eq!(refused.problem(), (422, "header_value_required".into()));
+    assert_eq!(refused.json()["errors"].as_array().map(Vec::len), Some(2), "{}", refused.json());
+}
+
 #[actix_rt::test]
 async fn keys_allow_what_their_scope_allows() {
     const OPERATOR: &str = "the-operators-own-key";
