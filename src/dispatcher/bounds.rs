@@ -24,6 +24,8 @@ pub(super) struct DestinationBounds {
     pub(super) kept_bytes_max: usize,
     pub(super) stalled_after: Duration,
     pub(super) behind_after: Duration,
+    /// How long a test waits for a connection: another attempt may occupy it for as long.
+    pub(super) test_waits: Duration,
     /// How many attempts may begin per second.
     pub(super) rate_per_s: Option<NonZeroU32>,
 }
@@ -43,6 +45,7 @@ impl DestinationBounds {
             kept_bytes_max: config.queue_bytes_per_destination.min(KEPT_BYTES_MAX),
             stalled_after: config.stalled_after,
             behind_after: config.behind_after,
+            test_waits: config.attempt_timeout,
             rate_per_s: config.rate_per_destination_s,
         }
     }

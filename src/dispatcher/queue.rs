@@ -272,13 +272,13 @@ impl Queue {
 
     /// Makes the attempt, unless it may not begin.
     async fn send(&self, queued: InFlight) -> Option<EndedAttempt> {
+        let is_local = queued.claim.is_none();
         let mut queued = may_begin(self.begin.as_deref(), &self.metrics, queued).await?;
-        // The client has stopped waiting for the result of this test.
-        if queued.is_test && queued.report.as_ref().is_some_and(tokio::sync::oneshot::Sender::is_closed) {
-            self.metrics.deliveries.dropped.inc(DropReason::QueueFull);
+        let begun = Instant::now();
+        if queued.is_test && self.is_over(&queued, is_local, begun) {
+            queued.drop_unsent(&self.metrics, DropReason::QueueFull);
             return None;
         }
-        let begun = Instant::now();
         self.metrics.deliveries.began(begun.saturating_duration_since(queued.accepted_at));
         self.metrics.deliveries.attempts_in_flight.inc();
         queued.permit = None;
@@ -300,6 +300,14 @@ impl Queue {
             let _ = report.send(ended);
         }
         Some(EndedAttempt { at, duration })
+    }
+
+    /// Whether the test has waited so long that its client would not wait for the end of an attempt, or does not wait any more.
+    /// Of one from a stream, another node may have the client.
+    fn is_over(&self, test: &InFlight, is_local: bool, now: Instant) -> bool {
+        let waited = now.saturating_duration_since(test.accepted_at);
+        let is_late = is_local && waited > self.bounds.test_waits;
+        is_late || test.report.as_ref().is_some_and(tokio::sync::oneshot::Sender::is_closed)
     }
 
     /// Deliveries are parked, by this node or another.

@@ -105,7 +105,7 @@ async fn test(
     let lost = |_| if state.gate.is_open() { unanswered() } else { Refusal::Stopping.into() };
     let report = match tokio::time::timeout(patience(&state.config), ended).await {
         Ok(ended) => ended.map_err(lost)?,
-        // Dropping the receiver ends the test: a worker that reaches the delivery makes no attempt.
+        // It was not attempted: a worker begins no test that has waited for the longest time of an attempt.
         Err(_) if state.config.delivers_through_streams() => return Err(unanswered()),
         Err(_) => FiringReport::Dropped(DropReason::QueueFull),
     };
@@ -132,11 +132,14 @@ async fn sample_data(
     fields.finish(data).map_err(invalid)
 }
 
+/// How much longer a test waits than its attempt may take: a busy node ends it a little late.
+const BEYOND_ATTEMPT: Duration = Duration::from_secs(2);
+
 /// How long a test waits for its outcome: for a connection, which another attempt may occupy for the longest time of an
 /// attempt, and for its own attempt. With Redis, also for the takeover from a dead node.
 fn patience(config: &Config) -> Duration {
     let attempts = config.dispatch.attempt_timeout * 2;
-    if config.delivers_through_streams() { attempts + config.cluster.claim_after * 3 } else { attempts }
+    attempts + if config.delivers_through_streams() { config.cluster.claim_after * 3 } else { BEYOND_ATTEMPT }
 }
 
 /// No outcome arrived: no node sends, or the node that had the sample died.

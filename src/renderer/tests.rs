@@ -1,5 +1,7 @@
 //! The Renderer alone: given firings before it, a probe for each dispatch thread behind it.
 
+mod background;
+
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc as blocking;
 use std::time::Duration;
@@ -17,6 +19,7 @@ use crate::flow::event_data::EventData;
 use crate::flow::in_flight::FiringReport;
 use crate::flow::messages::{LiveTarget, LiveTemplate};
 use crate::flow::probe::{Probe, soon};
+use crate::flow::response::{EventsResponse, Receipt};
 use crate::model::event::{Event, EventType};
 use crate::model::id::AccountId;
 use crate::model::id::TriggerId;
@@ -74,6 +77,14 @@ impl Alone {
     }
 }
 
+/// One event of an account, and where the response to its request comes.
+fn admission(gate: &Arc<Gate>, account: &str) -> (Admission, oneshot::Receiver<EventsResponse>) {
+    let account = gate.account(&AccountId::new(account).expect("a name"));
+    let (tell, answer) = oneshot::channel();
+    let receipt = Receipt { accepted: 1, rejected: Vec::new(), rejected_more: Default::default() };
+    (Arc::new(gate.admit(&[(account, 1)], Ok(receipt), tell).expect("room")), answer)
+}
+
 fn template(format: Format, body: &str) -> Option<Arc<LiveTemplate>> {
     let mut limits = Config::from_layers(None, []).expect("the defaults").templates;
     limits.output_bytes_max = 100;
@@ -115,10 +126,7 @@ fn firing(id: &str, host: &str, n: &serde_json::Value, template: Option<Arc<Live
 async fn a_firing_becomes_a_body_that_is_ready_to_send() {
     let (alone, mut passed) = Alone::start();
     let body = template(Format::Json, "{\"n\":{{n}},\"id\":\"{{event.id}}\"}");
-    let (tell, mut answer) = oneshot::channel();
-    let receipt =
-        crate::flow::response::Receipt { accepted: 1, rejected: Vec::new(), rejected_more: Default::default() };
-    let admission = Arc::new(alone.gate.admit_default(1, Ok(receipt), tell).expect("room"));
+    let (admission, mut answer) = admission(&alone.gate, "default");
     let mut given = firing("e\"1", "h", &json!("x\"y"), body);
     given.charge = Some(alone.gate.charge_default());
     alone.give(vec![given], Some(admission)).await;
@@ -151,10 +159,7 @@ async fn a_small_request_gets_its_response_when_it_is_rendered_where_others_wait
         let (probe, mut passed) = Probe::start();
         let alone = Alone::start_before(next(probe));
         let others: Vec<Charge> = (0..waiting).map(|_| alone.gate.charge_default()).collect();
-        let (tell, mut answer) = oneshot::channel();
-        let receipt =
-            crate::flow::response::Receipt { accepted: 1, rejected: Vec::new(), rejected_more: Default::default() };
-        let admission = Arc::new(alone.gate.admit_default(1, Ok(receipt), tell).expect("room"));
+        let (admission, mut answer) = admission(&alone.gate, "default");
         let text = template(Format::Text, "x");
         let given = (0..firings)
             .map(|_| Firing { charge: Some(alone.gate.charge_default()), ..firing("1", "h", &json!(1), text.clone()) });
@@ -274,11 +279,8 @@ async fn an_account_over_its_bytes_waits_and_others_continue() {
     .start();
     let text = template(Format::Text, "{{event.id}}");
     for (account, firings) in [("flood", 1_000), ("other", 1)] {
+        let admission = Some(admission(&gate, account).0);
         let account = gate.account(&AccountId::new(account).expect("a name"));
-        let (tell, _) = oneshot::channel();
-        let receipt =
-            crate::flow::response::Receipt { accepted: 1, rejected: Vec::new(), rejected_more: Default::default() };
-        let admission = Some(Arc::new(gate.admit(&[(Arc::clone(&account), 1)], Ok(receipt), tell).expect("room")));
         let firings: Vec<Firing> = (0..firings)
             .map(|_| Firing { charge: Some(gate.charge_default()), ..firing("1", "h", &json!(1), text.clone()) })
             .collect();
@@ -353,59 +355,4 @@ async fn without_a_next_stage_deliveries_are_counted_as_dropped() {
     alone.give(vec![one], None).await;
     assert_eq!(soon(reported).await.expect("a report"), FiringReport::Dropped(DropReason::Stopped));
     assert_eq!((alone.metrics.deliveries.dropped.get(DropReason::Stopped), alone.gate.deliveries()), (1, 0));
-}
-
-/// A list of this many numbers, and a template that goes through it once for each of them.
-fn squared(number: usize) -> (serde_json::Value, Option<Arc<LiveTemplate>>) {
-    let body = "{{#each n}}{{#each ../n}}{{/each}}{{/each}}long";
-    (json!(vec![1; number]), template(Format::Text, body))
-}
-
-fn bodies(deliveries: &DeliveriesRendered) -> Vec<&[u8]> {
-    deliveries.0.iter().map(|queued| &queued.delivery.body[..]).collect()
-}
-
-#[actix_rt::test]
-async fn what_takes_long_is_rendered_in_the_background_and_delays_its_own_account_only() {
-    let (alone, mut passed) = Alone::start();
-    let (release, held) = blocking::channel::<()>();
-    let busy = alone.background.run((false, AccountId::new("busy").expect("a name")), move || held.recv().is_ok());
-    let ((list, long), short) = (squared(200), template(Format::Text, "{{event.id}}"));
-    alone.give(vec![firing("1", "h", &list, long.clone()), firing("2", "h", &json!(1), short.clone())], None).await;
-    alone.give_of("other", vec![firing("3", "h", &json!(1), short)], None).await;
-    assert_eq!(bodies(&soon(passed.recv()).await.expect("deliveries")), [b"3"]);
-    assert!(passed.try_recv().is_err(), "the account's second firing waits for its first");
-    release.send(()).expect("somebody waits");
-    assert_eq!(soon(busy).await, Ok(true));
-    let mut rest = soon(passed.recv()).await.expect("deliveries");
-    while rest.0.len() < 2 {
-        rest.0.extend(soon(passed.recv()).await.expect("deliveries").0);
-    }
-    assert_eq!(bodies(&rest), [&b"long"[..], b"2"]);
-    assert!(long.expect("a template").takes_long.load(Ordering::Relaxed));
-}
-
-#[actix_rt::test]
-async fn a_template_that_took_long_is_rendered_at_once_again_when_it_does_not() {
-    let (alone, mut passed) = Alone::start();
-    let (list, long) = squared(200);
-    let takes_long = || long.as_ref().is_some_and(|template| template.takes_long.load(Ordering::Relaxed));
-    for (id, n, expected) in [("1", &list, true), ("2", &json!([1]), false), ("3", &json!([1]), false)] {
-        alone.give(vec![firing(id, "h", n, long.clone())], None).await;
-        assert_eq!(bodies(&soon(passed.recv()).await.expect("deliveries")), [b"long"], "{id}");
-        assert_eq!(takes_long(), expected, "{id}");
-    }
-}
-
-#[actix_rt::test]
-async fn what_exceeds_the_steps_of_templates_in_the_background_is_dropped() {
-    let (alone, mut passed) = Alone::start();
-    let (list, long) = squared(400);
-    let (report, reported) = oneshot::channel();
-    let mut over = firing("1", "h", &list, long);
-    over.report = Some(report);
-    alone.give(vec![over, firing("2", "h", &json!(1), template(Format::Text, "{{event.id}}"))], None).await;
-    assert_eq!(soon(reported).await.expect("a report"), FiringReport::Dropped(DropReason::RenderTooManySteps));
-    assert_eq!(bodies(&soon(passed.recv()).await.expect("deliveries")), [b"2"]);
-    assert_eq!(alone.metrics.deliveries.dropped.get(DropReason::RenderTooManySteps), 1);
 }

@@ -54,12 +54,17 @@ impl Deadlines {
         waiting.attempts.insert(AttemptDeadline { at: begun + self.timeout, waker: Some(waker) })
     }
 
+    /// No attempt that begins while the task sleeps is due before it wakes.
+    fn look_every(&self) -> Duration {
+        LOOK_EVERY.min(self.timeout)
+    }
+
     /// Wakes attempts whose deadline has passed, until there is no attempt.
     async fn watch(self: Rc<Self>) {
         loop {
             let now = Instant::now();
             let Some(first) = self.pass(now) else { break };
-            tokio::time::sleep_until(first.min(now + LOOK_EVERY).into()).await;
+            tokio::time::sleep_until(first.min(now + self.look_every()).into()).await;
         }
     }
 
@@ -80,7 +85,7 @@ impl Deadlines {
             }
         }
         // Attempts that were woken end before the next check.
-        let first = first.or_else(|| (!waiting.attempts.is_empty()).then(|| now + LOOK_EVERY));
+        let first = first.or_else(|| (!waiting.attempts.is_empty()).then(|| now + self.look_every()));
         waiting.watched = first.is_some();
         first
     }
@@ -120,6 +125,35 @@ impl<F> Drop for WithDeadline<'_, F> {
     fn drop(&mut self) {
         if let Some(key) = self.key {
             self.deadlines.waiting.borrow_mut().attempts.remove(key);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The task sleeps when the first attempt has ended, and the second one begins meanwhile.
+    #[actix_rt::test]
+    async fn a_short_deadline_is_kept_after_an_attempt_that_ended() {
+        let timeout = Duration::from_millis(5);
+        let deadlines = Deadlines::new(timeout);
+        for _ in 0..3 {
+            let mut polls = 0;
+            let ends = std::future::poll_fn(|cx| {
+                polls += 1;
+                cx.waker().wake_by_ref();
+                if polls == 2 { Poll::Ready(()) } else { Poll::Pending }
+            });
+            assert!(deadlines.within(Instant::now(), ends).await.is_some());
+            let begun = Instant::now();
+            let never = deadlines.within(begun, std::future::pending::<()>());
+            let longer = tokio::time::sleep(LOOK_EVERY / 2);
+            tokio::select! {
+                biased;
+                ended = never => assert!(ended.is_none() && begun.elapsed() >= timeout),
+                () = longer => panic!("the deadline has passed long ago"),
+            }
         }
     }
 }

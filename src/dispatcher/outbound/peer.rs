@@ -94,11 +94,11 @@ impl Peer {
     async fn dial(&self) -> Result<TcpStream, Outcome> {
         let mut addresses = self.addresses(&self.destination).await?;
         let (dialling, destination) = (Arc::clone(&self.dialling), self.destination.clone());
-        let all_refused = addresses.permit(move |address| {
+        let permitted = addresses.permit(move |address| {
             dialling.egress.check_address(&destination.host, address).is_ok()
                 && !dialling.own.contain(address, destination.port)
         });
-        if all_refused {
+        if !permitted.await {
             return Err(Outcome::AddressRefused);
         }
         self.connect_to(addresses, self.destination.port).await

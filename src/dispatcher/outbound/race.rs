@@ -24,8 +24,11 @@ const FAMILY_MAX: usize = 8;
 pub(super) struct Addresses {
     known: VecDeque<IpAddr>,
     /// The family that is still being looked up.
-    late: Option<LocalBoxFuture<'static, Vec<IpAddr>>>,
+    late: Option<LateAddresses>,
 }
+
+/// Those of one family, which are still being looked up.
+type LateAddresses = LocalBoxFuture<'static, Vec<IpAddr>>;
 
 impl Addresses {
     pub(super) fn one(address: IpAddr) -> Self {
@@ -56,19 +59,26 @@ impl Addresses {
         self.known.is_empty()
     }
 
-    /// Keeps the addresses that may be dialled, also of the family that is still being looked up. True if some were
-    /// known and none is left.
-    pub(super) fn permit(&mut self, permits: impl Fn(IpAddr) -> bool + 'static) -> bool {
-        let some = !self.known.is_empty();
+    /// Keeps the addresses that may be dialled, also of the family that is still being looked up. If none of the others
+    /// may be, it is waited for. False: addresses were found, and none of them may be dialled.
+    pub(super) async fn permit(&mut self, permits: impl Fn(IpAddr) -> bool + 'static) -> bool {
+        let mut some = !self.known.is_empty();
         self.known.retain(|address| permits(*address));
-        if let Some(late) = self.late.take() {
-            self.late = Some(Box::pin(async move {
-                let mut found = late.await;
-                found.retain(|address| permits(*address));
-                found
-            }));
+        let late = self.late.take().map(|late| async move {
+            let mut found = late.await;
+            let some = !found.is_empty();
+            found.retain(|address| permits(*address));
+            (some, found)
+        });
+        match late {
+            Some(late) if self.known.is_empty() => {
+                let (some_late, found) = late.await;
+                some |= some_late;
+                self.known.extend(found.into_iter().take(FAMILY_MAX));
+            }
+            late => self.late = late.map(|late| Box::pin(async move { late.await.1 }) as LateAddresses),
         }
-        some && self.known.is_empty() && self.late.is_none()
+        !(some && self.known.is_empty())
     }
 
     /// The first connection that is made, or the error of the last attempt.
@@ -109,7 +119,7 @@ impl Addresses {
     }
 }
 
-async fn arrive(late: &mut Option<LocalBoxFuture<'static, Vec<IpAddr>>>) -> Vec<IpAddr> {
+async fn arrive(late: &mut Option<LateAddresses>) -> Vec<IpAddr> {
     match late {
         Some(late) => late.await,
         None => pending().await,

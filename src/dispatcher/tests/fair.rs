@@ -234,3 +234,25 @@ async fn many_arrivals_of_one_account_delay_no_other() {
     let passed_on = alone.metrics.deliveries.queue_depth.get();
     assert!(passed_on < FLOOD as i64 / 2, "{passed_on} were passed on before");
 }
+
+/// Its client waits for one attempt before it and for its own: what began later would be sent without a report.
+#[actix_rt::test]
+async fn a_test_that_has_waited_for_an_attempt_is_not_begun_and_says_so() {
+    let (alone, port) = (Alone::new(), Port::open().await);
+    let config = config(|own| own.attempt_timeout = Duration::from_secs(5));
+    let (dispatcher, _said) = alone.dispatcher(&port, &config);
+    let (mut late, reported_late) = alone.queued(&port, "late");
+    (late.is_test, late.accepted_at) = (true, Instant::now() - Duration::from_secs(6));
+    let (mut abandoned, reported_abandoned) = alone.queued(&port, "abandoned");
+    abandoned.is_test = true;
+    drop(reported_abandoned);
+    let (mut begun, reported) = alone.queued(&port, "begun");
+    begun.is_test = true;
+    dispatcher.send(DeliveriesRouted(vec![late, abandoned, begun])).await.expect("it lives");
+    assert_eq!(soon(reported_late).await.expect("a report"), FiringReport::Dropped(DropReason::QueueFull));
+    let (stream, body) = port.request().await;
+    assert_eq!(body, "begun!");
+    respond(&stream, 200).await;
+    assert_eq!(outcome(soon(reported).await.expect("a report")), Outcome::Delivered);
+    assert_eq!(alone.metrics.deliveries.dropped.get(DropReason::QueueFull), 2);
+}

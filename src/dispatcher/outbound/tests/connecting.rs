@@ -103,6 +103,42 @@ impl Resolve for Turns {
     }
 }
 
+/// What is left of the addresses, if only those that begin with 8 or 2a may be dialled: whether some may be, and which.
+async fn permitted(resolver: Turns) -> (bool, Vec<IpAddr>) {
+    let mut found = Addresses::of(&resolver, "h.example").await;
+    let permitted = found.permit(|address| address.to_string().starts_with(['8', '2'])).await;
+    let tried = Rc::new(RefCell::new(Vec::new()));
+    let noted = Rc::clone(&tried);
+    let refused = found.connect(move |address| {
+        noted.borrow_mut().push(address);
+        async { Err::<(), _>(io::ErrorKind::ConnectionRefused.into()) }
+    });
+    assert!(refused.await.is_err());
+    (permitted, tried.take())
+}
+
+/// Where all addresses of one family are refused, the other family is waited for before that is the outcome.
+#[actix_rt::test]
+async fn a_late_family_decides_where_the_other_one_is_refused() {
+    let now = |texts: &[&str]| (Some(0), addresses(texts));
+    let late = |texts: &[&str]| (Some(LATE), addresses(texts));
+    for (v6, v4, some, left) in [
+        (late(&[]), now(&["10.0.0.5"]), false, &[][..]),
+        (late(&["fd00::5"]), now(&["10.0.0.5"]), false, &[]),
+        (late(&["2a00::1"]), now(&["10.0.0.5"]), true, &["2a00::1"]),
+        (late(&["fd00::5"]), now(&["10.0.0.5", "8.8.8.1"]), true, &["8.8.8.1"]),
+        (now(&["fd00::5"]), late(&["8.8.8.1", "10.0.0.5"]), true, &["8.8.8.1"]),
+        (late(&["fd00::5"]), now(&[]), false, &[]),
+        (now(&[]), now(&[]), true, &[]),
+    ] {
+        let case = format!("{v6:?}, {v4:?}");
+        assert_eq!(permitted(Turns { v6, v4 }).await, (some, addresses(left)), "{case}");
+    }
+    let pending = permitted(Turns { v6: (None, Vec::new()), v4: now(&["10.0.0.5"]) });
+    let waits = tokio::time::timeout(std::time::Duration::from_millis(200), pending).await;
+    assert!(waits.is_err(), "the look-up is what is waited for");
+}
+
 /// Races the resolved addresses: those that end with 1 connect, with 2 refuse, with 3 hang.
 async fn race(resolver: Turns) -> (Result<IpAddr, io::ErrorKind>, Vec<IpAddr>) {
     let tried = Rc::new(RefCell::new(Vec::new()));
