@@ -9,8 +9,12 @@ pub struct MediaType<'a> {
     parameters: &'a str,
 }
 
-/// What a template's content type is, as a regular expression for the documents of the interface.
-pub const MEDIA_TYPE_PATTERN: &str = "^[!#$%&'*+.^_`|~0-9A-Za-z-]+/[!#$%&'*+.^_`|~0-9A-Za-z-]+ *(;[ -~]*)?$";
+/// What a template's content type is, as a regular expression for the documents of the interface. It can't say that no
+/// name is repeated.
+pub const MEDIA_TYPE_PATTERN: &str = concat!(
+    "^[!#$%&'*+.^_`|~0-9A-Za-z-]+/[!#$%&'*+.^_`|~0-9A-Za-z-]+( *; *([!#$%&'*+.^_`|~0-9A-Za-z-]+=",
+    r#"([!#$%&'*+.^_`|~0-9A-Za-z-]+|"([ !#-\[\]-~]|\\[ -~])*"))?)* *$"#
+);
 
 impl<'a> MediaType<'a> {
     /// Reads a media type; `None` if it is malformed.
@@ -32,9 +36,33 @@ impl<'a> MediaType<'a> {
 
     /// The value of a parameter, without quotes. Names are compared without regard to case.
     pub fn parameter(&self, name: &str) -> Option<&'a str> {
-        let mut parameters = self.parameters.split(';').filter_map(|parameter| parameter.split_once('='));
+        let mut parameters = self.parts().filter_map(|parameter| parameter.split_once('='));
         let (_, value) = parameters.find(|(own, _)| own.trim().eq_ignore_ascii_case(name))?;
         Some(value.trim().trim_matches('"'))
+    }
+
+    /// Whether its parameters follow RFC 9110, section 5.6.6, and each name is there once. What requests send is read
+    /// more leniently.
+    pub fn has_valid_parameters(&self) -> bool {
+        let mut names: Vec<&str> = Vec::new();
+        let mut parts = self.parts().map(|part| part.trim_matches([' ', '\t'])).filter(|part| !part.is_empty());
+        parts.all(|part| {
+            let Some((name, value)) = part.split_once('=') else { return false };
+            let is_new = names.iter().all(|own| !own.eq_ignore_ascii_case(name));
+            names.push(name);
+            is_new && is_token(name) && (is_token(value) || is_quoted(value))
+        })
+    }
+
+    /// What is between the semicolons outside of quotes.
+    fn parts(&self) -> impl Iterator<Item = &'a str> + use<'a> {
+        let (mut quoted, mut escaped) = (false, false);
+        self.parameters.split(move |c| {
+            let ends = c == ';' && !quoted;
+            quoted ^= c == '"' && !escaped;
+            escaped = c == '\\' && quoted && !escaped;
+            ends
+        })
     }
 
     /// Whether its content is JSON (RFC 6839).
@@ -49,9 +77,45 @@ fn is_token(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(allowed)
 }
 
+/// A quoted string of printable ASCII (RFC 9110, section 5.6.4).
+fn is_quoted(text: &str) -> bool {
+    let Some(inner) = text.strip_prefix('"').and_then(|text| text.strip_suffix('"')) else { return false };
+    let mut escaped = false;
+    let plain = inner.bytes().all(|byte| {
+        let allowed = escaped || byte != b'"';
+        escaped = byte == b'\\' && !escaped;
+        allowed && matches!(byte, b' '..=b'~')
+    });
+    plain && !escaped
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn parameters_that_are_valid() {
+        for (parameters, valid) in [
+            ("", true),
+            (";", true),
+            ("; ; charset=utf-8 ;", true),
+            ("; a=b;c=\"; d=\\\"e\"; f=g", true),
+            ("; ;; =;\"", false),
+            ("; a", false),
+            ("; a=", false),
+            ("; a = b", false),
+            ("; a=b c", false),
+            ("; a=\"b", false),
+            ("; a=\"b\\\"", false),
+            ("; a=\"b\"c\"", false),
+            ("; charset=utf-8; Charset=iso-8859-1", false),
+        ] {
+            let text = format!("application/json{parameters}");
+            let read = MediaType::parse(&text).expect("a media type");
+            assert_eq!(read.has_valid_parameters(), valid, "{text}");
+        }
+        assert_eq!(MediaType::parse("a/b; x=\";charset=x\"").expect("a media type").parameter("charset"), None);
+    }
 
     #[test]
     fn parts_of_media_types() {

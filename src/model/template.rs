@@ -51,6 +51,18 @@ impl Format {
             Self::Text => "text/plain; charset=utf-8",
         }
     }
+
+    /// The structured format of what has this media type; `None` for all others.
+    fn announced_by(media_type: MediaType<'_>) -> Option<Self> {
+        let essence = media_type.essence();
+        let (_, subtype) = essence.split_once('/')?;
+        match subtype.rsplit('+').next()? {
+            "json" => Some(Self::Json),
+            "xml" => Some(Self::Xml),
+            "x-www-form-urlencoded" => Some(Self::Form),
+            _ => None,
+        }
+    }
 }
 
 /// The text names no format.
@@ -116,31 +128,23 @@ impl Template {
     /// Every rule that the template breaks. One that was saved before the rules existed is read, reported, and sends
     /// nothing.
     pub fn broken_rules(&self) -> Vec<FieldError> {
-        self.foreign_charset().into_iter().chain(self.unescaped_content_type()).collect()
+        let Some(content_type) = self.content_type.as_deref() else { return Vec::new() };
+        let Some(media_type) = MediaType::parse(content_type) else { return Vec::new() };
+        let broken = [bad_parameters(media_type), foreign_charset(media_type), self.other_format(media_type)];
+        let broken = broken.into_iter().flatten();
+        broken.map(|detail| FieldError::new("/content_type", "bad_content_type", detail)).collect()
     }
 
-    /// A body must be UTF-8.
-    fn foreign_charset(&self) -> Option<FieldError> {
-        let charset = MediaType::parse(self.content_type.as_deref()?)?.parameter("charset")?;
-        let detail = format!("`content_type`: bodies are UTF-8, and not {charset}; write charset=utf-8 or none");
-        (!charset.eq_ignore_ascii_case("utf-8")).then(|| FieldError::new("/content_type", "bad_content_type", detail))
-    }
-
-    /// A text must not be sent as a kind of JSON or XML: values in it are not escaped.
-    fn unescaped_content_type(&self) -> Option<FieldError> {
-        if self.format != Format::Text {
-            return None;
-        }
-        let content_type = self.content_type.as_deref()?;
-        let media_type = MediaType::parse(content_type)?.essence();
-        let (_, subtype) = media_type.split_once('/')?;
-        let kind = subtype.rsplit('+').next().unwrap_or(subtype);
-        let format = [Format::Json, Format::Xml].into_iter().find(|format| format.as_str() == kind)?;
-        let detail = format!(
-            "`content_type`: a text is sent unchanged, so a value could break {media_type}; choose the format {0}, which accepts this content type too",
-            format.as_str()
-        );
-        Some(FieldError::new("/content_type", "bad_content_type", detail))
+    /// A body must not be sent as what only another format proves it to be.
+    fn other_format(&self, media_type: MediaType<'_>) -> Option<String> {
+        let announced = Format::announced_by(media_type).filter(|announced| *announced != self.format)?;
+        let (own, other, media_type) = (self.format.as_str(), announced.as_str(), media_type.essence());
+        let why = match self.format {
+            Format::Text => format!("a text is sent unchanged, so a value could break {media_type}"),
+            _ => format!("a body of the format {own} is not {media_type}"),
+        };
+        let choice = "which accepts this content type too";
+        Some(format!("`content_type`: {why}; choose the format {other}, {choice}"))
     }
 
     /// The template as the HTTP interface shows it and the store keeps it: it has no secret.
@@ -155,6 +159,17 @@ impl Template {
         }
         Value::Object(members)
     }
+}
+
+/// A body must be UTF-8.
+fn foreign_charset(media_type: MediaType<'_>) -> Option<String> {
+    let charset = media_type.parameter("charset").filter(|charset| !charset.eq_ignore_ascii_case("utf-8"))?;
+    Some(format!("`content_type`: bodies are UTF-8, and not {charset}; write charset=utf-8 or none"))
+}
+
+fn bad_parameters(media_type: MediaType<'_>) -> Option<String> {
+    let detail = "`content_type`: after the type stand parameters such as ; charset=utf-8, each name once";
+    (!media_type.has_valid_parameters()).then(|| detail.to_owned())
 }
 
 /// Why a text is not a content type.
@@ -211,19 +226,31 @@ mod tests {
     }
 
     #[test]
-    fn a_text_is_not_sent_as_json_or_xml() {
-        let refused = |format: &str, content_type: &str| {
-            let document = json!({"id": "w", "format": format, "body": "", "content_type": content_type});
-            Template::from_json(document).expect("what was saved is read").unescaped_content_type().is_some()
+    fn a_body_is_not_sent_as_another_format() {
+        let refused = |format: Format, content_type: &str| {
+            let document = json!({"id": "w", "format": format.as_str(), "body": "", "content_type": content_type});
+            !Template::from_json(document).expect("what was saved is read").broken_rules().is_empty()
         };
-        for bad in
-            ["application/json", "Text/JSON; charset=utf-8", "application/vnd.api+json", "text/xml", "a/soap+xml;v=1"]
-        {
-            assert!(refused("text", bad), "{bad}");
-            assert!(!refused("json", bad), "{bad}");
+        for (announced, content_type) in [
+            (Format::Json, "application/json"),
+            (Format::Json, "Text/JSON; charset=utf-8"),
+            (Format::Json, "application/vnd.api+json"),
+            (Format::Xml, "text/xml"),
+            (Format::Xml, "application/xml"),
+            (Format::Xml, "a/soap+xml;v=1"),
+            (Format::Form, "application/x-www-form-urlencoded; charset=utf-8"),
+        ] {
+            for format in Format::ALL {
+                assert_eq!(refused(format, content_type), format != announced, "{format:?} as {content_type}");
+            }
         }
-        for good in ["text/plain", "text/csv", "application/jsonlines", "application/x-ndjson", "text/html"] {
-            assert!(!refused("text", good), "{good}");
+        for good in
+            ["text/plain", "text/csv", "application/jsonlines", "application/x-ndjson", "text/html", "a/vnd.x; v=1"]
+        {
+            assert!(Format::ALL.into_iter().all(|format| !refused(format, good)), "{good}");
+        }
+        for bad in ["application/vnd.x; ;;=;\"", "a/b; charset=utf-8; charset=iso-8859-1"] {
+            assert!(Format::ALL.into_iter().all(|format| refused(format, bad)), "{bad}");
         }
     }
 
@@ -231,7 +258,7 @@ mod tests {
     fn only_utf_8_is_a_charset_of_bodies() {
         let broken = |content_type: &str| {
             let document = json!({"id": "w", "format": "text", "body": "", "content_type": content_type});
-            Template::from_json(document).expect("what was saved is read").foreign_charset().is_some()
+            !Template::from_json(document).expect("what was saved is read").broken_rules().is_empty()
         };
         for good in ["a/b", "a/b; charset=utf-8", "a/b;a=b; Charset=\"UTF-8\"", "a/b; v=\"charset\""] {
             assert!(!broken(good), "{good}");
