@@ -15,6 +15,7 @@ pub mod key;
 pub mod media_type;
 pub mod outcome;
 pub mod quotas;
+pub mod rfc_3339;
 pub mod secret;
 
 pub mod target;

@@ -8,6 +8,7 @@ use http::HeaderValue;
 use serde::{Deserialize, Serialize};
 
 use crate::model::id::{AccountId, TriggerId};
+use crate::model::rfc_3339;
 use crate::model::secret::Secret;
 use crate::model::target::Target;
 
@@ -46,7 +47,10 @@ impl SecretText {
     }
 
     fn read(self) -> Option<Secret> {
-        let until = self.until.map(|until| until.parse()).transpose().ok()?;
+        let until = match self.until {
+            Some(until) => Some(rfc_3339::read(&until)?),
+            None => None,
+        };
         Some(Secret::new(&self.key).ok()?.with_end(until))
     }
 }

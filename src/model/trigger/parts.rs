@@ -9,6 +9,7 @@ use crate::json::{kind, whole_number};
 use crate::matching::Pattern;
 use crate::model::field::Fields;
 use crate::model::headers::header;
+use crate::model::rfc_3339;
 use crate::model::secret::{SECRETS_MAX, Secret};
 
 /// The code of a header whose value must be sent.
@@ -125,8 +126,7 @@ fn read_secret(fields: &mut Fields, index: usize, document: Value) -> Option<Sec
         }
         let until = members.text("until");
         let until = members.parse("until", "bad_time", until, |text| {
-            text.parse::<Timestamp>()
-                .map_err(|_| "a time must be in the form of RFC 3339, such as 2030-01-31T12:00:00Z")
+            rfc_3339::read(text).ok_or("a time must be in the form of RFC 3339, such as 2030-01-31T12:00:00Z")
         });
         members.finish(secret.map(|secret| secret.with_end(until)))
     });
@@ -143,23 +143,23 @@ fn read_secret(fields: &mut Fields, index: usize, document: Value) -> Option<Sec
 
 /// The secrets without their keys, as the HTTP interface shows them.
 pub(super) fn shown_secrets(secrets: &[Secret]) -> (&'static str, Value) {
-    ("secrets", list(secrets, "id", Secret::id))
+    ("secrets", list(secrets, "id", Secret::id, rfc_3339::write))
 }
 
 /// The secrets with their keys. A single one that does not expire has the short form, which earlier versions read.
 pub(super) fn stored_secrets(secrets: &[Secret]) -> (&'static str, Value) {
     match secrets {
         [only] if only.until.is_none() => ("secret", only.to_text().into()),
-        secrets => ("secrets", list(secrets, "key", Secret::to_text)),
+        secrets => ("secrets", list(secrets, "key", Secret::to_text, |until| until.to_string())),
     }
 }
 
-fn list(secrets: &[Secret], name: &str, text: fn(&Secret) -> String) -> Value {
+fn list(secrets: &[Secret], name: &str, text: fn(&Secret) -> String, time: fn(Timestamp) -> String) -> Value {
     let entry = |secret: &Secret| {
         let mut members = Map::new();
         members.insert(name.into(), text(secret).into());
         if let Some(until) = secret.until {
-            members.insert("until".into(), until.to_string().into());
+            members.insert("until".into(), time(until).into());
         }
         Value::Object(members)
     };

@@ -80,6 +80,10 @@ fn secrets_and_values_are_kept_and_never_shown() {
     assert_eq!(shown["headers"], json!({"X-Token": null}));
     let (one, two) = (trigger.secrets[0].id(), trigger.secrets[1].id());
     assert_eq!(shown["secrets"], json!([{"id": one}, {"id": two, "until": "2030-01-31T12:00:00Z"}]));
+    let last = with(|d| d["secrets"] = json!([{"key": ONE, "until": "9999-12-31T23:59:59Z"}]));
+    let last = Trigger::from_json(last).expect("a trigger");
+    assert_eq!(last.to_json()["secrets"][0]["until"], "9999-12-31T23:59:59Z");
+    assert!(Trigger::from_json(last.to_stored_json()).is_ok_and(|read| read.secrets == last.secrets));
     for text in [shown.to_string(), format!("{:?}", trigger.secrets)] {
         assert!(!text.contains("MfKQ") && !text.contains("bjB0") && !text.contains("hunter2"), "{text}");
     }

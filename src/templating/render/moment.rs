@@ -1,6 +1,8 @@
 //! Interprets a value as a time: an instant, a local time or a day. The clock is never read; time zones are compiled
 //! in.
 
+use std::borrow::Cow;
+
 use jiff::civil::{Date, DateTime};
 use jiff::fmt::strtime::BrokenDownTime;
 use jiff::fmt::temporal::Pieces;
@@ -124,15 +126,27 @@ fn since_1970(number: &Decimal, unit: Option<Unit>) -> Option<TimeValue> {
 }
 
 fn iso(text: &str) -> Option<TimeValue> {
-    let pieces = Pieces::parse(text).ok()?;
+    let text = without_small_digits(text);
+    let pieces = Pieces::parse(&*text).ok()?;
     let Some(time) = pieces.time() else { return Some(TimeValue::Day(pieces.date())) };
     let local = pieces.date().to_datetime(time);
     let Some(offset) = pieces.to_numeric_offset() else {
         return Some(TimeValue::Local(local));
     };
-    let moment = offset.to_timestamp(local).ok()?;
+    // An instant of the last hours of the year 9999 can't be computed with, but its parts can be written.
+    let Ok(moment) = offset.to_timestamp(local) else { return Some(TimeValue::Local(local)) };
     // RFC 3339's `Z` means an unknown local offset. The zone is UTC nevertheless.
     Some(TimeValue::Moment(moment, TimeZone::fixed(offset)))
+}
+
+/// Leaves out the digits of a fraction that are smaller than a nanosecond: the parser takes none.
+fn without_small_digits(text: &str) -> Cow<'_, str> {
+    let Some((before, fraction)) = text.split_once('.') else { return text.into() };
+    let digits = fraction.bytes().take_while(u8::is_ascii_digit).count();
+    if digits <= 9 {
+        return text.into();
+    }
+    format!("{before}.{}{}", &fraction[..9], &fraction[digits..]).into()
 }
 
 fn by_pattern(pattern: &str, text: &str) -> Option<TimeValue> {
