@@ -4,7 +4,7 @@
 use super::Trigger;
 use crate::model::egress::EgressRules;
 use crate::model::field::FieldError;
-use crate::model::headers::{HEADERS_BYTES_MAX, HEADERS_MAX, check_name};
+use crate::model::headers::{HEADERS_BYTES_MAX, HEADERS_MAX, check_name, check_value};
 use crate::model::outcome::DropReason;
 use crate::model::trigger::parts::header_pointer;
 use crate::model::url::URL_BYTES_MAX;
@@ -54,8 +54,8 @@ impl Trigger {
             );
             refuse("/headers".into(), "too_long", detail);
         }
-        for (name, _) in &self.headers {
-            if let Err(error) = check_name(name) {
+        for (name, value) in &self.headers {
+            if let Err(error) = check_name(name).and_then(|()| check_value(name, value)) {
                 refuse(header_pointer(name), "bad_header", error.to_string());
             }
         }

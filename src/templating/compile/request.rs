@@ -12,7 +12,7 @@ use super::place::url::segments;
 use super::shape::TemplateShape;
 use super::{CompileContext, finish, program};
 use crate::model::field::FieldError;
-use crate::model::headers::{HEADERS_BYTES_MAX, sent};
+use crate::model::headers::{HEADERS_BYTES_MAX, rendered};
 use crate::model::target::Target;
 use crate::model::trigger::header_pointer;
 use crate::model::url::{TriggerUrl, has_expressions};
@@ -144,7 +144,7 @@ impl Expressions {
         for (place, nodes) in &self.headers {
             let value = text(nodes, data, &self.limits, steps_left)?;
             let header = own.headers.get_mut(*place).ok_or(UnsendableReason::Header(*place))?;
-            header.1 = sent(value.trim_matches([' ', '\t'])).ok_or(UnsendableReason::Header(*place))?;
+            header.1 = rendered(&value).ok_or(UnsendableReason::Header(*place))?;
         }
         let bytes: usize = own.headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
         if !self.headers.is_empty() && bytes > HEADERS_BYTES_MAX {

@@ -128,7 +128,6 @@ fn header_values_hold_no_control_characters_and_are_bounded() {
     for (text, sent) in [
         ("Bearer {{a}}", "Bearer x"),
         ("{{zoe}}", "Zoë"),
-        ("{{tab}}", "a\tb"),
         ("{{blank}}", "a"),
         ("{{missing}}", ""),
         ("{{base64 lines}}", "YQ0KWC1PdGhlcjogYg=="),
@@ -137,7 +136,7 @@ fn header_values_hold_no_control_characters_and_are_bounded() {
     ] {
         assert_eq!(value(text).as_deref(), Ok(sent), "{text}");
     }
-    for text in ["{{lines}}", "a{{nul}}"] {
+    for text in ["{{lines}}", "a{{nul}}", "{{tab}}"] {
         assert_eq!(value(text), Err(UnsendableReason::Header(1)), "{text}");
     }
     assert_eq!(value("{{long}}"), Err(UnsendableReason::HeadersTooLong));
@@ -159,7 +158,7 @@ proptest! {
             prop_assert_eq!(query, [("p".into(), text.as_str().into()), ("q".into(), other.as_str().into())] as [(std::borrow::Cow<'_, str>, std::borrow::Cow<'_, str>); 2]);
             prop_assert_eq!(sent.headers.len(), 2);
             prop_assert_eq!(sent.uri.path().matches('/').count(), 4);
-            prop_assert!(sent.headers.iter().all(|(_, value)| !value.as_bytes().iter().any(|byte| matches!(byte, b'\r' | b'\n' | 0))));
+            prop_assert!(sent.headers.iter().all(|(_, value)| !value.as_bytes().iter().any(|byte| matches!(byte, b'\r' | b'\n' | b'\t' | 0))));
         }
     }
 }
