@@ -23,7 +23,7 @@ use super::problem::Problem;
 use super::state::AppState;
 use crate::flow::fairness::TakenUnits;
 use crate::flow::refusal::{ReachedBound, Refusal};
-use crate::json;
+use crate::json::{self, Document};
 use crate::model::duration_text::DurationText;
 use crate::model::media_type::MediaType;
 
@@ -214,6 +214,11 @@ pub(super) struct JsonBody {
     /// For a caller that needs the original notation.
     pub(super) text: Bytes,
     _taken: TakenUnits,
+}
+
+/// The object that a document has as `data`, read as events are: numbers keep their digits.
+pub(super) fn data(text: &Bytes) -> Option<Document> {
+    Document::read_bytes(text).ok()?.into_member("data").filter(|data| data.object().is_some())
 }
 
 /// Reads a JSON document.

@@ -27,10 +27,11 @@ pub(super) fn preview(
     data: &Data,
     state: &AppState,
 ) -> Result<(String, Vec<(String, String)>), FieldError> {
+    let shared = trigger.target();
     let Some(expressions) = compile(trigger, None, state).0 else {
-        return Ok((trigger.url.as_written().to_owned(), trigger.headers.clone()));
+        return Ok((shared.sent_url(), trigger.headers.clone()));
     };
-    let target = expressions.target(&trigger.target(), data).map_err(|reason| {
+    let target = expressions.target(&shared, data).map_err(|reason| {
         let name = |place: usize| trigger.headers.get(place).map_or("", |(name, _)| name);
         let (pointer, code) = match reason {
             UnsendableReason::Header(place) => (header_pointer(name(place)), "header_refused"),
@@ -43,7 +44,7 @@ pub(super) fn preview(
     })?;
     let values = target.headers.iter().map(|(_, value)| String::from_utf8_lossy(value.as_bytes()).into_owned());
     let names = trigger.headers.iter().map(|(name, _)| name.clone());
-    Ok((target.url.to_string(), names.zip(values).collect()))
+    Ok((target.sent_url(), names.zip(values).collect()))
 }
 
 fn compile(trigger: &Trigger, data: Option<&Document>, state: &AppState) -> (Option<Expressions>, Vec<RequestFinding>) {

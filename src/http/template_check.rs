@@ -1,6 +1,7 @@
 //! Checks a template before it is saved: all that is wrong with it, and what it would send.
 
 use actix_web::{HttpRequest, HttpResponse, web};
+use bytes::Bytes;
 use serde::Serialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
@@ -46,7 +47,7 @@ struct Preview {
 struct CheckQuestion {
     template: Template,
     event: Option<EventPattern>,
-    data: Option<Map<String, Value>>,
+    data: Option<Document>,
 }
 
 pub(super) fn calls() -> Vec<Call> {
@@ -69,12 +70,14 @@ async fn check(
     let account = path::account(&request, &state)?;
     let _one = state.expensive.begin(&account)?;
     let document = body::read_json(request.head(), &mut payload, &state).await?;
-    let question = read(document.value).map_err(|errors| Problem::invalid("invalid_check", "the document", errors))?;
-    let CheckQuestion { template, event, data } = question;
+    let caller = Caller::of(request.head(), &state);
+    let (value, text) = (document.value, document.text);
+    let question = caller.run_on(text.len(), move |_| read(value, &text)).await?;
+    let CheckQuestion { template, event, data } =
+        question.map_err(|errors| Problem::invalid("invalid_check", "the document", errors))?;
     let content_type = template.content_type.clone().unwrap_or_else(|| template.format.content_type().to_owned());
     let refused = template.broken_rules();
     let options = CheckOptions { event: event.clone(), data: data.clone(), content_type: template.content_type };
-    let caller = Caller::of(request.head(), &state);
     let checked = compile(template.format, template.body, options, &caller).await?;
     let result = caller.run(move |state| {
         let mut diagnostics: Vec<_> = refused.into_iter().map(wrong_content_type).collect();
@@ -100,7 +103,7 @@ pub(super) struct CheckOptions {
     /// The events it is for.
     pub(super) event: Option<EventPattern>,
     /// Data for the preview.
-    pub(super) data: Option<Map<String, Value>>,
+    pub(super) data: Option<Document>,
     /// Its content type, if it is not the default of its format.
     pub(super) content_type: Option<String>,
 }
@@ -113,11 +116,10 @@ pub(super) async fn compile(
     caller: &Caller,
 ) -> Result<CheckedTemplate, Problem> {
     let compiling = caller.run(move |state| {
-        let data = options.data.map(Document::from);
         let setting = CompileContext {
             dictionary: state.dictionary.as_ref(),
             event: options.event.as_ref(),
-            data: data.as_ref().map(Document::root),
+            data: options.data.as_ref().map(Document::root),
             content_type: options.content_type.as_deref(),
         };
         templating::compile_in(format, &body, &setting, &state.config.templates)
@@ -126,7 +128,7 @@ pub(super) async fn compile(
 }
 
 /// Reads a template, saved or not, with the data for the preview.
-fn read(mut document: Value) -> Result<CheckQuestion, Vec<FieldError>> {
+fn read(mut document: Value, text: &Bytes) -> Result<CheckQuestion, Vec<FieldError>> {
     let mut rest = Map::new();
     if let Some(members) = document.as_object_mut() {
         rest.extend(["event", "data"].into_iter().filter_map(|name| members.shift_remove_entry(name)));
@@ -142,7 +144,7 @@ fn read(mut document: Value) -> Result<CheckQuestion, Vec<FieldError>> {
     let event = fields.parse("event", "bad_event_pattern", event, EventPattern::new);
     let data = match fields.take("data") {
         None => None,
-        Some(Value::Object(members)) => Some(members),
+        Some(Value::Object(_)) => body::data(text),
         Some(other) => {
             fields.refuse("/data", "wrong_type", format!("`data` must be an object, not {}", kind(&other)));
             None
@@ -180,14 +182,15 @@ pub(super) fn preview(compiled: &CompiledTemplate, data: &Data, diagnostics: &mu
 pub(super) fn sample_event(
     account: AccountId,
     pattern: Option<&EventPattern>,
-    data: Option<Map<String, Value>>,
+    data: Option<impl Into<Document>>,
     state: &AppState,
 ) -> Event {
     let event_type = state.dictionary.sample_type(pattern);
-    let data = data.unwrap_or_else(|| state.dictionary.sample(event_type.as_str()));
+    let data = data.map_or_else(|| state.dictionary.sample(event_type.as_str()).into(), Into::into);
     // An author who writes attributes into the data's `event` tries the template with those.
-    let own = data.get("event").and_then(Value::as_object);
-    let is_free = |name: &str| own.is_none_or(|own| !own.contains_key(name));
+    let own = data.root().get("event");
+    let is_free = |name: &str| own.is_none_or(|own| own.get(name).is_none());
+    let source = if is_free("source") { SAMPLE_SOURCE } else { "" };
     let mut attributes = Attributes::default();
     for (name, value) in SAMPLE_ATTRIBUTES.into_iter().filter(|(name, _)| is_free(name)) {
         // There are few.
@@ -198,10 +201,10 @@ pub(super) fn sample_event(
         account,
         id: crate::model::id::new_id().into(),
         id_given: false,
-        source: if is_free("source") { SAMPLE_SOURCE } else { "" }.into(),
+        source: source.into(),
         attributes,
         time: jiff::Timestamp::now().to_string().into(),
-        data: data.into(),
+        data,
         event_type,
     }
 }

@@ -95,21 +95,18 @@ async fn check(
     let looked = caller.run_on(text.len(), move |state| {
         let mut errors = trigger::repeated(&text);
         errors.extend(Trigger::over_quota(&members, state));
-        (members, errors)
+        let data = match data {
+            None | Some(Value::Null) => None,
+            Some(Value::Object(_)) => body::data(&text),
+            Some(other) => {
+                let detail = format!("`data` must be an object, not {}", kind(&other));
+                errors.push(FieldError::new("/data", "wrong_type", detail));
+                None
+            }
+        };
+        (members, data, errors)
     });
-    let (mut members, mut errors) = looked.await?;
-    let data = match data {
-        None | Some(Value::Null) => None,
-        Some(Value::Object(data)) => Some(data),
-        Some(other) => {
-            errors.push(FieldError::new(
-                "/data",
-                "wrong_type",
-                format!("`data` must be an object, not {}", kind(&other)),
-            ));
-            None
-        }
-    };
+    let (mut members, data, mut errors) = looked.await?;
     if members.get("id").is_none_or(Value::is_null) {
         members.insert("id".into(), ID.into());
     }
@@ -143,7 +140,7 @@ async fn read(
 struct TriggerTrial {
     account: AccountId,
     trigger: Trigger,
-    data: Option<Map<String, Value>>,
+    data: Option<Document>,
     headers: Map<String, Value>,
     errors: Vec<FieldError>,
 }
@@ -177,7 +174,7 @@ impl TriggerTrial {
         let trigger = &self.trigger;
         self.errors.extend(Resource::broken_rules(trigger, state));
         self.errors.extend(triggers::unselective(trigger, &self.account, state));
-        let known = self.data.clone().map(Document::from);
+        let known = self.data.clone();
         let event = sample_event(self.account.clone(), Some(&trigger.event), self.data.take(), state);
         let fires = passes(trigger.pattern.as_ref(), &event, state.live.matching());
         let mut warnings: Vec<Finding> =

@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
+use bytes::Bytes;
 use serde::Serialize;
+use serde_json::Value;
 use serde_json::value::RawValue;
-use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 use super::call::Call;
@@ -118,7 +119,7 @@ async fn explain(
     let account = path::account(&request, &state)?;
     let _one = state.expensive.begin(&account)?;
     let document = body::read_json(request.head(), &mut payload, &state).await?;
-    let question = read(document.value)?;
+    let question = read(document.value, &document.text)?;
     let after = question.cursor.as_deref().map(paging::read_cursor).transpose()?;
     let asked = match &question.triggers {
         Some(ids) => Asked::Named(named(&state, &account, ids, after.as_deref(), question.limit).await?),
@@ -271,21 +272,21 @@ impl Explanation {
     }
 }
 
-fn read(document: Value) -> Result<ParsedQuestion, Problem> {
+fn read(document: Value, text: &Bytes) -> Result<ParsedQuestion, Problem> {
     let invalid = |errors| Problem::invalid("invalid_explain", "the document", errors);
     let mut fields = Fields::new(document, "a question").map_err(invalid)?;
     let event_type = fields.required_text("type");
     let event_type = fields.parse("type", "bad_event_type", event_type, EventType::new);
     let (_, _) = (fields.text("id"), fields.text("time"));
     let data = match fields.take("data") {
-        Some(Value::Object(members)) => members,
+        Some(Value::Object(_)) => body::data(text),
         None => {
             fields.refuse("/data", "missing", "`data` is required: an object");
-            Map::new()
+            None
         }
         Some(other) => {
             fields.refuse("/data", "wrong_type", format!("`data` must be an object, not {}", kind(&other)));
-            Map::new()
+            None
         }
     };
     let triggers = match fields.take("triggers") {
@@ -314,6 +315,6 @@ fn read(document: Value) -> Result<ParsedQuestion, Problem> {
     };
     let cursor = fields.text("cursor");
     let question =
-        event_type.map(|event_type| ParsedQuestion { event_type, data: data.into(), triggers, limit, cursor });
+        event_type.zip(data).map(|(event_type, data)| ParsedQuestion { event_type, data, triggers, limit, cursor });
     fields.finish(question).map_err(invalid)
 }

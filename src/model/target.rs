@@ -48,6 +48,13 @@ fn carried(name: &str, value: &str) -> Result<(HeaderName, HeaderValue), HeaderE
 }
 
 impl Target {
+    /// The URL that a delivery is sent to, in the notation that it has there.
+    pub fn sent_url(&self) -> String {
+        let text = self.uri.to_string();
+        let behind_scheme = text.strip_prefix("http").unwrap_or(&text);
+        format!("{}{behind_scheme}", if self.destination.secure { "https" } else { "http" })
+    }
+
     /// Reads a target from any source: headers that are reserved for Posthaste are refused.
     pub fn read(url: &str, headers: &[(String, String)], secrets: Vec<Secret>) -> Result<Self, TargetError> {
         if let Some((name, _)) = headers.iter().find(|(name, _)| is_own(&name.to_ascii_lowercase())) {

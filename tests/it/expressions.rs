@@ -17,11 +17,12 @@ async fn a_delivery_has_its_own_path_query_and_headers_or_is_dropped() {
         json!({"id": "..", "name": "x"}),
         json!({"id": "", "name": "x"}),
         json!({"id": "1\r\nX-Other: b", "name": "x"}),
+        json!({"id": "a\tb", "name": "x"}),
     ] {
         node.fire(json!({"type": "guest.created", "data": {"guest": guest}})).await;
     }
     node.wait_for_metric("posthaste_dropped_total{reason=\"url_refused\"}", 2.0).await;
-    node.wait_for_metric("posthaste_dropped_total{reason=\"header_refused\"}", 1.0).await;
+    node.wait_for_metric("posthaste_dropped_total{reason=\"header_refused\"}", 2.0).await;
     node.stop().await;
     let received = receiver.received();
     assert_eq!(received.len(), 1);
@@ -41,6 +42,11 @@ async fn expressions_are_checked_when_the_trigger_is_saved() {
     let told = |place: usize, name: &str| errors[place][name].clone();
     assert_eq!((told(0, "pointer"), told(0, "code")), ("/url".into(), "bad_url".into()), "{errors}");
     assert_eq!((told(1, "pointer"), told(1, "code")), ("/headers/X-A".into(), "bad_header".into()), "{errors}");
+    let refused = node.put(&path, &trigger("https://example.com/", "a\tb")).await.json();
+    assert_eq!(
+        (&refused["errors"][0]["pointer"], &refused["errors"][0]["code"]),
+        (&"/headers/X-A".into(), &"bad_header".into())
+    );
     for url in ["https://{{x}}/", "https://example.com:{{x}}/", "*|GUEST:NAME|*"] {
         assert_eq!(node.put(&path, &trigger(url, "a")).await.problem(), (422, "invalid_trigger".to_owned()), "{url}");
     }
@@ -54,7 +60,18 @@ async fn expressions_are_checked_when_the_trigger_is_saved() {
     assert_eq!(verdict["preview"]["url"], "https://example.com/A%2FB?x=%26", "{verdict}");
     assert_eq!(verdict["preview"]["headers"]["X-A"], "A/B", "{verdict}");
     assert_eq!(verdict["warnings"], json!([]), "{verdict}");
+    // The URL is shown as it is sent.
+    for (url, sent) in [
+        ("https://example.com/a/../b/é?x=|", "https://example.com/b/%C3%A9?x=%7C"),
+        ("http://EXAMPLE.com:80", "http://example.com/"),
+        ("https://example.com:8443/é/{{own}}", "https://example.com:8443/%C3%A9/%26"),
+    ] {
+        question["url"] = url.into();
+        let verdict = node.post(&format!("{TRIGGERS}/check"), &question).await.json();
+        assert_eq!(verdict["preview"]["url"], sent, "{verdict}");
+    }
     question["data"] = json!({"guest": {"name": ".."}, "own": "&"});
+    question["url"] = "https://example.com/{{guest.name}}".into();
     let verdict = node.post(&format!("{TRIGGERS}/check"), &question).await.json();
     assert_eq!((&verdict["ok"], &verdict["errors"][0]["code"]), (&json!(false), &json!("url_refused")), "{verdict}");
     let shown = node.get(&path).await.json();

@@ -244,6 +244,10 @@ async fn a_template_is_checked_and_a_trigger_tested() {
     assert_eq!((&verdict["ok"], &verdict["preview"]["content_type"]), (&json!(true), &json!("application/json")));
     let own = json!({"format": "text", "body": "{{a}}", "data": {"a": "é"}});
     assert_eq!(node.post(check, &own).await.json()["preview"]["body"], "é");
+    // Numbers have the digits that an event's have.
+    let text = r#"{"format": "json", "body": "[{{a}}]", "data": {"a": 1E400}}"#;
+    let reply = node.call(Method::POST, check, &[("content-type", "application/json")], text).await.json();
+    assert_eq!(reply["preview"]["body"], "[1E400]");
     let bad = node.post(check, &json!({"format": "json", "body": "\n *|GUEST:NMAE|*"})).await.json();
     let first = &bad["diagnostics"][0];
     assert_eq!(
@@ -254,6 +258,10 @@ async fn a_template_is_checked_and_a_trigger_tested() {
 
     let trigger = json!({"event": "guest.*", "url": receiver.url("/hook"), "enabled": false});
     node.set_up("t", &good_template(), trigger).await;
+    let text = r#"{"event": "a", "template": "t", "url": "https://example.com/{{a}}", "data": {"a": 1E+2}}"#;
+    let path = "/v1/accounts/default/triggers/check";
+    let reply = node.call(Method::POST, path, &[("content-type", "application/json")], text).await.json();
+    assert_eq!(reply["preview"]["url"], "https://example.com/1E%2B2", "{reply}");
     let tried = node.post("/v1/accounts/default/triggers/t/test", &json!({})).await.json();
     assert_eq!((&tried["delivered"], &tried["status"]), (&json!(true), &json!(200)));
     assert_eq!(receiver.wait_for(1).await[0].path, "/hook");
