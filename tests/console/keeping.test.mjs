@@ -64,3 +64,203 @@ test("Numbers of a sample keep their digits", async () => {
   assert.deepEqual(errors, []);
   await close();
 });
+
+const template = (id) => `#account=${ACCOUNT}&page=template&id=${id}`;
+const name = (page) => page.getByLabel("Name", { exact: true });
+const url = (page) => page.getByLabel("to this URL");
+const state = (page) => page.locator(".status-line");
+const body = (page) => page.getByRole("textbox", { name: "Template body" });
+const written = (page, editor) => page.evaluate((own) => document.querySelector(`ph-editor.${own}`).value, editor);
+const confirmed = (page, yes) => page.getByRole("dialog").getByRole("button", { name: yes }).click();
+
+test("A draft has an unfinished filter and all else that was written", async () => {
+  await put("unfinished", { where: { guest: { name: ["B"] } } });
+  const { page, errors, close } = await on.open(trigger("unfinished"));
+  await url(page).fill(`${on.receiver.url}/at-night`);
+  await overwrite(page, filter(page), '{"guest": {"name": ["A"');
+  await page.locator(".findings li.error").getByText("The filter is not JSON yet").waitFor();
+  await page.getByRole("link", { name: "Triggers", exact: true }).first().click();
+  await confirmed(page, "Leave");
+  await page.getByRole("heading", { name: "Triggers" }).waitFor();
+  await page.goBack();
+  await page.getByText("Your unsaved draft was restored").waitFor();
+  assert.equal(await url(page).inputValue(), `${on.receiver.url}/at-night`);
+  assert.equal(await written(page, "where"), '{"guest": {"name": ["A"');
+  await page.getByRole("button", { name: "Discard the draft" }).click();
+  await eventually(async () => assert.equal(await written(page, "where"), '{"guest": {"name": ["B"]}}'));
+  assert.deepEqual(errors, []);
+  await close();
+});
+
+test("Rotating a secret keeps what was written", async () => {
+  await put("rotated", { name: "Old" });
+  const { page, errors, close } = await on.open(trigger("rotated"));
+  await name(page).fill("A long new name");
+  await url(page).fill(`${on.receiver.url}/new`);
+  await button(page, "Rotate").click();
+  await confirmed(page, "Rotate");
+  await button(page, "I have it").click();
+  await page.getByRole("button", { name: /^Remove secret sec_/ }).waitFor();
+  assert.deepEqual([await name(page).inputValue(), await url(page).inputValue()], ["A long new name", `${on.receiver.url}/new`]);
+  await state(page).getByText("Changed, not saved").waitFor();
+  await button(page, "Save changes").click();
+  await page.getByText("Trigger saved").waitFor();
+  const after = await saved("trigger", "rotated");
+  assert.deepEqual([after.name, after.secrets.length], ["A long new name", 1]);
+  assert.deepEqual(errors, []);
+  await close();
+});
+
+/** Holds the next PUT of the page until it is released. */
+async function held(page) {
+  let release;
+  const released = new Promise((done) => (release = done));
+  let isHeld;
+  const arrived = new Promise((done) => (isHeld = done));
+  await page.route(/\/v1\/accounts\/.*/, async (route) => {
+    if (route.request().method() !== "PUT") return route.continue();
+    isHeld();
+    await released;
+    await route.continue();
+    await page.unroute(/\/v1\/accounts\/.*/);
+  });
+  return { arrived, release };
+}
+
+test("What is written while a save is on its way stays, and a draft has it", async () => {
+  await put("on-its-way", {});
+  await on.node.call("PUT", path("template", "on-its-way"), { format: "text", body: "old" });
+  const draft = (page, text) => page.waitForFunction((own) => Object.entries(localStorage).some(([key, value]) => key.includes("on-its-way") && value.includes(own)), text);
+  for (const [hash, write, said] of [
+    [trigger("on-its-way"), (page, text) => name(page).fill(text), "Trigger saved"],
+    [template("on-its-way"), (page, text) => overwrite(page, body(page), text), "Template saved"],
+  ]) {
+    const { page, errors, close } = await on.open(hash);
+    await write(page, "One");
+    const { arrived, release } = await held(page);
+    await button(page, "Save changes").click();
+    await arrived;
+    await write(page, "One and two");
+    release();
+    await page.getByText(said).waitFor();
+    await state(page).getByText("Changed, not saved").waitFor();
+    await draft(page, "One and two");
+    await page.waitForFunction(() => !document.querySelector(".actions .primary").disabled);
+    await button(page, "Save changes").click();
+    await eventually(async () => assert.match(await state(page).innerText(), /^Saved/));
+    assert.deepEqual(errors, []);
+    await close();
+  }
+  assert.equal((await saved("trigger", "on-its-way")).name, "One and two");
+  assert.equal((await saved("template", "on-its-way")).body, "One and two");
+});
+
+test("A new trigger keeps its id, its field and what is written while it is saved", async () => {
+  const { page, errors, close } = await on.open(trigger(""));
+  await name(page).fill("First");
+  await page.getByLabel("When this event comes").fill("guest.*");
+  await url(page).fill(`${on.receiver.url}/first`);
+  const { arrived, release } = await held(page);
+  await button(page, "Save").click();
+  await arrived;
+  await name(page).click();
+  await page.keyboard.press("End");
+  await page.keyboard.type(" and second");
+  release();
+  await page.getByText("Trigger saved").waitFor();
+  await page.keyboard.type(" and third");
+  await eventually(async () => assert.equal(await name(page).inputValue(), "First and second and third"));
+  assert.equal(await page.getByLabel("Id", { exact: true }).inputValue(), "first");
+  await button(page, "Save changes").click();
+  await eventually(async () => assert.match(await state(page).innerText(), /^Saved/));
+  assert.equal((await saved("trigger", "first")).name, "First and second and third");
+  assert.deepEqual(errors, []);
+  await close();
+});
+
+test("What someone else deletes meanwhile can be saved as new", async () => {
+  await put("doomed", { headers: { "X-A": "1" } });
+  await on.node.call("PUT", path("template", "doomed"), { format: "text", body: "one" });
+  for (const [kind, hash, write, list] of [
+    ["template", template("doomed"), (page, text) => overwrite(page, body(page), text), "Templates"],
+    ["trigger", trigger("doomed"), (page, text) => name(page).fill(text), "Triggers"],
+  ]) {
+    const { page, errors, close, expect } = await on.open(hash);
+    expect(/412|422|404/);
+    // The check that follows on the last key would find the trigger's header without a value, and refuse to save.
+    const checked = page.waitForResponse((own) => own.url().endsWith("/check") && own.request().postData().includes("written at night"));
+    await write(page, "a long text written at night");
+    await checked;
+    await on.node.call("DELETE", path(kind, "doomed"));
+    await button(page, "Save changes").click();
+    await page.getByText(`Someone deleted this ${kind} meanwhile`).waitFor();
+    page.on("dialog", (dialog) => dialog.accept());
+    await page.getByRole("link", { name: list, exact: true }).first().click();
+    await confirmed(page, "Leave");
+    // Also the list names what is only in this browser.
+    await page.getByText("kept as a draft in this browser").getByRole("link", { name: "doomed" }).click();
+    await page.getByText(`Someone deleted this ${kind} meanwhile`).waitFor();
+    await page.getByLabel("Id", { exact: true }).fill("doomed-again");
+    // The saved value went with the trigger.
+    if (kind === "trigger") {
+      await page.getByText("`null` keeps the saved value, but none is saved").first().waitFor();
+      await page.getByLabel("Value of header 1").fill("2");
+    }
+    await page.waitForFunction(() => !document.querySelector(".actions .primary").disabled);
+    await button(page, "Save").click();
+    await eventually(async () => assert.match(await state(page).innerText(), /^Saved/));
+    const after = await saved(kind, "doomed-again");
+    assert.equal(kind === "trigger" ? after.name : after.body, "a long text written at night");
+    assert.match(page.url(), /id=doomed-again$/);
+    assert.deepEqual(errors, []);
+    await close();
+  }
+});
+
+test("A new document whose id is taken says so and gets another", async () => {
+  await put("taken", { name: "Taken" });
+  await put("taken-2", {});
+  const { page, errors, close, expect } = await on.open(trigger(""));
+  expect(/412/);
+  await name(page).fill("Taken");
+  await page.getByLabel("When this event comes").fill("guest.*");
+  await url(page).fill(`${on.receiver.url}/other`);
+  await page.waitForFunction(() => !document.querySelector(".actions .primary").disabled);
+  await button(page, "Save").click();
+  const note = page.getByText("The account has another trigger with the id taken");
+  await note.waitFor();
+  assert.equal(await page.getByText("Someone else has saved this").count(), 0);
+  await page.getByRole("button", { name: "save it as taken-2" }).click();
+  await page.getByRole("button", { name: "save it as taken-3" }).click();
+  await page.getByText("Trigger saved").waitFor();
+  assert.match(page.url(), /id=taken-3$/);
+  assert.equal((await saved("trigger", "taken")).url, `${on.receiver.url}/taken`, "the other one is as it was");
+  await button(page, "Send test").click();
+  await page.locator(".test .result").getByText("Delivered", { exact: true }).waitFor();
+  assert.equal(on.receiver.received.at(-1).path, "/other");
+  await button(page, "Delete").click();
+  await confirmed(page, "Delete");
+  await page.getByRole("heading", { name: "Triggers" }).waitFor();
+  assert.deepEqual(errors, []);
+  await close();
+});
+
+test("Two templates of one preset, and names in any script, have ids", async () => {
+  const ids = [];
+  for (const title of [null, null, "日本語"]) {
+    const { page, errors, close, expect } = await on.open(template(""));
+    expect(/412/);
+    await page.locator(".presets button.card").first().click();
+    await page.getByLabel("What the receiver gets").waitFor();
+    if (title) await name(page).fill(title);
+    await page.waitForFunction(() => !document.querySelector(".actions .primary").disabled);
+    await button(page, "Save").click();
+    if (ids.length === 1) await page.getByRole("button", { name: `save it as ${ids[0]}-2` }).click();
+    await page.getByText("Template saved").waitFor();
+    ids.push(await page.getByLabel("Id", { exact: true }).inputValue());
+    assert.deepEqual(errors, []);
+    await close();
+  }
+  assert.deepEqual(ids.slice(1), [`${ids[0]}-2`, "template"]);
+  assert.equal((await saved("template", "template")).name, "日本語");
+});

@@ -180,17 +180,18 @@ class App extends View {
       return this.page === "keys" ? html`<ph-keys></ph-keys>` : html`<ph-destinations></ph-destinations>`;
     }
     if (!session.account) return this.renderWelcome();
-    // A view belongs to one account and one document. Another document gets a new view.
+    // A view belongs to one account and one visit. A new document's view stays when the document gets its id.
+    const key = `${session.account}/${route.visits}`;
     const id = place["id"] ?? "";
     switch (this.page) {
       case "template":
-        return keyed(`${session.account}/${id}`, html`<ph-template .place=${{ id }}></ph-template>`);
+        return keyed(key, html`<ph-template .place=${{ id }}></ph-template>`);
       case "trigger":
-        return keyed(`${session.account}/${id}`, html`<ph-trigger .place=${{ id }}></ph-trigger>`);
+        return keyed(key, html`<ph-trigger .place=${{ id }}></ph-trigger>`);
       case "triggers":
-        return keyed(session.account, html`<ph-triggers></ph-triggers>`);
+        return keyed(key, html`<ph-triggers></ph-triggers>`);
       default:
-        return keyed(session.account, html`<ph-templates></ph-templates>`);
+        return keyed(key, html`<ph-templates></ph-templates>`);
     }
   }
 

@@ -38,18 +38,37 @@ function forget(name: string): void {
   }
 }
 
+/** An account or an id may have a colon, so that of the account is written differently. */
+function named(kind: string, account: string, id: string): string {
+  return `draft:${kind}:${encodeURIComponent(account)}:${id}`;
+}
+
 export const drafts = {
-  read: <T>(kind: string, account: string, id: string) => read<Draft<T>>(`draft:${kind}:${account}:${id}`),
+  read: <T>(kind: string, account: string, id: string) => read<Draft<T>>(named(kind, account, id)),
   keep<T>(kind: string, account: string, id: string, document: T, etag: string | null): boolean {
-    const kept = write(`draft:${kind}:${account}:${id}`, { document, etag, at: Date.now() });
+    const kept = write(named(kind, account, id), { document, etag, at: Date.now() });
     trim();
     return kept;
   },
-  drop: (kind: string, account: string, id: string) => forget(`draft:${kind}:${account}:${id}`),
+  drop: (kind: string, account: string, id: string) => forget(named(kind, account, id)),
+  /** The ids of the documents that have one; that of a new document is empty. */
+  ids(kind: string, account: string): string[] {
+    const start = PREFIX + named(kind, account, "");
+    return stored().flatMap((name) => (name.startsWith(start) ? [name.slice(start.length)] : []));
+  },
 };
 
+/** All names in the storage; none if the browser allows no storage. */
+function stored(): string[] {
+  try {
+    return Object.keys(localStorage).sort();
+  } catch {
+    return [];
+  }
+}
+
 function trim(): void {
-  const names = Object.keys(localStorage).filter((name) => name.startsWith(`${PREFIX}draft:`));
+  const names = stored().filter((name) => name.startsWith(`${PREFIX}draft:`));
   if (names.length <= DRAFTS_MAX) return;
   const age = (name: string) => read<Draft<unknown>>(name.slice(PREFIX.length))?.at ?? 0;
   const oldest = names.sort((a, b) => age(a) - age(b))[0];

@@ -8,6 +8,8 @@ type Guard = () => Promise<boolean>;
 class Route extends EventTarget {
   private guard: Guard | null = null;
   private current = location.hash;
+  /** How often the location has changed to another view. */
+  visits = 0;
 
   constructor() {
     super();
@@ -48,6 +50,7 @@ class Route extends EventTarget {
       history.pushState(null, "", next);
     }
     this.current = next;
+    this.visits++;
     this.dispatchEvent(new Event("change"));
   }
 }

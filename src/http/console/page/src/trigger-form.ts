@@ -1,6 +1,6 @@
 // The content of the trigger form, and the document that is made from it.
 
-import { Verbatim, read, repeats, written } from "./json";
+import { Verbatim, read, repeats, write, written } from "./json";
 import type { TriggerDoc } from "./views/list";
 
 export interface HeaderRow {
@@ -102,6 +102,15 @@ export function formOf(document: TriggerDoc): Form {
     rate: document.rate_per_s ? String(document.rate_per_s) : "",
     enabled: document.enabled !== false,
   };
+}
+
+/** The form after the node has saved the trigger: what was changed since `before` stays, all else is as it was saved. */
+export function rebased(form: Form, before: Form, saved: Form): Form {
+  const changed = Object.entries(form).filter(([name, own]) => write(own) !== write(before[name as keyof Form]));
+  const removed = before.secrets.filter((own) => own.id && !form.secrets.some((row) => row.id === own.id)).map((own) => own.id);
+  const added = form.secrets.filter((row) => !row.id && !before.secrets.includes(row));
+  const secrets = [...saved.secrets.filter((own) => !removed.includes(own.id)), ...added];
+  return { ...saved, ...Object.fromEntries(changed), id: saved.id, secrets };
 }
 
 /** Whether a trigger with this event pattern fires for this event type. */

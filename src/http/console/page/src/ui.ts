@@ -111,10 +111,11 @@ export function span(ms: number): string {
   return ms < 60_000 ? `${(ms / 1000).toFixed(1)} s` : `${Math.floor(ms / 60_000)} min ${Math.round((ms % 60_000) / 1000)} s`;
 }
 
-/** An id that is made from a name: the characters that an id may have, in lower case. */
-export function slug(name: string): string {
+/** An id that is made from a name: the characters that an id may have, in lower case, or `otherwise` if the name has none. */
+export function slug(name: string, otherwise: string): string {
   const plain = name.normalize("NFKD").replace(/[\u0300-\u036f]/g, "").toLowerCase();
-  return plain.replace(/[^a-z0-9]+/g, "-").replace(/^-+|-+$/g, "").slice(0, 64);
+  const id = plain.replace(/[^a-z0-9]+/g, "-").replace(/^-+/, "").slice(0, 64).replace(/-+$/, "");
+  return id || (name.trim() ? otherwise : "");
 }
 
 /** Calls `run` after a pause. A call during the pause restarts it. */

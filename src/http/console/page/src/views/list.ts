@@ -1,7 +1,8 @@
 // The lists of an account's templates and triggers.
 
-import { html, nothing } from "lit";
+import { type TemplateResult, html, nothing } from "lit";
 import { at, list } from "../api";
+import { drafts } from "../memory";
 import { route } from "../route";
 import { session } from "../session";
 import { View, explain, plural } from "../ui";
@@ -56,6 +57,16 @@ abstract class Listing<T extends { id: string; name?: string }> extends View {
     return route.href({ account: session.account, page: this.kind, id });
   }
 
+  /** Drafts of documents that are not on the node: new ones, and those that someone else deleted. */
+  private drafts(items: T[]): TemplateResult | typeof nothing {
+    const ids = drafts.ids(this.kind, session.account).filter((id) => !items.some((item) => item.id === id));
+    if (!ids.length) return nothing;
+    return html`<p class="note">
+      Not saved, kept as a draft in this browser:
+      ${ids.map((id, i) => html`${i ? ", " : ""}<a href=${this.open(id)}>${id || `a new ${this.kind}`}</a>`)}
+    </p>`;
+  }
+
   protected abstract text(item: T): string;
   protected abstract row(item: T): unknown;
   protected abstract empty(): unknown;
@@ -85,7 +96,7 @@ abstract class Listing<T extends { id: string; name?: string }> extends View {
       ${this.items && this.unreadable.length
         ? html`<p class="error-text">${plural(this.unreadable.length, this.kind)} can't be read: ${this.unreadable.join(", ")}</p>`
         : nothing}
-      ${this.items?.length === 0 ? this.empty() : nothing}
+      ${this.items ? this.drafts(this.items) : nothing} ${this.items?.length === 0 ? this.empty() : nothing}
       ${this.items?.length && items?.length === 0 ? html`<p class="hint">No ${this.kind} matches the search.</p>` : nothing}
       ${this.more ? html`<p class="hint">There are more than ${plural(this.items?.length ?? 0, this.kind)}; search by id with the interface.</p>` : nothing}`;
   }

@@ -7,13 +7,13 @@ import { Edited } from "../document";
 import type { CodeEditor, Language } from "../editor/code-editor";
 import { placed } from "../findings";
 import { write } from "../json";
-import { conflict } from "../parts/conflict";
 import "../parts/dictionary";
 import { erase } from "../parts/erase";
 import { type Preset, presets } from "../parts/presets";
 import { Sample } from "../parts/sample";
 import { head } from "../parts/template-head";
 import { findings, preview } from "../parts/template-preview";
+import { trouble } from "../parts/trouble";
 import { insertion } from "../place";
 import { route } from "../route";
 import { session } from "../session";
@@ -90,7 +90,7 @@ export class TemplateView extends View {
   }
 
   private get isDirty(): boolean {
-    return this.stage === "edit" && !this.edited.isSaved(this.doc) && this.doc.body !== "";
+    return this.stage === "edit" && !this.edited.isSaved(this.doc) && Boolean(this.edited.saved || this.doc.body || this.doc.name);
   }
 
   private async mayLeave(): Promise<boolean> {
@@ -105,10 +105,9 @@ export class TemplateView extends View {
   private async open(): Promise<void> {
     try {
       const [saved] = await Promise.all([this.edited.read(), this.sample.open(this.place.id, "")]);
-      const draft = this.edited.draft();
+      const draft = this.edited.restored();
       if (draft) {
-        this.doc = { ...draft.document };
-        this.edited.etag = draft.etag ?? this.edited.etag;
+        this.doc = draft;
         this.restored = true;
       } else if (saved) {
         this.doc = { ...saved };
@@ -130,7 +129,7 @@ export class TemplateView extends View {
 
   private start(preset: Preset): void {
     const { format, body, content_type } = preset;
-    this.doc = { ...this.doc, name: preset.title, id: slug(preset.title), format, body, ...(content_type ? { content_type } : {}) };
+    this.doc = { ...this.doc, name: preset.title, id: slug(preset.title, "template"), format, body, ...(content_type ? { content_type } : {}) };
     this.stage = "edit";
     this.begin();
     if (preset.event) void this.sample.choose({ event: typeFor(preset.event, this.sample.known) });
@@ -193,7 +192,7 @@ export class TemplateView extends View {
     performance.mark("posthaste:key");
     this.doc = { ...this.doc, ...change };
     if (!this.doc.content_type) delete this.doc.content_type;
-    if (change.name !== undefined && !this.idTouched) this.doc.id = slug(change.name);
+    if (change.name !== undefined && !this.idTouched) this.doc.id = slug(change.name, "template");
     this.check();
     this.keepDraft();
     this.refresh();
@@ -201,7 +200,8 @@ export class TemplateView extends View {
 
   private keep(): void {
     if (this.stage !== "edit") return;
-    const kept = this.edited.keep(this.doc);
+    if (!this.isDirty) this.edited.forget();
+    const kept = !this.isDirty || this.edited.keep(this.doc);
     if (this.storageFull === kept) {
       this.storageFull = !kept;
       this.refresh();
@@ -222,20 +222,15 @@ export class TemplateView extends View {
   private async save(over?: string | null): Promise<void> {
     if (this.saving) return;
     await this.runCheck();
-    if (!this.doc.id) return this.refuse("Give the template a name first.", "#name");
+    if (!this.doc.id) return this.doc.name ? this.refuse("Give the template an id.", "#doc-id") : this.refuse("Give the template a name first.", "#name");
     if (!this.checked?.ok) return this.refuse("The template has mistakes, so it can't be saved yet. The list below names each.");
     this.saving = true;
     this.refresh();
     try {
-      if (await this.edited.save(this.doc, over === undefined ? this.edited.etag : over)) {
-        this.doc = { ...this.doc };
-        this.restored = false;
-        notify("Template saved");
-        if (!this.place.id) this.created();
-      } else {
-        this.keep();
-        await this.shownConflict();
-      }
+      const isSaved = await this.edited.save(this.doc, over === undefined ? this.edited.etag : over);
+      if (isSaved) this.wasSaved();
+      this.keep();
+      if (!isSaved) await this.showTrouble();
     } catch (error) {
       notify(explain(error), "bad");
     }
@@ -243,10 +238,10 @@ export class TemplateView extends View {
     this.refresh();
   }
 
-  private async shownConflict(): Promise<void> {
+  private async showTrouble(): Promise<void> {
     this.refresh();
     await this.updateComplete;
-    this.querySelector<HTMLElement>("#conflict-title")?.focus();
+    (this.querySelector<HTMLElement>("#conflict-title") ?? this.querySelector<HTMLElement>("#doc-id"))?.focus();
   }
 
   private refuse(text: string, field?: string): void {
@@ -254,14 +249,18 @@ export class TemplateView extends View {
     if (field) this.querySelector<HTMLElement>(field)?.focus();
   }
 
-  /** A new template has its id now. */
-  private created(): void {
-    const id = this.doc.id;
-    this.place = { id };
-    this.edited = this.edited.named(id);
-    this.sample.rename(id);
-    route.replace({ account: session.account, page: "template", id });
-    void this.findUsers();
+  private wasSaved(): void {
+    const { id } = this.edited;
+    this.doc = { ...this.doc, id };
+    this.restored = false;
+    this.idTouched = true;
+    if (this.place.id !== id) {
+      this.place = { id };
+      this.sample.rename(id);
+      route.replace({ account: session.account, page: "template", id });
+      void this.findUsers();
+    }
+    notify("Template saved");
   }
 
   private erase(): Promise<void> {
@@ -272,26 +271,24 @@ export class TemplateView extends View {
     const saved = this.edited.saved;
     this.edited.forget();
     this.restored = false;
+    if (this.edited.trouble?.kind === "deleted") {
+      this.stage = "gone";
+      return route.go({ account: session.account, page: "templates" });
+    }
     if (!saved) {
       this.stage = "start";
       this.doc = { id: "", format: "json", body: "" };
       return this.refresh();
     }
-    void this.edited.read().then(() => {
-      this.doc = { ...this.edited.saved! };
-      this.check();
-      this.refresh();
-    });
+    void this.reread();
   }
 
-  private take(): void {
-    const theirs = this.edited.theirs;
-    if (!theirs) return;
-    this.edited.saved = theirs.document;
-    this.edited.etag = theirs.etag;
-    this.edited.theirs = null;
-    this.edited.forget();
-    this.doc = { ...theirs.document };
+  private async reread(): Promise<void> {
+    try {
+      this.doc = { ...(await this.edited.read())! };
+    } catch (error) {
+      notify(explain(error), "bad");
+    }
     this.check();
     this.refresh();
   }
@@ -303,27 +300,24 @@ export class TemplateView extends View {
     if (this.stage === "start") {
       return html`${back}<h1 tabindex="-1">New template</h1>${presets((preset) => this.start(preset), () => this.refresh(), this.sample)}`;
     }
-    const theirs = this.edited.theirs;
     const text = (doc: TemplateDoc) => [doc.name ?? "", doc.format, doc.content_type ?? "", doc.body].join("\n").replace(/^\n+/, "");
     return html`${back} ${this.renderHead()}
-      ${theirs
-        ? conflict({
-            mine: text(this.doc),
-            theirs: text(theirs.document),
-            keepMine: () => void this.save(theirs.etag),
-            takeTheirs: () => this.take(),
-            back: () => {
-              this.edited.theirs = null;
-              this.refresh();
-            },
-          })
-        : nothing}
-      ${this.restored
-        ? html`<p class="note" role="status">
-            Your unsaved draft was restored.
-            <button type="button" class="link" @click=${this.discard}>Discard the draft</button>
-          </p>`
-        : nothing}
+      ${trouble<TemplateDoc>({
+        edited: this.edited,
+        document: this.doc,
+        restored: this.restored ? "Your unsaved draft was restored." : "",
+        text,
+        save: (over) => void this.save(over),
+        use: (theirs) => {
+          this.doc = { ...theirs };
+          this.restored = false;
+          this.check();
+          this.refresh();
+        },
+        rename: (id) => this.change({ id }),
+        discard: () => this.discard(),
+        changed: () => this.refresh(),
+      })}
       ${this.storageFull ? html`<p class="note warn" role="status">This browser has no room for a draft: save before you leave.</p>` : nothing}
       <div class="write">
         <section class="preview-side" aria-label="Preview">${this.sample.render()} ${preview(this.shown, Boolean(this.checkError) || !this.checked?.preview, this.checkRequest)}</section>

@@ -8,15 +8,15 @@ import type { CodeEditor } from "../editor/code-editor";
 import { conditions } from "../filter";
 import { inPart } from "../findings";
 import { read } from "../json";
-import { conflict } from "../parts/conflict";
 import { erase } from "../parts/erase";
 import { Sample } from "../parts/sample";
 import { fields } from "../parts/trigger-fields";
 import { type TestResult, type CheckResult, outcome, request } from "../parts/trigger-request";
+import { trouble } from "../parts/trouble";
 import { type Explained, type ConditionResult, mistakes, sampleResult } from "../parts/trigger-sample";
 import { route } from "../route";
 import { session } from "../session";
-import { type Form, documentOf, formOf, listens, plain, shown, whereMistake } from "../trigger-form";
+import { type Form, documentOf, formOf, listens, plain, rebased, shown, whereMistake } from "../trigger-form";
 import { View, action, ask, debounced, explain, notify, slug } from "../ui";
 import type { TemplateDoc, TriggerDoc } from "./list";
 
@@ -58,8 +58,9 @@ export class TriggerView extends View {
     addEventListener("beforeunload", this.leaving);
     route.protect(async () => {
       if (!this.isDirty) return true;
-      this.keep();
-      const text = "What you wrote is not saved. It is kept as a draft in this browser, but for the values of headers and secrets.";
+      const text = this.keep()
+        ? "What you wrote is not saved. It is kept as a draft in this browser, but for the values of headers and secrets."
+        : "This browser has no room for a draft, so what you wrote would be lost.";
       return ask({ title: "Leave this trigger?", text, yes: "Leave", no: "Stay" });
     });
     this.edited = new Edited<TriggerDoc>("trigger", session.account, this.place.id, plain);
@@ -79,17 +80,16 @@ export class TriggerView extends View {
   }
 
   private get isDirty(): boolean {
-    return this.stage === "edit" && !this.edited.isSaved(this.document) && Boolean(this.form.url || this.form.where || this.form.name);
+    return this.stage === "edit" && !this.edited.isSaved(this.document) && Boolean(this.edited.saved || this.form.url || this.form.where || this.form.name);
   }
 
   private async open(): Promise<void> {
     try {
       const [saved, templates] = await Promise.all([this.edited.read(), list<TemplateDoc>(at(session.account, "templates"))]);
       this.templates = templates.items;
-      const draft = this.edited.draft();
+      const draft = this.edited.restored();
       if (draft) {
-        this.form = formOf(draft.document);
-        this.edited.etag = draft.etag ?? this.edited.etag;
+        this.form = formOf(draft);
         this.restored = true;
       } else if (saved) {
         this.form = formOf(saved);
@@ -109,15 +109,19 @@ export class TriggerView extends View {
 
   change(change: Partial<Form>): void {
     this.form = { ...this.form, ...change };
-    if (change.name !== undefined && !this.idTouched) this.form.id = slug(change.name);
+    if (change.name !== undefined && !this.idTouched) this.form.id = slug(change.name, "trigger");
     if (change.id !== undefined) this.idTouched = true;
     this.check();
     this.keepDraft();
     this.tick++;
   }
 
-  private keep(): void {
-    if (this.stage === "edit" && !this.whereError) this.edited.keep(this.document);
+  /** Keeps a draft of what is not saved. False if the browser has no room for it. */
+  private keep(): boolean {
+    if (this.stage !== "edit") return true;
+    if (this.isDirty) return this.edited.keep(this.document);
+    this.edited.forget();
+    return true;
   }
 
   /** The document of the form. */
@@ -189,40 +193,46 @@ export class TriggerView extends View {
   async save(over?: string | null): Promise<void> {
     if (this.saving) return;
     this.tried = true;
-    const document = this.document;
-    if (!document.id) {
-      notify("Give the trigger a name first.", "bad");
-      return this.querySelector<HTMLElement>("#name")?.focus();
+    const sent = this.form;
+    if (!sent.id) {
+      notify(sent.name ? "Give the trigger an id." : "Give the trigger a name first.", "bad");
+      return this.querySelector<HTMLElement>(sent.name ? "#doc-id" : "#name")?.focus();
     }
     if (this.whereError) return notify(this.whereError, "bad");
     this.saving = true;
     this.tick++;
     try {
-      if (await this.edited.save(document, over === undefined ? this.edited.etag : over)) {
-        if (!this.place.id) {
-          this.place = { id: document.id };
-          this.edited = this.edited.named(document.id);
-          this.sample.rename(`trigger:${document.id}`);
-          route.replace({ account: session.account, page: "trigger", id: document.id });
-        }
-        // The node never shows these values again, so the page drops them too.
-        await this.edited.read();
-        this.form = formOf(this.edited.saved!);
-        this.restored = false;
-        notify("Trigger saved");
-        this.check();
-      } else {
-        this.keep();
-        this.tick++;
-        await this.updateComplete;
-        this.querySelector<HTMLElement>("#conflict-title")?.focus();
-      }
+      const isSaved = await this.edited.save(documentOf(sent), over === undefined ? this.edited.etag : over);
+      if (isSaved) this.wasSaved(sent);
+      this.keep();
+      this.check();
+      if (!isSaved) await this.showTrouble();
     } catch (error) {
       if (error instanceof Problem && error.errors.length) this.checked = { ...empty, ...this.checked, ok: false, errors: error.errors };
       notify(explain(error), "bad");
     }
     this.saving = false;
     this.tick++;
+  }
+
+  /** The node never shows the values of headers and secrets again, so the page drops them too. */
+  private wasSaved(sent: Form): void {
+    const { id } = this.edited;
+    this.form = rebased(this.form, sent, formOf(this.edited.saved!));
+    this.restored = false;
+    this.idTouched = true;
+    if (this.place.id !== id) {
+      this.place = { id };
+      this.sample.rename(`trigger:${id}`);
+      route.replace({ account: session.account, page: "trigger", id });
+    }
+    notify("Trigger saved");
+  }
+
+  private async showTrouble(): Promise<void> {
+    this.tick++;
+    await this.updateComplete;
+    (this.querySelector<HTMLElement>("#conflict-title") ?? this.querySelector<HTMLElement>("#doc-id"))?.focus();
   }
 
   private async test(): Promise<void> {
@@ -248,17 +258,23 @@ export class TriggerView extends View {
     try {
       const { body } = await call<{ id: string; key: string }>(this.rotation);
       dispatchEvent(new CustomEvent("ph-secret", { detail: { title: "The new secret", key: body.key } }));
+      const before = formOf(this.edited.saved!);
       await this.edited.read();
-      this.form = formOf(this.edited.saved!);
+      this.form = rebased(this.form, before, formOf(this.edited.saved!));
+      this.keep();
       this.tick++;
     } catch (error) {
+      if (error instanceof Problem && error.status === 412) {
+        await this.edited.compare();
+        return this.showTrouble();
+      }
       const unknown = error instanceof Problem && error.isUnknownCall;
       notify(unknown ? "The version of this node can't rotate secrets." : explain(error), "bad");
     }
   }
 
   get rotation(): Request {
-    return { method: "POST", path: `${this.edited.path()}/secret/rotate`, body: {} };
+    return { method: "POST", path: `${this.edited.path()}/secret/rotate`, body: {}, headers: this.edited.etag ? { "if-match": this.edited.etag } : {} };
   }
 
   get isNew(): boolean {
@@ -279,8 +295,16 @@ export class TriggerView extends View {
   private async discard(): Promise<void> {
     this.edited.forget();
     this.restored = false;
-    const saved = await this.edited.read();
-    this.form = saved ? formOf(saved) : { ...formOf({ id: "", event: "", template: this.templates[0]?.id ?? "", url: "" }) };
+    if (this.edited.trouble?.kind === "deleted") {
+      this.stage = "gone";
+      return route.go({ account: session.account, page: "triggers" });
+    }
+    try {
+      const saved = await this.edited.read();
+      this.form = saved ? formOf(saved) : { ...formOf({ id: "", event: "", template: this.templates[0]?.id ?? "", url: "" }) };
+    } catch (error) {
+      notify(explain(error), "bad");
+    }
     this.check();
     this.tick++;
   }
@@ -289,7 +313,6 @@ export class TriggerView extends View {
     const back = html`<a class="back" href=${route.href({ account: session.account, page: "triggers" })}>Triggers</a>`;
     if (this.stage === "loading") return html`${back}<p class="hint" aria-live="polite">Loading …</p>`;
     if (this.stage === "gone") return html`${back}<h1 tabindex="-1">Trigger</h1><p class="error-text" role="alert">${this.error}</p>`;
-    const theirs = this.edited.theirs;
     return html`${back}
       <div class="head">
         <h1 tabindex="-1">${this.form.name || this.form.id || "New trigger"}</h1>
@@ -308,30 +331,22 @@ export class TriggerView extends View {
       <p class="status-line" role="status">
         ${this.saving ? "Saving …" : this.isNew ? "Not saved yet." : this.edited.isSaved(this.document) ? "Saved. A change takes effect at once, on every node." : "Changed, not saved."}
       </p>
-      ${theirs
-        ? conflict({
-            mine: shown(this.document),
-            theirs: shown(theirs.document),
-            keepMine: () => void this.save(theirs.etag),
-            takeTheirs: () => {
-              Object.assign(this.edited, { saved: theirs.document, etag: theirs.etag, theirs: null });
-              this.edited.forget();
-              this.form = formOf(theirs.document);
-              this.check();
-              this.tick++;
-            },
-            back: () => {
-              this.edited.theirs = null;
-              this.tick++;
-            },
-          })
-        : nothing}
-      ${this.restored
-        ? html`<p class="note" role="status">
-            Your unsaved draft was restored. Values of headers and secrets are not kept in drafts.
-            <button type="button" class="link" @click=${() => void this.discard()}>Discard the draft</button>
-          </p>`
-        : nothing}
+      ${trouble<TriggerDoc>({
+        edited: this.edited,
+        document: this.document,
+        restored: this.restored ? "Your unsaved draft was restored. Values of headers and secrets are not kept in drafts." : "",
+        text: shown,
+        save: (over) => void this.save(over),
+        use: (theirs) => {
+          this.form = formOf(theirs);
+          this.restored = false;
+          this.check();
+          this.tick++;
+        },
+        rename: (id) => this.change({ id }),
+        discard: () => void this.discard(),
+        changed: () => this.tick++,
+      })}
       <div class="two wide">
         <section aria-label="Trigger" class="panel">${fields(this)} ${mistakes(this.errors, this.checked?.warnings ?? [])}</section>
         <section aria-label="Test" class="panel">
