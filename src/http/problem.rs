@@ -12,6 +12,7 @@ use utoipa::ToSchema;
 
 use crate::flow::refusal::{RETRY_AFTER_S, RejectedEvent};
 use crate::model::field::FieldError;
+use crate::model::id::TemplateId;
 use crate::store::{Revision, StoreError};
 use crate::templating::Diagnostic;
 
@@ -117,9 +118,8 @@ impl From<StoreError> for Problem {
                     None => problem,
                 };
             }
-            StoreError::TemplateMissing(_) => {
-                let error = FieldError::new("/template", "unknown_template", detail);
-                return Self::invalid("unknown_template", "the trigger", vec![error]);
+            StoreError::TemplateMissing(template) => {
+                return Self::invalid("unknown_template", "the trigger", vec![unknown_template(template)]);
             }
             StoreError::TemplateInUse { .. } => (StatusCode::CONFLICT, "template_in_use"),
             StoreError::Unreadable { .. } => (StatusCode::CONFLICT, "record_unreadable"),
@@ -165,6 +165,12 @@ impl ResponseError for Problem {
         let body = serde_json::to_vec(self).unwrap_or_default();
         response.content_type(CONTENT_TYPE).body(body)
     }
+}
+
+/// The mistake of a trigger whose template does not exist.
+pub(super) fn unknown_template(template: &TemplateId) -> FieldError {
+    let detail = format!("the account has no template `{template}`; save it first");
+    FieldError::new("/template", "unknown_template", detail)
 }
 
 /// A record's entity tag (RFC 9110, section 8.8.3).

@@ -14,8 +14,7 @@ use super::caller::{Caller, respond, written};
 use super::finding::Finding;
 use super::openapi::operation::{Operation, Shape};
 use super::openapi::shapes::{TemplateDocument, TemplateList};
-use super::problem::Problem;
-use super::problem::etag;
+use super::problem::{Problem, etag};
 use super::state::AppState;
 use super::template_check::CheckOptions;
 use super::{body, paging, path, precondition, template_check};
@@ -24,6 +23,7 @@ use crate::model::field::FieldError;
 use crate::model::id::{AccountId, new_id};
 use crate::model::template::Template;
 use crate::store::{Precondition, PutResult, Record, StoreError, StoredRecord};
+use crate::templating::Diagnostic;
 
 /// How often a write is tried if it keeps a part of a record that others change at the same time.
 const WRITES_MAX: u32 = 8;
@@ -53,26 +53,36 @@ pub(super) trait Resource: Record + 'static {
     /// The document that a client reads.
     fn view(&self) -> Value;
 
-    /// Adds to a document what it leaves out and the old record has. Returns whether there was any.
-    fn complete(_document: &mut Map<String, Value>, _old: &Self) -> Result<bool, Vec<FieldError>> {
-        Ok(false)
-    }
+    /// Reads a document. Harmless values replace what is wrong in it; `None` if it is no object.
+    fn examine(document: Value) -> (Option<Self>, Vec<FieldError>);
 
-    /// The rules of this node that the record breaks.
-    fn broken_rules(&self, state: &AppState) -> Vec<FieldError>;
+    /// Adds to a document what it leaves out and the old record has. Returns whether there was any, and the mistakes.
+    fn complete(_document: &mut Map<String, Value>, _old: &Self) -> (bool, Vec<FieldError>) {
+        (false, Vec::new())
+    }
 
     /// The parts of a document that exceed the quotas.
     fn over_quota(_: &Map<String, Value>, _: &AppState) -> Vec<FieldError> {
         Vec::new()
     }
 
-    /// Checks it together with the account's other records.
-    fn check(&self, account: &AccountId, caller: &Caller) -> impl Future<Output = Result<CheckedRecord, Problem>>;
+    /// Checks it, as this node's rules and the account's other records require. Its document has the mistakes that were
+    /// found before: what stands in their places is not the author's.
+    fn check(
+        &self,
+        account: &AccountId,
+        found: &[FieldError],
+        caller: &Caller,
+    ) -> impl Future<Output = Result<CheckedRecord, Problem>>;
 }
 
-/// A record that may be saved.
+/// What a check of a record found.
 #[derive(Default)]
 pub(super) struct CheckedRecord {
+    /// Mistakes in the document.
+    pub(super) errors: Vec<FieldError>,
+    /// What is wrong with the body of a template that can't be used.
+    pub(super) unusable: Option<Vec<Diagnostic>>,
     pub(super) warnings: Vec<Finding>,
     /// The compiled template, so that it is compiled only once.
     pub(super) live: Option<Arc<LiveTemplate>>,
@@ -156,23 +166,34 @@ impl Resource for Template {
         self.to_json()
     }
 
-    fn broken_rules(&self, _: &AppState) -> Vec<FieldError> {
-        self.broken_rules()
+    fn examine(document: Value) -> (Option<Self>, Vec<FieldError>) {
+        Self::examine(document)
     }
 
-    async fn check(&self, _: &AccountId, caller: &Caller) -> Result<CheckedRecord, Problem> {
+    async fn check(&self, _: &AccountId, found: &[FieldError], caller: &Caller) -> Result<CheckedRecord, Problem> {
+        let errors = new_mistakes(self.broken_rules(), found);
+        if is_wrong(found, "/format") || is_wrong(found, "/body") {
+            return Ok(CheckedRecord { errors, ..CheckedRecord::default() });
+        }
         let options = CheckOptions { content_type: self.content_type.clone(), ..CheckOptions::default() };
         let checked = template_check::compile(self.format, self.body.clone(), options, caller).await?;
-        if let Some(compiled) = checked.compiled {
-            let warnings = checked.diagnostics.into_iter().map(Finding::Template).collect();
-            return Ok(CheckedRecord { warnings, live: LiveTemplate::new(self, compiled) });
-        }
-        let detail = checked.diagnostics.first().map_or_else(String::new, |first| {
-            format!("line {}, column {}: {}", first.line, first.column, first.message)
-        });
-        let problem = Problem::new(StatusCode::UNPROCESSABLE_ENTITY, Self::INVALID, detail);
-        Err(Problem { diagnostics: checked.diagnostics, ..problem })
+        let Some(compiled) = checked.compiled else {
+            return Ok(CheckedRecord { errors, unusable: Some(checked.diagnostics), ..CheckedRecord::default() });
+        };
+        let warnings = checked.diagnostics.into_iter().map(Finding::Template).collect();
+        Ok(CheckedRecord { errors, unusable: None, warnings, live: LiveTemplate::new(self, compiled) })
     }
+}
+
+/// Whether a member has a mistake.
+pub(super) fn is_wrong(found: &[FieldError], pointer: &str) -> bool {
+    found.iter().any(|error| error.pointer == pointer)
+}
+
+/// The mistakes in places that have none yet.
+pub(super) fn new_mistakes(mut more: Vec<FieldError>, found: &[FieldError]) -> Vec<FieldError> {
+    more.retain(|error| !is_wrong(found, &error.pointer));
+    more
 }
 
 /// The five calls on a kind of record.
@@ -222,7 +243,7 @@ async fn create<T: Resource>(
     let mut members = object::<T>(document.value)?;
     members.entry("id").or_insert_with(|| new_id().into());
     let caller = Caller::of(request.head(), &state);
-    let saved = save::<T>(&account, members, document.text, Precondition::Absent, &caller).await;
+    let saved = save::<T>(&account, members, Vec::new(), document.text, Precondition::Absent, &caller).await;
     saved.map_err(|problem| match problem.code {
         "precondition_failed" => Problem::new(
             StatusCode::CONFLICT,
@@ -243,13 +264,13 @@ async fn replace<T: Resource>(
     let document = body::read_json(request.head(), &mut payload, &state).await?;
     let mut members = object::<T>(document.value)?;
     let id = path::id(&request);
+    let mut errors = Vec::new();
     if members.get("id").is_some_and(|own| *own != id.as_str()) {
-        let error =
-            FieldError::new("/id", "id_mismatch", format!("the path says `{id}`; leave `id` out or send the same one"));
-        return Err(Problem::invalid(T::INVALID, T::NAME, vec![error]));
+        let detail = format!("the path says `{id}`; leave `id` out or send the same one");
+        errors.push(FieldError::new("/id", "id_mismatch", detail));
     }
     members.insert("id".into(), id.into());
-    save::<T>(&account, members, document.text, precondition, &Caller::of(request.head(), &state)).await
+    save::<T>(&account, members, errors, document.text, precondition, &Caller::of(request.head(), &state)).await
 }
 
 fn object<T: Resource>(document: Value) -> Result<Map<String, Value>, Problem> {
@@ -271,6 +292,7 @@ fn object<T: Resource>(document: Value) -> Result<Map<String, Value>, Problem> {
 async fn save<T: Resource>(
     account: &AccountId,
     mut members: Map<String, Value>,
+    mut errors: Vec<FieldError>,
     text: Bytes,
     precondition: Precondition,
     caller: &Caller,
@@ -278,16 +300,16 @@ async fn save<T: Resource>(
     let _one = caller.state().expensive.begin(account)?;
     // Makes a response to PUT valid as the document of the next PUT.
     members.shift_remove("warnings");
-    // Checked before the document is processed.
     let looked = caller.run_on(text.len(), move |state| {
-        let wrong = Some(T::repeated(&text)).filter(|wrong| !wrong.is_empty());
-        (wrong.unwrap_or_else(|| T::over_quota(&members, state)), members)
+        errors.extend(T::repeated(&text));
+        // What exceeds a quota is not processed.
+        let over = T::over_quota(&members, state);
+        members.retain(|name, _| !over.iter().any(|error| error.pointer.strip_prefix('/') == Some(name)));
+        errors.extend(over);
+        (errors, members)
     });
-    let (wrong, members) = looked.await?;
-    if !wrong.is_empty() {
-        return Err(Problem::invalid(T::INVALID, T::NAME, wrong));
-    }
-    let (record, written, warnings) = write::<T>(account, &members, precondition, caller).await?;
+    let (errors, members) = looked.await?;
+    let (record, written, warnings) = write::<T>(account, &members, &errors, precondition, caller).await?;
     let mut view = record.view();
     if let (false, Some(members)) = (warnings.is_empty(), view.as_object_mut()) {
         members.insert("warnings".into(), serde_json::to_value(warnings).unwrap_or_default());
@@ -300,10 +322,11 @@ async fn save<T: Resource>(
     Ok(response.insert_header((ETAG, etag(written.revision))).json(view))
 }
 
-/// Reads the document, completes it from the record that it replaces, checks it and writes it.
+/// Reads the document, completes it from the record that it replaces, checks it, and writes it if it has no mistake.
 async fn write<T: Resource>(
     account: &AccountId,
     members: &Map<String, Value>,
+    found: &[FieldError],
     precondition: Precondition,
     caller: &Caller,
 ) -> Result<(T, PutResult, Vec<Finding>), Problem> {
@@ -313,30 +336,45 @@ async fn write<T: Resource>(
         attempts += 1;
         let mut members = members.clone();
         let mut precondition = precondition.clone();
-        let mut kept_of_another = false;
+        let (mut errors, mut kept_of_another) = (found.to_vec(), false);
         if precondition != Precondition::Absent
             && let Some(old) = replaced::<T>(account, &members, state).await?
         {
-            let kept = T::complete(&mut members, &old.value);
-            let kept = kept.map_err(|errors| Problem::invalid(T::INVALID, T::NAME, errors))?;
+            let (kept, wrong) = T::complete(&mut members, &old.value);
+            errors.extend(wrong);
             // The kept part must be that of the replaced record, not of an earlier revision.
             if kept && matches!(precondition, Precondition::None | Precondition::Exists) {
                 precondition = Precondition::Is(vec![old.revision]);
                 kept_of_another = true;
             }
         }
-        let read = caller.run(|state| {
-            let record = T::from_json(Value::Object(members))?;
-            let broken = record.broken_rules(state);
-            if broken.is_empty() { Ok(record) } else { Err(broken) }
-        });
-        let record = read.await?.map_err(|errors| Problem::invalid(T::INVALID, T::NAME, errors))?;
-        let CheckedRecord { warnings, live } = record.check(account, caller).await?;
+        let (record, wrong) = caller.run(|_| <T as Resource>::examine(Value::Object(members))).await?;
+        errors.extend(wrong);
+        let checked = match &record {
+            Some(record) => record.check(account, &errors, caller).await?,
+            None => CheckedRecord::default(),
+        };
+        let CheckedRecord { errors: wrong, unusable, warnings, live } = checked;
+        errors.extend(wrong);
+        let Some(record) = record.filter(|_| errors.is_empty() && unusable.is_none()) else {
+            return Err(refused::<T>(errors, unusable.unwrap_or_default()));
+        };
         match state.store.put_compiled(Some(account), &record, live, precondition).await {
             Err(StoreError::PreconditionFailed { .. }) if kept_of_another && attempts < WRITES_MAX => {}
             written => return Ok((record, written?, warnings)),
         }
     }
+}
+
+fn refused<T: Resource>(errors: Vec<FieldError>, diagnostics: Vec<Diagnostic>) -> Problem {
+    let problem = match (errors.as_slice(), diagnostics.first()) {
+        ([], Some(first)) => {
+            let detail = format!("line {}, column {}: {}", first.line, first.column, first.message);
+            Problem::new(StatusCode::UNPROCESSABLE_ENTITY, T::INVALID, detail)
+        }
+        _ => Problem::invalid(T::INVALID, T::NAME, errors),
+    };
+    Problem { diagnostics, ..problem }
 }
 
 /// The record that a document would replace. An unreadable record is replaced completely.

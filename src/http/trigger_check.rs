@@ -11,7 +11,7 @@ use super::caller::{Caller, respond, written};
 use super::finding::Finding;
 use super::openapi::operation::{Operation, Shape};
 use super::openapi::shapes::TriggerQuestion;
-use super::problem::Problem;
+use super::problem::{Problem, unknown_template};
 use super::records::{self, Resource};
 use super::state::AppState;
 use super::template_check::{CheckOptions, compile, preview, sample_event};
@@ -122,18 +122,24 @@ async fn check(
     Ok(respond(question.examine(&caller).await?))
 }
 
-/// Reads the document and completes it from the trigger that it would replace.
+/// Completes the document from the trigger that it would replace, and reads it, or returns all its mistakes.
 async fn read(
     account: &AccountId,
     mut members: Map<String, Value>,
     caller: &Caller,
 ) -> Result<Result<Trigger, Vec<FieldError>>, Problem> {
-    if let Some(old) = records::replaced::<Trigger>(account, &members, caller.state()).await?
-        && let Err(errors) = Trigger::complete(&mut members, &old.value)
-    {
-        return Ok(Err(errors));
+    let mut errors = Vec::new();
+    if let Some(old) = records::replaced::<Trigger>(account, &members, caller.state()).await? {
+        errors = Trigger::complete(&mut members, &old.value).1;
     }
-    caller.run(|_| Trigger::from_json(Value::Object(members))).await
+    let (trigger, wrong) = caller.run(|_| Trigger::examine(Value::Object(members))).await?;
+    errors.extend(wrong);
+    match trigger {
+        Some(trigger) if errors.is_empty() => return Ok(Ok(trigger)),
+        Some(trigger) => errors.extend(trigger.check(account, &errors, caller).await?.errors),
+        None => {}
+    }
+    Ok(Err(errors))
 }
 
 /// A trigger that could be read, and what it is tried with.
@@ -153,9 +159,8 @@ impl TriggerTrial {
         let Some(StoredRecord { value: template, .. }) = template else {
             let unknown = |state: &AppState| {
                 let mut looked = self.without_template(state);
-                let name = &looked.question.trigger.template;
-                let detail = format!("the account has no template `{name}`; save it first");
-                looked.question.errors.push(FieldError::new("/template", "unknown_template", detail));
+                let unknown = unknown_template(&looked.question.trigger.template);
+                looked.question.errors.push(unknown);
                 written(&looked.result(None))
             };
             return caller.run(unknown).await;
@@ -172,7 +177,7 @@ impl TriggerTrial {
     /// All but the template.
     fn without_template(mut self, state: &AppState) -> ExaminedTrigger {
         let trigger = &self.trigger;
-        self.errors.extend(Resource::broken_rules(trigger, state));
+        self.errors.extend(triggers::broken_rules(trigger, state));
         self.errors.extend(triggers::unselective(trigger, &self.account, state));
         let known = self.data.clone();
         let event = sample_event(self.account.clone(), Some(&trigger.event), self.data.take(), state);

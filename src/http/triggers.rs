@@ -7,8 +7,8 @@ use super::expressions;
 use super::finding::Finding;
 use super::openapi::operation::Shape;
 use super::openapi::shapes::{TriggerDocument, TriggerList};
-use super::problem::Problem;
-use super::records::{CheckedRecord, Resource};
+use super::problem::{Problem, unknown_template};
+use super::records::{CheckedRecord, Resource, is_wrong, new_mistakes};
 use super::state::AppState;
 use super::template_check::{self, CheckOptions};
 use crate::model::field::FieldError;
@@ -36,7 +36,11 @@ impl Resource for Trigger {
         self.to_json()
     }
 
-    fn complete(document: &mut Map<String, Value>, old: &Self) -> Result<bool, Vec<FieldError>> {
+    fn examine(document: Value) -> (Option<Self>, Vec<FieldError>) {
+        Self::examine(document)
+    }
+
+    fn complete(document: &mut Map<String, Value>, old: &Self) -> (bool, Vec<FieldError>) {
         trigger::complete(document, old)
     }
 
@@ -44,38 +48,53 @@ impl Resource for Trigger {
         state.config.store.quotas.check_document(document)
     }
 
-    fn broken_rules(&self, state: &AppState) -> Vec<FieldError> {
-        let broken = self.broken_rules(&state.config.dispatch.egress).into_iter().map(|rule| rule.error);
-        let complaint = self.pattern.as_ref().and_then(|pattern| pattern.complaint());
-        let complaint = complaint.map(|e| FieldError::new(format!("/where{}", e.pointer), e.code, e.detail.as_str()));
-        broken.chain(complaint).collect()
-    }
-
     /// Warns if the trigger can never fire, or if the template names paths that its events don't have. The store checks
-    /// that the template exists, in the same transaction as the write.
-    async fn check(&self, account: &AccountId, caller: &Caller) -> Result<CheckedRecord, Problem> {
+    /// that the template exists, in the same transaction as the write; here it is checked beside other mistakes.
+    async fn check(
+        &self,
+        account: &AccountId,
+        found: &[FieldError],
+        caller: &Caller,
+    ) -> Result<CheckedRecord, Problem> {
         let state = caller.state();
-        if let Some(error) = unselective(self, account, state) {
-            return Err(Problem::invalid(Self::INVALID, Self::NAME, vec![error]));
-        }
         let own = self.clone();
         let checked = caller.run(move |state| {
+            let mut errors = broken_rules(&own, state);
             let warnings = state.dictionary.trigger_warnings(&own).into_iter().map(Finding::Trigger);
-            let expressions = expressions::check(&own, None, state)?;
-            Ok(warnings.chain(expressions.into_iter().map(Finding::Template)).collect())
+            let odd = expressions::check(&own, None, state).unwrap_or_else(|wrong| {
+                errors.extend(wrong);
+                Vec::new()
+            });
+            (errors, warnings.chain(odd.into_iter().map(Finding::Template)).collect::<Vec<_>>())
         });
-        let checked: Result<Vec<Finding>, _> = checked.await?;
-        let mut warnings = checked.map_err(|errors| Problem::invalid(Self::INVALID, Self::NAME, errors))?;
-        if let Some(StoredRecord { value, .. }) =
-            state.store.get::<Template>(Some(account), self.template.as_str()).await?
-        {
-            let content_type = value.content_type.clone();
-            let options = CheckOptions { event: Some(self.event.clone()), content_type, ..CheckOptions::default() };
-            let checked = template_check::compile(value.format, value.body, options, caller).await?;
-            warnings.extend(checked.diagnostics.into_iter().map(Finding::Template));
+        let (mut errors, mut warnings) = checked.await?;
+        if !is_wrong(found, "/event") {
+            errors.extend(unselective(self, account, state));
         }
-        Ok(CheckedRecord { warnings, live: None })
+        let mut errors = new_mistakes(errors, found);
+        let is_saved = errors.is_empty() && found.is_empty();
+        let template = state.store.get::<Template>(Some(account), self.template.as_str()).await;
+        match template {
+            Ok(Some(StoredRecord { value, .. })) if is_saved => {
+                let content_type = value.content_type.clone();
+                let options = CheckOptions { event: Some(self.event.clone()), content_type, ..CheckOptions::default() };
+                let checked = template_check::compile(value.format, value.body, options, caller).await?;
+                warnings.extend(checked.diagnostics.into_iter().map(Finding::Template));
+            }
+            Ok(None) if !is_saved && !is_wrong(found, "/template") => errors.push(unknown_template(&self.template)),
+            Err(error) if is_saved => return Err(error.into()),
+            _ => {}
+        }
+        Ok(CheckedRecord { errors, warnings, ..CheckedRecord::default() })
     }
+}
+
+/// The rules of this node that a trigger breaks.
+pub(super) fn broken_rules(trigger: &Trigger, state: &AppState) -> Vec<FieldError> {
+    let broken = trigger.broken_rules(&state.config.dispatch.egress).into_iter().map(|rule| rule.error);
+    let complaint = trigger.pattern.as_ref().and_then(|pattern| pattern.complaint());
+    let complaint = complaint.map(|e| FieldError::new(format!("/where{}", e.pointer), e.code, e.detail.as_str()));
+    broken.chain(complaint).collect()
 }
 
 /// Every event of the account evaluates a filter that no lookup can exclude, so their number is bounded.

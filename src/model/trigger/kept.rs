@@ -9,12 +9,13 @@ use crate::model::url::TriggerUrl;
 
 /// Restores saved values that a document leaves out: `null` as a header's value, an entry of `secrets` without a key,
 /// and missing `secrets`. Header values are only kept if the destination stays the same, so that no credential is sent
-/// to another host. Returns whether anything was kept.
-pub fn complete(document: &mut Map<String, Value>, old: &Trigger) -> Result<bool, Vec<FieldError>> {
+/// to another host; those that must be sent are mistakes, and the document is left without them. Returns whether
+/// anything was changed, and the mistakes.
+pub fn complete(document: &mut Map<String, Value>, old: &Trigger) -> (bool, Vec<FieldError>) {
     let before = document.clone();
     let errors = keep_headers(document, old);
     keep_secrets(document, old);
-    if errors.is_empty() { Ok(*document != before) } else { Err(errors) }
+    (*document != before, errors)
 }
 
 fn keep_headers(document: &mut Map<String, Value>, old: &Trigger) -> Vec<FieldError> {
@@ -23,8 +24,9 @@ fn keep_headers(document: &mut Map<String, Value>, old: &Trigger) -> Vec<FieldEr
     let moves = url.is_some_and(|url| url.is_ok_and(|url| url.destination != old.url.destination));
     let Some(Value::Object(headers)) = document.get_mut("headers") else { return Vec::new() };
     let mut errors = Vec::new();
-    for (name, value) in headers.iter_mut().filter(|(_, value)| value.is_null()) {
-        let Some((_, kept)) = old.headers.iter().find(|(own, _)| own.eq_ignore_ascii_case(name)) else { continue };
+    headers.retain(|name, value| {
+        let kept = || old.headers.iter().find(|(own, _)| own.eq_ignore_ascii_case(name));
+        let Some((_, kept)) = value.is_null().then(kept).flatten() else { return true };
         if moves {
             let detail = format!(
                 "`{name}`: the destination changes from {}, and a value that was saved for it is not sent to another host; \
@@ -32,10 +34,11 @@ fn keep_headers(document: &mut Map<String, Value>, old: &Trigger) -> Vec<FieldEr
                 old.url.destination
             );
             errors.push(FieldError::new(parts::header_pointer(name), parts::VALUE_REQUIRED, detail));
-            continue;
+            return false;
         }
         *value = kept.as_str().into();
-    }
+        true
+    });
     errors
 }
 

@@ -102,8 +102,10 @@ fn one_secret_without_an_end_is_stored_as_earlier_versions_read_it() {
 fn completed(old: &Trigger, change: impl FnOnce(&mut Value)) -> Result<Trigger, Vec<FieldError>> {
     let mut document = old.to_json();
     change(&mut document);
-    complete(document.as_object_mut().expect("an object"), old)?;
-    Trigger::from_json(document)
+    let (_, mut errors) = complete(document.as_object_mut().expect("an object"), old);
+    let (trigger, more) = Trigger::examine(document);
+    errors.extend(more);
+    trigger.filter(|_| errors.is_empty()).ok_or(errors)
 }
 
 #[test]

@@ -48,6 +48,58 @@ async fn a_bad_filter_is_refused_with_its_position() {
     }
 }
 
+/// No mistake hides another, of whatever kind they are.
+#[actix_rt::test]
+async fn every_mistake_of_a_document_is_named_at_once() {
+    let node = with_template(&[]).await;
+    let header = json!({"Host": "x", "X-A": "{{x", "X-B": null});
+    for (document, expected) in [
+        (
+            json!({"event": "*x", "headers": {"Host": "x"}}),
+            vec![("/event", "bad_event_pattern"), ("/headers/Host", "bad_header")],
+        ),
+        (
+            json!({"template": "no", "headers": {"Host": "x"}}),
+            vec![("/headers/Host", "bad_header"), ("/template", "unknown_template")],
+        ),
+        (
+            json!({"url": "x", "template": "no", "headers": header, "where": {"a": 1}}),
+            vec![
+                ("/where/a", "bad_pattern"),
+                ("/url", "bad_url"),
+                ("/headers/X-B", "header_value_required"),
+                ("/headers/Host", "bad_header"),
+                ("/headers/X-A", "bad_header"),
+                ("/template", "unknown_template"),
+            ],
+        ),
+        (
+            json!({"id": "other", "event": 7, "template": "a b"}),
+            vec![("/id", "id_mismatch"), ("/event", "wrong_type"), ("/template", "bad_name")],
+        ),
+    ] {
+        let document = trigger(document);
+        let reply = node.put(&format!("{TRIGGERS}/t"), &document).await;
+        assert_eq!(reply.problem(), (422, "invalid_trigger".to_owned()), "{document}");
+        assert_eq!(codes(&reply.json()["errors"]), expected, "{document}");
+        let verdict = node.post(&format!("{TRIGGERS}/check"), &document).await.json();
+        let expected: Vec<_> = expected.into_iter().filter(|(pointer, _)| *pointer != "/id").collect();
+        assert_eq!((codes(&verdict["errors"]), &verdict["ok"]), (expected, &json!(false)), "{document}");
+    }
+    // With the values of headers that must be sent again.
+    let path = format!("{TRIGGERS}/t");
+    assert_eq!(node.put(&path, &trigger(json!({"headers": {"X-A": "1"}}))).await.status, 201);
+    let moved = trigger(json!({"url": "https://example.org/", "headers": {"X-A": null, "Host": "x"}}));
+    let expected = [("/headers/X-A", "header_value_required"), ("/headers/Host", "bad_header")];
+    assert_eq!(codes(&node.put(&path, &moved).await.json()["errors"]), expected);
+
+    let template = json!({"id": "other", "format": "json", "body": "{{#if", "content_type": "application/xml"});
+    let reply = node.put("/v1/accounts/default/templates/v", &template).await;
+    assert_eq!(reply.problem(), (422, "invalid_template".to_owned()));
+    assert_eq!(codes(&reply.json()["errors"]), [("/id", "id_mismatch"), ("/content_type", "bad_content_type")]);
+    assert_eq!(codes(&reply.json()["diagnostics"]).len(), 1, "{}", reply.json());
+}
+
 #[actix_rt::test]
 async fn saving_warns_of_a_trigger_that_can_never_fire() {
     let node = with_template(&[]).await;
