@@ -94,8 +94,8 @@ test("An account's key sees its account only, and a link opens the page for one 
   await eventually(async () => assert.equal(await operator.page.getByLabel("Account").inputValue(), "other"));
   assert.deepEqual(operator.errors, []);
   await operator.close();
-  const revoked = await accountKey(on.node);
-  const gone = await on.open(at("templates"), { key: revoked });
+  const deleted = await accountKey(on.node);
+  const gone = await on.open(at("templates"), { key: deleted });
   gone.expect(/401/);
   await gone.page.getByText("Team chat").first().waitFor();
   await gone.page.goto(`${on.node.url}/console${at("template", "bookkeeping")}`);
@@ -106,7 +106,7 @@ test("An account's key sees its account only, and a link opens the page for one 
   await gone.page.waitForFunction((own) => Object.entries(localStorage).some(([name, text]) => name.includes("draft:template") && text.includes(own)), "kept");
   const { items } = await on.node.call("GET", "/v1/keys");
   await on.node.call("DELETE", `/v1/keys/${items.at(-1).id}`);
-  // From here on any request of the page may find the key revoked first: the next key press, or one that the page makes by itself.
+  // From here on any request of the page may find the key deleted first: the next key press, or one that the page makes by itself.
   await gone.page.keyboard.insertText(" and more");
   await gone.page.getByLabel("Key").waitFor();
   assert.match(await gone.page.evaluate(draft), /kept/);

@@ -264,3 +264,81 @@ test("Two templates of one preset, and names in any script, have ids", async () 
   assert.deepEqual(ids.slice(1), [`${ids[0]}-2`, "template"]);
   assert.equal((await saved("template", "template")).name, "日本語");
 });
+
+test("Leaving is asked once, and staying costs no entry of the history", async () => {
+  const { page, errors, close } = await on.open(`#account=${ACCOUNT}&page=activity`, { key: OPERATOR });
+  await page.getByRole("link", { name: "Templates", exact: true }).click();
+  await page.getByRole("link", { name: /^Team chat/ }).click();
+  await page.getByLabel("What the receiver gets").waitFor();
+  await overwrite(page, body(page), "stay here");
+  for (let i = 0; i < 3; i++) {
+    await page.goBack();
+    await confirmed(page, "Stay");
+    await eventually(() => assert.match(page.url(), /page=template&id=team-chat$/));
+    assert.equal(await written(page, "body"), "stay here");
+    await page.locator("dialog").waitFor({ state: "detached" });
+  }
+  // The second of these does not open another question.
+  await page.evaluate((account) => {
+    addEventListener("hashchange", () => (location.hash = `#account=${account}&page=keys`), { once: true });
+    location.hash = `#account=${account}&page=triggers`;
+  }, ACCOUNT);
+  await page.getByRole("dialog").waitFor();
+  await eventually(() => assert.match(page.url(), /page=template&id=team-chat$/));
+  assert.equal(await page.getByRole("dialog").count(), 1);
+  await confirmed(page, "Stay");
+  await page.locator("dialog").waitFor({ state: "detached" });
+  await page.goBack();
+  await confirmed(page, "Leave");
+  await page.getByRole("heading", { name: "Templates" }).waitFor();
+  await page.goBack();
+  await page.getByRole("heading", { name: "Activity" }).waitFor();
+  await page.goForward();
+  await page.goForward();
+  await page.getByText("Your unsaved draft was restored").waitFor();
+  await page.getByRole("button", { name: "Discard the draft" }).click();
+  assert.deepEqual(errors, []);
+  await close();
+});
+
+test("A template that is not there any more is shown as missing, and another can be chosen", async () => {
+  for (const id of ["here", "gone"]) await on.node.call("PUT", `/v1/accounts/few/templates/${id}`, { format: "text", body: id });
+  const { page, errors, close } = await on.open("#account=few&page=trigger", { key: OPERATOR });
+  const choice = page.getByLabel("send this template");
+  await name(page).fill("Night");
+  await page.getByLabel("When this event comes").fill("guest.*");
+  await url(page).fill(`${on.receiver.url}/few`);
+  await choice.selectOption("gone");
+  await page.waitForFunction(() => Object.values(localStorage).some((text) => text.includes('"template":"gone"') && text.includes("/few")));
+  await on.node.call("DELETE", "/v1/accounts/few/templates/gone");
+  page.on("dialog", (dialog) => dialog.accept());
+  await page.reload();
+  await page.getByText("Your unsaved draft was restored").waitFor();
+  assert.equal(await choice.evaluate((own) => own.selectedOptions[0].textContent), "gone (missing)");
+  await choice.selectOption("here");
+  await page.waitForFunction(() => !document.querySelector(".actions .primary").disabled);
+  await button(page, "Save").click();
+  await page.getByText("Trigger saved").waitFor();
+  assert.equal((await on.node.call("GET", "/v1/accounts/few/triggers/night")).template, "here");
+  assert.deepEqual(errors, []);
+  await close();
+});
+
+test("Two headers of one name and a rate of 0 are mistakes", async () => {
+  await put("headers", {});
+  const { page, errors, close } = await on.open(trigger("headers"));
+  for (const [i, header] of ["X-A", "x-a"].entries()) {
+    await button(page, "Add a header").click();
+    await page.getByLabel(`Name of header ${i + 1}`).fill(header);
+    await page.getByLabel(`Value of header ${i + 1}`).fill(`value ${i}`);
+  }
+  await page.getByText("The header x-a is there twice.").first().waitFor();
+  assert.equal(await button(page, "Save changes").isDisabled(), true);
+  for (let i = 0; i < 2; i++) await page.getByRole("button", { name: /^Remove header/ }).first().click();
+  await eventually(async () => assert.match(await state(page).innerText(), /^Saved/));
+  await page.getByLabel("Most deliveries a second").fill("0");
+  await page.locator(".findings li.error").getByText("/rate_per_s").waitFor();
+  await state(page).getByText("Changed, not saved").waitFor();
+  assert.deepEqual(errors, []);
+  await close();
+});

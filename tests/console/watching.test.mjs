@@ -190,7 +190,7 @@ test("Every page says at its top that Redis is unavailable, until it is back", a
   await redis.stop();
 });
 
-test("Keys are created, shown once, and revoked, by scope", async () => {
+test("Keys are created, shown once, and deleted, by scope", async () => {
   const { page, errors, close } = await on.open(`#account=${ACCOUNT}&page=keys`, { key: OPERATOR });
   for (const scope of ["account", "producer", "operator"]) {
     await page.getByLabel("Scope").selectOption(scope);
@@ -205,8 +205,8 @@ test("Keys are created, shown once, and revoked, by scope", async () => {
     await row.waitFor();
     // It is shown once: nothing of it stays in the page when its dialog has closed.
     await page.waitForFunction((key) => !document.documentElement.outerHTML.includes(key), key);
-    await row.getByRole("button", { name: "Revoke", exact: true }).click();
-    await page.getByRole("dialog").getByRole("button", { name: "Revoke" }).click();
+    await row.getByRole("button", { name: "Delete", exact: true }).click();
+    await page.getByRole("dialog").getByRole("button", { name: "Delete" }).click();
     await row.waitFor({ state: "detached" });
     await assert.rejects(on.node.call("GET", "/v1/whoami", undefined, key), /401/);
   }

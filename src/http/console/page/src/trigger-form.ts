@@ -1,5 +1,6 @@
 // The content of the trigger form, and the document that is made from it.
 
+import type { FieldError } from "./api";
 import { Verbatim, read, repeats, write, written } from "./json";
 import type { TriggerDoc } from "./views/list";
 
@@ -40,6 +41,17 @@ export function whereMistake(text: string): string {
   }
 }
 
+/** The mistakes of a form for which there is no document that the node could check. */
+export function mistakesOf({ where, headers }: Form): FieldError[] {
+  const malformed = whereMistake(where);
+  const names = headers.map((row) => row.name.trim().toLowerCase());
+  const repeated = headers.find((_, i) => names[i] && names.indexOf(names[i]!) < i)?.name.trim();
+  return [
+    ...(malformed ? [{ pointer: "/where", code: "malformed", detail: malformed }] : []),
+    ...(repeated ? [{ pointer: "/headers", code: "bad_header", detail: `The header ${repeated} is there twice.` }] : []),
+  ];
+}
+
 /** The text of a filter as it is compared: in one form, but one that the node refuses stays as it is. */
 function textOf(where: unknown): string {
   if (typeof where === "string") return where;
@@ -78,7 +90,7 @@ export function plain({ id, name, event, where, template, url, headers, secrets,
     ...named({ id, name, event, template, url }, textOf(where) || undefined),
     ...(headers && Object.keys(headers).length ? { headers: Object.fromEntries(Object.entries(headers).map(([own, value]) => [own, value === null ? null : "(written)"])) } : {}),
     ...(secrets?.length ? { secrets: secrets.map((own) => ({ ...(own.key ? { key: "(written)" } : { id: own.id! }), ...(own.until ? { until: own.until } : {}) })) } : {}),
-    ...(rate_per_s ? { rate_per_s } : {}),
+    ...(rate_per_s === undefined ? {} : { rate_per_s }),
     enabled: enabled !== false,
   };
 }
@@ -99,7 +111,7 @@ export function formOf(document: TriggerDoc): Form {
     where: textOf(document.where),
     headers: Object.keys(document.headers ?? {}).map((name) => ({ name, value: "", isSaved: document.headers![name] === null })),
     secrets: (document.secrets ?? []).filter((own) => own.id).map((own) => ({ id: own.id!, key: "", until: own.until ?? "" })),
-    rate: document.rate_per_s ? String(document.rate_per_s) : "",
+    rate: String(document.rate_per_s ?? ""),
     enabled: document.enabled !== false,
   };
 }

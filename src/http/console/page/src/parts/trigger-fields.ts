@@ -31,8 +31,8 @@ export function fields(view: TriggerView): TemplateResult {
     <label class="field">
       <span>send this template</span>
       <select id="template" @change=${(e: Event) => view.change({ template: text(e) })}>
-        ${view.templates.length ? nothing : html`<option value="">There is no template yet</option>`}
-        ${view.templates.map((own) => html`<option value=${own.id} ?selected=${own.id === form.template}>${own.name || own.id} (${own.format})</option>`)}
+        ${view.templates.some((own) => own.id === form.template) ? nothing : html`<option value=${form.template} .selected=${true}>${otherTemplate(view)}</option>`}
+        ${view.templates.map((own) => html`<option value=${own.id} .selected=${own.id === form.template}>${own.name || own.id} (${own.format})</option>`)}
       </select>
       ${faults("/template")}
     </label>
@@ -64,6 +64,12 @@ export function fields(view: TriggerView): TemplateResult {
       <span>Enabled</span>
     </label>
   </div>`;
+}
+
+/** What is chosen if it is none of the templates. */
+function otherTemplate({ form, templates, hasAllTemplates }: TriggerView): string {
+  if (form.template) return hasAllTemplates ? `${form.template} (missing)` : form.template;
+  return templates.length ? "Choose a template" : "There is no template yet";
 }
 
 function headers(view: TriggerView): TemplateResult {

@@ -1,4 +1,4 @@
-// Keys: create one, show it once, revoke it.
+// Keys: create one, show it once, delete it.
 
 import { type TemplateResult, html, nothing } from "lit";
 import { type Request, call, list } from "../api";
@@ -60,16 +60,16 @@ export class Keys extends View {
     }
   }
 
-  private revocation(key: Key): Request {
+  private deletion(key: Key): Request {
     return { method: "DELETE", path: `/v1/keys/${encodeURIComponent(key.id)}` };
   }
 
-  private async revoke(key: Key): Promise<void> {
-    const title = `Revoke ${key.name || key.id}?`;
-    if (!(await ask({ title, text: "Whoever uses it is refused from now on.", yes: "Revoke", danger: true }))) return;
+  private async erase(key: Key): Promise<void> {
+    const title = `Delete the key ${key.name || key.id}?`;
+    if (!(await ask({ title, text: "Whoever uses it is refused from now on.", yes: "Delete", danger: true }))) return;
     try {
-      await call(this.revocation(key));
-      notify("Key revoked");
+      await call(this.deletion(key));
+      notify("Key deleted");
       await this.load();
     } catch (error) {
       notify(explain(error), "bad");
@@ -112,7 +112,7 @@ export class Keys extends View {
                     <td role="cell"><span class="badge">${key.scope}</span></td>
                     <td role="cell">${key.account ?? "—"}</td>
                     <td role="cell"><time datetime=${key.created}>${new Date(key.created).toLocaleString("en-GB", { dateStyle: "medium", timeStyle: "short" })}</time></td>
-                    <td role="cell" class="number last">${action({ label: `Revoke`, kind: "danger", request: this.revocation(key), run: () => void this.revoke(key) })}</td>
+                    <td role="cell" class="number last">${action({ label: "Delete", kind: "danger", request: this.deletion(key), run: () => void this.erase(key) })}</td>
                   </tr>`,
                 )}
               </tbody>

@@ -93,8 +93,8 @@ export class TemplateView extends View {
     return this.stage === "edit" && !this.edited.isSaved(this.doc) && Boolean(this.edited.saved || this.doc.body || this.doc.name);
   }
 
-  private async mayLeave(): Promise<boolean> {
-    if (!this.isDirty) return true;
+  private mayLeave(): Promise<boolean> | null {
+    if (!this.isDirty) return null;
     this.keep();
     const text = this.storageFull
       ? "This browser has no room for a draft, so what you wrote would be lost."

@@ -16,7 +16,7 @@ import { trouble } from "../parts/trouble";
 import { type Explained, type ConditionResult, mistakes, sampleResult } from "../parts/trigger-sample";
 import { route } from "../route";
 import { session } from "../session";
-import { type Form, documentOf, formOf, listens, plain, rebased, shown, whereMistake } from "../trigger-form";
+import { type Form, documentOf, formOf, listens, mistakesOf, plain, rebased, shown, whereMistake } from "../trigger-form";
 import { View, action, ask, debounced, explain, notify, slug } from "../ui";
 import type { TemplateDoc, TriggerDoc } from "./list";
 
@@ -32,6 +32,7 @@ export class TriggerView extends View {
   private sample!: Sample;
   form: Form = { id: "", name: "", event: "", template: "", url: "", where: "", headers: [], secrets: [], rate: "", enabled: true };
   templates: TemplateDoc[] = [];
+  hasAllTemplates = false;
   private stage: "loading" | "edit" | "gone" = "loading";
   private error = "";
   private idTouched = false;
@@ -56,8 +57,8 @@ export class TriggerView extends View {
   override connectedCallback(): void {
     super.connectedCallback();
     addEventListener("beforeunload", this.leaving);
-    route.protect(async () => {
-      if (!this.isDirty) return true;
+    route.protect(() => {
+      if (!this.isDirty) return null;
       const text = this.keep()
         ? "What you wrote is not saved. It is kept as a draft in this browser, but for the values of headers and secrets."
         : "This browser has no room for a draft, so what you wrote would be lost.";
@@ -87,6 +88,7 @@ export class TriggerView extends View {
     try {
       const [saved, templates] = await Promise.all([this.edited.read(), list<TemplateDoc>(at(session.account, "templates"))]);
       this.templates = templates.items;
+      this.hasAllTemplates = !templates.more;
       const draft = this.edited.restored();
       if (draft) {
         this.form = formOf(draft);
@@ -198,7 +200,8 @@ export class TriggerView extends View {
       notify(sent.name ? "Give the trigger an id." : "Give the trigger a name first.", "bad");
       return this.querySelector<HTMLElement>(sent.name ? "#doc-id" : "#name")?.focus();
     }
-    if (this.whereError) return notify(this.whereError, "bad");
+    const [mistake] = mistakesOf(sent);
+    if (mistake) return notify(mistake.detail, "bad");
     this.saving = true;
     this.tick++;
     try {
@@ -284,8 +287,7 @@ export class TriggerView extends View {
   /** The mistakes, without those of fields of a new trigger that are still empty. */
   private get errors(): FieldError[] {
     const isEmpty = (pointer: string) => ["event", "template", "url"].some((name) => pointer === `/${name}` && !this.form[name as keyof Form]);
-    const malformed = this.whereError ? [{ pointer: "/where", code: "malformed", detail: this.whereError }] : [];
-    return [...malformed, ...(this.checked?.errors ?? []).filter((error) => !this.isNew || this.tried || !isEmpty(error.pointer))];
+    return [...mistakesOf(this.form), ...(this.checked?.errors ?? []).filter((error) => !this.isNew || this.tried || !isEmpty(error.pointer))];
   }
 
   errorsAt(pointer: string): FieldError[] {
@@ -340,8 +342,7 @@ export class TriggerView extends View {
         use: (theirs) => {
           this.form = formOf(theirs);
           this.restored = false;
-          this.check();
-          this.tick++;
+          this.change({});
         },
         rename: (id) => this.change({ id }),
         discard: () => void this.discard(),
