@@ -342,3 +342,32 @@ test("Two headers of one name and a rate of 0 are mistakes", async () => {
   assert.deepEqual(errors, []);
   await close();
 });
+
+test("A template keeps its line ends, and findings are at their places", async () => {
+  await on.node.call("PUT", path("template", "lines"), { format: "text", body: "a\r\nb\nc\r\n" });
+  const { page, errors, close } = await on.open(template("lines"));
+  await page.getByLabel("What the receiver gets").waitFor();
+  await body(page).click();
+  await page.keyboard.press("Control+End");
+  await page.keyboard.type("{{guest.nmae}}");
+  await page.getByRole("button", { name: "Use guest.name" }).click();
+  await eventually(async () => assert.equal(await written(page, "body"), "a\r\nb\nc\r\n{{guest.name}}"));
+  await body(page).click();
+  await page.keyboard.press("Control+End");
+  await page.keyboard.press("Enter");
+  await page.waitForFunction(() => !document.querySelector(".actions .primary").disabled);
+  await button(page, "Save changes").click();
+  await page.getByText("Template saved").waitFor();
+  assert.equal((await saved("template", "lines")).body, "a\r\nb\nc\r\n{{guest.name}}\r\n");
+  assert.deepEqual(errors, []);
+  await close();
+});
+
+test("A new template says what its receiver wants of a trigger", async () => {
+  const { page, errors, close } = await on.open(template(""));
+  await page.locator(".presets button.card", { hasText: "SOAP" }).click();
+  await page.getByText("The URL of a trigger for this receiver has the form https://accounting.example/soap").waitFor();
+  await page.getByText("SOAPAction: urn:accounting#RecordPayment").waitFor();
+  assert.deepEqual(errors, []);
+  await close();
+});

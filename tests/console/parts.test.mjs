@@ -99,6 +99,20 @@ test("JSON is read and written with its digits, its strings and its names", asyn
   for (const malformed of ["", "{", '{"a" 1}', "[1,]", "01", "1 2"]) assert.throws(() => read(malformed), SyntaxError);
 });
 
+test("Line ends of a text stay as they are when a part of it is replaced", async () => {
+  const { inner, outer, replaced } = await load("editor/line-ends.ts");
+  const mixed = "a\r\nb\nc\rd\r\n";
+  const shown = mixed.replace(/\r\n|\r/g, "\n");
+  for (let at = 0; at <= shown.length; at++) {
+    assert.equal(inner(mixed, outer(mixed, at)), at);
+    assert.equal(replaced(mixed, [{ from: at, to: at, insert: "" }]), mixed);
+    const after = replaced(mixed, [{ from: at, to: at, insert: "x\ny" }]);
+    assert.equal(after.replace(/\r\n|\r/g, "\n"), `${shown.slice(0, at)}x\ny${shown.slice(at)}`);
+    assert.ok(after.includes("x\r\ny"), "a new one is like the first");
+  }
+  assert.deepEqual([replaced(mixed, [{ from: 0, to: 2, insert: "" }, { from: 6, to: 7, insert: "e" }]), replaced("", [{ from: 0, to: 0, insert: "a\nb" }])], ["b\nc\re\r\n", "a\nb"]);
+});
+
 test("A filter is compared in one form, unless reading it would leave something out", async () => {
   const { documentOf, formOf, plain } = await load("trigger-form.ts");
   const form = formOf({ id: "a", event: "*", template: "t", url: "u" });

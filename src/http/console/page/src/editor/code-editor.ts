@@ -7,10 +7,11 @@ import { json } from "@codemirror/lang-json";
 import { xml } from "@codemirror/lang-xml";
 import { bracketMatching, syntaxHighlighting } from "@codemirror/language";
 import { type Diagnostic as Mark, lintGutter, lintKeymap, nextDiagnostic, setDiagnostics } from "@codemirror/lint";
-import { Compartment, EditorState, type Extension } from "@codemirror/state";
+import { type ChangeSet, Compartment, EditorState, type Extension } from "@codemirror/state";
 import { EditorView, drawSelection, highlightActiveLine, keymap, lineNumbers } from "@codemirror/view";
 import type { Tag } from "../dictionary";
 import { completions } from "./completions";
+import { type Replacement, inner, outer, replaced } from "./line-ends";
 import { expressions } from "./expressions";
 import { highlighting, theme } from "./theme";
 
@@ -30,7 +31,9 @@ export class CodeEditor extends HTMLElement {
   private readonly language = new Compartment();
   private readonly labels = new Compartment();
   private readonly editable = new Compartment();
+  /** The text with its own line ends. */
   private text = "";
+  private isSetting = false;
   private kind: Language = "text";
   private name = "";
   private locked = false;
@@ -46,19 +49,20 @@ export class CodeEditor extends HTMLElement {
   }
 
   disconnectedCallback(): void {
-    this.text = this.value;
     this.view?.destroy();
     this.view = null;
   }
 
   get value(): string {
-    return this.view ? this.view.state.doc.toString() : this.text;
+    return this.text;
   }
 
   set value(text: string) {
+    if (text === this.text) return;
     this.text = text;
-    if (!this.view || text === this.value) return;
-    this.view.dispatch({ changes: { from: 0, to: this.view.state.doc.length, insert: text } });
+    this.isSetting = true;
+    this.view?.dispatch({ changes: { from: 0, to: this.view.state.doc.length, insert: text } });
+    this.isSetting = false;
   }
 
   get lang(): Language {
@@ -84,7 +88,7 @@ export class CodeEditor extends HTMLElement {
   }
 
   get cursor(): number {
-    return this.view?.state.selection.main.head ?? this.text.length;
+    return this.view ? outer(this.text, this.view.state.selection.main.head) : this.text.length;
   }
 
   /** Marks the findings. A position past the end belongs to an older text and is moved to the end. */
@@ -93,13 +97,15 @@ export class CodeEditor extends HTMLElement {
     const end = this.view.state.doc.length;
     const marks = findings.map(({ from, to, severity, message, apply }): Mark => {
       const actions = apply && [{ name: apply.label, apply: () => this.replace(from, to, apply.text) }];
-      return { from: Math.min(from, end), to: Math.min(Math.max(to, from), end), severity, message, actions };
+      const [start, stop] = [inner(this.text, from), inner(this.text, Math.max(to, from))];
+      return { from: Math.min(start, end), to: Math.min(stop, end), severity, message, actions };
     });
     this.view.dispatch(setDiagnostics(this.view.state, marks));
   }
 
   replace(from: number, to: number, text: string): void {
-    this.view?.dispatch({ changes: { from, to, insert: text }, selection: { anchor: from + text.length } });
+    const start = inner(this.text, from);
+    this.view?.dispatch({ changes: { from: start, to: inner(this.text, to), insert: text }, selection: { anchor: start + text.length } });
   }
 
   /** Inserts a text at the cursor, or in place of the selection. */
@@ -116,13 +122,20 @@ export class CodeEditor extends HTMLElement {
 
   /** Moves the cursor to an offset and scrolls it into view. */
   show(offset: number): void {
-    const anchor = Math.min(offset, this.view?.state.doc.length ?? 0);
+    const anchor = Math.min(inner(this.text, offset), this.view?.state.doc.length ?? 0);
     this.view?.dispatch({ selection: { anchor }, effects: EditorView.scrollIntoView(anchor, { y: "center" }) });
     this.view?.focus();
   }
 
   override focus(): void {
     this.view?.focus();
+  }
+
+  /** Makes the changes of the editor in the text. */
+  private follow(changes: ChangeSet): void {
+    const replacements: Replacement[] = [];
+    changes.iterChanges((from, to, _from, _to, inserted) => replacements.push({ from, to, insert: inserted.toString() }));
+    this.text = replaced(this.text, replacements);
   }
 
   private labelled(): Extension {
@@ -160,7 +173,9 @@ export class CodeEditor extends HTMLElement {
         theme,
         EditorView.domEventHandlers({ beforeinput: replaceSelected }),
         EditorView.updateListener.of((update) => {
-          if (update.docChanged) this.dispatchEvent(new Event("input", { bubbles: true }));
+          if (!update.docChanged) return;
+          if (!this.isSetting) this.follow(update.changes);
+          this.dispatchEvent(new Event("input", { bubbles: true }));
         }),
       ],
     });

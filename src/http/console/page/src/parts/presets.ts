@@ -14,10 +14,13 @@ export interface Preset {
   body: string;
   content_type?: string;
   event?: string;
+  /** The form of the URL, and the headers, that a trigger for this receiver has. */
+  url?: string;
+  headers?: Record<string, string>;
 }
 
 let known: Preset[] | null = null;
-let error = "";
+let failure = "";
 let isRequested = false;
 
 async function load(changed: () => void): Promise<void> {
@@ -28,7 +31,7 @@ async function load(changed: () => void): Promise<void> {
   } catch (error) {
     const unknown = error instanceof Problem && error.isUnknownCall;
     const why = unknown ? "its version has none" : explain(error);
-    error = `This node lists no presets: ${why}. Start from what an event carries instead.`;
+    failure = `This node lists no presets: ${why}. Start from what an event carries instead.`;
     known = [];
     isRequested = false;
   }
@@ -50,6 +53,8 @@ function read(body: unknown): Preset[] {
       body: (own["body"] as string | undefined) ?? "",
       ...(text("content_type") ? { content_type: text("content_type")! } : {}),
       ...(text("event") ? { event: text("event")! } : {}),
+      ...(text("url") ? { url: text("url")! } : {}),
+      headers: (item["headers"] as Record<string, string> | undefined) ?? {},
     };
   });
 }
@@ -77,12 +82,22 @@ function everything(tags: Tag[], event: string): Preset[] {
   ];
 }
 
+/** What a trigger for the receiver of a preset needs besides the template. */
+export function wanted({ url, headers = {} }: Preset): TemplateResult | typeof nothing {
+  if (!url) return nothing;
+  const own = Object.entries(headers);
+  return html`<p class="note">
+    The URL of a trigger for this receiver has the form <code>${url}</code>${own.length ? html`, and it needs ${own.length === 1 ? "the header" : "the headers"}` : nothing}
+    ${own.map(([name, value], i) => html`${i ? ", " : ""}<code>${name}: ${value}</code>`)}
+  </p>`;
+}
+
 export function presets(choose: (preset: Preset) => void, changed: () => void, sample: Sample): TemplateResult {
   if (!known && !isRequested) void load(changed);
   const own = known?.filter((preset) => preset.body) ?? [];
   const all = [...own, ...(own.length ? [] : everything(sample.tags, sample.choice.event))];
   return html`<p class="lead">Who receives it? Each of these is a working template for the dictionary; you change it with a preview beside it.</p>
-    ${error && !own.length ? html`<p class="note" role="status">${error}</p>` : nothing}
+    ${failure && !own.length ? html`<p class="note" role="status">${failure}</p>` : nothing}
     ${!known ? html`<p class="hint" aria-live="polite">Loading …</p>` : nothing}
     <ul class="cards presets">
       ${(known ? all : []).map(

@@ -9,7 +9,7 @@ import { placed } from "../findings";
 import { write } from "../json";
 import "../parts/dictionary";
 import { erase } from "../parts/erase";
-import { type Preset, presets } from "../parts/presets";
+import { type Preset, presets, wanted } from "../parts/presets";
 import { Sample } from "../parts/sample";
 import { head } from "../parts/template-head";
 import { findings, preview } from "../parts/template-preview";
@@ -45,6 +45,8 @@ export class TemplateView extends View {
   /** The text that was checked. */
   private checkedText = "";
   private shown: { content_type: string; body: string } | null = null;
+  /** Where a new template began. */
+  private preset: Preset | null = null;
   private users: TriggerDoc[] | null = null;
   private saving = false;
   private restored = false;
@@ -129,6 +131,7 @@ export class TemplateView extends View {
 
   private start(preset: Preset): void {
     const { format, body, content_type } = preset;
+    this.preset = preset;
     this.doc = { ...this.doc, name: preset.title, id: slug(preset.title, "template"), format, body, ...(content_type ? { content_type } : {}) };
     this.stage = "edit";
     this.begin();
@@ -318,6 +321,7 @@ export class TemplateView extends View {
         discard: () => this.discard(),
         changed: () => this.refresh(),
       })}
+      ${this.preset ? wanted(this.preset) : nothing}
       ${this.storageFull ? html`<p class="note warn" role="status">This browser has no room for a draft: save before you leave.</p>` : nothing}
       <div class="write">
         <section class="preview-side" aria-label="Preview">${this.sample.render()} ${preview(this.shown, Boolean(this.checkError) || !this.checked?.preview, this.checkRequest)}</section>
