@@ -15,7 +15,7 @@ use std::time::Duration;
 use actix::{Addr, Arbiter};
 use actix_web::web;
 
-use crate::config::Config;
+use crate::config::{Config, ConfigError};
 use crate::dictionary::DictionaryError;
 use crate::dispatcher::{
     DispatchSettings, Dispatchers, Outbound, OutboundError, OwnAddresses, ReleaseDeliveries, ResolverError,
@@ -73,8 +73,8 @@ pub enum StartError {
     #[error(transparent)]
     Journal(#[from] JournalError),
     /// TLS or the proxy towards receivers can't be set up.
-    #[error(transparent)]
-    Outbound(#[from] OutboundError),
+    #[error("the settings have mistakes:{}", .0.iter().map(|e| format!("\n  {e}")).collect::<String>())]
+    Outbound(Vec<ConfigError>),
     /// Names can't be resolved.
     #[error(transparent)]
     Resolver(#[from] ResolverError),
@@ -135,7 +135,7 @@ impl Node {
         let admin = config.server.admin_listen.map(listen).transpose()?;
         let listened = [Some(&listener), admin.as_ref()].into_iter().flatten();
         let own = OwnAddresses(listened.filter_map(|listener| listener.local_addr().ok()).collect());
-        let outbound = Outbound::new(&config.dispatch, own)?;
+        let outbound = Outbound::new(&config.dispatch, own).map_err(|errors| refused(&config, errors))?;
         let live = Live::new(
             Arc::clone(&dictionary),
             config.templates.clone(),
@@ -239,6 +239,10 @@ impl Node {
         }
         StopResult { unsent, kept }
     }
+}
+
+fn refused(config: &Config, errors: Vec<OutboundError>) -> StartError {
+    StartError::Outbound(errors.iter().map(|error| config.mistake(error.setting(), error.to_string())).collect())
 }
 
 /// As many lines may wait for a subscriber as are sent to it at a time.

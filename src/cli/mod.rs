@@ -24,7 +24,7 @@ use clap::{Args, CommandFactory as _, Parser, Subcommand};
 use crate::config::{Config, listen_address};
 use crate::model::id::AccountId;
 use crate::telemetry::log;
-use print::complain;
+use print::{complain, conclude, say};
 
 /// Accepts events over HTTP, renders each customer's templates with them, and sends each result as one HTTP POST.
 #[derive(Debug, Parser)]
@@ -270,8 +270,17 @@ struct ImportArguments {
 
 /// Runs the command that this process was called with.
 pub fn run() -> ExitCode {
-    match Arguments::parse().command {
-        Command::Serve(settings) => settings.begin().map_or_else(|code| code, serve::run),
+    let command = match Arguments::try_parse() {
+        Ok(arguments) => arguments.command,
+        Err(error) if error.use_stderr() => error.exit(),
+        Err(help) => {
+            say(help.render().ansi().to_string().trim_end_matches('\n'));
+            return conclude(ExitCode::SUCCESS);
+        }
+    };
+    let code = match command {
+        // Its purpose is not its output: the end of a node that could not print its address is no failure.
+        Command::Serve(settings) => return settings.begin().map_or_else(|code| code, serve::run),
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Receive(arguments) => receive::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
@@ -280,7 +289,8 @@ pub fn run() -> ExitCode {
         Command::Import(arguments) => import::run(&arguments),
         Command::Completions { shell } => pages::completions(shell, Arguments::command()),
         Command::Manual { folder } => pages::manual(&folder, Arguments::command()),
-    }
+    };
+    conclude(code)
 }
 
 #[cfg(test)]

@@ -1,8 +1,10 @@
-//! How commands print: the stream, the colours, and how text from outside is shown. A closed output is an error only
-//! for commands whose output is their purpose.
+//! How commands print: the stream, the colours, and how text from outside is shown. Output that was lost is an error of
+//! the command, except where its reader has enough and closed it.
 
 use std::fmt::Write as _;
 use std::io::{self, IsTerminal as _, Write as _};
+use std::process::ExitCode;
+use std::sync::OnceLock;
 
 use anstyle::{AnsiColor, Style};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -41,24 +43,43 @@ pub(super) fn report(line: &str) {
     let _ = writeln!(anstream::stderr().lock(), "{line}");
 }
 
-/// Writes a line to standard output.
+/// The first error of standard output.
+static LOST: OnceLock<io::Error> = OnceLock::new();
+
+/// Writes a line to standard output. If it is lost, [`conclude`] reports that.
 pub(super) fn say(what: &str) {
-    let _ = try_say(what);
-}
-
-/// The same, with the error: for a command that must end once its output is closed.
-pub(super) fn try_say(what: &str) -> io::Result<()> {
     let mut out = anstream::stdout().lock();
-    writeln!(out, "{what}")?;
-    out.flush()
+    note(writeln!(out, "{what}").and_then(|()| out.flush()));
 }
 
-/// Writes a line to standard output byte for byte, for programs.
-pub(super) fn try_say_exactly(line: &str) -> io::Result<()> {
+/// The same byte for byte, for programs.
+pub(super) fn say_exactly(line: &str) {
     let mut out = io::stdout().lock();
     // In one write, so that a reader never gets half a line.
-    out.write_all(format!("{line}\n").as_bytes())?;
-    out.flush()
+    note(out.write_all(format!("{line}\n").as_bytes()).and_then(|()| out.flush()));
+}
+
+fn note(written: io::Result<()>) {
+    if let Err(error) = written {
+        // Later errors follow from the first.
+        let _ = LOST.set(error);
+    }
+}
+
+/// Whether nothing more can be written to standard output.
+pub(super) fn is_output_closed() -> bool {
+    LOST.get().is_some()
+}
+
+/// The exit code of a command whose own is given: a failure, which is reported, if output was lost.
+pub(super) fn conclude(code: ExitCode) -> ExitCode {
+    match LOST.get() {
+        Some(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            complain(&format!("standard output: {error}"));
+            ExitCode::FAILURE
+        }
+        _ => code,
+    }
 }
 
 /// Shows bytes from outside safely in a terminal: bytes that are not UTF-8 as `\xNN`, characters that move the

@@ -16,11 +16,14 @@ pub enum DictionarySource {
 }
 
 impl DictionarySource {
-    pub(super) fn read(reader: &SettingsReader) -> Self {
+    pub(super) fn read(reader: &mut SettingsReader) -> Self {
         let dir = reader.text("catalogue.dir");
         let defaults = layers::Layers::defaults().table;
-        let default = defaults["catalogue"]["dir"].as_str();
-        if default == Some(&dir) { Self::Shipped(dir.into()) } else { Self::Folder(dir.into()) }
+        let default = defaults["catalogue"]["dir"].as_str().unwrap_or_default();
+        if dir.is_empty() {
+            reader.refuse("catalogue.dir", format!("it is empty; name a folder, such as {default}"));
+        }
+        if dir.is_empty() || dir == default { Self::Shipped(default.into()) } else { Self::Folder(dir.into()) }
     }
 
     /// Loads the dictionary.

@@ -2,6 +2,8 @@
 //! earlier one. Names no key: the compiled-in file says which keys exist and what type each has.
 
 use std::collections::HashMap;
+use std::ffi::{OsStr, OsString};
+use std::num::{IntErrorKind, ParseIntError};
 
 use serde_json::Value as Json;
 use toml::{Table, Value};
@@ -22,8 +24,11 @@ const SLIPS_MAX: usize = 2;
 /// What an environment variable's text should have been.
 #[derive(Debug, Clone, thiserror::Error)]
 enum ExpectedValue {
+    #[error("it is not UTF-8")]
+    Utf8,
     #[error("expected a whole number")]
     Integer,
+
     #[error("expected true or false")]
     Boolean,
     #[error("expected a JSON list of strings or whole numbers, such as [\"a\"]")]
@@ -32,14 +37,16 @@ enum ExpectedValue {
     Json(#[from] Malformed),
 }
 
+/// The file or variable that set a key, `section.key`; none for defaults.
+pub(super) type SettingSources = HashMap<String, String>;
+
 /// The merged layers.
 pub(super) struct Layers {
     pub(super) table: Table,
     pub(super) errors: Vec<ConfigError>,
     /// Environment variables that resemble one of Posthaste's and are not.
     pub(super) unused: Vec<ConfigError>,
-    /// The file or variable that set a key, `section.key`; none for defaults.
-    sources: HashMap<String, String>,
+    pub(super) sources: SettingSources,
 }
 
 impl Layers {
@@ -67,7 +74,12 @@ impl Layers {
         };
         for (section, keys) in sections {
             let Value::Table(keys) = keys else {
-                let detail = format!("is outside of a section; sections are {}", names(&self.table));
+                let detail = match self.table.contains_key(&section) {
+                    true => {
+                        format!("it is a section and not a list or a value; write [{section}] once, in single brackets")
+                    }
+                    false => format!("is outside of a section; sections are {}", names(&self.table)),
+                };
                 self.errors.push(ConfigError::new(&section, detail).found_in(Some(name)));
                 continue;
             };
@@ -78,17 +90,35 @@ impl Layers {
     }
 
     /// Merges the environment's settings.
-    pub(super) fn lay_environment(&mut self, variables: impl Iterator<Item = (String, String)>) {
+    pub(super) fn lay_environment(&mut self, variables: impl Iterator<Item = (OsString, OsString)>) {
         for (name, text) in variables {
+            let name = name.to_string_lossy();
             let Some((section, key)) = name.strip_prefix(PREFIX).and_then(|n| n.split_once("__")) else {
                 self.unused.extend(near_miss(&name, &self.table));
                 continue;
             };
             let (section, key) = (section.to_lowercase(), key.to_lowercase());
             let like = self.table.get(&section).and_then(|s| s.get(&key)).cloned();
-            let value = like.map_or(Ok(Value::String(text.clone())), |like| read(&text, &like));
+            let value = like.map_or(Ok(Value::Boolean(false)), |like| read(&text, &like));
+            if let Some(detail) = self.other_spelling(&section, &key, value.as_ref().ok(), &name) {
+                let place = format!("{section}.{key}");
+                self.errors.push(ConfigError::new(&place, detail).found_in(Some(&name)));
+                continue;
+            }
             self.lay(&section, &key, value, &name);
         }
+    }
+
+    /// A mistake where another variable, which differs in upper and lower case only, sets the key to another value: the
+    /// order of the environment is no one's choice.
+    fn other_spelling(&self, section: &str, key: &str, value: Option<&Value>, name: &str) -> Option<String> {
+        let other =
+            self.source(&format!("{section}.{key}")).filter(|other| other.starts_with(PREFIX) && *other != name)?;
+        let differs = value != self.table.get(section)?.get(key);
+        differs.then(|| {
+            let (first, second) = if other < name { (other, name) } else { (name, other) };
+            format!("{first} and {second} set it to different values; unset one of them")
+        })
     }
 
     fn lay(&mut self, section: &str, key: &str, value: Result<Value, ExpectedValue>, source: &str) {
@@ -138,13 +168,26 @@ fn meant(name: &str, known: &Table) -> String {
 }
 
 /// Reads a variable's text as the type that the key has.
-fn read(text: &str, like: &Value) -> Result<Value, ExpectedValue> {
+fn read(text: &OsStr, like: &Value) -> Result<Value, ExpectedValue> {
+    let text = text.to_str().ok_or(ExpectedValue::Utf8)?;
     match like {
-        Value::Integer(_) => text.parse().map(Value::Integer).map_err(|_| ExpectedValue::Integer),
+        Value::Integer(_) => integer(text).map(Value::Integer).ok_or(ExpectedValue::Integer),
         Value::Boolean(_) => text.parse().map(Value::Boolean).map_err(|_| ExpectedValue::Boolean),
         Value::Array(_) => list(&read_value(text.as_bytes())?).ok_or(ExpectedValue::List),
         _ => Ok(Value::String(text.to_owned())),
     }
+}
+
+/// A whole number. One that is too large for its type is replaced by the largest, which is past every bound.
+fn integer(text: &str) -> Option<i64> {
+    text.parse().map_or_else(
+        |error: ParseIntError| match error.kind() {
+            IntErrorKind::PosOverflow => Some(i64::MAX),
+            IntErrorKind::NegOverflow => Some(i64::MIN),
+            _ => None,
+        },
+        Some,
+    )
 }
 
 fn list(list: &Json) -> Option<Value> {

@@ -23,13 +23,18 @@ impl SettingsReader {
         Self { layers }
     }
 
-    /// The mistakes, and what is odd and was not used.
-    pub(super) fn into_findings(self) -> (Vec<ConfigError>, Vec<ConfigError>) {
-        (self.layers.errors, self.layers.unused)
+    /// The merged layers, with the mistakes, and what is odd and was not used.
+    pub(super) fn into_layers(self) -> Layers {
+        self.layers
     }
 
     pub(super) fn refuse(&mut self, name: &str, detail: impl Into<String>) {
-        let source = self.layers.source(name);
+        self.refuse_for(name, name, detail);
+    }
+
+    /// The same for a key that is wrong because of another one. If it is a default, the source of the other is named.
+    pub(super) fn refuse_for(&mut self, name: &str, cause: &str, detail: impl Into<String>) {
+        let source = self.layers.source(name).or_else(|| self.layers.source(cause));
         let error = ConfigError::new(name, detail).found_in(source);
         self.layers.errors.push(error);
     }
@@ -72,11 +77,15 @@ impl SettingsReader {
     pub(super) fn ports(&mut self, name: &str) -> Vec<u16> {
         let items = self.value(name).as_array().cloned();
         let items = items.expect("the layers keep a key's type");
-        let ports: Option<Vec<u16>> = items.iter().map(|i| u16::try_from(i.as_integer()?).ok()).collect();
-        ports.unwrap_or_else(|| {
-            self.refuse(name, "expected a list of ports, such as [8443]");
-            Vec::new()
-        })
+        let mut ports = Vec::with_capacity(items.len());
+        for item in items {
+            match item.as_integer().map(|number| u16::try_from(number).map_err(|_| number)) {
+                Some(Ok(port)) => ports.push(port),
+                Some(Err(number)) => self.refuse(name, format!("{number} is not a port: the highest is 65535")),
+                None => self.refuse(name, format!("{item} is not a port; expected a list of ports, such as [81]")),
+            }
+        }
+        ports
     }
 
     /// A whole number within a range.
@@ -84,6 +93,11 @@ impl SettingsReader {
         let number = self.value(name).as_integer();
         let number = number.expect("the layers keep a key's type");
         if !range.contains(&number) {
+            let number = match number {
+                i64::MAX => "so large a number".to_owned(),
+                i64::MIN => "so small a number".to_owned(),
+                _ => number.to_string(),
+            };
             let detail = format!("{number} is not within {} to {}", range.start(), range.end());
             self.refuse(name, detail);
         }

@@ -83,6 +83,9 @@ pub enum StoreUrlError {
         "this program was built without Redis; build it with `cargo build --release`, or write file:PATH or memory:"
     )]
     WithoutRedis,
+    /// Something after `memory:`. It may be a password, so it is not repeated.
+    #[error("`memory:` has nothing after it; write memory:")]
+    NotOnlyMemory,
     /// A `file:` URL without a path.
     #[error("`file:` needs a path after it, like file:data/posthaste.redb or file:/var/lib/posthaste/store.redb")]
     NoPath,
@@ -117,6 +120,7 @@ impl StoreSettings {
         let (scheme, rest) = self.url.split_once(':').ok_or(StoreUrlError::NoScheme)?;
         match (scheme, rest) {
             ("memory", "") => Ok(StoreKind::Memory),
+            ("memory", _) => Err(StoreUrlError::NotOnlyMemory),
             ("file", rest) => file_path(rest).map(StoreKind::File),
             ("redis" | "rediss" | "redis+cluster" | "rediss+cluster", _) => match cfg!(feature = "redis") {
                 true => Ok(StoreKind::Redis),

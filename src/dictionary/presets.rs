@@ -117,29 +117,20 @@ impl Presets {
             presets.extend(Preset::read(name, text).ok().filter(|preset| preset.mistake(dictionary, limits).is_none()));
         }
         let Some(dir) = dir else { return Ok(Self { presets }) };
-        let (texts, mut errors) = load::read_folder(dir, "presets.dir");
-        for (file, text) in texts {
-            let name = Path::new(&file).file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
-            let mut line = None;
-            let mistake = match Preset::read(&name, &text) {
-                Ok(preset) => {
-                    let mistake = preset.mistake(dictionary, limits);
-                    presets.retain(|shipped: &Preset| shipped.name != name);
-                    presets.push(preset);
-                    mistake
-                }
-                Err(error) => {
-                    let before = error.span().and_then(|span| text.get(..span.start));
-                    line = before.map(|before| before.matches('\n').count() + 1);
-                    Some(error.message().to_owned())
-                }
-            };
-            if let Some(what) = mistake {
-                let instead = "correct it; `posthaste preset` shows the shipped ones".to_owned();
-                errors.push(DictionaryError { file, line, what, instead });
+        let (own, mut errors) = read_own(dir);
+        for (file, preset) in own {
+            if let Some(what) = preset.mistake(dictionary, limits) {
+                errors.push(mistake(file, None, what));
             }
+            presets.retain(|shipped: &Preset| shipped.name != preset.name);
+            presets.push(preset);
         }
         if errors.is_empty() { Ok(Self { presets }) } else { Err(errors) }
+    }
+
+    /// The mistakes in the operator's folder that can be found without a dictionary.
+    pub fn mistakes(dir: &Path) -> Vec<DictionaryError> {
+        read_own(dir).1
     }
 
     /// All presets, the shipped ones first.
@@ -151,6 +142,29 @@ impl Presets {
     pub fn find(&self, name: &str) -> Option<&Preset> {
         self.presets.iter().find(|preset| preset.name == name)
     }
+}
+
+/// Reads the operator's presets, each with the name of its file, and the mistakes in their form.
+fn read_own(dir: &Path) -> (Vec<(String, Preset)>, Vec<DictionaryError>) {
+    let (texts, mut errors) = load::read_folder(dir, "presets.dir");
+    let mut presets = Vec::with_capacity(texts.len());
+    for (file, text) in texts {
+        let name = Path::new(&file).file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+        match Preset::read(&name, &text) {
+            Ok(preset) => presets.push((file, preset)),
+            Err(error) => {
+                let before = error.span().and_then(|span| text.get(..span.start));
+                let line = before.map(|before| before.matches('\n').count() + 1);
+                errors.push(mistake(file, line, error.message().to_owned()));
+            }
+        }
+    }
+    (presets, errors)
+}
+
+fn mistake(file: String, line: Option<usize>, what: String) -> DictionaryError {
+    let instead = "correct it; `posthaste preset` shows the shipped ones".to_owned();
+    DictionaryError { file, line, what, instead }
 }
 
 #[cfg(test)]

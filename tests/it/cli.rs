@@ -9,8 +9,10 @@ mod redis;
 pub(crate) mod serve;
 mod transfer;
 
+use std::ffi::OsStr;
 use std::io::{self, BufRead as _, BufReader, Read, Write as _};
 use std::net::TcpStream;
+use std::os::unix::ffi::OsStrExt as _;
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;
@@ -205,4 +207,47 @@ fn failures_exit_with_1_and_a_reason() {
         assert!(stderr.starts_with("posthaste: ") && stderr.contains(reason), "{stderr}");
     }
     assert_eq!(std::fs::read_dir(home.path()).expect("a folder").count(), 0, "something was left behind");
+}
+
+#[test]
+fn output_that_is_lost_is_a_failure_and_a_reader_that_closed_is_none() {
+    let home = home();
+    for words in
+        [&["completions", "bash"][..], &["preset"], &["preset", "slack"], &["check"], &["--help"], &["--version"]]
+    {
+        let full = std::fs::OpenOptions::new().write(true).open("/dev/full").expect("a device");
+        let mut into_full = command(&home, words);
+        let full = into_full.stdout(full).output().expect("the built binary");
+        let said = String::from_utf8_lossy(&full.stderr).into_owned();
+        assert_eq!(full.status.code(), Some(1), "{words:?}: {said}");
+        assert!(said.starts_with("posthaste: standard output: No space left"), "{words:?}: {said}");
+        let (reader, writer) = io::pipe().expect("a pipe");
+        drop(reader);
+        let mut into_closed = command(&home, words);
+        let closed = into_closed.stdout(writer).output().expect("the built binary");
+        assert_eq!((closed.status.code(), closed.stderr.as_slice()), (Some(0), &b""[..]), "{words:?}");
+    }
+}
+
+#[test]
+fn variables_that_are_not_utf_8_are_no_one_elses_mistake() {
+    let home = home();
+    let odd = OsStr::from_bytes(b"hunter2\xff");
+    let run = |words: &[&str], name: &OsStr| {
+        let output = command(&home, words).env(name, odd).output().expect("the built binary");
+        let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
+        (output.status.code(), text(&output.stdout), text(&output.stderr))
+    };
+    for name in [OsStr::new("UNRELATED"), OsStr::new("POSTHASTE_PORT"), OsStr::from_bytes(b"\xfe")] {
+        assert_eq!(run(&["check"], name).0, Some(0), "{name:?}");
+    }
+    for words in [&["check"][..], &["serve"], &["preset"], &["export"]] {
+        let (code, _, errors) = run(words, OsStr::new("POSTHASTE_STORE__URL"));
+        assert!(code == Some(1) && errors.contains("store.url: it is not UTF-8 (in POSTHASTE_STORE__URL)"), "{errors}");
+        assert!(!errors.contains("hunter2"), "{errors}");
+    }
+    let file = home.path().join(OsStr::from_bytes(b"\xff.json"));
+    std::fs::write(&file, "{}").expect("a file");
+    let output = command(&home, &["check"]).arg(&file).output().expect("the built binary");
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
 }

@@ -261,7 +261,7 @@ async fn invalid_store_urls_say_what_to_write() {
         ("redis+cluster://:hunter2@127.0.0.1:1", "start it, or correct store.url"),
         ("postgres://u:hunter2@h/d", "store.url: the scheme `postgres:` is not known; write file:PATH"),
         ("data/x.redb", "store.url: it names no kind of store; write file:data/posthaste.redb"),
-        ("memory:x", "write file:PATH or memory:"),
+        ("memory:x", "`memory:` has nothing after it; write memory:"),
         ("", "store.url: it is empty; write file:data/posthaste.redb, or memory:"),
         ("file:", "store.url: `file:` needs a path"),
         ("file://host/x", "`file:` needs a path"),

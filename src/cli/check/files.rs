@@ -80,8 +80,8 @@ fn walk(folder: &Path, found: &mut Vec<Result<TemplateFile, UnusableFile>>) {
 
 /// The format that a file's name says: `welcome.json`, `booking.xml.hbs`.
 fn format_of(path: &Path) -> Option<Format> {
-    let name = path.file_name()?.to_str()?;
-    let name = name.strip_suffix(".hbs").unwrap_or(name);
+    let name = path.file_name()?.to_string_lossy();
+    let name = name.strip_suffix(".hbs").unwrap_or(&name);
     match name.rsplit_once('.')?.1 {
         "json" => Some(Format::Json),
         "xml" => Some(Format::Xml),

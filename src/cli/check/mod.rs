@@ -1,6 +1,6 @@
 //! `posthaste check`: reports every mistake in the settings, the dictionary, the presets and template files at once. A
-//! mistake in one of them hides none in the others, except for presets, which are checked with the dictionary. It never
-//! opens the store, makes no connection and changes no file.
+//! mistake in one of them hides none in the others, except that the templates of presets are checked with the dictionary.
+//! It never opens the store, makes no connection and changes no file.
 
 mod files;
 
@@ -42,15 +42,15 @@ fn check_settings(settings: &SettingsArguments, findings: &mut CheckFindings) ->
     for unused in &config.unused {
         findings.warning("settings: ", &visible_line(&unused.to_string()));
     }
-    // Reads the file of certificates.
-    if let Err(error) = Outbound::new(&config.dispatch, OwnAddresses::default()) {
-        findings.error("settings: ", &error.to_string());
+    // Reads the files of certificates.
+    for error in Outbound::new(&config.dispatch, OwnAddresses::default()).err().into_iter().flatten() {
+        findings.error("settings: ", &visible_line(&config.mistake(error.setting(), error.to_string()).to_string()));
     }
     config
 }
 
-/// Checks the files of the dictionary and the presets. Presets are held against the dictionary, so they are left out
-/// where that has mistakes.
+/// Checks the files of the dictionary and the presets. The templates of presets are held against the dictionary, so they
+/// are left out where that has mistakes.
 fn check_files(config: &Config, findings: &mut CheckFindings) -> Box<dyn TagLookup> {
     let mut refuse = |errors: Vec<DictionaryError>| {
         for DictionaryError { file, line, what, instead } in errors {
@@ -65,6 +65,7 @@ fn check_files(config: &Config, findings: &mut CheckFindings) -> Box<dyn TagLook
         }
         Err(errors) => {
             refuse(errors);
+            refuse(config.presets_mistakes());
             Box::new(AnyTag)
         }
     }

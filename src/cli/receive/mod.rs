@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 
-use super::print::{complain, counted, report, say, try_say, try_say_exactly};
+use super::print::{complain, counted, is_output_closed, report, say, say_exactly};
 use super::{ReceiveArguments, signals};
 
 pub(super) use receipt::ReceivedPost;
@@ -50,9 +50,7 @@ pub(super) fn run(arguments: &ReceiveArguments) -> ExitCode {
         }
         let received = receiver.stop().await;
         match (arguments.quiet, arguments.json) {
-            (true, true) => {
-                let _ = try_say_exactly(&format!("{{\"received\":{received}}}"));
-            }
+            (true, true) => say_exactly(&format!("{{\"received\":{received}}}")),
             (true, false) => say(&format!("received {}", counted(received, "POST"))),
             (false, _) => {}
         }
@@ -67,9 +65,12 @@ fn show(arguments: &ReceiveArguments, output_closed: &Arc<Notify>) -> Option<Pos
     }
     let (json, output_closed) = (arguments.json, Arc::clone(output_closed));
     Some(Arc::new(move |receipt: ReceivedPost| {
-        let printed =
-            if json { try_say_exactly(&receipt.json().to_string()) } else { try_say(&format!("{}\n", receipt.text())) };
-        if printed.is_err() {
+        if json {
+            say_exactly(&receipt.json().to_string())
+        } else {
+            say(&format!("{}\n", receipt.text()))
+        }
+        if is_output_closed() {
             output_closed.notify_one();
         }
     }))

@@ -52,7 +52,7 @@ pub struct Outbound {
     consents: Option<Arc<Consents>>,
 }
 
-/// Why nothing can be sent.
+/// Why nothing can be sent: what is wrong in a setting, and what to write instead.
 #[derive(Debug, thiserror::Error)]
 pub enum OutboundError {
     /// TLS can't be set up.
@@ -63,11 +63,28 @@ pub enum OutboundError {
     Proxy(#[from] ProxyError),
 }
 
+impl OutboundError {
+    /// The setting.
+    pub fn setting(&self) -> &'static str {
+        match self {
+            Self::Tls(error) => error.setting(),
+            Self::Proxy(_) => "dispatch.proxy",
+        }
+    }
+}
+
 impl Outbound {
-    /// Prepares what connections need. `own`: the addresses that the node itself listens on.
-    pub fn new(config: &Dispatch, own: OwnAddresses) -> Result<Self, OutboundError> {
-        let proxy = config.proxy.as_deref().map(Proxy::new).transpose()?;
-        let dialling = DialContext { egress: config.egress.clone(), own, tls: tls::config(config)?, proxy };
+    /// Prepares what connections need, or finds every mistake in the settings for it. `own`: the addresses that the node
+    /// itself listens on.
+    pub fn new(config: &Dispatch, own: OwnAddresses) -> Result<Self, Vec<OutboundError>> {
+        let (proxy, tls) = match (config.proxy.as_deref().map(Proxy::new).transpose(), tls::config(config)) {
+            (Ok(proxy), Ok(tls)) => (proxy, tls),
+            (proxy, tls) => {
+                let tls = tls.err().into_iter().flatten().map(OutboundError::from);
+                return Err(tls.chain(proxy.err().map(OutboundError::from)).collect());
+            }
+        };
+        let dialling = DialContext { egress: config.egress.clone(), own, tls, proxy };
         Ok(Self {
             dialling: Arc::new(dialling),
             connections: config.connections_per_destination,

@@ -20,7 +20,7 @@ pub(super) struct Proxy {
 
 /// Why a text does not name a proxy.
 #[derive(Debug, thiserror::Error)]
-#[error("dispatch.proxy: write it like http://proxy.example:3128 or http://user:password@proxy.example:3128")]
+#[error("write it like http://proxy.example:3128 or http://user:password@proxy.example:3128")]
 pub struct ProxyError;
 
 impl Proxy {

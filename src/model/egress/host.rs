@@ -26,6 +26,12 @@ fn is_below(host: &str, suffix: &str) -> bool {
     host.strip_suffix(suffix).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
 }
 
+/// Whether a name server can have the part of a name between two dots (RFC 1123, section 2.1). Underscores and others
+/// are left to the URL parser.
+fn is_label(label: &str) -> bool {
+    (1..=63).contains(&label.len()) && !label.starts_with('-') && !label.ends_with('-')
+}
+
 /// An entry of `dispatch.allow_hosts`: a name, or `*.` and a suffix, which covers every name below it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HostPattern {
@@ -52,7 +58,7 @@ impl HostPattern {
             return Err(error());
         }
         let name = host.to_string();
-        if name.contains('*') || without_root(&name).is_empty() {
+        if name.contains('*') || is_name && !without_root(&name).split('.').all(is_label) {
             return Err(error());
         }
         Ok(Self { name: without_root(&name).into(), below })

@@ -210,7 +210,22 @@ fn a_host_that_the_operator_names_may_have_private_addresses() {
         let metadata = rules.check_address(host, IpAddr::V4(Ipv4Addr::new(169, 254, 169, 254)));
         assert!(metadata.is_err(), "{host}: a name never opens the metadata service");
     }
-    for bad in ["", "*", "*.", ".", "a b", "*.*.x", "a*.x", "http://h", "h:80", "*.127.0.0.1", "*.[::1]"] {
+    for bad in [
+        "",
+        "*",
+        "*.",
+        ".",
+        "a b",
+        "*.*.x",
+        "a*.x",
+        "http://h",
+        "h:80",
+        "*.127.0.0.1",
+        "*.[::1]",
+        "a..b",
+        "-x-",
+        "*.a..b",
+    ] {
         assert!(HostPattern::new(bad).is_err(), "{bad:?}");
     }
 }

@@ -152,3 +152,36 @@ fn a_mistake_in_a_value_says_where_the_value_comes_from() {
         assert!(stderr.lines().any(|line| line.starts_with(begin) && line.ends_with(end)), "{begin} {end}\n{stderr}");
     }
 }
+
+#[test]
+fn files_that_other_settings_name_are_checked_together() {
+    let home = home();
+    fs::create_dir(home.path().join("words")).expect("a folder");
+    fs::write(home.path().join("words/events.toml"), "[[event]]\n").expect("a file");
+    let variables = [
+        ("POSTHASTE_DISPATCH__CA_FILE", "none.pem"),
+        ("POSTHASTE_DISPATCH__CLIENT_CERTIFICATE", "none.pem"),
+        ("POSTHASTE_DISPATCH__PROXY", "ftp://x"),
+        ("POSTHASTE_DISPATCH__DRAIN_MS", "-1"),
+        ("POSTHASTE_CATALOGUE__DIR", "words"),
+        ("POSTHASTE_PRESETS__DIR", "nowhere"),
+    ];
+    let (code, _, stderr) = run(&home, &["check"], &variables);
+    assert_eq!(code, 1);
+    let missing = "none.pem can't be read: No such file or directory (os error 2); name a file";
+    for (begin, end) in [
+        (format!("settings: error: dispatch.ca_file: {missing}"), "(in POSTHASTE_DISPATCH__CA_FILE)"),
+        (
+            format!("settings: error: dispatch.client_certificate: {missing}"),
+            "(in POSTHASTE_DISPATCH__CLIENT_CERTIFICATE)",
+        ),
+        ("settings: error: dispatch.proxy: write it like http://".to_owned(), "(in POSTHASTE_DISPATCH__PROXY)"),
+        ("settings: error: dispatch.drain_ms: ".to_owned(), "(in POSTHASTE_DISPATCH__DRAIN_MS)"),
+        ("words/events.toml:1: error: ".to_owned(), ""),
+        ("nowhere: error: the folder can't be read".to_owned(), ""),
+    ] {
+        assert!(stderr.lines().any(|line| line.starts_with(&begin) && line.ends_with(end)), "{begin} {end}\n{stderr}");
+    }
+    let (code, _, stderr) = run(&home, &["serve"], &variables[..3]);
+    assert_eq!((code, stderr.lines().count()), (1, 4), "{stderr}");
+}
