@@ -33,7 +33,7 @@ use crate::handover::journal::{Journal, JournalError};
 use crate::handover::streams::StreamsError;
 use crate::http::inbound::{Inbound, InboundServer, ThreadCalls};
 use crate::http::{self, AppState, EventsCall};
-use crate::ingester::idempotency::{AddressError, IdempotencyWindow};
+use crate::ingester::idempotency::{IdempotencyWindow, WindowError};
 use crate::live::Live;
 use crate::model::outcome::DropReason;
 use crate::store::{OpenError, Store};
@@ -68,7 +68,7 @@ pub enum StartError {
     Streams(#[from] StreamsError),
     /// The idempotency window can't be used.
     #[error(transparent)]
-    Window(#[from] AddressError),
+    Window(#[from] WindowError),
     /// The journal can't be used.
     #[error(transparent)]
     Journal(#[from] JournalError),
@@ -148,6 +148,7 @@ impl Node {
 
         #[cfg(feature = "redis")]
         let streams = streams::open(&config).await?;
+        let duplicates = open_window(&config).await?;
 
         let (journal, recovered) = Journal::open(&config, &gate, &metrics).await?.unzip();
         let event_journal = journal.as_ref().map(Journal::event_journal);
@@ -158,7 +159,6 @@ impl Node {
             None => hand_over,
             Some(streams) => streams::join(streams, &threads, &dispatchers, &metrics, &gate),
         };
-        let duplicates = IdempotencyWindow::new(&config.ingest, &config.store)?;
         let address = listener.local_addr().map_err(StartError::Serve)?;
         let name = format!("{}:{}", host_name(), address.port()).into();
         let surveyed = dispatchers.iter().map(|dispatchers| dispatchers.clone().recipient()).collect();
@@ -177,6 +177,7 @@ impl Node {
             dispatchers: surveyed,
             expensive: Default::default(),
             recovering: AtomicBool::new(false),
+            unread: hand_over.unread(),
         });
         if let Some(recovered) = recovered.filter(|recovered| !recovered.is_empty()) {
             recovery::start(recovered, &shared, &dispatchers, watch.journal);
@@ -238,6 +239,14 @@ impl Node {
             }
         }
         StopResult { unsent, kept }
+    }
+}
+
+/// Only a node that accepts events needs their ids.
+async fn open_window(config: &Config) -> Result<Option<IdempotencyWindow>, WindowError> {
+    match config.cluster.ingest {
+        true => IdempotencyWindow::open(&config.ingest, &config.store).await,
+        false => Ok(None),
     }
 }
 

@@ -97,6 +97,13 @@ pub enum Refusal {
     /// Accepted work can't be kept at the moment: Redis is unavailable, full or a replica, or the journal can't be
     /// written. If that happened while the request was being handed over, some of its deliveries may have been added.
     Unavailable,
+    /// Another request with the id of an event has no result yet.
+    IdInProgress {
+        /// How many valid events the request holds.
+        events: usize,
+        /// After how many seconds the other one has ended.
+        retry_after_s: u64,
+    },
     /// The node does not have the role `ingest`.
     NotIngest,
     /// The node is stopping.
@@ -134,6 +141,7 @@ impl Refusal {
             Self::Full(_) => "engine_full",
             Self::RateLimited { .. } => "rate_limited",
             Self::Unavailable => "store_unavailable",
+            Self::IdInProgress { .. } => "id_in_progress",
             Self::NotIngest => "not_an_ingest_node",
             Self::Stopping => "stopping",
             Self::Loop => "loop",
@@ -148,7 +156,7 @@ impl Refusal {
             Self::NoGoodEvent(rejected) if rejected.are_all("malformed_json") => 400,
             Self::NoEvents | Self::NoGoodEvent(_) => 422,
             Self::Full(_) | Self::RateLimited { .. } => 429,
-            Self::Unavailable | Self::NotIngest | Self::Stopping => 503,
+            Self::Unavailable | Self::IdInProgress { .. } | Self::NotIngest | Self::Stopping => 503,
             Self::Loop => 508,
             Self::Panic => 500,
         }
@@ -157,7 +165,7 @@ impl Refusal {
     /// After how many seconds the same request may be accepted; `None` if waiting does not help.
     pub fn retry_after_s(&self) -> Option<u64> {
         match self {
-            Self::RateLimited { retry_after_s, .. } => Some(*retry_after_s),
+            Self::RateLimited { retry_after_s, .. } | Self::IdInProgress { retry_after_s, .. } => Some(*retry_after_s),
             Self::Full(_) | Self::Unavailable | Self::Stopping => Some(RETRY_AFTER_S),
             _ => None,
         }
@@ -184,6 +192,10 @@ impl Refusal {
             Self::Unavailable => {
                 "the store is unavailable or accepts no writes, so accepted events could not be kept; send the request again later"
             }
+            Self::IdInProgress { .. } => {
+                "an earlier request with the id of one of these events has no result yet, perhaps since Redis did not respond \
+                 to it; no event of this request was accepted, send it again later"
+            }
             Self::NotIngest => "this node accepts no events; post them to a node with the role ingest",
             Self::Stopping => {
                 "this node is stopping; no event of this request was accepted, send it to another node or later"
@@ -202,6 +214,7 @@ impl Refusal {
         match self {
             Self::NoGoodEvent(rejected) => rejected.count(metrics),
             Self::RateLimited { events, .. }
+            | Self::IdInProgress { events, .. }
             | Self::Full(ReachedBound::Events(events) | ReachedBound::Deliveries(events)) => {
                 metrics.events.rejected.inc_by(self.code(), *events)
             }

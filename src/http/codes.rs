@@ -63,6 +63,11 @@ pub const PROBLEM_CODES: &[ProblemCode] = &[
         403,
         "the node has no operator key, and the request names another host than the node's; see `server.hosts` ([keys.md](keys.md))",
     ),
+    ProblemCode::new(
+        "id_in_progress",
+        503,
+        "an earlier request with the id of one of these events has no result yet; try again after `Retry-After` seconds",
+    ),
     ProblemCode::new("id_taken", 409, "there is a record with this id; `PUT` replaces it"),
     ProblemCode::new("internal_error", 500, "an internal error, which the log names; nothing was done"),
     ProblemCode::new("invalid_check", 422, "the document has mistakes; `errors` or `diagnostics` names each"),

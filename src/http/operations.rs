@@ -136,5 +136,6 @@ fn obstacle(state: &AppState, store: StoreState) -> Option<Problem> {
         return Some(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "recovering", detail));
     }
     let needed = store == StoreState::Unreachable && state.config.delivers_through_streams();
-    needed.then(|| Refusal::Unavailable.into())
+    let unread = state.unread.load(Ordering::Relaxed) > 0;
+    (needed || unread).then(|| Refusal::Unavailable.into())
 }

@@ -1,7 +1,7 @@
 //! What the request handlers share.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicUsize};
 
 use actix::{Addr, Recipient};
 
@@ -46,6 +46,8 @@ pub struct AppState {
     pub metrics: Arc<Metrics>,
     /// Whether deliveries that the journal held at the start are still being handed on.
     pub recovering: AtomicBool,
+    /// How many partitions of the streams can't be read at the moment.
+    pub unread: Arc<AtomicUsize>,
     /// Counts concurrent lists and checks.
     pub expensive: ExpensiveRequests,
     /// The dispatch threads, which report the states of their destinations.

@@ -28,7 +28,7 @@ use crate::flow::payer::Payer;
 use crate::flow::refusal::{ReachedBound, Refusal};
 use crate::flow::response::{EventsResponse, Receipt};
 use crate::flow::turns::{Turns, Worker};
-use crate::ingester::idempotency::{IdempotencyWindow, WindowUnavailable};
+use crate::ingester::idempotency::{IN_PROGRESS_RETRY_S, IdempotencyWindow, WindowUnavailable};
 use crate::model::event::Event;
 use crate::model::id::AccountId;
 use crate::telemetry::metrics::Metrics;
@@ -203,7 +203,9 @@ impl IngestContext {
         let (known, claims) = match duplicates.sift(&mut batch.events).await {
             Ok(sifted) => sifted,
             Err(WindowUnavailable::Store) => return self.refuse(reply, Refusal::Unavailable),
-            Err(WindowUnavailable::Open) => return self.refuse(reply, Refusal::Full(ReachedBound::Events(events))),
+            Err(WindowUnavailable::Open) => {
+                return self.refuse(reply, Refusal::IdInProgress { events, retry_after_s: IN_PROGRESS_RETRY_S });
+            }
         };
         self.metrics.events.duplicates.inc_by(known as u64);
         let (sender, receiver) = oneshot::channel();

@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 
 use actix::{Actor as _, Addr};
 
@@ -31,6 +32,15 @@ pub(super) enum HandOver {
 }
 
 impl HandOver {
+    /// The number of partitions of the streams that this node can't read at the moment.
+    pub(super) fn unread(&self) -> Arc<AtomicUsize> {
+        match self {
+            Self::Direct(_) => Arc::default(),
+            #[cfg(feature = "redis")]
+            Self::Streams(streams, _) => streams.unread(),
+        }
+    }
+
     /// Reads no more from the streams, if there are any.
     pub(super) async fn stop_taking(&self) {
         match self {

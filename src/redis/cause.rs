@@ -9,7 +9,7 @@ use tokio::net::TcpStream;
 
 use super::{Link, is_broken};
 
-/// How long a server may take to respond to a probe. It is in addition to the time of the attempt that failed.
+/// How long a server may take to respond to a probe.
 const PROBED_WITHIN: Duration = Duration::from_secs(1);
 /// A command as a person types it. Redis responds to it, and so do most other servers.
 const PLAIN_TEXT: &[u8] = b"PING\r\n";
@@ -81,8 +81,8 @@ enum Protocol {
 
 impl Link {
     /// Why an attempt failed, if it is something that a wait does not change. Asks the server if the error does not
-    /// tell.
-    pub(crate) async fn cause(&self, error: &RedisError) -> Option<PermanentError> {
+    /// tell, for at most `within`.
+    pub(crate) async fn cause(&self, error: &RedisError, within: Duration) -> Option<PermanentError> {
         let (cluster, secure) = (self.is_cluster(), self.address.is_secure());
         let message = error.to_string();
         if let Some(database) = self.address.database().filter(|_| message.contains("DB index is out of range")) {
@@ -101,6 +101,12 @@ impl Link {
         if error.is_connection_refusal() || !(tells_nothing || cluster) {
             return None;
         }
+        tokio::time::timeout(within, self.misdirection()).await.ok().flatten()
+    }
+
+    /// What the servers speak, if it is not what the URL says.
+    async fn misdirection(&self) -> Option<PermanentError> {
+        let (cluster, secure) = (self.is_cluster(), self.address.is_secure());
         for address in self.address.servers() {
             let found = match (protocol(address).await, secure) {
                 (Some(Protocol::Redis), true) => PermanentError::PlainText { cluster },

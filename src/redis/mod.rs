@@ -7,6 +7,7 @@ mod authorities;
 mod cause;
 mod code;
 mod connection;
+mod outage;
 pub(crate) mod rights;
 
 use std::path::Path;
@@ -24,6 +25,7 @@ use address::RedisAddress;
 pub use cause::PermanentError;
 pub(crate) use code::LuaScript;
 pub(crate) use connection::RedisConnection;
+pub(crate) use outage::Outage;
 
 /// The deadline of opening a connection, and of a command that does not block. Redis responds within a millisecond;
 /// one that takes a thousand times as long is unavailable, and callers must learn so.
@@ -83,7 +85,12 @@ impl Link {
 
     /// A connection for commands that block; the caller bounds its waits.
     pub(crate) async fn blocking(&self) -> RedisResult<RedisConnection> {
-        within(RESPONSE_WITHIN, self.address.connect(None)).await
+        self.blocking_within(RESPONSE_WITHIN).await
+    }
+
+    /// The same, opened within a shorter time.
+    pub(crate) async fn blocking_within(&self, time: Duration) -> RedisResult<RedisConnection> {
+        within(time, self.address.connect(None)).await
     }
 
     /// Runs one command.
@@ -96,6 +103,11 @@ impl Link {
         self.run(REFUSED_FOR, |mut connection| async move { pipeline.query_async(&mut connection).await }).await
     }
 
+    /// Runs several commands that may run twice without harm: see [`Link::code_twice`].
+    pub(crate) async fn pipeline_twice<T: FromRedisValue>(&self, pipeline: &Pipeline) -> RedisResult<T> {
+        self.run_twice(|mut connection| async move { pipeline.query_async(&mut connection).await }).await
+    }
+
     /// Runs a script.
     pub(crate) async fn code(&self, code: &LuaScript, key: &str, words: &[&[u8]]) -> RedisResult<Value> {
         self.run(REFUSED_FOR, |mut connection| async move { code.run(&mut connection, key, words).await }).await
@@ -104,12 +116,16 @@ impl Link {
     /// Runs a script that may run twice without harm: again, over a new connection, if the first one turns out to be
     /// closed, for example since it was idle for long. Only the second error says something about the server.
     pub(crate) async fn code_twice(&self, code: &LuaScript, key: &str, words: &[&[u8]]) -> RedisResult<Value> {
+        self.run_twice(|mut connection| async move { code.run(&mut connection, key, words).await }).await
+    }
+
+    async fn run_twice<T, F>(&self, work: impl Fn(RedisConnection) -> F) -> RedisResult<T>
+    where
+        F: Future<Output = RedisResult<T>>,
+    {
         let begun = Instant::now();
-        match self.code(code, key, words).await {
-            Err(error) if is_broken(&error) && begun.elapsed() < BROKEN_WITHIN => {
-                self.run(Duration::ZERO, |mut connection| async move { code.run(&mut connection, key, words).await })
-                    .await
-            }
+        match self.run(REFUSED_FOR, &work).await {
+            Err(error) if is_broken(&error) && begun.elapsed() < BROKEN_WITHIN => self.run(Duration::ZERO, &work).await,
             done => done,
         }
     }

@@ -1,7 +1,7 @@
 //! Determines at a start which commands a Redis user lacks, by trying each: otherwise a customer's request would be the
 //! first to fail.
 
-use super::{Cmd, RedisConnection, RedisResult, Value, is_broken, is_refusal};
+use super::{Cmd, RESPONSE_WITHIN, RedisConnection, RedisResult, Value, is_broken, is_refusal, within};
 
 /// Tries commands, each given as arguments; the argument `@` is replaced by `key`, which nothing else uses. The first
 /// and the last command delete the key. Returns the commands that the user may not run.
@@ -19,7 +19,7 @@ pub(crate) async fn missing(
         for word in words {
             tried.arg(if word == "@" { key } else { word });
         }
-        match tried.query_async::<Value>(connection).await {
+        match within(RESPONSE_WITHIN, tried.query_async::<Value>(connection)).await {
             Err(error) if is_broken(&error) => return Err(error),
             // Any other error, such as that of a full Redis, says nothing about the user.
             Err(error) if is_refusal(&error) => missing.push(name.to_owned()),

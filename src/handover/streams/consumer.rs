@@ -3,11 +3,12 @@
 //! node has permits for, and takes over entries of dead nodes. It never acknowledges an entry: redeeming the claim does
 //! that.
 
-use std::cell::Cell;
-use std::collections::HashMap;
+use std::cell::RefCell;
+use std::collections::{HashMap, HashSet};
 use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use actix::{ArbiterHandle, Recipient};
@@ -22,7 +23,10 @@ use super::{GROUP, PARKED, ParkedEntries, Streams, command};
 use crate::flow::gate::Gate;
 use crate::flow::in_flight::{ParkedLane, StreamClaims};
 use crate::flow::messages::{DeliveriesParked, DeliveriesRendered};
-use crate::redis::{FromRedisValue, LuaScript, RESPONSE_WITHIN, RedisConnection, RedisResult, Value, has_code, within};
+use crate::redis::{
+    FromRedisValue, LuaScript, Outage, RESPONSE_WITHIN, RedisConnection, RedisError, RedisResult, Value, has_code,
+    within,
+};
 use crate::telemetry::metrics::Metrics;
 
 /// The start of Redis's error when it is full: it accepts no writes but still returns entries.
@@ -85,7 +89,14 @@ pub struct Consumers {
     sources: HashMap<usize, (Rc<PartitionSource>, StreamClaims)>,
     read_at_once: usize,
     claim: LuaScript,
-    unavailable: Cell<bool>,
+    outage: RefCell<ReadOutage>,
+}
+
+/// The partitions that can't be read at the moment.
+#[derive(Debug, Default)]
+struct ReadOutage {
+    partitions: HashSet<usize>,
+    outage: Outage,
 }
 
 impl Consumers {
@@ -111,7 +122,7 @@ impl Consumers {
                 sink,
                 read_at_once: share.min(take_max),
                 claim: LuaScript::new(CLAIM),
-                unavailable: Cell::new(false),
+                outage: RefCell::default(),
             });
             actix_rt::spawn(Rc::clone(&consumers).write_heartbeats());
             actix_rt::spawn(Rc::clone(&consumers).report_parked(parked));
@@ -185,10 +196,7 @@ impl Consumers {
             }
             match taken {
                 Ok(Ok(())) => continue,
-                Ok(Err(error)) if !self.unavailable.replace(true) => {
-                    tracing::warn!(%error, "Redis returns no deliveries; retrying");
-                }
-                Ok(Err(_)) => {}
+                Ok(Err(error)) => self.failed(source.partition, &error),
                 Err(_) => {
                     tracing::error!(source.partition, "a panic ended the reading of a partition; it restarts");
                 }
@@ -211,9 +219,6 @@ impl Consumers {
         for stream in &source.streams {
             make_group(&mut connection, stream).await?;
         }
-        if self.unavailable.take() {
-            tracing::info!("Redis returns deliveries again");
-        }
         let mut checked: Option<Instant> = None;
         // Few enough that their permits are likely to cover their bytes.
         let mut count = self.read_at_once.min(*READ_AT_ONCE.start());
@@ -226,7 +231,9 @@ impl Consumers {
                 self.intake.metrics.streams.claimed.inc_by(number as u64);
                 claimed
             } else {
-                ask(&mut connection, source, consumer, count).await?
+                let read = ask(&mut connection, source, consumer, count).await?;
+                self.succeeded(source.partition);
+                read
             };
             let sizes = || more.iter().flatten().map(StreamEntry::size);
             if let Some(each) = sizes().sum::<usize>().checked_div(sizes().count()) {
@@ -239,6 +246,27 @@ impl Consumers {
             }
         }
         Ok(())
+    }
+
+    fn failed(&self, partition: usize, error: &RedisError) {
+        let ReadOutage { partitions, outage } = &mut *self.outage.borrow_mut();
+        if partitions.insert(partition) {
+            self.intake.streams.unread.fetch_add(1, Ordering::Relaxed);
+        }
+        if outage.note(&error.to_string(), Instant::now()) {
+            tracing::warn!(%error, "Redis returns no deliveries; retrying");
+        }
+    }
+
+    /// A read is the only proof that all of it works again: a user may lack the right to read.
+    fn succeeded(&self, partition: usize) {
+        let ReadOutage { partitions, outage } = &mut *self.outage.borrow_mut();
+        if partitions.remove(&partition) {
+            self.intake.streams.unread.fetch_sub(1, Ordering::Relaxed);
+        }
+        if partitions.is_empty() && outage.end() {
+            tracing::info!("Redis returns deliveries again");
+        }
     }
 
     /// Takes over entries of dead consumers, of both streams.

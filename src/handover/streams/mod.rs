@@ -28,7 +28,7 @@ mod rights;
 mod target_text;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -62,6 +62,8 @@ pub struct Streams {
     stop: Arc<watch::Sender<bool>>,
     /// Counts how often Redis was unavailable.
     breaks: Arc<AtomicU64>,
+    /// Partitions that this node can't read at the moment.
+    unread: Arc<AtomicUsize>,
     /// What is parked, as of the last poll.
     parked: Arc<watch::Sender<Vec<ParkedEntries>>>,
     /// Each partition, as of the last poll.
@@ -132,6 +134,7 @@ impl Streams {
             attempt_timeout: config.dispatch.attempt_timeout,
             stop: Arc::new(watch::Sender::new(false)),
             breaks: Arc::default(),
+            unread: Arc::default(),
             parked: Arc::default(),
             seen: (0..cluster.partitions).map(|_| SeenPartition::default()).collect(),
             late_after: config.dispatch.stalled_after,
@@ -180,6 +183,11 @@ impl Streams {
         if tokio::time::timeout(CONSUMERS_STOP_WITHIN, self.stop.closed()).await.is_err() {
             tracing::warn!("a read from Redis was still running; other nodes take over what it returns");
         }
+    }
+
+    /// The number of partitions that this node can't read at the moment.
+    pub fn unread(&self) -> Arc<AtomicUsize> {
+        Arc::clone(&self.unread)
     }
 
     fn is_stopping(&self) -> bool {

@@ -19,10 +19,10 @@ use memory::MemoryWindow;
 use shared::RedisWindow;
 
 #[cfg(feature = "redis")]
-pub use shared::AddressError;
-/// Without Redis there is no address.
+pub use shared::WindowError;
+/// Without Redis nothing can fail.
 #[cfg(not(feature = "redis"))]
-pub use std::convert::Infallible as AddressError;
+pub use std::convert::Infallible as WindowError;
 
 use crate::config::{Ingest, StoreSettings};
 
@@ -31,6 +31,8 @@ use crate::config::{Ingest, StoreSettings};
 const CLAIMED_FOR: Duration = Duration::from_secs(10);
 /// How long a request waits for another one with the same id.
 const WAITED_FOR: Duration = Duration::from_secs(5);
+/// The seconds after which a claim has ended that a request has waited for in vain.
+pub const IN_PROGRESS_RETRY_S: u64 = CLAIMED_FOR.as_secs() - WAITED_FOR.as_secs();
 const ASKED_AGAIN_AFTER: Duration = Duration::from_millis(20);
 
 /// Identifies an event: a hash of account, source and id. It is small, and does not reveal what it is made of.
@@ -89,14 +91,14 @@ pub struct Claims {
 impl IdempotencyWindow {
     /// Creates what the settings demand; `None` if every event is to fire. With Redis all nodes share the ids;
     /// otherwise they are in memory and end with the process.
-    pub fn new(ingest: &Ingest, store: &StoreSettings) -> Result<Option<Self>, AddressError> {
+    pub async fn open(ingest: &Ingest, store: &StoreSettings) -> Result<Option<Self>, WindowError> {
         let window = ingest.duplicate_window;
         if window.is_zero() {
             return Ok(None);
         }
         let keeper: Arc<dyn WindowStore> = match store.capabilities().event_ids {
             #[cfg(feature = "redis")]
-            true => Arc::new(RedisWindow::new(store, window)?),
+            true => Arc::new(RedisWindow::open(store, window).await?),
             _ => Arc::new(MemoryWindow::new(window, ingest.duplicate_ids_max)),
         };
         Ok(Some(Self { keeper }))

@@ -1,15 +1,18 @@
 //! Ids in Redis, shared by all nodes: one key for each, which expires.
 
-use std::time::Duration;
+use std::collections::VecDeque;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use futures_util::future::{BoxFuture, FutureExt as _, join_all};
 
 use super::{CLAIMED_FOR, ClaimResult, EventHash, WindowStore, WindowUnavailable};
 use crate::config::StoreSettings;
-use crate::redis::{Cmd, Link, LuaScript, Pipeline, RedisError, RedisResult, Value};
+use crate::model::id::new_id;
+use crate::redis::{AddressError, Cmd, Link, LuaScript, Pipeline, RedisError, RedisResult, Value, rights};
 
-pub use crate::redis::AddressError;
-
+/// How the keys of ids begin.
+const PREFIX: &str = "posthaste:seen:";
 /// The value of an id whose event was accepted. No claimant has this name.
 const SEEN: &str = "seen";
 /// The most ids per request: Redis runs nothing else meanwhile.
@@ -20,16 +23,97 @@ const FREE: &str = r"
 if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end
 return 0";
 
+/// The commands that the window requires of a Redis user; docs/redis.md lists them too. In this order they leave no key
+/// behind.
+const NEEDED: [&str; 6] = [
+    "DEL @",
+    "EVALSHA 0000000000000000000000000000000000000000 1 @",
+    "EVAL return 1 @",
+    "SET @ 1 PX 1000",
+    "GET @",
+    "DEL @",
+];
+
+/// The most requests whose claims are known to be left behind. Those past it end by themselves.
+const LEFT_MAX: usize = 10_000;
+
+/// Why ids can't be kept in Redis.
+#[derive(Debug, thiserror::Error)]
+pub enum WindowError {
+    /// The URL is not valid.
+    #[error(transparent)]
+    Address(#[from] AddressError),
+    /// Redis can't be reached.
+    #[error("the ids of events can't be kept: Redis at {0}: {1}")]
+    Redis(String, String),
+    /// The Redis user lacks commands.
+    #[error(
+        "the ids of events can't be kept (ingest.duplicate_window_ms): at {place} the user of store.url may not use \
+         {missing} on keys that begin with {PREFIX}; give it what docs/redis.md lists, or write 0"
+    )]
+    Rights {
+        /// The address of Redis.
+        place: String,
+        /// The missing commands.
+        missing: String,
+    },
+}
+
 pub(super) struct RedisWindow {
     link: Link,
     window: Duration,
     free: LuaScript,
+    left: LeftClaims,
+}
+
+/// The claimants of this node to which Redis did not respond, each with the time. Their requests were refused, but Redis
+/// may have executed their claims, also later.
+#[derive(Debug, Default)]
+struct LeftClaims(Mutex<VecDeque<(Instant, String)>>);
+
+impl LeftClaims {
+    fn add(&self, claimant: &str, now: Instant) {
+        let mut left = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        // Twice: a claim's time begins when Redis executes it.
+        while left.front().is_some_and(|(at, _)| now.duration_since(*at) > CLAIMED_FOR * 2) {
+            left.pop_front();
+        }
+        if left.len() < LEFT_MAX {
+            left.push_back((now, claimant.to_owned()));
+        }
+    }
+
+    fn contain(&self, claimant: &[u8]) -> bool {
+        let left = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        left.iter().any(|(_, own)| own.as_bytes() == claimant)
+    }
 }
 
 impl RedisWindow {
-    pub(super) fn new(store: &StoreSettings, window: Duration) -> Result<Self, AddressError> {
+    /// Checks that the user may use every command, before any event needs one.
+    pub(super) async fn open(store: &StoreSettings, window: Duration) -> Result<Self, WindowError> {
         let link = Link::new(&store.url, store.ca_file.as_deref())?;
-        Ok(Self { link, window, free: LuaScript::new(FREE) })
+        let failed = |error: RedisError| WindowError::Redis(link.place().to_owned(), error.to_string());
+        let mut connection = link.blocking().await.map_err(failed)?;
+        let key = format!("{PREFIX}try:{}", new_id());
+        let mut missing = rights::missing(&mut connection, &key, &NEEDED).await.map_err(failed)?;
+        missing.dedup();
+        if !missing.is_empty() {
+            return Err(WindowError::Rights { place: link.place().to_owned(), missing: missing.join(", ") });
+        }
+        Ok(Self { link, window, free: LuaScript::new(FREE), left: LeftClaims::default() })
+    }
+
+    /// Frees ids that a request of this node left behind, so that they can be claimed.
+    async fn free_left(&self, marks: &[EventHash], responses: &[Value], claimant: &str) -> RedisResult<()> {
+        for (mark, response) in marks.iter().zip(responses.chunks(2)) {
+            if let (ClaimResult::Open, [_, Value::BulkString(other)]) = (standing(response, claimant), response)
+                && self.left.contain(other)
+            {
+                self.link.code_twice(&self.free, &key(mark), &[other]).await?;
+            }
+        }
+        Ok(())
     }
 
     /// Asks for each id; on a cluster one by one, as each has its own hash slot.
@@ -38,7 +122,8 @@ impl RedisWindow {
         let groups = marks.chunks(at_once).map(|group| {
             let mut pipeline = Pipeline::new();
             group.iter().for_each(|mark| question(mark, &mut pipeline));
-            async move { self.link.pipeline::<Vec<Value>>(&pipeline).await }
+            // A claim that is made twice is recognized as our own.
+            async move { self.link.pipeline_twice::<Vec<Value>>(&pipeline).await }
         });
         let mut responses = Vec::new();
         for response in join_all(groups).await {
@@ -59,7 +144,11 @@ impl WindowStore for RedisWindow {
                 pipeline.add_command(set(mark, claimant, CLAIMED_FOR)).arg("NX");
                 pipeline.cmd("GET").arg(key(mark));
             });
-            let responses = responses.await.map_err(|error| unavailable(&error))?;
+            let responses = responses.await.map_err(|error| {
+                self.left.add(claimant, Instant::now());
+                unavailable(&error)
+            })?;
+            self.free_left(marks, &responses, claimant).await.map_err(|error| unavailable(&error))?;
             Ok(responses.chunks(2).map(|response| standing(response, claimant)).collect())
         }
         .boxed()
@@ -79,8 +168,11 @@ impl WindowStore for RedisWindow {
                 return noted.await.map(drop).map_err(|error| unavailable(&error));
             }
             for mark in marks {
-                let freed = self.link.code(&self.free, &key(mark), &[claimant.as_bytes()]).await;
-                freed.map_err(|error| unavailable(&error))?;
+                let freed = self.link.code_twice(&self.free, &key(mark), &[claimant.as_bytes()]).await;
+                freed.map_err(|error| {
+                    self.left.add(claimant, Instant::now());
+                    unavailable(&error)
+                })?;
             }
             Ok(())
         }
@@ -100,7 +192,7 @@ fn standing(response: &[Value], claimant: &str) -> ClaimResult {
 }
 
 fn key(mark: &EventHash) -> String {
-    format!("posthaste:seen:{:032x}", u128::from_be_bytes(*mark))
+    format!("{PREFIX}{:032x}", u128::from_be_bytes(*mark))
 }
 
 fn set(mark: &EventHash, value: &str, life: Duration) -> Cmd {

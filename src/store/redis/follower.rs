@@ -3,7 +3,6 @@
 //! mark of a new store.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
@@ -13,7 +12,7 @@ use super::rights;
 use super::scripts::{self, Changes, LOG, LogEntry, LogValue, ScriptError};
 use super::state::SharedState;
 use crate::model::duration_text::DurationText;
-use crate::redis::{Cmd, RESPONSE_WITHIN, RedisConnection, Value, is_refusal};
+use crate::redis::{Cmd, Outage, RESPONSE_WITHIN, RedisConnection, Value, is_refusal};
 use crate::store::OpenError;
 use crate::store::feed::{self, LoadedRecord, Observation};
 use crate::telemetry::metrics::{Label as _, SnapshotReason};
@@ -25,6 +24,9 @@ const NEWS_WITHIN: Duration = Duration::from_secs(1);
 const GATHERED_FOR: Duration = Duration::from_millis(2);
 /// The pause between two attempts to reach Redis.
 const TRIED_AGAIN_AFTER: Duration = Duration::from_millis(200);
+/// The least time for a connection at a start. Half of what is left of `store.start_within_ms` is for the connection, and
+/// half to find out why there is none.
+const ATTEMPT_MIN: Duration = Duration::from_millis(500);
 /// How often a start logs that it still waits.
 const LOGGED_AGAIN_AFTER: Duration = Duration::from_secs(5);
 
@@ -32,13 +34,14 @@ const LOGGED_AGAIN_AFTER: Duration = Duration::from_secs(5);
 pub(super) struct Follower {
     shared: Arc<SharedState>,
     position: Option<LogPosition>,
+    outage: Outage,
 }
 
 type OpenedSender = oneshot::Sender<Result<(), OpenError>>;
 
 impl Follower {
     pub(super) fn new(shared: Arc<SharedState>) -> Self {
-        Self { shared, position: None }
+        Self { shared, position: None, outage: Outage::default() }
     }
 
     /// Runs forever once the store is open. An error that keeps it from being opened is returned through `opened`
@@ -54,7 +57,7 @@ impl Follower {
                 Err(error) => error,
                 Ok(never) => match never {},
             };
-            if self.shared.connected.load(Ordering::Relaxed) {
+            if self.outage.note(&error.to_string(), Instant::now()) {
                 tracing::warn!(
                     %error,
                     "the store in Redis is unavailable: what is live stays live, and writes are refused"
@@ -73,7 +76,8 @@ impl Follower {
         let begun = Instant::now();
         let mut logged_at = None::<Instant>;
         loop {
-            let error = match self.read_first().await {
+            let left = within.saturating_sub(begun.elapsed());
+            let error = match self.read_first((left / 2).clamp(ATTEMPT_MIN, RESPONSE_WITHIN)).await {
                 Ok(missing) if missing.is_empty() => return Ok(()),
                 Ok(missing) => {
                     let detail = format!("it may not use {}", missing.join(", "));
@@ -89,7 +93,8 @@ impl Follower {
                 }
                 ScriptError::Redis(error) if is_refusal(error) => return Err(OpenError::Refused { place, detail }),
                 ScriptError::Redis(error) => {
-                    if let Some(cause) = self.shared.link.cause(error).await {
+                    let left = within.saturating_sub(begun.elapsed()).max(ATTEMPT_MIN / 2);
+                    if let Some(cause) = self.shared.link.cause(error, left).await {
                         return Err(OpenError::Misdirected { place, cause });
                     }
                 }
@@ -102,13 +107,13 @@ impl Follower {
                 logged_at = Some(Instant::now());
                 tracing::warn!(%place, error = detail, "waiting for Redis");
             }
-            tokio::time::sleep(TRIED_AGAIN_AFTER.min(within)).await;
+            tokio::time::sleep(TRIED_AGAIN_AFTER.min(within.saturating_sub(begun.elapsed()))).await;
         }
     }
 
     /// Logs the commands that this user may not run.
-    async fn read_first(&mut self) -> Result<Vec<String>, ScriptError> {
-        let mut connection = self.shared.link.blocking().await?;
+    async fn read_first(&mut self, connects_within: Duration) -> Result<Vec<String>, ScriptError> {
+        let mut connection = self.shared.link.blocking_within(connects_within).await?;
         let missing = rights::missing(&mut connection).await?;
         if !missing.is_empty() {
             return Ok(missing);
@@ -124,6 +129,11 @@ impl Follower {
         loop {
             self.catch_up(&mut connection).await?;
             self.wait_for_news(&mut connection).await?;
+            // Only now: a user may have lost the right to one of the two.
+            self.shared.set_connected(true);
+            if self.outage.end() {
+                tracing::info!("the store in Redis is available again, and this node follows it");
+            }
         }
     }
 
@@ -131,7 +141,9 @@ impl Follower {
     async fn wait_for_news(&self, connection: &mut RedisConnection) -> Result<(), ScriptError> {
         let Some(position) = &self.position else { return Ok(()) };
         let mut command = Cmd::new();
-        command.arg("XREAD").arg("COUNT").arg(1).arg("BLOCK").arg(NEWS_WITHIN.as_millis() as u64);
+        // The end of an outage is noticed at once.
+        let wait = if self.outage.is_open() { Duration::from_millis(1) } else { NEWS_WITHIN };
+        command.arg("XREAD").arg("COUNT").arg(1).arg("BLOCK").arg(wait.as_millis() as u64);
         command.arg("STREAMS").arg(LOG).arg(format!("{}-0", position.version));
         let reply = tokio::time::timeout(NEWS_WITHIN + RESPONSE_WITHIN, command.query_async::<Value>(connection));
         reply.await.map_err(|_| ScriptError::Silence)??;
@@ -158,7 +170,9 @@ impl Follower {
                 Ok(()) => {
                     let version = read.version;
                     let last = self.apply(read).await;
-                    self.shared.set_connected(true);
+                    if !self.outage.is_open() {
+                        self.shared.set_connected(true);
+                    }
                     if last >= version {
                         tokio::time::sleep(GATHERED_FOR).await;
                         return Ok(());

@@ -23,7 +23,7 @@ subject! {
 }
 
 /// Why events and requests with events are rejected: the codes that a producer receives.
-const CODES: [&str; 35] = [
+const CODES: [&str; 36] = [
     "account_not_allowed",
     "bad_account",
     "bad_data",
@@ -39,6 +39,7 @@ const CODES: [&str; 35] = [
     "engine_full",
     "forbidden",
     "host_not_allowed",
+    "id_in_progress",
     "internal_error",
     "key_malformed",
     "key_missing",

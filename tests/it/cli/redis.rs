@@ -5,6 +5,7 @@ use std::fs;
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
@@ -251,4 +252,86 @@ fn what_redis_refuses_is_no_outage() {
     assert_eq!((said("replaced a key of the store"), said("can be used again")), (4, 4), "{log:#?}");
     assert_eq!((said("Redis refuses to write"), said("Redis accepts writes again")), (1, 1), "{log:#?}");
     assert_eq!((said("a request to the store in Redis failed"), said("responds again")), (0, 0), "{log:#?}");
+}
+
+/// A server with the documented user, and the URL for it.
+fn with_user(lines: usize) -> (RedisServer, String) {
+    let server = RedisServer::start();
+    for rights in &redis_document("acl")[..lines] {
+        assert_eq!(server.cli(&rights.split_whitespace().collect::<Vec<_>>()), "OK");
+    }
+    let url = format!("redis://posthaste:password@127.0.0.1:{}", server.port());
+    (server, url)
+}
+
+#[test]
+fn a_right_that_is_taken_away_is_said_once_and_the_node_is_not_ready() {
+    let home = home();
+    let (server, url) = with_user(2);
+    let mut words = command(&home, &["serve"]);
+    words.envs([("POSTHASTE_STORE__URL", url.as_str()), ("POSTHASTE_SERVER__LISTEN", "127.0.0.1:0")]);
+    words.envs([("POSTHASTE_DISPATCH__THREADS", "1"), ("POSTHASTE_CLUSTER__PARTITIONS", "2")]);
+    let running = Running::start(words);
+    let address = running.wait_for_line("listening on http://");
+    let is_ready = || call(&address, "GET /readyz HTTP/1.1", b"").expect("a response").0 == 200;
+    let refused = || {
+        let counts = server.cli(&["INFO", "errorstats"]);
+        let count = counts.lines().find_map(|line| line.strip_prefix("errorstat_NOPERM:count="));
+        count.map_or(0, |count| count.trim().parse::<usize>().expect("a number"))
+    };
+    let until = |what: &str, holds: &dyn Fn() -> bool| {
+        let deadline = Instant::now() + DEADLINE;
+        while !holds() {
+            assert!(Instant::now() < deadline, "not {what}");
+            crate::support::pause();
+        }
+    };
+    until("ready", &is_ready);
+    for right in ["xreadgroup", "xread"] {
+        let before = refused();
+        server.cli(&["ACL", "SETUSER", "posthaste", &format!("-{right}")]);
+        until("unready", &|| !is_ready());
+        until("refused often", &|| refused() > before + 10);
+        server.cli(&["ACL", "SETUSER", "posthaste", &format!("+{right}")]);
+        until("ready", &is_ready);
+    }
+    running.signal("TERM");
+    let (code, _, log) = running.end();
+    let said = |words: &str| log.iter().filter(|line| line.contains(words)).count();
+    assert_eq!(code, Some(0));
+    assert_eq!((said("Redis returns no deliveries"), said("Redis returns deliveries again")), (1, 1), "{log:#?}");
+    let lines = ("the store in Redis is unavailable", "the store in Redis is available again");
+    assert_eq!((said(lines.0), said(lines.1)), (1, 1), "{log:#?}");
+}
+
+#[test]
+fn a_user_without_the_keys_of_ids_is_found_at_the_start() {
+    let home = home();
+    let (server, url) = with_user(2);
+    server.cli(&["ACL", "SETUSER", "posthaste", "resetkeys", "~{posthaste}:*", "~{posthaste:*}:*"]);
+    let window = [
+        ("POSTHASTE_STORE__URL", url.as_str()),
+        ("POSTHASTE_SERVER__LISTEN", "127.0.0.1:0"),
+        ("POSTHASTE_INGEST__DUPLICATE_WINDOW_MS", "60000"),
+    ];
+    let (code, _, stderr) = run(&home, &["serve"], &window);
+    let last = stderr.lines().last().unwrap_or_default();
+    assert!(code == 1 && last.contains("may not use DEL on keys that begin with posthaste:seen:"), "{stderr}");
+    let mut words = command(&home, &["serve"]);
+    words.envs(window).env("POSTHASTE_CLUSTER__ROLES", "[\"dispatch\"]");
+    let running = Running::start(words);
+    assert!(running.line_or_end("listening on http://").is_some(), "a node that accepts no events needs no ids");
+}
+
+#[test]
+fn a_start_takes_no_longer_than_it_may() {
+    let home = home();
+    let silent = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let url = format!("redis://{}", silent.local_addr().expect("bound"));
+    let begun = Instant::now();
+    let short = [("POSTHASTE_STORE__URL", url.as_str()), ("POSTHASTE_STORE__START_WITHIN_MS", "100")];
+    let (code, _, stderr) = run(&home, &["export"], &short);
+    assert_eq!(code, 1, "{stderr}");
+    // A connection may take two seconds, and finding out the cause two more, where there is time.
+    assert!(begun.elapsed() < Duration::from_secs(3), "{stderr}");
 }

@@ -112,3 +112,53 @@ async fn many_at_once_fire_once() {
     receiver.wait_for(20).await;
     assert_eq!(ids(&receiver), expected(0..20));
 }
+
+#[actix_rt::test]
+async fn a_closed_connection_costs_no_event() {
+    let redis = RedisServer::start();
+    let local = ("POSTHASTE_DISPATCH__HAND_OVER", "local");
+    let (node, receiver) = (node(&redis.url(), &[WINDOW, local]).await, Receiver::start());
+    set_up(&node, &[], "t", receiver.url("/")).await;
+    assert_eq!(post(&node, &[event(0)]).await, 1);
+    for number in 1..4 {
+        redis.cli(&["CLIENT", "KILL", "TYPE", "normal"]);
+        assert_eq!(post(&node, &[event(number)]).await, 1);
+    }
+    receiver.wait_for(4).await;
+}
+
+#[actix_rt::test]
+async fn a_claim_that_got_no_response_does_not_keep_its_id() {
+    let redis = RedisServer::start();
+    let (node, receiver) = (node(&redis.url(), &[WINDOW]).await, Receiver::start());
+    set_up(&node, &[], "t", receiver.url("/")).await;
+    assert_eq!(post(&node, &[event(0)]).await, 1);
+    redis.signal("STOP");
+    assert_eq!(node.post("/v1/events", &event(1)).await.problem(), (503, "store_unavailable".into()));
+    redis.signal("CONT");
+    // Redis executes the claim now, and the node frees it.
+    until("the claim is not freed", async || match node.post("/v1/events", &event(1)).await {
+        reply if reply.status == 202 => true,
+        reply => {
+            assert_eq!(reply.problem(), (503, "store_unavailable".into()));
+            false
+        }
+    })
+    .await;
+    receiver.wait_for(2).await;
+    assert_eq!(ids(&receiver), expected([0, 1]));
+}
+
+#[actix_rt::test]
+async fn an_id_that_another_request_holds_is_said() {
+    let redis = RedisServer::start();
+    let (node, receiver) = (node(&redis.url(), &[WINDOW]).await, Receiver::start());
+    set_up(&node, &[], "t", receiver.url("/")).await;
+    assert_eq!(post(&node, &[event(0)]).await, 1);
+    let key = redis.cli(&["KEYS", "posthaste:seen:*"]);
+    // A request of a node that died.
+    redis.cli(&["SET", key.trim(), "another", "PX", "600000"]);
+    let reply = node.post("/v1/events", &event(0)).await;
+    assert_eq!((reply.problem(), reply.header("retry-after").as_str()), ((503, "id_in_progress".into()), "5"));
+    assert_eq!(node.metric("posthaste_events_rejected_total{code=\"id_in_progress\"}").await, 1.0);
+}
