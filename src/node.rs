@@ -151,8 +151,9 @@ impl Node {
         let duplicates = open_window(&config).await?;
 
         let (journal, recovered) = Journal::open(&config, &gate, &metrics).await?.unzip();
-        let event_journal = journal.as_ref().map(Journal::event_journal);
-        let (threads, dispatchers) = start_dispatchers(&config, outbound, &metrics, &gate, event_journal.clone())?;
+        let sent_of_journal = journal.as_ref().map(Journal::event_journal);
+        let (threads, dispatchers) = start_dispatchers(&config, outbound, &metrics, &gate, sent_of_journal)?;
+        let event_journal = journal.as_ref().and_then(Journal::of_new_events);
         let hand_over = HandOver::Direct(dispatchers.clone());
         #[cfg(feature = "redis")]
         let hand_over = match &streams {

@@ -31,7 +31,7 @@ pub enum DropReason {
     NotHandedOver,
     /// An entry of a stream is not a valid delivery.
     EntryUnreadable,
-    /// The delivery waited longer than `journal.age_max_s`.
+    /// The delivery waited longer than `journal.age_max_s`; only where there is a journal.
     Expired,
     /// After a restart, the trigger was deleted or disabled, or had another destination.
     TriggerChanged,

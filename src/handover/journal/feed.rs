@@ -346,13 +346,19 @@ impl Firings for RecoveredFirings {
         let Some((trigger, journaled)) = self.firings.next() else { return FiringStep::Done };
         let index = self.feed.live.index();
         let found = index.trigger(&self.account, &trigger).filter(|found| found.enabled);
-        let sends_there = |found: &&Arc<crate::live::LiveTrigger>| {
-            found.target.as_ref().is_ok_and(|target| target.target.destination.fingerprint() == self.destination)
-        };
-        let Some(live) = found.filter(sends_there) else {
-            let firing = FiringId { event: Arc::clone(&self.event.identity), trigger };
-            drop_unsent(&self.feed.metrics, DropReason::TriggerChanged, Some(&firing), None, None);
-            return FiringStep::Worked;
+        let live = found.ok_or(DropReason::TriggerChanged).and_then(|live| match &live.target {
+            Ok(target) if target.target.destination.fingerprint() == self.destination => Ok(live),
+            Ok(_) => Err(DropReason::TriggerChanged),
+            // The settings may allow less than before.
+            Err(reason) => Err(*reason),
+        });
+        let live = match live {
+            Ok(live) => live,
+            Err(reason) => {
+                let firing = FiringId { event: Arc::clone(&self.event.identity), trigger };
+                drop_unsent(&self.feed.metrics, reason, Some(&firing), None, None);
+                return FiringStep::Worked;
+            }
         };
         FiringStep::Fired(Fired {
             event: Arc::clone(&self.event),

@@ -65,11 +65,13 @@ impl JournalSizes {
 pub struct Journal {
     handle: Arc<JournalHandle>,
     threads: Threads,
+    /// False where it only keeps what an earlier run left.
+    takes_events: bool,
 }
 
 impl Journal {
     /// Opens the journal beside an embedded store's file, and returns it with what it holds; `None` if nothing has to
-    /// be kept.
+    /// be kept. What an earlier run kept is sent, also where this one keeps nothing.
     pub async fn open(
         config: &Config,
         gate: &Arc<Gate>,
@@ -91,12 +93,12 @@ impl Journal {
         gate: &Arc<Gate>,
         metrics: &Arc<Metrics>,
     ) -> Result<Option<(Self, RecoveredEntries)>, JournalError> {
+        let path = folder(store);
         let level = match settings.survives {
-            Survives::Stop => return Ok(None),
-            Survives::Process => Durability::Process,
+            Survives::Stop if !path.exists() => return Ok(None),
+            Survives::Stop | Survives::Process => Durability::Process,
             Survives::Power => Durability::Power,
         };
-        let path = folder(store);
         let segment_bytes = sizes.segment;
         let disk = Disk::open(&path)?;
         let opened = recovery::open(disk, RegistrySettings { level, boot: disk::boot_id(), segment_bytes }, now_ms());
@@ -114,12 +116,18 @@ impl Journal {
         metrics.journal.writable.set(1);
         let handle = JournalHandle { shared: Arc::clone(&threads.shared), accounts, age_max: settings.age_max };
         let recovered = RecoveredEntries { found: opened.found, age_max: settings.age_max };
-        Ok(Some((Self { handle: Arc::new(handle), threads }, recovered)))
+        let takes_events = settings.survives != Survives::Stop;
+        Ok(Some((Self { handle: Arc::new(handle), threads, takes_events }, recovered)))
     }
 
-    /// The journal as the stages use it.
+    /// The journal as the stages use it that send.
     pub fn event_journal(&self) -> Arc<dyn EventJournal> {
         Arc::clone(&self.handle) as _
+    }
+
+    /// The journal as the stages use it that accept events; `None` if those are not kept.
+    pub fn of_new_events(&self) -> Option<Arc<dyn EventJournal>> {
+        self.takes_events.then(|| self.event_journal())
     }
 
     /// The node is stopping: firings that end without an attempt from now on stay in the journal and are sent after the
@@ -131,7 +139,7 @@ impl Journal {
 
     /// Ends the threads after a last round.
     pub fn stop(self) {
-        let Self { handle, threads } = self;
+        let Self { handle, threads, .. } = self;
         drop(handle);
         threads.stop();
     }

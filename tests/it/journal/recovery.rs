@@ -61,6 +61,40 @@ fn a_removed_disabled_or_moved_trigger_drops_its_deliveries() {
 }
 
 #[test]
+fn a_node_that_keeps_nothing_sends_what_an_earlier_run_kept() {
+    let (home, receiver) = (home(), Counter::start(Duration::ZERO));
+    kill(four_waiting(&home, &receiver, &[]));
+    let stop = [ONE, ("POSTHASTE_STORE__SURVIVES", "stop")];
+    // Killed before it can send them, and with one that it accepted itself and does not keep.
+    let (running, address) = serve(&home, &stop);
+    wait_for_metric(&address, "posthaste_queue_depth", 3.0);
+    let kept = metric(&address, "posthaste_journal_bytes");
+    assert_eq!(post(&address, "new").expect("a response"), 202);
+    wait_for_metric(&address, "posthaste_queue_depth", 4.0);
+    assert_eq!(metric(&address, "posthaste_journal_bytes"), kept);
+    kill(running);
+    receiver.silence(false);
+    let (running, address) = serve(&home, &stop);
+    wait_until_settled(&address);
+    // An attempt is settled before its first byte is sent. Two were in flight when a node was killed.
+    wait("attempts", || metric(&address, "posthaste_attempts_total{outcome=\"delivered\"}") >= 3.0);
+    running.signal("TERM");
+    assert_eq!(running.end().0, Some(0));
+    let arrived = receiver.arrived();
+    assert!(arrived.values().all(|times| *times == 1) && !arrived.contains_key("new"), "{arrived:?}");
+}
+
+#[test]
+fn settings_that_allow_less_drop_deliveries_as_refused() {
+    let (home, receiver) = (home(), Counter::start(Duration::ZERO));
+    kill(four_waiting(&home, &receiver, &[]));
+    receiver.silence(false);
+    let (_running, address) = serve(&home, &[ONE, ("POSTHASTE_DISPATCH__ALLOW_NETWORKS", "[]")]);
+    wait_until_settled(&address);
+    assert_eq!((dropped(&address, "url_refused"), dropped(&address, "trigger_changed")), (4.0, 0.0));
+}
+
+#[test]
 fn a_recovered_delivery_is_rendered_with_the_current_template() {
     let (home, receiver) = (home(), Counter::start(Duration::ZERO));
     let running = four_waiting(&home, &receiver, &[]);
