@@ -219,7 +219,7 @@ fn word(members: &mut TableMembers<'_, '_>, name: &'static str, instead: &str) -
         return Some(text.value);
     };
     let what = format!("`{name}` can't be {}: {mistake}", shown(&text.value));
-    members.refuse(&text.place, what, "write letters a to z, digits and _ only");
+    members.refuse(&text.place, what, "write letters of ASCII, digits and _ only");
     None
 }
 

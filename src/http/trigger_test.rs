@@ -144,7 +144,7 @@ fn patience(config: &Config) -> Duration {
 
 /// No outcome arrived: no node sends, or the node that had the sample died.
 fn unanswered() -> Problem {
-    let detail = "no node reported the outcome in time; is a node with the role dispatch running?  \
+    let detail = "no node reported the outcome in time; is a node with the role dispatch running? \
                   The sample may still be sent";
     Problem::new(StatusCode::GATEWAY_TIMEOUT, "test_unanswered", detail)
 }

@@ -7,7 +7,8 @@ use std::process::{Command, Stdio};
 use serde_json::json;
 
 use super::read;
-use crate::cli::{Running, call, home, serve::serve};
+use crate::cli::serve::{metric, serve};
+use crate::cli::{Running, call, home};
 use crate::support::{Receiver, RedisServer, run};
 
 /// What the first word of a command may be. A word in capitals and `=` before it sets a variable.
@@ -27,8 +28,9 @@ const PROGRAMS: [&str; 12] = [
 ];
 
 /// Documents whose commands a test below runs, one after the other, or that another test runs.
-const RUN: [&str; 7] = [
+const RUN: [&str; 8] = [
     "README.md",
+    "docs/events.md",
     "docs/keys.md",
     "docs/console.md",
     "docs/redis.md",
@@ -196,6 +198,33 @@ fn keys_are_made_as_the_document_says() {
     );
     let (status, told) = call(&address, "GET /v1/keys HTTP/1.1", b"").expect("a response");
     assert!(status == 401 && told.contains("key_missing"), "{status} {told}");
+}
+
+#[test]
+fn events_are_posted_as_the_document_says() {
+    let home = home();
+    let serve = beginning("docs/events.md", "POSTHASTE_INGEST__DUPLICATE_WINDOW_MS=").remove(0);
+    let (_node, address) = launch(&home, &serve, &[("POSTHASTE_STORE__URL", "memory:")]);
+    let posts = [beginning("docs/events.md", "curl"), beginning("docs/events.md", "echo")].concat();
+    let text = read("docs/events.md");
+    for (number, told) in follow(&posts, &address, "").iter().enumerate() {
+        let told = told.trim();
+        match number {
+            0 => assert!(text.contains(&format!("\n    {told}\n")), "{told}"),
+            1 => {
+                let (begin, end) = told.split_once("\"detail\":\"").expect("a detail");
+                assert!(
+                    text.contains(&format!("\n    {begin}\"detail\":\"…\"}}]}}\n")) && end.ends_with("\"}]}"),
+                    "{told}"
+                );
+            }
+            2 => assert_eq!(told, r#"{"accepted":2,"rejected":[]}"#),
+            _ => assert_eq!(told, r#"{"accepted":1,"rejected":[]}"#),
+        }
+    }
+    assert_eq!((posts.len(), metric(&address, "posthaste_duplicates_total")), (7, 0.0));
+    follow(&posts[..1], &address, "");
+    assert_eq!(metric(&address, "posthaste_duplicates_total"), 1.0);
 }
 
 /// Runs all commands of a document in one folder, as a reader would, against a node and a receiver.
