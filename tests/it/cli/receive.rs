@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Running, call, command, home, run, wait_for_line};
+use super::{Running, call, command, home, lines, run, wait_for_line};
 
 /// Sends a request and returns the status of the response.
 fn send(address: &str, head: &str, body: &[u8]) -> u16 {
@@ -85,5 +85,31 @@ fn localhost_is_an_address_and_what_is_none_gets_an_example() {
     for words in ["9000", "localhost", "example.com:9000"] {
         let (code, _, stderr) = run(&home, &["receive", "--listen", words], &[]);
         assert!(code == 2 && stderr.contains("like 127.0.0.1:8080, localhost:8080"), "{stderr}");
+    }
+}
+
+#[test]
+fn output_that_is_lost_ends_it_with_a_reason() {
+    let home = home();
+    for device in ["/dev/full", "a closed pipe"] {
+        let mut receive = command(&home, &["receive", "--listen", "127.0.0.1:0", "--json"]);
+        match device {
+            "/dev/full" => receive.stdout(std::fs::OpenOptions::new().write(true).open(device).expect("a device")),
+            _ => receive.stdout(std::io::pipe().expect("a pipe").1),
+        };
+        let mut child = receive.spawn().expect("the built binary");
+        let said = lines(child.stderr.take().expect("piped"));
+        let address = wait_for_line(&said, "listening on http://");
+        // The command may end before it responds.
+        let _ = call(&address, "POST / HTTP/1.1", b"x");
+        let code = child.wait().expect("a child").code();
+        let reason: Vec<String> = said.iter().collect();
+        match device {
+            "/dev/full" => {
+                assert_eq!(code, Some(1));
+                assert!(reason[0].starts_with("posthaste: standard output: No space left"), "{reason:?}");
+            }
+            _ => assert_eq!((code, reason), (Some(0), Vec::new())),
+        }
     }
 }
