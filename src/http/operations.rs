@@ -136,6 +136,8 @@ fn obstacle(state: &AppState, store: StoreState) -> Option<Problem> {
         return Some(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "recovering", detail));
     }
     let needed = store == StoreState::Unreachable && state.config.delivers_through_streams();
-    let unread = state.unread.load(Ordering::Relaxed) > 0;
+    // One that is of another type stops only its own destinations.
+    let unread =
+        state.config.cluster.dispatch && state.unread.load(Ordering::Relaxed) >= state.config.cluster.partitions;
     (needed || unread).then(|| Refusal::Unavailable.into())
 }

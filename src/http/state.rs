@@ -46,7 +46,7 @@ pub struct AppState {
     pub metrics: Arc<Metrics>,
     /// Whether deliveries that the journal held at the start are still being handed on.
     pub recovering: AtomicBool,
-    /// How many partitions of the streams can't be read at the moment.
+    /// How many partitions of the streams this node can't read at the moment.
     pub unread: Arc<AtomicUsize>,
     /// Counts concurrent lists and checks.
     pub expensive: ExpensiveRequests,
