@@ -39,7 +39,10 @@ pub(super) fn authorize(head: &RequestHead, state: &AppState, want: RequiredAcce
     if may {
         return Ok(scope);
     }
-    let detail = format!("a key with the scope `{}` may not do this", scope.as_str());
+    let detail = match (&scope, want) {
+        (KeyScope::Account(own), RequiredAccess::Account(_)) => format!("the key is for the account `{own}` only"),
+        _ => format!("a key with the scope `{}` may not do this", scope.as_str()),
+    };
     Err(Problem::new(StatusCode::FORBIDDEN, "forbidden", detail))
 }
 

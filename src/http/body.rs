@@ -308,6 +308,7 @@ pub(super) fn unsupported(taken: &str) -> Problem {
 }
 
 pub(super) fn too_large(max: usize) -> Problem {
-    let detail = format!("the body is longer than {max} bytes; no part of it was accepted, send it in parts");
+    let detail =
+        format!("the body is longer than {max} bytes, and no part of it was accepted; events can be sent in parts");
     Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", detail)
 }

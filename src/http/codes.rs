@@ -36,14 +36,14 @@ pub const PROBLEM_CODES: &[ProblemCode] = &[
     ProblemCode::new(
         "bad_name",
         400,
-        "an account or id in the path or the query has a character that names can't have",
+        "an account in the path, or a name in the query, has a character that names can't have (another id in the path: `not_found`, or with `PUT` a mistake in `errors`)",
     ),
     ProblemCode::new("bad_outcome", 400, "`outcome` is not an outcome or reason; `GET /v1/activity` lists them"),
     ProblemCode::new("bad_precondition", 400, "`If-Match` or `If-None-Match` is not supported in this form"),
     ProblemCode::new("bad_query", 400, "the query can't be read, or has an unknown parameter"),
     ProblemCode::new("body_incomplete", 400, "the connection ended before the body did"),
     ProblemCode::new("body_timeout", 408, "the body did not arrive within `server.body_timeout_ms`"),
-    ProblemCode::new("body_too_large", 413, "the body is too large; send it in parts"),
+    ProblemCode::new("body_too_large", 413, "the body is too large; events can be sent in parts"),
     ProblemCode::new("dispatch_unresponsive", 503, "the threads that send did not respond in time; try again"),
     ProblemCode::new(
         "engine_full",
@@ -101,7 +101,7 @@ pub const PROBLEM_CODES: &[ProblemCode] = &[
     ProblemCode::new(
         "precondition_failed",
         412,
-        "the entity tag of the record differs; the response has the current one",
+        "the entity tag of the record differs, and the response has the current one; or there is no record, or one where the request requires none",
     ),
     ProblemCode::new(
         "quota_exceeded",

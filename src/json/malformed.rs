@@ -3,6 +3,7 @@
 
 use std::fmt;
 
+use super::DEPTH_MAX;
 use super::look_alikes::LookAlike;
 
 /// What is wrong at a position.
@@ -26,7 +27,7 @@ pub(super) enum SyntaxError {
     Surrogate,
     #[error("this is not a JSON number,")]
     Number,
-    #[error("the JSON text is nested too deep,")]
+    #[error("the JSON text is nested more than {DEPTH_MAX} deep,")]
     Depth,
     #[error("there is text after the end of the JSON value,")]
     Rest,

@@ -217,6 +217,7 @@ impl PatternReader {
             tests.push(Op::Text(words));
             return Ok(());
         }
+        // Each `*` is looked for.
         self.count(pieces.len() - 1, at)?;
         tests.push(Op::Wildcard(small(pieces.len())));
         for piece in pieces {
@@ -247,7 +248,12 @@ impl PatternReader {
             if !matches!((low, high), (Greater | GreaterOrEqual, Less | LessOrEqual)) {
                 return Err(bad("a range begins with > or >= and ends with < or <="));
             }
-            if self.texts.decimal(*from) >= self.texts.decimal(*to) {
+            let (from, to) = (self.texts.decimal(*from), self.texts.decimal(*to));
+            if from == to && matches!((low, high), (GreaterOrEqual, LessOrEqual)) {
+                let detail = format!("the range holds one number only; write {{\"numeric\": [\"=\", {}]}}", words[1]);
+                return Err(PatternError::shape(at, detail));
+            }
+            if from >= to {
                 return Err(bad("the range is empty"));
             }
         }

@@ -238,7 +238,8 @@ impl PatternReader {
     pub(super) fn count(&mut self, more: usize, at: &str) -> Result<(), PatternError> {
         self.values += more;
         if self.values > VALUES_MAX {
-            return Err(PatternError::too_large(at, format!("the pattern has more than {VALUES_MAX} values")));
+            let detail = format!("the pattern has more than {VALUES_MAX} values; each `*` of a wildcard counts as one");
+            return Err(PatternError::too_large(at, detail));
         }
         Ok(())
     }

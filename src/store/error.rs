@@ -18,7 +18,7 @@ pub enum StoreError {
     #[error("there is no such record")]
     NotFound,
     /// The precondition is not met.
-    #[error("the record has another revision than the request requires")]
+    #[error("{}", if .current.is_some() { "the record has another revision than the request requires" } else { "there is no such record, and the request requires one" })]
     PreconditionFailed {
         /// The current revision; `None`: the record does not exist.
         current: Option<Revision>,

@@ -60,7 +60,9 @@ impl<'r, 'a> Args<'r, 'a> {
 
     /// The number at a place.
     pub(crate) fn number(&mut self, place: usize) -> Result<Decimal, HelperFailure> {
-        Decimal::of(&self.value(place)?).ok_or(HelperFailure::argument(place, "a number"))
+        let value = self.value(place)?;
+        let expected = if value.is_number() { "a number of at most 400 digits" } else { "a number" };
+        Decimal::of(&value).ok_or(HelperFailure::argument(place, expected))
     }
 
     /// The whole number at a place.

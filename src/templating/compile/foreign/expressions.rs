@@ -75,8 +75,11 @@ fn plain_path(text: &str) -> Option<String> {
     (!path.is_empty() && path.len() <= REPEATED_BYTES_MAX).then_some(path)
 }
 
-/// Go's `{{.Field}}`, `{{if .Field}}`, `{{range .Items}}`.
+/// Go's `{{.}}`, `{{.Field}}`, `{{if .Field}}`, `{{range .Items}}`.
 fn go(block: &str, value: &str) -> Option<String> {
+    if value == "." {
+        return Some(format!("The value itself, such as an element in a loop, is this: {}.", written(block, "this")));
+    }
     let begins = |word: &str| {
         let mut letters = word.trim_start_matches('(').chars();
         letters.next() == Some('.') && letters.next().is_some_and(|c| c.is_alphabetic() || c == '_')
@@ -106,7 +109,7 @@ fn operator(block: &str, value: &str) -> Option<String> {
     let words: Vec<_> = value.split_whitespace().collect();
     let helper = |sign: &str| {
         Some(match sign {
-            "or" if block.is_empty() => "default",
+            "or" | "||" if block.is_empty() => "default",
             "eq" | "ne" | "lt" | "lte" | "gt" | "gte" | "and" | "or" => helpers::find(sign)?.1.name,
             "==" | "===" | "=" | "is" => "eq",
             "!=" | "!==" | "<>" => "ne",

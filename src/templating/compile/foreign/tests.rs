@@ -36,14 +36,15 @@ const HABITS: &[(&str, &str)] = &[
     ("{{#if x | size}}{{/if}}", "{{#if (length x)}}"), ("{{#if a}}{{else if x | size}}{{/if}}", "{{else if (length x)}}"),
     // Dots of Go's.
     ("{{.Field}}", "{{Field}}"), ("{{- .A.B -}}", "{{A.B}}"), ("{{#if .X}}{{/if}}", "{{#if X}}"), ("{{if .X}}", "{{#if X}}…{{/if}}"), ("{{range .Items}}", "{{#each Items}}…{{/each}}"),
-    ("{{printf \"%s\" .X}}", "{{guest.name}}"),
+    ("{{printf \"%s\" .X}}", "{{guest.name}}"), ("{{#each l}}{{.}}{{/each}}", "{{this}}"),
     // n8n.
     ("{{ $json[\"x\"] }}", "{{x}}"), ("{{$json.body.x}}", "{{body.x}}"), ("{{ $('Node').item.json.x }}", "{{x}}"), ("{{$node[\"A\"].json[\"b c\"].d}}", "{{[b c].d}}"),
     // Operators.
-    ("{{a + b}}", "{{add a b}}"), ("{{#if a == \"x\"}}{{/if}}", "{{#if (eq a \"x\")}}"), ("{{#if a && b}}{{/if}}", "{{#if (and a b)}}"), ("{{#if a || b}}{{/if}}", "{{#if (or a b)}}"),
+    ("{{a + b}}", "{{add a b}}"), ("{{guest.phone || \"none\"}}", "{{default guest.phone \"none\"}}"), ("{{#if a == \"x\"}}{{/if}}", "{{#if (eq a \"x\")}}"), ("{{#if a && b}}{{/if}}", "{{#if (and a b)}}"), ("{{#if a || b}}{{/if}}", "{{#if (or a b)}}"),
     ("{{#if !a}}{{/if}}", "{{#if (not a)}}"), ("{{#if a}}{{else if b >= 3}}{{/if}}", "{{else if (gte b 3)}}"), ("{{ a ? b : c }}", "{{#if a}}…{{else}}…{{/if}}"), ("{{#if a > 1 && b}}{{/if}}", "{{#if (and (gt a 1) (eq b \"x\"))}}"),
     // Methods and elements.
-    ("{{x.toUpperCase()}}", "{{upper x}}"), ("{{x.foo(1)}}", "{{upper guest.name}}"), ("{{#if x.trim()}}{{/if}}", "{{upper guest.name}}"), ("{{items[0].name}}", "{{items.0.name}}"), ("{{data[\"b c\"]}}", "{{data.[b c]}}"),
+    ("{{x.toUpperCase()}}", "{{upper x}}"), ("{{x.foo(1)}}", "{{upper guest.name}}"), ("{{#if x.trim()}}{{/if}}", "{{upper guest.name}}"), ("{{items[0].name}}", "{{items.0.name}}"), ("{{data[\"b c\"]}}", "{{data.[b c]}}"), ("{{tags[0]}}", "{{tags.0}}"), ("{{tags[0].name}}", "{{tags.0.name}}"), ("{{#if tags[0]}}{{/if}}", "{{#if tags.0}}"), ("{{upper tags[0]}}", "{{tags.0}}"), ("{{!-- x --~}}", "A ~ at the end"),
+
     ("{{#each a[0].b}}{{/each}}", "{{#each a.0.b}}"),
     // Marks in the text.
     ("${x}", "{{x}}"), ("${x.y.z}", "{{x.y.z}}"), ("${x + 1}", "{{guest.name}}"), ("<$.detail.id>", "{{id}}"), ("<$.source>", "{{source}}"), ("<%= x.y %>", "{{x.y}}"),
@@ -108,5 +109,15 @@ fn advice_is_short() {
         for message in advice(&habit) {
             assert!(message.len() < 400, "{message}");
         }
+    }
+}
+
+#[test]
+fn numbers_of_other_languages_are_no_names() {
+    for word in ["1e2", "-1.5E+3", "0x1F", "1_000", "0XfF", "1e-9"] {
+        assert!(super::is_other_number(word), "{word}");
+    }
+    for word in ["", "12", "1.5", "2nd", "e2", "a_1", "1e", "0x", "x1", "1.x", "_1", "1e2x", "a.1e2", "10.0.0_1"] {
+        assert!(!super::is_other_number(word), "{word}");
     }
 }

@@ -86,7 +86,9 @@ impl ParserState<'_, '_, '_, '_> {
             }
         }
         let call = calls::without_parentheses(&block.params);
-        if let Some(call) = &call {
+        if let Some(message) = calls::element(&format!("#{name} "), &block.params) {
+            self.findings.error("foreign_syntax", at, message);
+        } else if let Some(call) = &call {
             let message = format!("A helper and its values are in parentheses: {{{{#{name} {call}}}}}.");
             self.findings.error("block_values", at, message);
         } else if block.params.len() != 1 {

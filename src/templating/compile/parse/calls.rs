@@ -28,6 +28,14 @@ impl ParserState<'_, '_, '_, '_> {
             Parameter::Subexpression(inner) => self.call_of(inner, at),
             _ => {
                 let text = parameter.as_name().unwrap_or("").to_owned();
+                if foreign::is_other_number(&text) {
+                    let message = format!(
+                        "{text} is not a number here. Write all digits and no other sign, as in 100 or 0.5; a name is \
+                         in brackets: [{text}]."
+                    );
+                    self.findings.error("syntax", at, message);
+                    return refused();
+                }
                 self.path(&text, at)
             }
         }
@@ -49,6 +57,10 @@ impl ParserState<'_, '_, '_, '_> {
             return refused();
         };
         let (least, most) = helper.values;
+        if let Some(message) = element("", &call.params) {
+            self.findings.error("foreign_syntax", at, message);
+            return refused();
+        }
         if !(least..=most).contains(&call.params.len()) {
             let values = match (least, most) {
                 (1, 1) => "one value".to_owned(),
@@ -80,6 +92,10 @@ impl ParserState<'_, '_, '_, '_> {
 
     /// A call that does not begin with a helper.
     fn no_helper(&mut self, name: &str, call: &HelperTemplate, at: usize) {
+        let list = call.params.first().and_then(|first| element_of(name, first));
+        if let Some(message) = list {
+            return self.findings.error("foreign_syntax", at, message);
+        }
         let is_name = foreign::is_value(name);
         if is_name && call.params.is_empty() && call.hash.is_empty() {
             let message = format!("({name}) is no helper with its values: write {name} without parentheses.");
@@ -133,6 +149,19 @@ impl ParserState<'_, '_, '_, '_> {
             }
         };
         self.findings.error("unknown_helper", at, message);
+    }
+}
+
+/// What to write for an element, `items[0]`, among values. The parser takes its brackets for a list of its own.
+pub(super) fn element(block: &str, parameters: &[Parameter]) -> Option<String> {
+    let mut pairs = parameters.windows(2);
+    pairs.find_map(|pair| element_of(&format!("{block}{}", pair[0].as_name()?), &pair[1]))
+}
+
+fn element_of(list: &str, brackets: &Parameter) -> Option<String> {
+    match brackets {
+        Parameter::Literal(index @ Value::Array(_)) => foreign::explain(&format!("{list}{index}")),
+        _ => None,
     }
 }
 

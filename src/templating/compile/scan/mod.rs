@@ -3,6 +3,7 @@
 //! not contain. It also refuses text that the parser could read differently. It does not interpret the body.
 
 mod blocks;
+mod comments;
 mod placeholder;
 mod scanned;
 
@@ -199,6 +200,9 @@ impl<'b> Scanner<'b, '_, '_> {
         if rest.starts_with("{{!") {
             return self.comment(at);
         }
+        if rest[2..].trim_start_matches('~').starts_with('!') {
+            return self.trimming_comment(at);
+        }
         let start = self.text.len();
         let (end, inside, read) = match self.expression(at) {
             Some((end, inside)) => (end, inside, true),
@@ -222,21 +226,6 @@ impl<'b> Scanner<'b, '_, '_> {
             Some(text) => self.text.push_str(&text),
             None => self.broken = true,
         }
-    }
-
-    /// A comment ends at `--}}` if it began with `--` and such an end is there, else at `}}`.
-    fn comment(&mut self, at: usize) -> Option<usize> {
-        let rest = &self.body[at + 3..];
-        let long = rest
-            .trim_start_matches([' ', '\t', '\r', '\n'])
-            .strip_prefix("--")
-            .and_then(|inner| inner.find("--}}").map(|end| (inner, end)))
-            .map(|(inner, end)| self.body.len() - inner.len() + end + 4);
-        let Some(end) = long.or_else(|| rest.find("}}").map(|end| at + 3 + end + 2)) else {
-            return self.refuse("unclosed", at, "The comment is never closed: write }} where it ends.");
-        };
-        self.text.push_str(&self.body[at..end]);
-        Some(end)
     }
 
     /// Finds the end of an expression, and copies it with its tags as names.
