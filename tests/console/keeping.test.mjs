@@ -371,3 +371,21 @@ test("A new template says what its receiver wants of a trigger", async () => {
   assert.deepEqual(errors, []);
   await close();
 });
+
+test("A header whose new value no draft keeps is not saved without a value", async () => {
+  await put("lost-value", { headers: { "X-A": "old" } });
+  const { page, errors, close } = await on.open(trigger("lost-value"));
+  await page.getByLabel("Value of header 1").fill("new");
+  await page.waitForFunction(() => Object.keys(localStorage).some((key) => key.includes("lost-value")));
+  page.on("dialog", (dialog) => dialog.accept());
+  await page.reload();
+  await page.getByText("write that of X-A again").first().waitFor();
+  assert.equal(await button(page, "Save changes").isDisabled(), true);
+  await page.getByLabel("Value of header 1").fill("newer");
+  await button(page, "Save changes").click();
+  await page.getByText("Trigger saved").waitFor();
+  await on.node.call("POST", `${path("trigger", "lost-value")}/test`, {});
+  assert.equal(on.receiver.received.at(-1).headers["x-a"], "newer");
+  assert.deepEqual(errors, []);
+  await close();
+});

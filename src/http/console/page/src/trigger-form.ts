@@ -4,11 +4,16 @@ import type { FieldError } from "./api";
 import { Verbatim, read, repeats, write, written } from "./json";
 import type { TriggerDoc } from "./views/list";
 
+/** What a draft has in place of a value that it never keeps. */
+const WRITTEN = "(written)";
+
 export interface HeaderRow {
   name: string;
   value: string;
   /** The node has a saved value for it, which it never shows. */
   isSaved: boolean;
+  /** A draft had a new value for it, which drafts never keep. */
+  isLost?: boolean;
 }
 
 export interface SecretRow {
@@ -45,9 +50,11 @@ export function whereMistake(text: string): string {
 export function mistakesOf({ where, headers }: Form): FieldError[] {
   const malformed = whereMistake(where);
   const names = headers.map((row) => row.name.trim().toLowerCase());
+  const lost = headers.find((row) => row.isLost && !row.value)?.name;
   const repeated = headers.find((_, i) => names[i] && names.indexOf(names[i]!) < i)?.name.trim();
   return [
     ...(malformed ? [{ pointer: "/where", code: "malformed", detail: malformed }] : []),
+    ...(lost ? [{ pointer: "/headers", code: "header_value_required", detail: `Drafts never keep the value of a header: write that of ${lost} again.` }] : []),
     ...(repeated ? [{ pointer: "/headers", code: "bad_header", detail: `The header ${repeated} is there twice.` }] : []),
   ];
 }
@@ -88,8 +95,8 @@ export function documentOf(form: Form): TriggerDoc {
 export function plain({ id, name, event, where, template, url, headers, secrets, rate_per_s, enabled }: TriggerDoc): TriggerDoc {
   return {
     ...named({ id, name, event, template, url }, textOf(where) || undefined),
-    ...(headers && Object.keys(headers).length ? { headers: Object.fromEntries(Object.entries(headers).map(([own, value]) => [own, value === null ? null : "(written)"])) } : {}),
-    ...(secrets?.length ? { secrets: secrets.map((own) => ({ ...(own.key ? { key: "(written)" } : { id: own.id! }), ...(own.until ? { until: own.until } : {}) })) } : {}),
+    ...(headers && Object.keys(headers).length ? { headers: Object.fromEntries(Object.entries(headers).map(([own, value]) => [own, value === null ? null : WRITTEN])) } : {}),
+    ...(secrets?.length ? { secrets: secrets.map((own) => ({ ...(own.key ? { key: WRITTEN } : { id: own.id! }), ...(own.until ? { until: own.until } : {}) })) } : {}),
     ...(rate_per_s === undefined ? {} : { rate_per_s }),
     enabled: enabled !== false,
   };
@@ -109,7 +116,7 @@ export function formOf(document: TriggerDoc): Form {
     template: document.template,
     url: document.url,
     where: textOf(document.where),
-    headers: Object.keys(document.headers ?? {}).map((name) => ({ name, value: "", isSaved: document.headers![name] === null })),
+    headers: Object.entries(document.headers ?? {}).map(([name, own]) => ({ name, value: "", isSaved: own === null, isLost: own === WRITTEN })),
     secrets: (document.secrets ?? []).filter((own) => own.id).map((own) => ({ id: own.id!, key: "", until: own.until ?? "" })),
     rate: String(document.rate_per_s ?? ""),
     enabled: document.enabled !== false,
