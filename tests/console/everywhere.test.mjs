@@ -144,7 +144,7 @@ test("On a node without a key no page of a stranger acts as the operator", async
   const keyless = await startNode({ POSTHASTE_AUTH__OPERATOR_KEY: "" });
   const { port } = new URL(keyless.url);
   // The stranger's name leads to this machine: what a name server of its own would say.
-  const browser = await startBrowser("--host-resolver-rules=MAP stranger.example 127.0.0.1");
+  const browser = await startBrowser("stranger.example");
   const keys = async () => (await (await fetch(`${keyless.url}/v1/keys`)).json()).items.length;
   const page = await browser.newPage();
   await page.goto(`http://stranger.example:${port}/console`);
