@@ -159,8 +159,9 @@ async fn read_whole(
     if length.is_some_and(|length: u64| length > max as u64) {
         return Err(too_large(max));
     }
-    let broken = |error: PayloadError| {
-        Problem::new(StatusCode::BAD_REQUEST, "body_incomplete", format!("the body is incomplete: {error}"))
+    let broken = |_: PayloadError| {
+        let detail = "the body is incomplete: the connection ended before it, or one of its chunks is malformed";
+        Problem::new(StatusCode::BAD_REQUEST, "body_incomplete", detail)
     };
     let Some(first) = payload.next().await.transpose().map_err(broken)? else {
         return Ok(Bytes::new());

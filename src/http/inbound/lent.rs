@@ -10,11 +10,12 @@ use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
 use actix_service::Service;
-use bytes::BytesMut;
+use bytes::{Buf as _, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::client_connection::ClientConnection;
 use super::stream::InboundStream;
+use super::unreadable;
 
 /// As the server writes it in the head of a connection's last response (HTTP/1.1).
 const CLOSE: &[u8] = b"connection: close";
@@ -30,6 +31,8 @@ struct Loan {
     writes: Cell<bool>,
     /// The server closes the connection.
     closes: Cell<bool>,
+    /// What is left of the response to a request that the server could not read.
+    instead: RefCell<Option<BytesMut>>,
     taken_back: Cell<bool>,
 }
 
@@ -67,7 +70,8 @@ impl LentStream {
 impl Loan {
     fn new(stream: InboundStream, is_others: Option<fn(&[u8]) -> bool>) -> Self {
         let stream = RefCell::new(stream);
-        Self { stream, is_others, writes: Cell::default(), closes: Cell::default(), taken_back: Cell::default() }
+        let (writes, closes, taken_back) = (Cell::default(), Cell::default(), Cell::default());
+        Self { stream, is_others, writes, closes, instead: RefCell::default(), taken_back }
     }
 
     /// Whether the next request is not the server's yet: it has responded to all that it had, and keeps the connection.
@@ -107,7 +111,22 @@ impl AsyncWrite for LentStream {
         if loan.is_others.is_some() && memchr::memmem::find(bytes, CLOSE).is_some() {
             loan.closes.set(true);
         }
-        Pin::new(&mut *loan.stream.borrow_mut()).poll_write(context, bytes)
+        let mut stream = loan.stream.borrow_mut();
+        match unreadable::response_at(bytes) {
+            None => Pin::new(&mut *stream).poll_write(context, bytes),
+            // What is before it is written first.
+            Some(before @ 1..) => Pin::new(&mut *stream).poll_write(context, &bytes[..before]),
+            Some(0) => {
+                stream.discard_rest();
+                let mut instead = loan.instead.borrow_mut();
+                let left = instead.get_or_insert_with(|| BytesMut::from(&*unreadable::response()));
+                while !left.is_empty() {
+                    let written = ready!(Pin::new(&mut *stream).poll_write(context, left))?;
+                    left.advance(written);
+                }
+                Poll::Ready(Ok(bytes.len()))
+            }
+        }
     }
 
     /// The server flushes once it has nothing more to write.

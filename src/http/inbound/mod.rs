@@ -13,6 +13,7 @@ mod response;
 mod serving;
 mod serving_thread;
 mod stream;
+mod unreadable;
 mod yielding;
 
 use std::io;

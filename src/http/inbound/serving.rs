@@ -2,10 +2,10 @@
 
 use std::rc::Rc;
 
-use actix_web::body::BoxBody;
+use actix_web::body::{BodySize, BoxBody, MessageBody as _};
 use actix_web::dev::{Service, ServiceRequest, ServiceResponse};
-use actix_web::http::StatusCode;
 use actix_web::http::header::{CONNECTION, HeaderMap, HeaderValue};
+use actix_web::http::{ConnectionType, StatusCode, Version};
 use actix_web::{Error, ResponseError as _};
 use futures_util::future::Either;
 
@@ -34,6 +34,7 @@ where
     async move {
         let mut response = response.await?;
         close_at_stop(response.headers_mut(), served.as_ref());
+        suit_request(&mut response);
         Ok(response.map_body(|_, body| ResponseBody::new(body, served)))
     }
 }
@@ -42,6 +43,20 @@ where
 fn close_at_stop(headers: &mut HeaderMap, served: Option<&ServedRequest>) {
     if served.is_some_and(|served| served.connection().is_stopping()) {
         headers.insert(CONNECTION, HeaderValue::from_static("close"));
+    }
+}
+
+/// The server would announce an upgrade that was offered and is not made, and send chunks to a client of HTTP/1.0, which
+/// knows none (RFC 9112, section 6.1). Either connection ends with the response. So does that of a response with the field
+/// `connection: close`, which the server itself does not write.
+fn suit_request(response: &mut ServiceResponse<BoxBody>) {
+    let request = response.request().head();
+    let is_old = request.version < Version::HTTP_11 && response.response().body().size() == BodySize::Stream;
+    let says_so = response.headers().get(CONNECTION).is_some_and(|value| value == "close");
+    if request.upgrade() || is_old || says_so {
+        let head = response.response_mut().head_mut();
+        head.set_connection_type(ConnectionType::Close);
+        head.no_chunking(is_old);
     }
 }
 

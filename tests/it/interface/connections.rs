@@ -81,6 +81,69 @@ async fn heads_over_a_limit_are_refused_however_they_arrive() {
     node.wait_for_metric("posthaste_connections", 1.0).await;
 }
 
+#[actix_rt::test]
+async fn a_request_that_is_not_http_gets_a_problem_document() {
+    let node = Node::start(&[]).await;
+    let address = node.running().address();
+    for request in [
+        "POST /v1/events HTTP/1.0\r\nhost: x\r\n\r\n{}",
+        "GET /healthz HTTP/1.1\r\n\r\n",
+        "GET /healthz HTTP/1.1\r\nhost: x\r\nhost: y\r\n\r\n",
+        "POST /v1/events HTTP/1.1\r\nhost: x\r\ncontent-length: 2\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n",
+        "GET /healthz HTTP/1.1\r\nhost: x\r\na: b\r\n c\r\n\r\n",
+        "GET /healthz HTTP/2.0\r\nhost: x\r\n\r\n",
+        "GET /\u{e9} HTTP/1.1\r\nhost: x\r\n\r\n",
+        "nonsense\r\n\r\n",
+    ] {
+        // Requests before it are served, those after it are not.
+        for (text, expected) in
+            [(format!("{request}{HEALTH}\r\n"), &["400"][..]), (format!("{HEALTH}\r\n{request}"), &["200", "400"])]
+        {
+            let response = exchange(address, vec![text.clone().into_bytes()]).await;
+            assert_eq!(statuses(&response), expected, "{text}: {response}");
+            assert!(response.contains("\"code\":\"malformed_request\""), "{text}: {response}");
+            assert!(response.contains("content-type: application/problem+json"), "{text}: {response}");
+            assert!(response.contains("connection: close"), "{text}: {response}");
+        }
+    }
+}
+
+#[actix_rt::test]
+async fn an_offer_to_upgrade_is_not_taken_and_not_announced() {
+    let node = Node::start(&[]).await;
+    let event = json!({"type": "a", "data": {}}).to_string();
+    let request = format!(
+        "POST /v1/events HTTP/1.1\r\nhost: x\r\nconnection: Upgrade, HTTP2-Settings\r\nupgrade: h2c\r\nhttp2-settings: AAMAAABk\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{event}",
+        event.len()
+    );
+    let response = exchange(node.running().address(), vec![request.into_bytes()]).await;
+    assert_eq!(statuses(&response), ["202"], "{response}");
+    assert!(response.contains("connection: close\r\n") && !response.contains("upgrade"), "{response}");
+}
+
+/// The activity has no length. To a client of HTTP/1.0 it is sent until the connection ends.
+#[actix_rt::test]
+async fn a_stream_has_no_chunks_for_a_client_of_http_1_0() {
+    let node = Node::start(&[]).await;
+    let address = node.running().address();
+    let read = tokio::task::spawn_blocking(move || {
+        let mut stream = connect(address);
+        stream.write_all(b"GET /v1/activity HTTP/1.0\r\nhost: x\r\n\r\n").expect("sent");
+        let mut all = Vec::new();
+        while !String::from_utf8_lossy(&all).contains(":\n\n") {
+            let mut room = [0; 512];
+            let length = stream.read(&mut room).expect("a part");
+            assert!(length > 0, "it ended");
+            all.extend_from_slice(&room[..length]);
+        }
+        String::from_utf8(all).expect("UTF-8")
+    });
+    let response = read.await.expect("a response");
+    let (head, body) = response.split_once("\r\n\r\n").expect("a head");
+    assert!(!head.contains("transfer-encoding"), "{head}");
+    assert!(body.starts_with("retry: 2000\n\n"), "{body}");
+}
+
 /// Clients can't request the path of refused heads.
 #[actix_rt::test]
 async fn the_path_of_refused_heads_is_not_served() {

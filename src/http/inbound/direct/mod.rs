@@ -155,6 +155,14 @@ impl DirectEvents {
     }
 }
 
+/// The last response of a connection.
+pub(super) fn last_response(problem: &Problem) -> Vec<u8> {
+    let (response, body) = problem.error_response().into_parts();
+    let body = body.try_into_bytes().map(Vec::from).unwrap_or_default();
+    let head = ResponseHeads::new().write(response.status(), response.headers().iter(), body.len(), true);
+    [head, body].concat()
+}
+
 impl NextRequest {
     fn of(lengths: Option<RequestLengths>) -> Self {
         lengths.map_or(Self::Other, |lengths| Self::Events(lengths.body))
