@@ -161,7 +161,7 @@ async fn read_whole(
     }
     let broken = |_: PayloadError| {
         let detail = "the body is incomplete: the connection ended before it, or one of its chunks is malformed";
-        Problem::new(StatusCode::BAD_REQUEST, "body_incomplete", detail)
+        Problem::new(StatusCode::BAD_REQUEST, "body_incomplete", detail).closing()
     };
     let Some(first) = payload.next().await.transpose().map_err(broken)? else {
         return Ok(Bytes::new());

@@ -109,6 +109,19 @@ async fn a_request_that_is_not_http_gets_a_problem_document() {
 }
 
 #[actix_rt::test]
+async fn a_malformed_chunk_ends_the_connection() {
+    let node = Node::start(&[]).await;
+    let head =
+        "POST /v1/events HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n";
+    for chunks in ["zz\r\nabc\r\n", "3\r\n{\"a\r\nzz\r\n"] {
+        let response = exchange(node.running().address(), vec![format!("{head}{chunks}").into_bytes()]).await;
+        assert_eq!(statuses(&response), ["400"], "{response}");
+        assert!(response.contains("connection: close\r\n"), "{response}");
+        assert!(response.contains("chunks is malformed"), "{response}");
+    }
+}
+
+#[actix_rt::test]
 async fn an_offer_to_upgrade_is_not_taken_and_not_announced() {
     let node = Node::start(&[]).await;
     let event = json!({"type": "a", "data": {}}).to_string();
