@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Serialize;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use tokio::sync::oneshot;
 use utoipa::ToSchema;
 
@@ -23,7 +23,7 @@ use crate::flow::event_data::EventData;
 use crate::flow::in_flight::FiringReport;
 use crate::flow::messages::{Firing, FiringsMatched, OneFiring};
 use crate::flow::refusal::Refusal;
-use crate::json::kind;
+use crate::json::{Document, kind};
 use crate::model::field::Fields;
 use crate::model::id::TriggerId;
 use crate::model::outcome::{DropReason, Outcome};
@@ -117,13 +117,13 @@ async fn sample_data(
     request: &HttpRequest,
     payload: &mut web::Payload,
     state: &web::Data<AppState>,
-) -> Result<Option<Map<String, Value>>, Problem> {
+) -> Result<Option<Document>, Problem> {
     let Some(document) = body::read_optional_json(request.head(), payload, state).await? else { return Ok(None) };
     let invalid = |errors| Problem::invalid("invalid_test", "the document", errors);
     let mut fields = Fields::new(document.value, "a test").map_err(invalid)?;
     let data = match fields.take("data") {
         None => Some(None),
-        Some(Value::Object(data)) => Some(Some(data)),
+        Some(Value::Object(_)) => Some(body::data(&document.text)),
         Some(other) => {
             fields.refuse("/data", "wrong_type", format!("`data` must be an object, not {}", kind(&other)));
             None

@@ -265,6 +265,9 @@ async fn a_template_is_checked_and_a_trigger_tested() {
     let tried = node.post("/v1/accounts/default/triggers/t/test", &json!({})).await.json();
     assert_eq!((&tried["delivered"], &tried["status"]), (&json!(true), &json!(200)));
     assert_eq!(receiver.wait_for(1).await[0].path, "/hook");
+    let (path, text) = ("/v1/accounts/default/triggers/t/test", r#"{"data": {"guest": {"name": 1E400}}}"#);
+    assert_eq!(node.call(Method::POST, path, &[("content-type", "application/json")], text).await.status, 200);
+    assert_eq!(receiver.wait_for(2).await[1].body, br#"{"n":"1E400"}"#);
     assert_eq!(node.post("/v1/accounts/default/triggers/no/test", &json!({})).await.status, 404);
 }
 
