@@ -137,9 +137,9 @@ impl AccountShares {
         &self.turn_keys[usize::from(is_test)]
     }
 
-    /// Whether the response to a small request need not wait until its attempts begin. That saves a wake-up across threads
-    /// for each, where many small requests come.
-    pub fn responds_early(&self) -> bool {
+    /// Whether some of its deliveries wait, and not many. Where that goes on, the responses to small requests need not wait
+    /// until their attempts begin, which saves a wake-up across threads for each.
+    pub fn is_crowded(&self) -> bool {
         (SOME_DELIVERIES..self.deliveries.capacity() / PACED_PART).contains(&self.deliveries.taken())
     }
 
@@ -342,18 +342,18 @@ mod tests {
     }
 
     #[test]
-    fn small_requests_are_responded_to_early_between_two_bounds() {
-        for (deliveries, early) in [(20_000, 32..625), (2_000, 32..62), (1_000, 0..0)] {
+    fn an_account_is_crowded_between_two_bounds() {
+        for (deliveries, crowded) in [(20_000, 32..625), (2_000, 32..62), (1_000, 0..0)] {
             let account = accounts(deliveries).get(&id("a"));
             let mut measured = account.measure();
             let found: Vec<usize> = (0..700)
                 .filter(|_| {
-                    let responds_early = account.responds_early();
+                    let is_crowded = account.is_crowded();
                     assert!(measured.add(1), "it has room");
-                    responds_early
+                    is_crowded
                 })
                 .collect();
-            assert_eq!(found, early.collect::<Vec<_>>(), "of {deliveries}");
+            assert_eq!(found, crowded.collect::<Vec<_>>(), "of {deliveries}");
         }
     }
 

@@ -47,7 +47,24 @@ pub enum NextStage {
 #[derive(Debug)]
 pub struct Renderer {
     rendering: Rc<Turns<RendererWorker>>,
+    crowding: Crowding,
     mailbox_capacity: usize,
+}
+
+/// Whether most requests of late were of accounts whose deliveries wait. A moment with many requests is none: there the
+/// delivery goes first, and the response after it.
+#[derive(Debug, Default)]
+struct Crowding(u16);
+
+impl Crowding {
+    /// The number of requests that it looks back on, about.
+    const MOST: u16 = 512;
+
+    /// Notes whether the deliveries of a request's account wait. Whether the response to this request is sent early.
+    fn note(&mut self, others_wait: bool) -> bool {
+        self.0 = if others_wait { (self.0 + 1).min(Self::MOST) } else { self.0.saturating_sub(1) };
+        others_wait && self.0 > Self::MOST / 2
+    }
 }
 
 #[derive(Debug)]
@@ -141,7 +158,8 @@ impl Renderer {
             background,
             resumption: Rc::clone(&resumption),
         };
-        Self { rendering: Turns::resumed_by(resumption, rendering, gate), mailbox_capacity }
+        let crowding = Crowding::default();
+        Self { rendering: Turns::resumed_by(resumption, rendering, gate), crowding, mailbox_capacity }
     }
 }
 
@@ -159,7 +177,7 @@ impl Handler<FiringsMatched> for Renderer {
     fn handle(&mut self, message: FiringsMatched, _: &mut Self::Context) {
         let FiringsMatched { account, firings, accepted_at, admission } = message;
         let (bytes, firing, report, in_background) = (None, None, None, None);
-        let responds_early = firings.are_few() && account.responds_early();
+        let responds_early = self.crowding.note(account.is_crowded()) && firings.are_few();
         let job = RenderJob {
             account,
             firings,

@@ -144,28 +144,32 @@ async fn a_firing_becomes_a_body_that_is_ready_to_send() {
     assert_eq!((alone.gate.events(), alone.gate.deliveries()), (0, 0));
 }
 
-/// Where deliveries of its account wait already, the response does not wait for the attempt. It does where none waits, for
-/// large requests, and where the next stage has to keep the delivery first.
+/// Where deliveries of its account wait, and have waited for a while, the response does not wait for the attempt. It does
+/// where none waits, for large requests, and where the next stage has to keep the delivery first.
 #[actix_rt::test]
 async fn a_small_request_gets_its_response_when_it_is_rendered_where_others_wait() {
     type ToNext = fn(Recipient<DeliveriesRendered>) -> NextStage;
     let dispatchers: ToNext = |probe| NextStage::Dispatchers(vec![probe]);
-    for (next, waiting, firings, responds_early) in [
-        (dispatchers, 40, 1, true),
-        (dispatchers, 0, 1, false),
-        (dispatchers, 40, 2, false),
-        (NextStage::Publisher as ToNext, 40, 1, false),
+    for (next, before, waiting, firings, responds_early) in [
+        (dispatchers, 300, 40, 1, true),
+        (dispatchers, 200, 40, 1, false),
+        (dispatchers, 300, 0, 1, false),
+        (dispatchers, 300, 40, 2, false),
+        (NextStage::Publisher as ToNext, 300, 40, 1, false),
     ] {
         let (probe, mut passed) = Probe::start();
         let alone = Alone::start_before(next(probe));
         let others: Vec<Charge> = (0..waiting).map(|_| alone.gate.charge_default()).collect();
+        for _ in 0..before {
+            alone.give(Vec::new(), None).await;
+        }
         let (admission, mut answer) = admission(&alone.gate, "default");
         let text = template(Format::Text, "x");
         let given = (0..firings)
             .map(|_| Firing { charge: Some(alone.gate.charge_default()), ..firing("1", "h", &json!(1), text.clone()) });
         alone.give(given.collect(), Some(admission)).await;
         let DeliveriesRendered(deliveries) = soon(passed.recv()).await.expect("deliveries");
-        assert_eq!(answer.try_recv().is_ok(), responds_early, "{waiting} wait, {firings} more");
+        assert_eq!(answer.try_recv().is_ok(), responds_early, "{before} before, {waiting} wait, {firings} more");
         drop((deliveries, others));
         assert_eq!((alone.gate.events(), alone.gate.deliveries()), (0, 0));
     }
