@@ -20,10 +20,10 @@ pub const QUEUED_WEIGHT: usize = ACCOUNT_WEIGHT / 2;
 /// Bytes that a delivery costs in addition to its body: its entry in queues, its task, its part of the connection's
 /// buffers.
 pub const DELIVERY_BYTES: usize = 512;
-/// With fewer deliveries in flight than this, an account's attempts begin at once. The response comes after them, so that
-/// the delivery goes first.
+/// With fewer deliveries in flight than this, attempts begin at once. The response comes after them, so that the delivery
+/// goes first.
 const SOME_DELIVERIES: usize = 32;
-/// With more than this part of all deliveries in flight, an account's producers are paced.
+/// With more than this part of the deliveries that may be in flight, producers are paced.
 const PACED_PART: usize = 32;
 /// At this number of known accounts, those that hold nothing are forgotten.
 const ACCOUNTS_SWEPT_AT: usize = 1_024;
@@ -137,10 +137,11 @@ impl AccountShares {
         &self.turn_keys[usize::from(is_test)]
     }
 
-    /// Whether some of its deliveries wait, and not many. Where that goes on, the responses to small requests need not wait
-    /// until their attempts begin, which saves a wake-up across threads for each.
-    pub fn is_crowded(&self) -> bool {
-        (SOME_DELIVERIES..self.deliveries.capacity() / PACED_PART).contains(&self.deliveries.taken())
+    /// Whether some deliveries wait for their attempts, of this account and others, and not many. Where that goes on, the
+    /// responses to small requests need not wait until their attempts begin, which saves a wake-up across threads for each.
+    pub fn some_wait(&self) -> bool {
+        let (taken, capacity) = self.deliveries.of_all();
+        (SOME_DELIVERIES..capacity / PACED_PART).contains(&taken)
     }
 
     /// Starts to measure the deliveries of a request.
@@ -342,18 +343,19 @@ mod tests {
     }
 
     #[test]
-    fn an_account_is_crowded_between_two_bounds() {
-        for (deliveries, crowded) in [(20_000, 32..625), (2_000, 32..62), (1_000, 0..0)] {
-            let account = accounts(deliveries).get(&id("a"));
-            let mut measured = account.measure();
+    fn some_wait_between_two_bounds_whoever_they_belong_to() {
+        for (deliveries, some) in [(20_000, 32..625), (2_000, 32..62), (1_000, 0..0)] {
+            let accounts = accounts(deliveries);
+            let other = accounts.get(&id("c"));
+            let mut measured = ["a", "b"].map(|name| accounts.get(&id(name)).measure());
             let found: Vec<usize> = (0..700)
-                .filter(|_| {
-                    let is_crowded = account.is_crowded();
-                    assert!(measured.add(1), "it has room");
-                    is_crowded
+                .filter(|number| {
+                    let some_wait = other.some_wait();
+                    assert!(measured[number % 2].add(1), "it has room");
+                    some_wait
                 })
                 .collect();
-            assert_eq!(found, crowded.collect::<Vec<_>>(), "of {deliveries}");
+            assert_eq!(found, some.collect::<Vec<_>>(), "of {deliveries}");
         }
     }
 

@@ -249,11 +249,11 @@ fn charge(events: &[(Arc<AccountShares>, usize)]) -> Option<Vec<TakenUnits>> {
 
 /// The admitted events of a request. Every piece of work that they lead to shares it. When the last one drops it, their
 /// permits are released and the response is sent. So a producer that waits for responses is paced by what the node can
-/// send (see [`super::account::AccountShares::is_crowded`]), and every loss of work, by a panic too, releases its permits.
+/// send (see [`super::account::AccountShares::some_wait`]), and every loss of work, by a panic too, releases its permits.
 #[derive(Debug)]
 pub struct AdmittedEvents<A> {
     gate: Arc<Gate>,
-    events: usize,
+    pub(crate) events: usize,
     charges: Vec<TakenUnits>,
     body: Option<TakenUnits>,
     response: Option<(A, oneshot::Sender<A>)>,

@@ -1,5 +1,5 @@
 //! `POST /v1/events`: receives events. The response is held until the attempts of the events' deliveries begin, which
-//! paces a producer that waits for responses. Only where its account has some deliveries in flight and not many is that of a
+//! paces a producer that waits for responses. Only where some deliveries wait for a while, and not many, is that of a
 //! request with few of them sent before.
 
 use actix_web::dev::RequestHead;

@@ -3,6 +3,7 @@
 //! also reads requests. What takes long is rendered in the background, while the account's other firings wait.
 
 mod content;
+mod crowding;
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -30,9 +31,12 @@ use crate::model::outcome::DropReason;
 use crate::telemetry::metrics::Metrics;
 
 use self::content::{FiringContent, RenderedContent};
+use self::crowding::Crowding;
 
 /// Deliveries that are handed over together at most.
 const TOGETHER_MAX: usize = 64;
+/// Events of a small request.
+const FEW_EVENTS: usize = 8;
 
 /// Where deliveries go.
 #[derive(Debug)]
@@ -49,22 +53,6 @@ pub struct Renderer {
     rendering: Rc<Turns<RendererWorker>>,
     crowding: Crowding,
     mailbox_capacity: usize,
-}
-
-/// Whether most requests of late were of accounts whose deliveries wait. A moment with many requests is none: there the
-/// delivery goes first, and the response after it.
-#[derive(Debug, Default)]
-struct Crowding(u16);
-
-impl Crowding {
-    /// The number of requests that it looks back on, about.
-    const MOST: u16 = 512;
-
-    /// Notes whether the deliveries of a request's account wait. Whether the response to this request is sent early.
-    fn note(&mut self, others_wait: bool) -> bool {
-        self.0 = if others_wait { (self.0 + 1).min(Self::MOST) } else { self.0.saturating_sub(1) };
-        others_wait && self.0 > Self::MOST / 2
-    }
 }
 
 #[derive(Debug)]
@@ -177,7 +165,8 @@ impl Handler<FiringsMatched> for Renderer {
     fn handle(&mut self, message: FiringsMatched, _: &mut Self::Context) {
         let FiringsMatched { account, firings, accepted_at, admission } = message;
         let (bytes, firing, report, in_background) = (None, None, None, None);
-        let responds_early = self.crowding.note(account.is_crowded()) && firings.are_few();
+        let is_small = firings.are_few() && admission.as_ref().is_some_and(|admission| admission.events <= FEW_EVENTS);
+        let responds_early = self.crowding.note(account.some_wait()) && is_small;
         let job = RenderJob {
             account,
             firings,

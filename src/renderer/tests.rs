@@ -77,12 +77,12 @@ impl Alone {
     }
 }
 
-/// One event of an account, and where the response to its request comes.
-fn admission(gate: &Arc<Gate>, account: &str) -> (Admission, oneshot::Receiver<EventsResponse>) {
+/// Events of an account, and where the response to their request comes.
+fn admission(gate: &Arc<Gate>, account: &str, events: usize) -> (Admission, oneshot::Receiver<EventsResponse>) {
     let account = gate.account(&AccountId::new(account).expect("a name"));
     let (tell, answer) = oneshot::channel();
     let receipt = Receipt { accepted: 1, rejected: Vec::new(), rejected_more: Default::default() };
-    (Arc::new(gate.admit(&[(account, 1)], Ok(receipt), tell).expect("room")), answer)
+    (Arc::new(gate.admit(&[(account, events)], Ok(receipt), tell).expect("room")), answer)
 }
 
 fn template(format: Format, body: &str) -> Option<Arc<LiveTemplate>> {
@@ -126,7 +126,7 @@ fn firing(id: &str, host: &str, n: &serde_json::Value, template: Option<Arc<Live
 async fn a_firing_becomes_a_body_that_is_ready_to_send() {
     let (alone, mut passed) = Alone::start();
     let body = template(Format::Json, "{\"n\":{{n}},\"id\":\"{{event.id}}\"}");
-    let (admission, mut answer) = admission(&alone.gate, "default");
+    let (admission, mut answer) = admission(&alone.gate, "default", 1);
     let mut given = firing("e\"1", "h", &json!("x\"y"), body);
     given.charge = Some(alone.gate.charge_default());
     alone.give(vec![given], Some(admission)).await;
@@ -150,12 +150,14 @@ async fn a_firing_becomes_a_body_that_is_ready_to_send() {
 async fn a_small_request_gets_its_response_when_it_is_rendered_where_others_wait() {
     type ToNext = fn(Recipient<DeliveriesRendered>) -> NextStage;
     let dispatchers: ToNext = |probe| NextStage::Dispatchers(vec![probe]);
-    for (next, before, waiting, firings, responds_early) in [
-        (dispatchers, 300, 40, 1, true),
-        (dispatchers, 200, 40, 1, false),
-        (dispatchers, 300, 0, 1, false),
-        (dispatchers, 300, 40, 2, false),
-        (NextStage::Publisher as ToNext, 300, 40, 1, false),
+    for (next, before, waiting, events, firings, responds_early) in [
+        (dispatchers, 300, 40, 8, 1, true),
+        (dispatchers, 200, 40, 1, 1, false),
+        (dispatchers, 300, 0, 1, 1, false),
+        (dispatchers, 300, 40, 1, 2, false),
+        // It may fire for other accounts, too.
+        (dispatchers, 300, 40, 9, 1, false),
+        (NextStage::Publisher as ToNext, 300, 40, 1, 1, false),
     ] {
         let (probe, mut passed) = Probe::start();
         let alone = Alone::start_before(next(probe));
@@ -163,13 +165,17 @@ async fn a_small_request_gets_its_response_when_it_is_rendered_where_others_wait
         for _ in 0..before {
             alone.give(Vec::new(), None).await;
         }
-        let (admission, mut answer) = admission(&alone.gate, "default");
+        let (admission, mut answer) = admission(&alone.gate, "default", events);
         let text = template(Format::Text, "x");
         let given = (0..firings)
             .map(|_| Firing { charge: Some(alone.gate.charge_default()), ..firing("1", "h", &json!(1), text.clone()) });
         alone.give(given.collect(), Some(admission)).await;
         let DeliveriesRendered(deliveries) = soon(passed.recv()).await.expect("deliveries");
-        assert_eq!(answer.try_recv().is_ok(), responds_early, "{before} before, {waiting} wait, {firings} more");
+        assert_eq!(
+            answer.try_recv().is_ok(),
+            responds_early,
+            "{before} before, {waiting} wait, {events} events, {firings} firings"
+        );
         drop((deliveries, others));
         assert_eq!((alone.gate.events(), alone.gate.deliveries()), (0, 0));
     }
@@ -283,7 +289,7 @@ async fn an_account_over_its_bytes_waits_and_others_continue() {
     .start();
     let text = template(Format::Text, "{{event.id}}");
     for (account, firings) in [("flood", 1_000), ("other", 1)] {
-        let admission = Some(admission(&gate, account).0);
+        let admission = Some(admission(&gate, account, 1).0);
         let account = gate.account(&AccountId::new(account).expect("a name"));
         let firings: Vec<Firing> = (0..firings)
             .map(|_| Firing { charge: Some(gate.charge_default()), ..firing("1", "h", &json!(1), text.clone()) })

@@ -175,9 +175,9 @@ impl Share {
         self.0.units.taken.fetch_add(units, Ordering::SeqCst);
     }
 
-    /// How many units the pool has.
-    pub fn capacity(&self) -> usize {
-        self.0.units.capacity
+    /// How many units all members hold, and how many there are.
+    pub fn of_all(&self) -> (usize, usize) {
+        (self.0.units.taken.load(Ordering::SeqCst), self.0.units.capacity)
     }
 
     /// How many units the member holds.
