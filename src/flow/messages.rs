@@ -49,12 +49,15 @@ pub struct FiringsMatched {
     pub admission: Option<Admission>,
 }
 
+/// A small request has at most this many events, and at most this many firings.
+pub const SMALL_REQUEST: usize = 8;
+
 /// Firings that are produced one by one, so that few of them are in memory at a time.
 pub trait Firings: Send + fmt::Debug {
     /// Does one bounded unit of work. Must not panic.
     fn step(&mut self) -> FiringStep;
 
-    /// Whether there are so few that the response to their request need not pace its producer.
+    /// Whether there are so few as a small request has, whose response need not pace its producer.
     fn are_few(&self) -> bool {
         false
     }

@@ -14,7 +14,7 @@ use crate::flow::drill;
 use crate::flow::event_data::EventData;
 use crate::flow::in_flight::drop_unsent;
 use crate::flow::journal::JournaledFirings;
-use crate::flow::messages::{Firing, FiringStep, Firings, LiveTemplate};
+use crate::flow::messages::{Firing, FiringStep, Firings, LiveTemplate, SMALL_REQUEST};
 use crate::live::{Live, LiveTrigger};
 use crate::matching::index::{Search, SearchEnd};
 use crate::model::event::{Event, EventType};
@@ -28,9 +28,6 @@ const FOUND_AT_ONCE: usize = 32;
 /// Matching steps after which a step of the cursor ends: some ten microseconds. The filter of the last trigger may take its
 /// own steps beyond that, `matching.steps_per_trigger_max`.
 const STEPS_AT_ONCE: usize = 4_096;
-
-/// Firings of a request that are few.
-const FEW: usize = 8;
 
 /// What all cursors of a thread need.
 #[derive(Debug)]
@@ -256,8 +253,8 @@ fn drop_too_costly(metrics: &Metrics, fired: &FiredEvent, trigger: &LiveTrigger)
 impl Firings for Cursor {
     fn are_few(&self) -> bool {
         !self.is_unfinished()
-            && self.fired.len() <= FEW
-            && self.fired.iter().map(|fired| fired.triggers.len()).sum::<usize>() <= FEW
+            && self.fired.len() <= SMALL_REQUEST
+            && self.fired.iter().map(|fired| fired.triggers.len()).sum::<usize>() <= SMALL_REQUEST
     }
 
     fn step(&mut self) -> FiringStep {

@@ -51,10 +51,8 @@ fn is_moment(text: &[u8]) -> bool {
     else {
         return false;
     };
-    let number = |tens, ones| two(tens, ones);
-    let (Some(century), Some(year), Some(month)) = (number(y, e), number(a, r), number(m, o)) else { return false };
-    let (Some(day), Some(hour), Some(minute), Some(second)) =
-        (number(d, ay), number(h, our), number(mi, nute), number(s, econd))
+    let (Some(century), Some(year), Some(month)) = (two(y, e), two(a, r), two(m, o)) else { return false };
+    let (Some(day), Some(hour), Some(minute), Some(second)) = (two(d, ay), two(h, our), two(mi, nute), two(s, econd))
     else {
         return false;
     };

@@ -22,7 +22,7 @@ use crate::flow::fairness::JobProgress;
 use crate::flow::gate::Gate;
 use crate::flow::in_flight::{Admission, FiringReport, InFlight, InFlightParts, Permit, drop_unsent};
 use crate::flow::journal::JournaledFiring;
-use crate::flow::messages::{DeliveriesRendered, Firing, FiringStep, Firings, FiringsMatched};
+use crate::flow::messages::{DeliveriesRendered, Firing, FiringStep, Firings, FiringsMatched, SMALL_REQUEST};
 use crate::flow::pressure::Pressure;
 use crate::flow::turns::{Resumption, Turns, Worker};
 use crate::model::delivery::{Delivery, WebhookId};
@@ -35,8 +35,6 @@ use self::crowding::Crowding;
 
 /// Deliveries that are handed over together at most.
 const TOGETHER_MAX: usize = 64;
-/// Events of a small request.
-const FEW_EVENTS: usize = 8;
 
 /// Where deliveries go.
 #[derive(Debug)]
@@ -51,7 +49,8 @@ pub enum NextStage {
 #[derive(Debug)]
 pub struct Renderer {
     rendering: Rc<Turns<RendererWorker>>,
-    crowding: Crowding,
+    /// `None` where each delivery has to hold the response to its request.
+    crowding: Option<Crowding>,
     mailbox_capacity: usize,
 }
 
@@ -61,8 +60,6 @@ struct RendererWorker {
     metrics: Arc<Metrics>,
     /// Bytes that were handed over and not passed on yet. Nothing is rendered while they are too many.
     pressure: Rc<Pressure>,
-    /// Whether each delivery holds the response to its request.
-    holds_all: bool,
     rendered: Rc<RenderedDeliveries>,
     background: Background<TurnKey>,
     /// A rendering in the background has ended.
@@ -129,9 +126,9 @@ impl Renderer {
         background: Background<TurnKey>,
         mailbox_capacity: usize,
     ) -> Self {
-        let (dispatchers, holds_all) = match next {
-            NextStage::Dispatchers(dispatchers) => (dispatchers, false),
-            NextStage::Publisher(publisher) => (vec![publisher], true),
+        let (dispatchers, crowding) = match next {
+            NextStage::Dispatchers(dispatchers) => (dispatchers, Some(Crowding::default())),
+            NextStage::Publisher(publisher) => (vec![publisher], None),
         };
         let deliveries = RefCell::new(dispatchers.iter().map(|_| Vec::new()).collect());
         let handed_over_soon = Cell::new(false);
@@ -141,12 +138,10 @@ impl Renderer {
             gate: Arc::clone(&gate),
             metrics,
             pressure,
-            holds_all,
             rendered,
             background,
             resumption: Rc::clone(&resumption),
         };
-        let crowding = Crowding::default();
         Self { rendering: Turns::resumed_by(resumption, rendering, gate), crowding, mailbox_capacity }
     }
 }
@@ -165,8 +160,10 @@ impl Handler<FiringsMatched> for Renderer {
     fn handle(&mut self, message: FiringsMatched, _: &mut Self::Context) {
         let FiringsMatched { account, firings, accepted_at, admission } = message;
         let (bytes, firing, report, in_background) = (None, None, None, None);
-        let is_small = firings.are_few() && admission.as_ref().is_some_and(|admission| admission.events <= FEW_EVENTS);
-        let responds_early = self.crowding.note(account.some_wait()) && is_small;
+        let is_small =
+            firings.are_few() && admission.as_ref().is_some_and(|admission| admission.events <= SMALL_REQUEST);
+        let responds_early =
+            self.crowding.as_mut().is_some_and(|crowding| crowding.note(account.some_wait())) && is_small;
         let job = RenderJob {
             account,
             firings,
@@ -276,6 +273,14 @@ impl RenderedDeliveries {
 }
 
 impl RenderJob {
+    /// What a delivery of this job, which is not a test, counts against.
+    fn permit(&self, charge: Charge) -> Permit {
+        match &self.admission {
+            Some(admission) if !self.responds_early => Permit::Request(Arc::clone(admission), charge),
+            _ => Permit::Account(charge),
+        }
+    }
+
     /// Whose turn it is with this job. A test does not wait behind its account's events.
     fn turn_key(&self) -> &TurnKey {
         self.account.turn_key(self.admission.is_none())
@@ -318,14 +323,6 @@ impl RendererWorker {
         BackgroundFiring { unrendered, result }
     }
 
-    /// What a delivery of this job, which is not a test, counts against.
-    fn permit(&self, work: &RenderJob, charge: Charge) -> Permit {
-        match &work.admission {
-            Some(admission) if self.holds_all || !work.responds_early => Permit::Request(Arc::clone(admission), charge),
-            _ => Permit::Account(charge),
-        }
-    }
-
     /// Passes on a delivery whose content was rendered, or drops it.
     fn finish(
         &self,
@@ -359,7 +356,7 @@ impl RendererWorker {
                 hops: event.hops.saturating_add(1),
             },
             accepted_at: work.accepted_at,
-            permit: charge.map(|charge| self.permit(work, charge)),
+            permit: charge.map(|charge| work.permit(charge)),
             claim: None,
             journaled,
             outstanding: self.gate.delivery(Some(bytes)),
