@@ -31,7 +31,12 @@ pub(super) fn calls() -> Vec<Call> {
             || web::route().to(openapi),
             || {
                 let any = json!({"type": "object"});
-                operation("read_openapi", "This document").content(200, "OpenAPI 3.1", "application/json", any)
+                operation("read_openapi", "The OpenAPI document of the interface").content(
+                    200,
+                    "OpenAPI 3.1",
+                    "application/json",
+                    any,
+                )
             },
         ),
         Call::get(

@@ -90,18 +90,18 @@ pub(super) struct CheckedRecord {
 
 /// The descriptions of the five calls in the OpenAPI document.
 trait DescribedResource: Resource {
-    fn operation(call: usize, summary: &'static str) -> Operation {
+    fn operation(call: usize, summary: String) -> Operation {
         Operation::new(Self::IDS[call], Self::TAG, summary)
     }
 
     fn describe_list() -> Operation {
-        let operation = Self::operation(0, "List them, ordered by id");
+        let operation = Self::operation(0, format!("List {}, ordered by id", Self::TAG));
         let operation = operation.json(200, "A page", Self::shapes().1);
         if Self::USES_TEMPLATES { paging::paged_by_template(operation) } else { paging::paged(operation) }
     }
 
     fn describe_create() -> Operation {
-        Self::operation(1, "Create one; an id is generated if it is left out")
+        Self::operation(1, format!("Create a {}; an id is generated if it is left out", Self::NAME))
             .body(Self::shapes().0)
             .json(201, "Created", Self::shapes().0)
             .header(&[201], "ETag", "Its entity tag")
@@ -111,9 +111,9 @@ trait DescribedResource: Resource {
     }
 
     fn describe_read() -> Operation {
-        Self::operation(2, "Read one")
+        Self::operation(2, format!("Read a {}", Self::NAME))
             .parameter("header", "If-None-Match", "Only if its entity tag differs", json!({"type": "string"}))
-            .json(200, "It", Self::shapes().0)
+            .json(200, &format!("The {}", Self::NAME), Self::shapes().0)
             .empty(304, "Its entity tag has not changed")
             .header(&[200, 304], "ETag", "Its entity tag")
             .problem(404, "It does not exist")
@@ -121,7 +121,7 @@ trait DescribedResource: Resource {
     }
 
     fn describe_replace() -> Operation {
-        Self::operation(3, "Create or replace one")
+        Self::operation(3, format!("Create or replace a {}", Self::NAME))
             .parameter("header", "If-Match", "Only if it has this entity tag", json!({"type": "string"}))
             .parameter("header", "If-None-Match", "`*`: only if it does not exist", json!({"const": "*"}))
             .body(Self::shapes().0)
@@ -136,7 +136,7 @@ trait DescribedResource: Resource {
     }
 
     fn describe_delete() -> Operation {
-        Self::operation(4, "Delete one")
+        Self::operation(4, format!("Delete a {}", Self::NAME))
             .parameter("header", "If-Match", "Only if it has this entity tag", json!({"type": "string"}))
             .empty(204, "Deleted")
             .problem(404, "It does not exist")

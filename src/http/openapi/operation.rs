@@ -47,7 +47,7 @@ impl Shape {
 pub(in crate::http) struct Operation {
     id: &'static str,
     tag: &'static str,
-    summary: &'static str,
+    summary: String,
     parameters: Vec<Value>,
     body: Option<Value>,
     responses: BTreeMap<u16, Value>,
@@ -57,9 +57,10 @@ pub(in crate::http) struct Operation {
 
 impl Operation {
     /// `id` is the name of the call in generated clients.
-    pub(in crate::http) fn new(id: &'static str, tag: &'static str, summary: &'static str) -> Self {
+    pub(in crate::http) fn new(id: &'static str, tag: &'static str, summary: impl Into<String>) -> Self {
         let (parameters, responses) = (Vec::new(), BTreeMap::new());
-        Self { id, tag, summary, parameters, body: None, responses, shapes: Vec::new(), open: false }
+        let (summary, shapes) = (summary.into(), Vec::new());
+        Self { id, tag, summary, parameters, body: None, responses, shapes, open: false }
     }
 
     /// The call needs no key.

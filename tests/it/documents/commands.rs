@@ -28,11 +28,12 @@ const PROGRAMS: [&str; 12] = [
 ];
 
 /// Documents whose commands a test below runs, one after the other, or that another test runs.
-const RUN: [&str; 8] = [
+const RUN: [&str; 9] = [
     "README.md",
     "docs/events.md",
     "docs/keys.md",
     "docs/console.md",
+    "docs/interface.md",
     "docs/redis.md",
     "docs/templates.md",
     "docs/triggers.md",
@@ -40,12 +41,14 @@ const RUN: [&str; 8] = [
 ];
 
 /// Commands that no test runs: where, how they begin, and why.
-const EXCUSED: [(&str, &str, &str); 5] = [
+const EXCUSED: [(&str, &str, &str); 7] = [
     ("README.md", "scripts/", "they are the checks and the tour themselves"),
     ("CONTRIBUTING.md", "scripts/", "they are the checks and the tour themselves"),
     ("CONTRIBUTING.md", "cargo test", "this is such a test"),
     ("docs/console.md", "scripts/console", "it needs the network for the console's packages; scripts/test runs it"),
     ("docs/console.md", "POSTHASTE_CONSOLE__DIR=", "it shows a page that somebody edits"),
+    ("docs/operating/deploying.md", "docker", "it needs a container engine"),
+    ("docs/operating/deploying.md", "systemctl", "it needs an installed package"),
 ];
 
 /// The commands of a document: indented lines and the lines of shell blocks, each with its continued lines.
@@ -270,6 +273,14 @@ async fn a_trigger_is_set_up_and_tried_as_the_document_says() {
     assert_eq!(test.header("x-token"), Some("what-the-receiver-wants"));
     let signatures = test.header("webhook-signature").map(|value| value.split(' ').count());
     assert_eq!(signatures, Some(2), "the old secret and the new one sign");
+}
+
+#[test]
+fn lists_and_changes_work_as_the_document_says() {
+    let home = home();
+    let (_node, address) = serve(&home, &[]);
+    let told = follow(&commands(&read("docs/interface.md")), &address, "");
+    assert!(told.len() == 5 && told[2].contains("etag: \"1\"") && told[3].contains("See you"), "{told:?}");
 }
 
 #[test]

@@ -2,9 +2,22 @@
 
 use std::collections::BTreeMap;
 
-use posthaste::telemetry::metrics::Metrics;
+use posthaste::telemetry::metrics::{ConnectionEnd, Label, Metrics};
 
+use super::outcomes::table;
 use super::{agrees, cell};
+
+/// A label with more values than this is explained elsewhere.
+const VALUES_MAX: usize = 5;
+
+/// The label of a metric, with its values where they are few: the samples of a new node have them all.
+fn label(text: &str, name: &str) -> String {
+    let samples = text.lines().filter_map(|line| line.strip_prefix(name)?.strip_prefix('{')?.split_once('}'));
+    let pairs: Vec<(&str, &str)> = samples.filter_map(|(label, _)| label.split_once('=')).collect();
+    let Some((label, _)) = pairs.first() else { return String::new() };
+    let values: Vec<String> = pairs.iter().map(|(_, value)| format!("`{}`", value.trim_matches('"'))).collect();
+    if values.len() > VALUES_MAX { format!("`{label}`") } else { format!("`{label}`: {}", values.join(", ")) }
+}
 
 #[test]
 fn every_metric_is_in_the_document() {
@@ -19,9 +32,18 @@ fn every_metric_is_in_the_document() {
             _ => {}
         }
     }
-    let rows = kinds.iter().map(|(name, kind)| format!("| `{name}` | {kind} | {} |\n", cell(helps[name])));
-    let table = format!("\n| metric | type | meaning |\n|---|---|---|\n{}\n", rows.collect::<String>());
+    let row = |(name, kind): (&&str, &&str)| {
+        format!("| `{name}` | {kind} | {} | {} |\n", label(&text, name), cell(helps[name]))
+    };
+    let rows: String = kinds.iter().map(row).collect();
+    let table = format!("\n| metric | type | label | meaning |\n|---|---|---|---|\n{rows}\n");
     agrees("docs/operating/metrics.md", "metrics", &table);
+}
+
+#[test]
+fn every_end_of_a_connection_is_in_the_document() {
+    let ends = table("src/telemetry/metrics/connections.rs", "reason", ConnectionEnd::ALL, |end| end.word());
+    agrees("docs/operating/metrics.md", "connections", &ends);
 }
 
 /// Each metric that an alert or the dashboard names exists.

@@ -1,12 +1,14 @@
 //! The documents agree with the program: generated parts are up to date, and the commands in them work.
 //! `POSTHASTE_WRITE_DOCUMENTS=1 cargo test documents` writes the generated parts.
 
+mod calls;
 mod commands;
 mod metrics;
 mod outcomes;
 mod problems;
 mod proxy;
 mod receiving;
+mod settings;
 mod tags;
 
 use std::path::Path;

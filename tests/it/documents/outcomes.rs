@@ -9,22 +9,25 @@ use super::{agrees, cell, read};
 
 /// The documentation of an enum's variants, by their names.
 fn documented(source: &str, name: &str) -> BTreeMap<String, String> {
-    let (_, rest) = source.split_once(&format!("pub enum {name} {{\n")).expect("the enum");
-    let (variants, _) = rest.split_once("\n}").expect("its end");
+    let (_, rest) = source.split_once(&format!("pub enum {name} ")).expect("the enum");
+    let (_, variants) = rest.split_once("{\n").expect("its begin");
     let mut found = BTreeMap::new();
     let mut words = Vec::new();
-    for line in variants.lines().map(str::trim) {
+    for line in variants.lines().map(str::trim).take_while(|line| *line != "}") {
         match line.strip_prefix("///") {
             Some(text) => words.push(text.trim()),
-            None => drop(found.insert(line.trim_end_matches(',').to_owned(), std::mem::take(&mut words).join(" "))),
+            None => {
+                let name = line.split([' ', ',']).next().unwrap_or_default();
+                found.insert(name.to_owned(), std::mem::take(&mut words).join(" "));
+            }
         }
     }
     found
 }
 
-fn table<T: Copy + Debug>(kind: &str, all: &[T], word: impl Fn(T) -> &'static str) -> String {
-    let texts =
-        documented(&read("src/model/outcome.rs"), std::any::type_name::<T>().rsplit("::").next().expect("a name"));
+/// The values of an enum of this source file, with their documentation.
+pub(super) fn table<T: Copy + Debug>(source: &str, kind: &str, all: &[T], word: impl Fn(T) -> &'static str) -> String {
+    let texts = documented(&read(source), std::any::type_name::<T>().rsplit("::").next().expect("a name"));
     assert_eq!(texts.len(), all.len());
     let rows = all.iter().map(|one| format!("| `{}` | {} |\n", word(*one), cell(&texts[&format!("{one:?}")])));
     format!("\n| {kind} | meaning |\n|---|---|\n{}\n", rows.collect::<String>())
@@ -32,6 +35,7 @@ fn table<T: Copy + Debug>(kind: &str, all: &[T], word: impl Fn(T) -> &'static st
 
 #[test]
 fn every_outcome_and_reason_is_in_the_document() {
-    agrees("docs/operating/metrics.md", "outcomes", &table("outcome", &Outcome::ALL, Outcome::as_str));
-    agrees("docs/operating/metrics.md", "reasons", &table("reason", &DropReason::ALL, DropReason::as_str));
+    let source = "src/model/outcome.rs";
+    agrees("docs/operating/metrics.md", "outcomes", &table(source, "outcome", &Outcome::ALL, Outcome::as_str));
+    agrees("docs/operating/metrics.md", "reasons", &table(source, "reason", &DropReason::ALL, DropReason::as_str));
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use posthaste::http::PROBLEM_CODES;
 
-use super::{agrees, cell};
+use super::{agrees, cell, read};
 
 /// The statuses that the interface names by a word, and their numbers.
 const STATUSES: [(&str, u16); 16] = [
@@ -93,6 +93,40 @@ fn the_table_has_what_the_interface_responds_with_and_nothing_else() {
     let source = sources(&["http", "flow", "ingester", "json", "model/trigger"]);
     let stale: Vec<_> = known.keys().filter(|code| !source.contains(&format!("\"{code}\""))).collect();
     assert!(stale.is_empty(), "nothing responds with {stale:?}");
+}
+
+/// The codes of single mistakes: the second argument of the calls that record one, where it is a word in quotes.
+fn mistakes(text: &str) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    for mark in ["FieldError::new(", "PatternError::new(", ".refuse(", ".parse("] {
+        for (at, _) in text.match_indices(mark) {
+            let second = text[at + mark.len()..].split(',').nth(1).unwrap_or_default().trim();
+            let word = second.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or_default();
+            let is_word = !word.is_empty() && word.chars().all(|c| c.is_ascii_lowercase() || c == '_');
+            found.extend(is_word.then(|| word.to_owned()));
+        }
+    }
+    found
+}
+
+#[test]
+fn the_documents_have_the_code_of_each_mistake() {
+    let mut source = sources(&["http", "model/trigger", "matching"]);
+    for file in ["src/model/field.rs", "src/model/template.rs", "src/model/quotas.rs"] {
+        source.push_str(&read(file));
+    }
+    let found = mistakes(&source);
+    assert!(found.len() > 20, "{found:?}");
+    let known = read("docs/problems.md") + &read("docs/filters.md");
+    let lacking: Vec<_> = found.iter().filter(|code| !known.contains(&format!("`{code}`"))).collect();
+    assert!(lacking.is_empty(), "docs/problems.md lacks {lacking:?}");
+}
+
+#[test]
+fn codes_of_mistakes_are_found() {
+    let text = r#"fields.refuse("/a", "bad_a", x); fields.parse("b", "bad_b", b, B::new); FieldError::new(at(name),
+        "bad_c", detail); fields.refuse(pointer, WORD, detail); text.parse::<u8>()"#;
+    assert_eq!(mistakes(text).into_iter().collect::<Vec<_>>(), ["bad_a", "bad_b", "bad_c"]);
 }
 
 #[test]

@@ -19,6 +19,15 @@ fn the_code_is_that_of_the_document() {
     assert_eq!(block.map(|(code, _)| code), Some(include_str!("verify.rs")));
 }
 
+#[test]
+fn the_signature_to_try_is_right() {
+    let document = read("docs/receiving.md");
+    let signed = Webhook::new(SECRET)
+        .and_then(|webhook| webhook.sign("msg_p5jXN8AQM9LWM0D4loKWxJek", 1_614_265_330, br#"{"test": 2432232314}"#));
+    assert!(document.contains(&format!("the signature is `{}`", signed.expect("a signature"))));
+    assert!(document.contains(&format!("the secret `{SECRET}`")));
+}
+
 #[actix_rt::test]
 async fn the_code_verifies_a_delivery() {
     let (node, receiver) = (Node::start(&[]).await, Receiver::start());
