@@ -38,6 +38,11 @@ test("A new template starts from a preset chosen by receiver, never from an empt
   const { id, body } = await saved(await page.getByLabel("Id", { exact: true }).inputValue());
   assert.ok(body.length > 0);
   await eventually(() => assert.ok(page.url().includes(`id=${id}`), "it has an address now"));
+  const event = await page.getByLabel("Event type").inputValue();
+  await page.getByRole("link", { name: "Make a trigger for it" }).click();
+  await page.getByRole("heading", { name: "New trigger" }).waitFor();
+  assert.equal(await page.getByLabel("send this template").inputValue(), id);
+  assert.equal(await page.getByLabel("When this event comes").inputValue(), event);
   assert.deepEqual(errors, []);
   await close();
 });

@@ -187,7 +187,7 @@ class App extends View {
       case "template":
         return keyed(key, html`<ph-template .place=${{ id }}></ph-template>`);
       case "trigger":
-        return keyed(key, html`<ph-trigger .place=${{ id }}></ph-trigger>`);
+        return keyed(key, html`<ph-trigger .place=${{ ...place, id }}></ph-trigger>`);
       case "triggers":
         return keyed(key, html`<ph-triggers></ph-triggers>`);
       default:

@@ -102,6 +102,12 @@ export function plain({ id, name, event, where, template, url, headers, secrets,
   };
 }
 
+/** The form of a new trigger: for the template and the event of the link that led to it. */
+export function begun({ template, event = "" }: { template?: string; event?: string }, templates: { id: string }[]): Form {
+  const linked = templates.find(({ id }) => id === template) ?? templates[0];
+  return formOf({ id: "", event, template: linked?.id ?? "", url: "" });
+}
+
 /** A document as a text that two people's versions are compared in. */
 export function shown(document: TriggerDoc): string {
   const { where, ...others } = plain(document);

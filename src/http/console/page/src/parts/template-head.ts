@@ -21,6 +21,8 @@ export interface Head {
   edited: Edited<TemplateDoc>;
   /** The triggers that use the template; `null` until they are known. */
   users: TriggerDoc[] | null;
+  /** The event type of the preview. */
+  event: string;
   isSaving: boolean;
   isRefused: boolean;
   change: (change: Partial<TemplateDoc>) => void;
@@ -73,7 +75,7 @@ export function head(own: Head): TemplateResult {
             })}
       </div>
     </div>
-    <p class="status-line" role="status">${state(own)} ${usedBy(own.users, isNew)}</p>`;
+    <p class="status-line" role="status">${state(own)} ${usedBy(own, isNew)}</p>`;
 }
 
 function state({ doc, edited, isSaving }: Head): string {
@@ -82,9 +84,12 @@ function state({ doc, edited, isSaving }: Head): string {
   return edited.saved ? "Changed, not saved." : "Not saved yet.";
 }
 
-function usedBy(users: TriggerDoc[] | null, isNew: boolean): TemplateResult | string {
+function usedBy({ users, doc, event }: Head, isNew: boolean): TemplateResult | string {
   if (!users || isNew) return "";
-  if (!users.length) return "Used by no trigger.";
+  if (!users.length) {
+    const made = route.href({ account: session.account, page: "trigger", template: doc.id, event });
+    return html`Used by no trigger: nothing sends it yet. <a href=${made}>Make a trigger for it</a>`;
+  }
   const link = ({ id, name }: TriggerDoc, i: number) =>
     html`${i ? ", " : ""}<a href=${route.href({ account: session.account, page: "trigger", id })}>${name || id}</a>`;
   const more = users.length > USERS_NAMED ? " …" : "";

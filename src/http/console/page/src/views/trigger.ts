@@ -16,7 +16,7 @@ import { trouble } from "../parts/trouble";
 import { type Explained, type ConditionResult, mistakes, sampleResult } from "../parts/trigger-sample";
 import { route } from "../route";
 import { session } from "../session";
-import { type Form, documentOf, formOf, listens, mistakesOf, plain, rebased, shown, whereMistake } from "../trigger-form";
+import { type Form, begun, documentOf, formOf, listens, mistakesOf, plain, rebased, shown, whereMistake } from "../trigger-form";
 import { View, action, ask, debounced, explain, notify, slug } from "../ui";
 import type { TemplateDoc, TriggerDoc } from "./list";
 
@@ -26,7 +26,7 @@ const CONDITIONS_MAX = 16;
 
 export class TriggerView extends View {
   static override properties = { place: { attribute: false }, tick: { state: true } };
-  place: { id: string } = { id: "" };
+  place: { id: string; template?: string; event?: string } = { id: "" };
   private tick = 0;
   private edited!: Edited<TriggerDoc>;
   private sample!: Sample;
@@ -96,7 +96,7 @@ export class TriggerView extends View {
       } else if (saved) {
         this.form = formOf(saved);
       } else {
-        this.form.template = this.templates[0]?.id ?? "";
+        this.form = begun(this.place, this.templates);
       }
       this.idTouched = Boolean(this.place.id);
       await this.sample.open(`trigger:${this.place.id}`, this.form.event);
@@ -303,7 +303,7 @@ export class TriggerView extends View {
     }
     try {
       const saved = await this.edited.read();
-      this.form = saved ? formOf(saved) : { ...formOf({ id: "", event: "", template: this.templates[0]?.id ?? "", url: "" }) };
+      this.form = saved ? formOf(saved) : begun(this.place, this.templates);
     } catch (error) {
       notify(explain(error), "bad");
     }
