@@ -72,7 +72,7 @@ fn commands(document: &str) -> Vec<String> {
         };
         match commands.last_mut().filter(|_| open) {
             Some(last) => *last = format!("{last}\n{code}"),
-            None if is_command(code) => commands.push(code.to_owned()),
+            None if is_command(code) => commands.push(code.trim_start().to_owned()),
             None => continue,
         }
         // A quoted body goes on until its quote is closed.
