@@ -6,6 +6,7 @@ mod commands;
 mod metrics;
 mod outcomes;
 mod problems;
+mod producing;
 mod proxy;
 mod receiving;
 mod settings;
