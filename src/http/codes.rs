@@ -95,7 +95,11 @@ pub const PROBLEM_CODES: &[ProblemCode] = &[
     ProblemCode::new("method_not_allowed", 405, "`Allow` lists the methods of the path"),
     ProblemCode::new("no_events", 422, "the request holds no event"),
     ProblemCode::new("no_good_event", 422, "every event of the request has a mistake; `rejected` names each"),
-    ProblemCode::new("no_such_path", 404, "the path does not exist; `/v1/openapi.json` lists all paths"),
+    ProblemCode::new(
+        "no_such_path",
+        404,
+        "the path does not exist; `/console` is the web console, and `/v1/openapi.json` lists all paths",
+    ),
     ProblemCode::new(
         "not_an_ingest_node",
         503,

@@ -127,7 +127,7 @@ fn guarded(call: &Call) -> Route {
 }
 
 async fn not_found() -> Result<HttpResponse, Problem> {
-    let detail = "this path does not exist; /v1/openapi.json lists all paths";
+    let detail = "this path does not exist; /console is the web console, and /v1/openapi.json lists all paths";
     Err(Problem::new(StatusCode::NOT_FOUND, "no_such_path", detail))
 }
 

@@ -128,6 +128,8 @@ async fn records_are_created_read_replaced_listed_and_deleted() {
         ((405, "method_not_allowed".into()), "GET, HEAD, PUT, DELETE")
     );
     assert_eq!(node.get("/v2").await.problem(), (404, "no_such_path".into()));
+    let begin = node.get("/").await.json();
+    assert!(begin["detail"].as_str().is_some_and(|text| text.contains("/console")), "{begin}");
 }
 
 #[actix_rt::test]

@@ -41,6 +41,17 @@ fn cell(text: &str) -> String {
     text.replace('|', "\\|").replace('\n', " ")
 }
 
+/// Whether a page has a heading with this address, as GitHub makes them.
+fn has_heading(page: &Path, place: &str) -> bool {
+    let text = std::fs::read_to_string(page).unwrap_or_default();
+    let headings = text.lines().filter(|line| line.starts_with('#')).map(|line| line.trim_start_matches('#').trim());
+    let mut addresses = headings.map(|heading| {
+        let kept = heading.to_lowercase();
+        kept.chars().filter(|c| c.is_alphanumeric() || " -_".contains(*c)).collect::<String>().replace(' ', "-")
+    });
+    addresses.any(|address| address == place)
+}
+
 #[test]
 fn every_link_has_a_target() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -55,9 +66,11 @@ fn every_link_has_a_target() {
     for page in pages.iter().filter(|page| page.extension().is_some_and(|end| end == "md")) {
         let text = std::fs::read_to_string(page).unwrap_or_else(|error| panic!("{}: {error}", page.display()));
         for (_, rest) in text.match_indices("](").map(|(at, found)| (at, &text[at + found.len()..])) {
-            let link = rest.split([')', '#']).next().unwrap_or_default();
-            let elsewhere = link.is_empty() || link.contains("://") || link.starts_with("mailto:");
-            if !elsewhere && !page.parent().expect("a folder").join(link).exists() {
+            let link = rest.split(')').next().unwrap_or_default();
+            let (path, place) = link.split_once('#').unwrap_or((link, ""));
+            let target = if path.is_empty() { page.clone() } else { page.parent().expect("a folder").join(path) };
+            let elsewhere = link.contains("://") || link.starts_with("mailto:");
+            if !elsewhere && !(target.exists() && (place.is_empty() || has_heading(&target, place))) {
                 dead.push(format!("{}: {link}", page.strip_prefix(root).expect("below").display()));
             }
         }
