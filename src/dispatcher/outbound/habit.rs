@@ -1,7 +1,9 @@
 //! How long a receiver keeps idle connections, as far as it was observed. Many close them without an announcement, and
 //! a request that is written at that moment is lost. Until a receiver was observed to keep a connection for that long,
 //! one request at a time uses such a connection, so that one request at most is lost. A receiver that closes a connection
-//! sooner than it is known to has restarted; only if it does so again is that its habit. Pure: time is an argument.
+//! sooner than it is known to has restarted. Only if it does so again soon, and few requests were read on used connections
+//! meanwhile, is that its habit: what stands behind one address can be many servers that restart in turn, and a
+//! connection for each request costs several times as much. Pure: time is an argument.
 
 use std::time::{Duration, Instant};
 
@@ -9,6 +11,9 @@ use std::time::{Duration, Instant};
 const BELIEVED_FOR: Duration = Duration::from_secs(60);
 /// A receiver that keeps connections for a shorter time is treated as if it closed them with each response.
 const REUSE_LEAST: Duration = Duration::from_millis(10);
+/// After so many requests on used connections, a receiver that closes one has restarted, however short the time since
+/// the last restart. So of a thousand requests, one at most is lost to a receiver that closes connections as it likes.
+const REUSED_LEAST: u32 = 1_000;
 /// How much earlier than the receiver announces a connection is given up: the announcement is rounded to seconds, and
 /// its clock starts when the response is sent, not when it arrives here.
 const MARGIN: Duration = Duration::from_millis(500);
@@ -27,6 +32,8 @@ pub(super) struct Habit {
     /// When a connection was found closed that the receiver was known to keep: it has restarted, and the connections that
     /// were made before that say nothing about it.
     restarted: Option<Instant>,
+    /// Requests that the receiver read on used connections since it was first seen, or has restarted.
+    reused: u32,
 }
 
 /// A connection that the receiver closed without an announcement.
@@ -41,7 +48,7 @@ pub(super) struct ClosedConnection {
 impl Habit {
     /// `keep_alive` is the longest time that an idle connection is kept.
     pub(super) fn new(keep_alive: Duration) -> Self {
-        Self { keep_alive, shown: None, proven: Duration::ZERO, restarted: None }
+        Self { keep_alive, shown: None, proven: Duration::ZERO, restarted: None, reused: 0 }
     }
 
     /// The receiver had closed a connection, which was noticed before a request was written.
@@ -71,9 +78,10 @@ impl Habit {
             return true;
         }
         let is_recent = |restarted| now.saturating_duration_since(restarted) < BELIEVED_FOR;
-        let restarts = closed.idle < self.proven && !self.restarted.is_some_and(is_recent);
+        let is_again = self.reused < REUSED_LEAST && self.restarted.is_some_and(is_recent);
+        let restarts = closed.idle < self.proven && !is_again;
         if restarts {
-            self.restarted = Some(now);
+            (self.restarted, self.reused) = (Some(now), 0);
             // Nothing is known of the receiver that comes back.
             self.proven = Duration::ZERO;
         }
@@ -83,6 +91,7 @@ impl Habit {
     /// The receiver read a request on a connection that had been idle for so long.
     pub(super) fn kept_for(&mut self, idle: Duration) {
         self.proven = self.proven.max(idle).max(PROVEN_LEAST);
+        self.reused = self.reused.saturating_add(1);
     }
 
     /// Whether the receiver was observed to keep a connection that long. With regular traffic, idle times vary a
@@ -176,6 +185,24 @@ mod tests {
         assert!(habit.is_proven(ms(500)));
         habit.lost(closed(after(950), 600), after(1_550));
         assert_eq!(habit.reuse_within(None, after(1_550)), ms(300), "closed after its usual time");
+    }
+
+    #[test]
+    fn one_that_reads_many_requests_between_its_restarts_has_no_habit() {
+        let begun = Instant::now();
+        let mut habit = Habit::new(ms(1_500));
+        for restart in 0..5 {
+            let at = begun + restart * ms(100);
+            for _ in 0..REUSED_LEAST {
+                habit.kept_for(ms(1));
+            }
+            habit.lost(closed(at, 1), at + ms(50));
+            habit.closed(closed(at + ms(1), 1), at + ms(50));
+            assert!(!habit.uses_once(at + ms(50)), "restart {restart}");
+        }
+        habit.kept_for(ms(1));
+        habit.closed(closed(begun + ms(451), 1), begun + ms(460));
+        assert!(habit.uses_once(begun + ms(460)), "one request between two of them");
     }
 
     #[test]
