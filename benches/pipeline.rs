@@ -233,7 +233,7 @@ async fn run(template: &str, body: Vec<u8>, media_type: &str, deliveries: usize,
     results.kept.take();
     let Stages { ingester, journal, .. } = stages;
     drop(ingester);
-    journal.close();
+    journal.event_journal().close();
     actix_rt::task::spawn_blocking(move || journal.stop()).await.expect("the journal ends");
 }
 

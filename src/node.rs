@@ -220,8 +220,8 @@ impl Node {
             }
             emptied = tokio::time::timeout(GIVEN_BACK_WITHIN, gate.emptied()).await;
         }
-        let kept = self.journal.as_ref().map_or(0, Journal::close);
-        let unsent = if emptied.is_ok() { 0 } else { gate.unsent().saturating_sub(kept) };
+        let left = self.cut_short()();
+        let unsent = if emptied.is_ok() { 0 } else { left.unsent };
         self.shared.metrics.deliveries.dropped.inc_by(DropReason::Stopped, unsent);
         self.shared.metrics.activity.close();
         self.server.stop().await;
@@ -239,7 +239,17 @@ impl Node {
                 tracing::error!(%error, "the journal's last round ended with a panic");
             }
         }
-        StopResult { unsent, kept }
+        StopResult { unsent, ..left }
+    }
+
+    /// Says, at any time of a stop, what it would leave behind if the process ended now. What ends without an attempt
+    /// from then on is kept as well.
+    pub fn cut_short(&self) -> impl FnOnce() -> StopResult + use<> {
+        let (gate, journal) = (Arc::clone(&self.shared.gate), self.journal.as_ref().map(Journal::event_journal));
+        move || {
+            let kept = journal.map_or(0, |journal| journal.close());
+            StopResult { unsent: gate.unsent().saturating_sub(kept), kept }
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! `posthaste serve`: runs the node until a signal says stop.
 
+use std::pin::pin;
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -86,15 +87,16 @@ fn progress() -> SnapshotProgress {
 
 /// Stops the node, or ends at once on another signal.
 async fn end(node: Node, signals: &mut StopSignals) -> StopResult {
-    let shared = Arc::clone(node.shared());
     // The process ends next. To drop a large index part by part takes seconds.
-    std::mem::forget(Arc::clone(&shared.live));
+    std::mem::forget(Arc::clone(&node.shared().live));
+    let cut_short = node.cut_short();
+    // Not dropped before it is cut short: the journal must record no end of what the drop ends.
+    let stop = pin!(node.stop());
     tokio::select! {
-        stopped = node.stop() => stopped,
+        stopped = stop => stopped,
         signal = signals.next() => {
             tracing::warn!(signal, "a second signal: stopping without sending the rest");
-            // The journal records no more ends, so that it keeps the unsent deliveries.
-            StopResult { unsent: shared.gate.unsent(), kept: 0 }
+            cut_short()
         }
     }
 }

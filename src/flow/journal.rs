@@ -24,6 +24,10 @@ pub trait EventJournal: fmt::Debug + Send + Sync {
 
     /// For a thread that sends. Must be called on that thread.
     fn attempt_journal(&self) -> Rc<dyn AttemptJournal>;
+
+    /// The node is stopping: firings that end without an attempt from now on stay in the journal and are sent after the
+    /// next start. Returns how many deliveries those are.
+    fn close(&self) -> usize;
 }
 
 /// Keeps what one thread accepts.

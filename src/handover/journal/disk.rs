@@ -66,6 +66,9 @@ impl Folder for Disk {
         let path = self.path.join(name);
         let mut options = OpenOptions::new();
         let file = options.read(true).write(true).create_new(true).mode(0o600).open(&path)?;
+        if bytes == 0 {
+            return Ok(file);
+        }
         match fallocate(&file, FallocateFlags::empty(), 0, bytes) {
             Ok(()) => Ok(file),
             // The file system can't allocate ahead: a full disk is noticed when a record is written.

@@ -12,7 +12,7 @@ pub(super) trait Folder: Debug + Send + Sync + 'static {
     /// The names of all files.
     fn list(&self) -> io::Result<Vec<String>>;
 
-    /// Creates a file with room for this many bytes, all zero.
+    /// Creates a file with room for this many bytes, all zero. A file of none has only its name.
     fn create(&self, name: &str, bytes: u64) -> io::Result<Self::File>;
 
     /// Opens a file to read it.

@@ -52,6 +52,11 @@ impl EventJournal for JournalHandle {
         let (shared, next) = (Arc::clone(&self.shared), RefCell::default());
         Rc::new(BeginHandle(Rc::new(AttemptRecorder { beginner, shared, next, age_max: self.age_max })))
     }
+
+    fn close(&self) -> usize {
+        self.shared.journal.unsettled.close();
+        self.shared.journal.left()
+    }
 }
 
 /// Keeps what one thread accepts. Only that thread takes the lock, except for a request to close an old segment.

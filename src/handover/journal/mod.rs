@@ -40,6 +40,9 @@
 //! records carry a due time and an attempt number, and begun ones an attempt number: a retry can be added without a
 //! new format. Today the due time is 0 (at once) and the attempt number 1.
 //!
+//! Beside the segments, an empty file such as `0000000000000005.<boot id>.ended` says that the run 5 has ended, in this
+//! boot, with everything on the disk. See `ended`.
+//!
 //! # Invariants
 //!
 //! 1. One thread writes a segment, at its end only. A segment is never written again after a new start.
@@ -65,12 +68,16 @@
 //!     if it is in another segment. Records of a request may be in segments with descending numbers.
 //! 11. After a failed write the checksums of its records are erased: missing bytes that are zero would complete them, and
 //!     of requests that are written together some may be whole. With `power` that is synced before they are refused.
+//! 12. A run that stops gracefully syncs all segments, and then marks its end. A segment written in the boot of such a
+//!     mark, by that run or an earlier one, is whole, whatever its level and the current boot are. No later run has the
+//!     number of a marked one.
 
 mod accept;
 mod begin;
 mod bits;
 mod body;
 mod disk;
+mod ended;
 mod feed;
 mod folder;
 mod format;

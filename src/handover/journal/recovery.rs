@@ -5,6 +5,7 @@ use std::io;
 use std::sync::Arc;
 
 use super::body::{AcceptedRecord, FiringFields, read_accepted, read_fired, read_items};
+use super::ended::{EndedRun, WholeSegments};
 use super::folder::{Folder, SegmentFile, read_up_to};
 use super::format::{
     BootId, Durability, HeaderFault, RecordKind, SEGMENT_HEADER_BYTES, SegmentHeader, SegmentKind, SegmentName, VERSION,
@@ -76,11 +77,19 @@ pub(super) fn open<D: Folder>(
     settings: RegistrySettings,
     now_ms: u64,
 ) -> Result<OpenedJournal<D>, RecoveryError> {
-    let old = list(&folder)?;
-    let headers = || old.iter().filter_map(|segment| segment.header.ok());
-    let (runs, untrusted) = (headers().map(|header| header.run).max().unwrap_or(0), untrusted(headers(), &settings));
+    let names = folder.list().map_err(system("the journal's folder can't be read"))?;
+    let old = list(&folder, &names)?;
+    let headers: Vec<_> = old.iter().filter_map(|segment| segment.header.ok()).collect();
+    let ended = names.iter().filter_map(|name| EndedRun::parse(name)).collect();
+    let whole = WholeSegments { boot: settings.boot, ended };
+    for run in whole.unneeded(&headers) {
+        // Best effort: it changes nothing, as no later run has its number.
+        let _ = folder.remove(&run.to_string());
+    }
+    let untrusted = untrusted(&headers, &whole);
+    let runs = headers.iter().map(|header| header.run).chain(whole.ended.iter().map(|ended| ended.run)).max();
     let next_number = old.iter().map(|segment| segment.name.number).max().map_or(1, |last| last + 1);
-    let mut reading = RecoveryReader::new(settings.boot, Arc::default());
+    let mut reading = RecoveryReader::new(whole, Arc::default());
     let (begun, accepted): (Vec<_>, Vec<_>) = old.into_iter().partition(|old| old.name.kind == SegmentKind::Begun);
     for segment in begun {
         reading.begun_segment(segment)?;
@@ -89,7 +98,7 @@ pub(super) fn open<D: Folder>(
         let is_trusted = segment.header.is_ok_and(|header| untrusted.is_none_or(|run| header.run > run));
         reading.accepted_segment(segment, is_trusted)?;
     }
-    let run = runs.max(reading.entries_max >> RUN_SHIFT) + 1;
+    let run = runs.unwrap_or(0).max(reading.entries_max >> RUN_SHIFT) + 1;
     let journal = SegmentRegistry::new(folder, settings, run, next_number, Arc::clone(&reading.unsettled));
     let (found, report) = reading.finish(&journal);
     let marked = journal.mark_run(now_ms);
@@ -100,9 +109,9 @@ pub(super) fn open<D: Folder>(
 /// The latest run whose begun records may be missing: it did not sync, and its page cache is gone. Events accepted up
 /// to it may have been sent. Later runs synced or still have their page cache. A run's mark is on the disk before the
 /// run does anything, and stays as long as anything older.
-pub(super) fn untrusted(headers: impl Iterator<Item = SegmentHeader>, settings: &RegistrySettings) -> Option<u64> {
-    let is_gone = |header: &SegmentHeader| header.level == Durability::Process && !header.boot.is_same(settings.boot);
-    headers.filter(is_gone).map(|header| header.run).max()
+fn untrusted(headers: &[SegmentHeader], whole: &WholeSegments) -> Option<u64> {
+    let is_gone = |header: &&SegmentHeader| header.level == Durability::Process && !whole.contain(header);
+    headers.iter().filter(is_gone).map(|header| header.run).max()
 }
 
 /// A block of zeros, for comparison.
@@ -120,8 +129,7 @@ fn system(name: impl ToString) -> impl FnOnce(io::Error) -> RecoveryError {
 }
 
 /// The segments of a folder, by number.
-fn list<D: Folder>(folder: &D) -> Result<Vec<OldSegment<D::File>>, RecoveryError> {
-    let names = folder.list().map_err(system("the journal's folder can't be read"))?;
+fn list<D: Folder>(folder: &D, names: &[String]) -> Result<Vec<OldSegment<D::File>>, RecoveryError> {
     let mut names: Vec<SegmentName> = names.iter().filter_map(|name| SegmentName::parse(name)).collect();
     names.sort_unstable();
     let read = |name: SegmentName| {
@@ -138,7 +146,7 @@ fn list<D: Folder>(folder: &D) -> Result<Vec<OldSegment<D::File>>, RecoveryError
 
 /// The contents of the segments read so far.
 struct RecoveryReader<F> {
-    boot: BootId,
+    whole: WholeSegments,
     unsettled: Arc<SharedLedger<F>>,
     begun: HashSet<(u64, u32)>,
     /// A begun record is damaged, so that its firings are unknown.
@@ -160,9 +168,9 @@ struct RecoveryReader<F> {
 }
 
 impl<F: SegmentFile> RecoveryReader<F> {
-    fn new(boot: BootId, unsettled: Arc<SharedLedger<F>>) -> Self {
+    fn new(whole: WholeSegments, unsettled: Arc<SharedLedger<F>>) -> Self {
         Self {
-            boot,
+            whole,
             unsettled,
             begun: HashSet::new(),
             doubt: false,
@@ -306,7 +314,7 @@ impl<F: SegmentFile> RecoveryReader<F> {
     }
 
     fn scan<'b>(&mut self, old: &OldSegment<F>, bytes: &'b [u8]) -> Scan<'b> {
-        let kept = old.header.is_ok_and(|header| header.boot.is_same(self.boot));
+        let kept = old.header.is_ok_and(|header| self.whole.contain(&header));
         let found = scan(bytes, old.name.number, if kept { WriteOrder::Kept } else { WriteOrder::Lost });
         let name = old.name.to_string();
         self.report.damage.extend(found.damage.iter().map(|damage| (name.clone(), *damage)));

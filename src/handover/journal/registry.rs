@@ -5,6 +5,7 @@ use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
+use super::ended::EndedRun;
 use super::folder::{Folder, SegmentFile as _, write_all};
 use super::format::{BootId, Durability, SEGMENT_HEADER_BYTES, SegmentHeader, SegmentKind, SegmentName};
 use super::ledger::{Segment, SharedLedger, lock};
@@ -155,6 +156,18 @@ impl<D: Folder> SegmentRegistry<D> {
         self.make_spare(SegmentKind::Begun, now_ms)?;
         let mark = lock(self.spare(SegmentKind::Begun)).clone();
         mark.map_or(Ok(()), |mark| self.sync(&mark))
+    }
+
+    /// Ends the run: makes all segments durable, also those of earlier runs, and leaves a mark that says so. So a start in
+    /// another boot, or on another machine, trusts them. Nothing may be written afterwards.
+    pub(super) fn end_run(&self) -> io::Result<()> {
+        for segment in self.all() {
+            self.sync_all(&segment)?;
+        }
+        self.folder.sync()?;
+        let ended = EndedRun { run: self.run, boot: self.settings.boot };
+        self.folder.create(&ended.to_string(), 0)?;
+        self.folder.sync()
     }
 
     /// All segments, by number.

@@ -130,18 +130,18 @@ impl Journal {
         self.takes_events.then(|| self.event_journal())
     }
 
-    /// The node is stopping: firings that end without an attempt from now on stay in the journal and are sent after the
-    /// next start. Returns how many deliveries those are.
-    pub fn close(&self) -> usize {
-        self.handle.shared.journal.unsettled.close();
-        self.handle.shared.journal.left()
-    }
-
-    /// Ends the threads after a last round.
+    /// Ends the threads after a last round, and syncs what is kept. No other thread may use the journal any more.
     pub fn stop(self) {
         let Self { handle, threads, .. } = self;
+        let journal = Arc::clone(&handle.shared.journal);
         drop(handle);
         threads.stop();
+        if let Err(error) = journal.end_run() {
+            tracing::warn!(
+                %error,
+                "the journal could not be synced at the stop: a start after a restart of the machine may drop what it keeps"
+            );
+        }
     }
 }
 

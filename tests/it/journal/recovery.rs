@@ -213,23 +213,46 @@ fn deliveries_left_by_the_drain_are_sent_after_the_next_start() {
     }
 }
 
-#[test]
-fn after_a_reboot_unsettled_deliveries_are_dropped_and_reported_once() {
-    let (home, receiver) = (home(), Counter::start(Duration::ZERO));
-    kill(four_waiting(&home, &receiver, &[]));
-    // Simulates a reboot: each header has another boot id, with a valid checksum.
+/// Simulates a reboot: all that was written is of another boot.
+fn reboot(home: &tempfile::TempDir) {
     let folder = home.path().join("data/posthaste.redb.journal");
     for entry in std::fs::read_dir(folder).expect("the journal") {
         let path = entry.expect("an entry").path();
-        let Some(number) = path.file_stem().and_then(|name| u64::from_str_radix(name.to_str()?, 16).ok()) else {
+        let name = path.file_name().and_then(|name| name.to_str()).expect("a name");
+        let Ok(number) = u64::from_str_radix(name.get(..16).unwrap_or_default(), 16) else { continue };
+        if name.ends_with(".ended") {
+            let other = format!("{}.{}.ended", &name[..16], "ee".repeat(16));
+            std::fs::rename(&path, path.with_file_name(other)).expect("renamed");
             continue;
-        };
+        }
         let mut bytes = std::fs::read(&path).expect("a segment");
         bytes[32..48].fill(0xee);
         let check = xxhash_rust::xxh3::xxh3_64_with_seed(&bytes[..56], number);
         bytes[56..64].copy_from_slice(&check.to_le_bytes());
         std::fs::write(&path, bytes).expect("written");
     }
+}
+
+#[test]
+fn what_a_stop_kept_is_sent_after_a_reboot() {
+    let (home, receiver) = (home(), Counter::start(Duration::ZERO));
+    let running = four_waiting(&home, &receiver, &[("POSTHASTE_DISPATCH__DRAIN_MS", "1")]);
+    running.signal("TERM");
+    assert_eq!(running.end().0, Some(0));
+    reboot(&home);
+    receiver.silence(false);
+    let (_running, address) = serve(&home, &[ONE]);
+    assert_eq!(dropped(&address, "journal_lost"), 0.0);
+    receiver.wait_for(5);
+    wait_until_settled(&address);
+    assert!(receiver.arrived().values().all(|times| *times == 1), "{:?}", receiver.arrived());
+}
+
+#[test]
+fn after_a_reboot_unsettled_deliveries_are_dropped_and_reported_once() {
+    let (home, receiver) = (home(), Counter::start(Duration::ZERO));
+    kill(four_waiting(&home, &receiver, &[]));
+    reboot(&home);
     receiver.silence(false);
     let (running, address) = serve(&home, &[ONE]);
     assert_eq!(dropped(&address, "journal_lost"), 4.0);

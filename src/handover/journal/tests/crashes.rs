@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::super::format::Durability;
+use super::super::format::{BootId, Durability};
 use super::checks::{check, check_kill};
 use super::disk_model::DiskModel;
 use super::world::{BOOT, OTHER_BOOT, Step, World};
@@ -215,5 +215,85 @@ fn none_twice(before: &World, after: &World, operation: usize, case: &str) {
     for name in after.found() {
         let sent = before.fates.get(&name).and_then(|fate| fate.sent);
         assert!(sent.is_none_or(|sent| sent > operation), "{case}: {name:?} would be sent twice");
+    }
+}
+
+/// Stops gracefully.
+fn end(world: &mut World) {
+    world.step(Round);
+    world.journal.end_run().expect("synced");
+}
+
+/// A graceful stop makes all durable and says so: the machine may then be restarted, or the folder be moved to another.
+#[test]
+fn after_a_graceful_stop_another_boot_loses_nothing_and_sends_nothing_twice() {
+    for (history, steps) in histories().iter().enumerate() {
+        for level in [Durability::Process, Durability::Power] {
+            let mut world = played(level, DiskModel::default(), steps);
+            let stopping = world.disk.operations();
+            end(&mut world);
+            let ended = world.disk.operations();
+            for operation in stopping..=ended {
+                for undone in subsets(&world.disk.at_risk(operation), operation as u64) {
+                    let left = DiskModel::with(world.disk.after_power_cut(operation, &undone, None));
+                    let after = World::start(left, level, OTHER_BOOT).expect("a journal");
+                    let case = format!("{history} {level:?} {operation} of {ended} without {undone:?}");
+                    match operation == ended {
+                        true => check(&world, &after, operation, &case),
+                        false => none_twice(&world, &after, operation, &case),
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// What a run has kept at its graceful stop, a run in another boot keeps as well as its own level says.
+#[test]
+fn what_a_graceful_stop_kept_is_kept_on_in_later_boots() {
+    let third = BootId([3; 16]);
+    let more = [Begin(0, 1), Sync, Accept(0, 2, 1), Sync, Round, Begin(1, 1), Sync];
+    for (history, steps) in histories().iter().enumerate() {
+        for level in [Durability::Process, Durability::Power] {
+            let mut world = played(Durability::Process, DiskModel::default(), steps);
+            end(&mut world);
+            let mut again = World::start(DiskModel::with(world.disk.files()), level, OTHER_BOOT).expect("a journal");
+            again.play(&more);
+            for operation in 0..=again.disk.operations() {
+                let case = format!("{history} {level:?} {operation}");
+                let kill = DiskModel::with(again.disk.after_kill(operation, 0));
+                check(&again, &World::start(kill, level, OTHER_BOOT).expect("a journal"), operation, &case);
+                for undone in subsets(&again.disk.at_risk(operation), operation as u64).into_iter().take(8) {
+                    let left = DiskModel::with(again.disk.after_power_cut(operation, &undone, None));
+                    let after = World::start(left, level, third).expect("a journal");
+                    match level {
+                        Durability::Power => check(&again, &after, operation, &case),
+                        Durability::Process => none_twice(&again, &after, operation, &case),
+                    }
+                }
+            }
+            end(&mut again);
+            let after = World::start(DiskModel::with(again.disk.files()), level, third).expect("a journal");
+            check(&again, &after, again.disk.operations(), &format!("{history} {level:?} ended twice"));
+        }
+    }
+}
+
+/// A graceful stop says nothing of runs in earlier boots, whose writes may be lost.
+#[test]
+fn a_graceful_stop_vouches_for_no_earlier_boot() {
+    for (history, steps) in histories().iter().enumerate() {
+        let world = played(Durability::Process, DiskModel::default(), steps);
+        for operation in 0..=world.disk.operations() {
+            for undone in subsets(&world.disk.at_risk(operation), operation as u64).into_iter().take(8) {
+                let left = DiskModel::with(world.disk.after_power_cut(operation, &undone, None));
+                let again = World::start(left, Durability::Process, OTHER_BOOT).expect("a journal");
+                // Without the keeper's last round: nothing of the earlier run is removed.
+                again.journal.end_run().expect("synced");
+                let left = DiskModel::with(again.disk.files());
+                let after = World::start(left, Durability::Process, BootId([3; 16])).expect("a journal");
+                none_twice(&world, &after, operation, &format!("{history} {operation} without {undone:?}"));
+            }
+        }
     }
 }

@@ -114,20 +114,31 @@ fn the_last_line_counts_what_the_drain_could_not_send() {
     }
 }
 
+/// With a journal, what was not begun is kept and sent after the next start.
 #[test]
 fn a_second_signal_ends_the_process_at_once() {
-    let (home, receiver) = (home(), Receiver::start());
-    let (running, address) = serve(&home, &[MEMORY, ("POSTHASTE_DISPATCH__DRAIN_MS", "3600000")]);
-    set_up(&address, "t", &receiver.url("/"));
-    receiver.behave(Behaviour::Silence);
-    for id in 0..3 {
-        assert_eq!(post(&address, &event(id)).expect("a response"), 202);
+    for (store, unsent, kept) in [("memory:", 5, 0), ("file:store.redb", 2, 3)] {
+        let (home, receiver) = (home(), Receiver::start());
+        let settings = [("POSTHASTE_STORE__URL", store), TWO_AT_A_TIME, ("POSTHASTE_DISPATCH__DRAIN_MS", "3600000")];
+        let (running, address) = serve(&home, &settings);
+        set_up(&address, "t", &receiver.url("/"));
+        receiver.behave(Behaviour::Silence);
+        for id in 0..5 {
+            assert_eq!(post(&address, &event(id)).expect("a response"), 202);
+        }
+        wait_for_metric(&address, "posthaste_queue_depth", 3.0);
+        running.signal("INT");
+        while !wait_for_line(&running.stderr, "").contains("stopping") {}
+        running.signal("INT");
+        let (code, _, stderr) = running.end();
+        let last = stderr.last().expect("a log");
+        let counts = format!("stopped unsent={unsent} kept={kept}");
+        assert!(last.contains(&counts), "{store}: {last}");
+        assert_eq!(code, Some(0));
+        if kept > 0 {
+            receiver.behave(Behaviour::Respond(200));
+            let (_running, address) = serve(&home, &settings);
+            wait_for_metric(&address, "posthaste_attempts_total{outcome=\"delivered\"}", kept.into());
+        }
     }
-    running.signal("INT");
-    while !wait_for_line(&running.stderr, "").contains("stopping") {}
-    running.signal("INT");
-    let (code, _, stderr) = running.end();
-    let last = stderr.last().expect("a log");
-    assert!(last.contains("stopped") && last.contains("unsent=3"), "{last}");
-    assert_eq!(code, Some(0));
 }
