@@ -5,7 +5,7 @@
 --
 -- If all entries of a stream are pending, all are won. If only some are, Redis does not say which; then those are won that
 -- are still in the stream, since a won entry is removed from it here. Either way a won entry is neither pending nor in its
--- stream afterwards, so it is won once.
+-- stream afterwards, so it is won once. If Redis refuses a part of that, it is an error, and nothing is won.
 --
 -- The last response is kept for a minute, so that a request whose response was lost can be repeated. A full Redis does not
 -- keep it, and still responds; what it can't count out any more does not count.
@@ -17,14 +17,33 @@ local all, lost, each, first = ARGV[4] + ARGV[5], 0, {}, 6
 for own, stream in ipairs(streams) do
   local last = first - 1 + ARGV[3 + own]
   if last >= first then
-    local pending = redis.call('XACK', stream, ARGV[1], unpack(ARGV, first, last))
+    local pending, refused = redis.pcall('XACK', stream, ARGV[1], unpack(ARGV, first, last)), nil
     if pending == last + 1 - first then
-      redis.call('XDEL', stream, unpack(ARGV, first, last))
+      local deleted = redis.pcall('XDEL', stream, unpack(ARGV, first, last))
+      if type(deleted) == 'table' then refused = deleted end
+    elseif type(pending) == 'table' then
+      refused = pending
     else
       for at = first, last do
-        each[at] = pending > 0 and redis.call('XDEL', stream, ARGV[at]) or 0
+        each[at] = pending > 0 and redis.pcall('XDEL', stream, ARGV[at]) or 0
+        if type(each[at]) == 'table' then
+          refused = each[at]
+          break
+        end
         lost = lost + 1 - each[at]
       end
+    end
+    if refused then
+      -- For example since the user may not run a command. What is in the stream becomes pending again, for any node.
+      for at = first, last do
+        if redis.pcall('XRANGE', stream, ARGV[at], ARGV[at])[1] then
+          redis.call('XCLAIM', stream, ARGV[1], 'returned', 0, ARGV[at], 'FORCE', 'JUSTID')
+        end
+        each[at] = 0
+      end
+      -- Of a key that another program replaced nothing is left, and what was taken of the first stream is won.
+      if first == 6 and not string.find(refused.err, 'WRONGTYPE', 1, true) then return refused end
+      lost = lost + last + 1 - first
     end
   end
   first = last + 1

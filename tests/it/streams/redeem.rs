@@ -106,3 +106,32 @@ fn entries_of_a_group_that_was_made_again_are_won_once() {
     assert!(!rest.contains("3-0") && rest.contains("4-0"), "{rest}");
     assert_eq!(redeem(&redis, 3, [&[1, 2, 3], &[]], "acme"), "0 1 0");
 }
+
+/// A user who may not delete entries: what is acknowledged must not stay behind, where no node would find it.
+#[test]
+fn what_redis_refuses_is_not_lost() {
+    let redis = redis();
+    let may_delete = |may: &str| redis.cli(&["ACL", "SETUSER", "default", may]);
+    assert_eq!(redeem(&redis, 1, [&[2], &[]], "acme"), "1", "won by another node");
+    may_delete("-xdel");
+    for (number, own) in [(2, [&[1, 3][..], &[1][..]]), (3, [&[1, 2, 3], &[]]), (4, [&[], &[1, 2]])] {
+        let refused = redeem(&redis, number, own, "acme");
+        assert!(refused.contains("can't run this command") || refused.contains("permissions"), "{refused}");
+    }
+    assert_eq!((left(&redis, STREAM), left(&redis, BULK)), (["7"; 3].map(String::from), ["8"; 3].map(String::from)));
+    let returned = redis.cli(&["XPENDING", STREAM, "dispatch", "-", "+", "10", "returned"]);
+    assert_eq!(returned.lines().filter(|line| line.ends_with("-0")).collect::<Vec<_>>(), ["1-0", "3-0"]);
+    may_delete("+xdel");
+    assert_eq!(redeem(&redis, 2, [&[1, 3], &[1]], "acme"), "3");
+    assert_eq!(redeem(&redis, 3, [&[1, 2, 3], &[]], "acme"), "0 0 0");
+}
+
+#[test]
+fn a_bulk_stream_that_another_program_replaced_costs_the_first_one_nothing() {
+    let redis = redis();
+    redis.cli(&["DEL", BULK]);
+    redis.cli(&["SET", BULK, "x"]);
+    assert_eq!(redeem(&redis, 1, [&[1, 2], &[1]], "acme"), "1 1 0");
+    assert_eq!(redeem(&redis, 2, [&[], &[1, 2]], "acme"), "0 0");
+    assert_eq!(left(&redis, STREAM), ["6"; 3].map(String::from));
+}
