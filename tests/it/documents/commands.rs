@@ -90,7 +90,7 @@ fn is_command(line: &str) -> bool {
 }
 
 /// The README, the guides, and all that is in `docs`.
-fn documents() -> Vec<String> {
+pub(super) fn documents() -> Vec<String> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut found: Vec<String> =
         ["README.md", "CONTRIBUTING.md", "SECURITY.md", "ARCHITECTURE.md"].map(str::to_owned).into();

@@ -1,5 +1,8 @@
-//! The settings and dictionaries that documents show pass `posthaste check`.
+//! The settings that documents name exist, and the settings and dictionaries that they show pass `posthaste check`.
 
+use std::collections::BTreeSet;
+
+use super::commands::documents;
 use super::read;
 use crate::cli::{home, run};
 
@@ -45,6 +48,37 @@ fn settings_and_dictionaries_of_documents_pass_the_check() {
         }
     }
     assert_eq!(checked, [false, true, false]);
+}
+
+/// The sections of `config/posthaste.toml`, and its keys with their section.
+fn keys() -> (BTreeSet<String>, BTreeSet<String>) {
+    let (mut sections, mut keys, mut section) = (BTreeSet::new(), BTreeSet::new(), String::new());
+    for line in read("config/posthaste.toml").lines() {
+        if let Some(name) = line.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+            section = name.to_owned();
+            sections.insert(section.clone());
+        } else if let Some((key, _)) = line.split_once(" = ").filter(|_| !line.starts_with('#')) {
+            keys.insert(format!("{section}.{key}"));
+        }
+    }
+    (sections, keys)
+}
+
+#[test]
+fn settings_that_documents_name_exist() {
+    let (sections, keys) = keys();
+    let mut found = 0;
+    let mut unknown = Vec::new();
+    for document in documents().into_iter().chain(["config/posthaste.toml".to_owned(), "CHANGELOG.md".to_owned()]) {
+        for word in read(&document).split('`').skip(1).step_by(2) {
+            let is_setting = word.split_once('.').is_some_and(|(section, key)| {
+                sections.contains(section) && key.chars().all(|c| c.is_ascii_lowercase() || c == '_')
+            });
+            found += usize::from(is_setting);
+            unknown.extend((is_setting && !keys.contains(word)).then(|| format!("{document}: {word}")));
+        }
+    }
+    assert!(unknown.is_empty() && found > 100, "{found} are named, these do not exist: {unknown:#?}");
 }
 
 #[test]
