@@ -12,7 +12,7 @@ pub struct TemplateLimits {
     /// How deep `each` blocks may be nested.
     pub each_depth_max: usize,
     /// The steps of one rendering: one for each part written, condition, helper and element, and one for every 64 bytes
-    /// that a helper reads.
+    /// and every 19 digits that a helper reads.
     pub steps_max: usize,
     /// The longest rendered body, in bytes.
     pub output_bytes_max: usize,

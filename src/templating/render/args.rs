@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::rc::Rc;
 
 use super::decimal::Decimal;
-use super::stop::{HelperFailure, RenderFailure};
+use super::stop::{HelperFailure, RenderFailure, ValueRoom};
 use super::value::Datum;
 use crate::json::Json;
 use crate::templating::program::{Expression, HelperCall};
@@ -22,6 +22,8 @@ pub(crate) trait Evaluator<'a> {
     fn spend(&mut self, steps: usize) -> Result<(), RenderFailure>;
     /// The most bytes that one text may have.
     fn output_bytes_max(&self) -> usize;
+    /// How long a value may be that is written as text.
+    fn room(&self) -> ValueRoom;
 }
 
 /// A helper's values.
@@ -62,7 +64,26 @@ impl<'r, 'a> Args<'r, 'a> {
     pub(crate) fn number(&mut self, place: usize) -> Result<Decimal, HelperFailure> {
         let value = self.value(place)?;
         let expected = if value.is_number() { "a number of at most 400 digits" } else { "a number" };
-        Decimal::of(&value).ok_or(HelperFailure::argument(place, expected))
+        self.decimal(&value)?.ok_or(HelperFailure::argument(place, expected))
+    }
+
+    /// The number in a value or its text, if it is one. Computing with a long one costs steps.
+    pub(crate) fn decimal(&mut self, value: &Datum<'_>) -> Result<Option<Decimal>, RenderFailure> {
+        let number = Decimal::of(value);
+        self.run.spend(number.as_ref().map_or(0, Decimal::steps))?;
+        Ok(number)
+    }
+
+    /// The text of a value of any kind.
+    pub(crate) fn text_of<'v>(&self, value: &'v Datum<'a>) -> Result<Cow<'v, str>, RenderFailure> {
+        let room = self.run.room();
+        value.text(room.bytes).map_err(|error| room.failure(&error))
+    }
+
+    /// A value of any kind as JSON.
+    pub(crate) fn json_of(&self, value: &Datum<'a>) -> Result<String, RenderFailure> {
+        let room = self.run.room();
+        value.to_json(room.bytes).map_err(|error| room.failure(&error))
     }
 
     /// The whole number at a place.
@@ -77,27 +98,31 @@ impl<'r, 'a> Args<'r, 'a> {
         elements.ok_or(HelperFailure::argument(place, "a list"))
     }
 
-    /// The elements of a value that is a list. Reading them costs steps.
+    /// The elements of a value that is a list. Reading them costs steps, and so do their texts: those that a helper made
+    /// are copied.
     pub(crate) fn elements(&mut self, value: &Datum<'a>) -> Result<Option<Vec<Datum<'a>>>, RenderFailure> {
         Ok(match value {
             Datum::Data(Json::Array(list)) => {
                 self.spend_elements(list.len())?;
-                Some(list.iter().map(Datum::Data).collect())
+                let elements: Vec<_> = list.iter().map(Datum::Data).collect();
+                self.spend_bytes(elements.iter().map(Datum::bytes).sum())?;
+                Some(elements)
             }
             Datum::List(list) => {
                 self.spend_elements(list.len())?;
+                self.spend_bytes(list.iter().map(Datum::bytes).sum())?;
                 Some(list.to_vec())
             }
             _ => None,
         })
     }
 
-    /// The value of an option, if it was given.
+    /// The value of an option, if it was given. Reading it costs steps.
     pub(crate) fn option(&mut self, name: &'static str) -> Result<Option<Datum<'a>>, RenderFailure> {
-        match self.call.option(name) {
-            Some(expression) => self.run.evaluate(expression).map(Some),
-            None => Ok(None),
-        }
+        let Some(expression) = self.call.option(name) else { return Ok(None) };
+        let value = self.run.evaluate(expression)?;
+        self.spend_bytes(value.bytes())?;
+        Ok(Some(value))
     }
 
     /// The text of an option; a missing or empty one counts as absent.
@@ -112,7 +137,7 @@ impl<'r, 'a> Args<'r, 'a> {
     pub(crate) fn option_whole(&mut self, name: &'static str) -> Result<Option<i64>, HelperFailure> {
         match self.option(name)? {
             Some(value) if !value.is_blank() => {
-                let number = Decimal::of(&value).and_then(|number| number.to_whole());
+                let number = self.decimal(&value)?.and_then(|number| number.to_whole());
                 number.map(Some).ok_or(HelperFailure::option(name, "a whole number"))
             }
             _ => Ok(None),
@@ -122,6 +147,11 @@ impl<'r, 'a> Args<'r, 'a> {
     /// Whether the value at a place holds as a condition.
     pub(crate) fn holds(&mut self, place: usize) -> Result<bool, RenderFailure> {
         Ok(self.value(place)?.holds(false))
+    }
+
+    /// Charges work.
+    pub(crate) fn spend(&mut self, steps: usize) -> Result<(), RenderFailure> {
+        self.run.spend(steps)
     }
 
     /// Charges reading or writing this many bytes.

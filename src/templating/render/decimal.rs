@@ -58,11 +58,19 @@ impl Decimal {
             return None;
         }
         let fraction = fraction.trim_end_matches('0');
-        let digits = BigInt::parse_bytes(format!("{whole}{fraction}").as_bytes(), 10)?;
-        let digits = if negative { -digits } else { digits };
+        let digits = format!("{whole}{fraction}");
         let scale = i64::try_from(fraction.len()).ok()? - i64::from(exponent);
+        // Zeros at the end of a fraction.
+        let zeros = digits.len() - digits.trim_end_matches('0').len();
+        let zeros = zeros.min(usize::try_from(scale).unwrap_or(0));
+        let digits = match &digits.as_bytes()[..digits.len() - zeros] {
+            [] => BigInt::ZERO,
+            digits => BigInt::parse_bytes(digits, 10)?,
+        };
+        let digits = if negative { -digits } else { digits };
         Some(match usize::try_from(scale) {
-            Ok(scale) => Self { digits, scale }.normal(),
+            Ok(_) if digits.sign() == Sign::NoSign => Self { digits, scale: 0 },
+            Ok(scale) => Self { digits, scale: scale - zeros },
             Err(_) => Self { digits: digits * power(scale.unsigned_abs()), scale: 0 },
         })
     }
@@ -83,12 +91,28 @@ impl Decimal {
         if self.digits.sign() == Sign::NoSign {
             self.scale = 0;
         }
-        let ten = BigInt::from(10);
-        while self.scale > 0 && (&self.digits % &ten).sign() == Sign::NoSign {
-            self.digits /= &ten;
-            self.scale -= 1;
+        // Most numbers end with another digit; of a long row of zeros, as many as possible are removed at a time.
+        let mut zeros = if self.ends_with_zero() { DIGITS_MAX.next_power_of_two() } else { 0 };
+        while zeros > 0 {
+            let removed = (self.scale >= zeros).then(|| power(zeros as u64));
+            match removed.filter(|removed| (&self.digits % removed).sign() == Sign::NoSign) {
+                Some(removed) => {
+                    self.digits /= removed;
+                    self.scale -= zeros;
+                }
+                None => zeros /= 2,
+            }
         }
         self
+    }
+
+    fn ends_with_zero(&self) -> bool {
+        self.scale > 0 && (&self.digits % BigInt::from(10)).sign() == Sign::NoSign
+    }
+
+    /// The steps that one operation with it takes beside its own: none for a number that fits into a machine word.
+    pub(crate) fn steps(&self) -> usize {
+        usize::try_from(self.digits.bits() / 64).unwrap_or(usize::MAX) + self.scale / 19
     }
 
     /// The number, unless it has too many digits.

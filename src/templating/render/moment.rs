@@ -54,7 +54,7 @@ impl TimeValue {
         if !is_number && !value.is_text() {
             return None;
         }
-        let text = value.text().ok()?;
+        let text = value.text(0).ok()?;
         match from {
             // Digits may be a day as well: 20260814.
             Some(pattern) => {
@@ -112,6 +112,10 @@ fn unlike_pattern(digits: &str, unit: Option<Unit>) -> Option<TimeValue> {
 }
 
 fn since_1970(number: &Decimal, unit: Option<Unit>) -> Option<TimeValue> {
+    // Times have fewer digits, of which it takes all several times.
+    if number.steps() > 4 {
+        return None;
+    }
     let (whole, _) = number.parts();
     let milliseconds = match unit {
         Some(unit) => unit == Unit::Milliseconds,

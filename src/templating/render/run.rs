@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use super::args::{Args, BYTES_PER_STEP, Evaluator};
 use super::data::Data;
 use super::helpers;
-use super::stop::{ArgumentLocation, HelperFailure, RenderFailure, UnusableArgument};
+use super::stop::{ArgumentLocation, HelperFailure, RenderFailure, UnusableArgument, ValueRoom};
 use super::value::Datum;
 use super::write::write;
 use crate::json::Json;
@@ -108,16 +108,27 @@ impl<'a> Evaluator<'a> for RenderRun<'a> {
     }
 
     fn spend(&mut self, steps: usize) -> Result<(), RenderFailure> {
-        match self.steps_left.checked_sub(steps) {
-            Some(left) => self.steps_left = left,
-            None => return Err(RenderFailure::TooManySteps),
+        take(&mut self.steps_left, steps)
+    }
+
+    fn room(&self) -> ValueRoom {
+        let by_steps = self.steps_left.saturating_add(1).saturating_mul(BYTES_PER_STEP);
+        if by_steps < self.output_bytes_max {
+            ValueRoom { bytes: by_steps, over: RenderFailure::TooManySteps }
+        } else {
+            ValueRoom { bytes: self.output_bytes_max, over: RenderFailure::TooLarge }
         }
-        Ok(())
     }
 
     fn output_bytes_max(&self) -> usize {
         self.output_bytes_max
     }
+}
+
+/// Takes steps from those that are left.
+fn take(left: &mut usize, steps: usize) -> Result<(), RenderFailure> {
+    *left = left.checked_sub(steps).ok_or(RenderFailure::TooManySteps)?;
+    Ok(())
 }
 
 impl<'a> RenderRun<'a> {
@@ -139,8 +150,9 @@ impl<'a> RenderRun<'a> {
                 TemplateNode::Text(text) => self.out.extend_from_slice(text.content.as_bytes()),
                 TemplateNode::Write(part) => {
                     let value = self.value(&part.value)?;
-                    let bytes = write(&mut self.out, part.place, &value)?;
-                    self.spend(bytes / BYTES_PER_STEP)?;
+                    let room = self.room();
+                    let Self { out, steps_left, .. } = self;
+                    write(out, part.place, &value, room, |bytes| take(steps_left, bytes / BYTES_PER_STEP))?;
                 }
                 TemplateNode::If(chosen) => self.chosen(chosen)?,
                 TemplateNode::Each(each) => self.each(each)?,
@@ -194,6 +206,7 @@ impl<'a> RenderRun<'a> {
             }
             Datum::List(list) if !list.is_empty() => {
                 for (index, element) in list.iter().enumerate() {
+                    self.spend(element.bytes() / BYTES_PER_STEP)?;
                     let scope = RenderScope { this: element.clone(), key: None, index, last: index + 1 == list.len() };
                     self.element(&each.body, &mut joint, scope)?;
                 }
@@ -287,10 +300,9 @@ impl<'a> RenderRun<'a> {
 
     /// A path from a value that a helper made.
     fn made_path(&mut self, made: Datum<'a>, steps: &'a [PathStep]) -> Result<Datum<'a>, RenderFailure> {
-        if steps.is_empty() {
-            self.spend(made.bytes() / BYTES_PER_STEP)?;
-        }
-        Ok(steps.iter().fold(made, |value, step| value.step(&step.name, step.index)))
+        let value = steps.iter().fold(made, |value, step| value.step(&step.name, step.index));
+        self.spend(value.bytes() / BYTES_PER_STEP)?;
+        Ok(value)
     }
 
     /// Calls a helper. A helper that can't use a value returns a missing one.
@@ -361,9 +373,9 @@ fn shown(value: &Datum<'_>) -> String {
         (Datum::Data(Json::Array(_)) | Datum::List(_), _) => "a list".to_owned(),
         (Datum::Data(Json::Object(_)), _) => "an object".to_owned(),
         (Datum::Data(Json::Bool(_)) | Datum::Truth(_), _) => {
-            format!("the boolean {}", value.text().unwrap_or_default())
+            format!("the boolean {}", value.text(0).unwrap_or_default())
         }
         (Datum::Json(_) | Datum::JsonText(_) | Datum::JsonList(_), _) => "JSON text".to_owned(),
-        _ => format!("the number {}", cut(&value.text().unwrap_or_default())),
+        _ => format!("the number {}", cut(&value.text(0).unwrap_or_default())),
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::escape::json::TooDeep;
+use super::escape::json::Unwritable;
 
 /// Why a rendering was dropped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -42,9 +42,22 @@ impl fmt::Display for RenderFailure {
 
 impl std::error::Error for RenderFailure {}
 
-impl From<TooDeep> for RenderFailure {
-    fn from(_: TooDeep) -> Self {
-        Self::Malformed
+/// How long the text of one value may be.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ValueRoom {
+    /// In bytes.
+    pub(crate) bytes: usize,
+    /// What it means if it is longer.
+    pub(crate) over: RenderFailure,
+}
+
+impl ValueRoom {
+    /// Why the rendering ends where a value can't be written.
+    pub(crate) fn failure(self, error: &Unwritable) -> RenderFailure {
+        match error {
+            Unwritable::TooDeep => RenderFailure::Malformed,
+            Unwritable::TooLong => self.over,
+        }
     }
 }
 
@@ -90,11 +103,5 @@ impl HelperFailure {
 impl From<RenderFailure> for HelperFailure {
     fn from(reason: RenderFailure) -> Self {
         Self::Rendering(reason)
-    }
-}
-
-impl From<TooDeep> for HelperFailure {
-    fn from(reason: TooDeep) -> Self {
-        Self::Rendering(reason.into())
     }
 }

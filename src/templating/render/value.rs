@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::rc::Rc;
 
-use super::escape::json::{self, TooDeep};
+use super::escape::json::{self, Unwritable};
 use crate::json::Json;
 
 /// A value, borrowed from the data if possible.
@@ -33,18 +33,18 @@ pub(crate) enum Datum<'a> {
 
 impl<'a> Datum<'a> {
     /// The text of the value: a string itself, a number or boolean as JSON writes it, a list or object as compact JSON;
-    /// null and a missing value have an empty text.
-    pub(crate) fn text(&self) -> Result<Cow<'_, str>, TooDeep> {
+    /// null and a missing value have an empty text. That of a list or object has not many more than `bytes_max` bytes.
+    pub(crate) fn text(&self, bytes_max: usize) -> Result<Cow<'_, str>, Unwritable> {
         Ok(match self {
             Self::Missing | Self::Data(Json::Null) => Cow::Borrowed(""),
             Self::Data(Json::String(text)) => Cow::Borrowed(text),
             Self::Data(Json::Bool(truth)) | Self::Truth(truth) => Cow::Borrowed(if *truth { "true" } else { "false" }),
             Self::Data(Json::Number(digits)) => Cow::Borrowed(digits),
-            Self::Data(composite) => json::compact(*composite)?.into(),
+            Self::Data(composite) => json::compact(*composite, bytes_max)?.into(),
             Self::Text(text) | Self::Number(text) => Cow::Borrowed(text),
             Self::Index(index) => index.to_string().into(),
-            Self::List(_) | Self::JsonList(_) => self.to_json()?.into(),
-            Self::Json(value) => json::compact(*value)?.into(),
+            Self::List(_) | Self::JsonList(_) => self.to_json(bytes_max)?.into(),
+            Self::Json(value) => json::compact(*value, bytes_max)?.into(),
             Self::JsonText(text) => json::quoted(text).into(),
         })
     }
@@ -98,18 +98,22 @@ impl<'a> Datum<'a> {
         }
     }
 
-    /// The value as compact JSON.
-    pub(crate) fn to_json(&self) -> Result<String, TooDeep> {
+    /// The value as compact JSON, of not many more than `bytes_max` bytes.
+    pub(crate) fn to_json(&self, bytes_max: usize) -> Result<String, Unwritable> {
         let mut out = Vec::new();
-        self.write_json(&mut out, 0)?;
+        self.write_json(&mut out, 0, bytes_max)?;
         Ok(String::from_utf8(out).expect("JSON made of strings is UTF-8"))
     }
 
-    /// Writes the value as compact JSON, at a position inside `depth` brackets. A missing one is `null`.
-    pub(crate) fn write_json(&self, out: &mut Vec<u8>, depth: usize) -> Result<(), TooDeep> {
+    /// Writes the value as compact JSON, at a position inside `depth` brackets. A missing one is `null`. An element that
+    /// begins behind `end` is not written.
+    pub(crate) fn write_json(&self, out: &mut Vec<u8>, depth: usize, end: usize) -> Result<(), Unwritable> {
+        if out.len() > end {
+            return Err(Unwritable::TooLong);
+        }
         match self {
             Self::Missing => out.extend_from_slice(b"null"),
-            Self::Data(data) | Self::Json(data) => return json::value(out, *data, depth),
+            Self::Data(data) | Self::Json(data) => return json::value(out, *data, depth, end),
             Self::Text(text) | Self::JsonText(text) => json::string(out, text),
             Self::Number(digits) => out.extend_from_slice(digits.as_bytes()),
             Self::Truth(true) => out.extend_from_slice(b"true"),
@@ -117,14 +121,14 @@ impl<'a> Datum<'a> {
             Self::Index(index) => out.extend_from_slice(index.to_string().as_bytes()),
             Self::List(list) | Self::JsonList(list) => {
                 if depth >= json::DEPTH_MAX {
-                    return Err(TooDeep);
+                    return Err(Unwritable::TooDeep);
                 }
                 out.push(b'[');
                 for (i, element) in list.iter().enumerate() {
                     if i > 0 {
                         out.push(b',');
                     }
-                    element.write_json(out, depth + 1)?;
+                    element.write_json(out, depth + 1, end)?;
                 }
                 out.push(b']');
             }
@@ -136,7 +140,7 @@ impl<'a> Datum<'a> {
     pub(crate) fn bytes(&self) -> usize {
         match self {
             Self::Data(Json::String(text) | Json::Number(text)) => text.len(),
-            Self::Text(text) | Self::Number(text) => text.len(),
+            Self::Text(text) | Self::Number(text) | Self::JsonText(text) => text.len(),
             Self::Json(value) => value.as_str().map_or(0, str::len),
             _ => 0,
         }
@@ -203,10 +207,10 @@ mod tests {
         ] {
             let document = Document::read(value.into()).expect("JSON");
             let datum = Datum::Data(document.root());
-            assert_eq!(datum.text().expect("shallow"), text);
+            assert_eq!(datum.text(usize::MAX).expect("shallow"), text);
             assert_eq!(datum.holds(false), truth, "{value}");
         }
-        assert_eq!(Datum::Missing.text().expect("shallow"), "");
+        assert_eq!(Datum::Missing.text(0).expect("shallow"), "");
         assert!(Datum::Data(Json::Number("0")).holds(true));
     }
 }

@@ -1,18 +1,27 @@
 //! Writes a value as its escape context requires: the documented table, in code.
 
-use super::escape::json::TooDeep;
 use super::escape::{json, percent, xml};
+use super::stop::{RenderFailure, ValueRoom};
 use super::value::Datum;
 use crate::templating::program::EscapeContext;
 
-/// Writes a value in its context, and returns how many bytes it read.
-pub(crate) fn write(out: &mut Vec<u8>, place: EscapeContext, value: &Datum<'_>) -> Result<usize, TooDeep> {
+/// Writes a value in its context, within the room that it has. `spend` is told how many bytes of it are read, before they
+/// are escaped.
+pub(crate) fn write(
+    out: &mut Vec<u8>,
+    place: EscapeContext,
+    value: &Datum<'_>,
+    room: ValueRoom,
+    spend: impl FnOnce(usize) -> Result<(), RenderFailure>,
+) -> Result<(), RenderFailure> {
     if let EscapeContext::JsonValue { depth } = place {
         let before = out.len();
-        value.write_json(out, usize::from(depth))?;
-        return Ok(out.len() - before);
+        let written = value.write_json(out, usize::from(depth), before.saturating_add(room.bytes));
+        written.map_err(|error| room.failure(&error))?;
+        return spend(out.len() - before);
     }
-    let text = value.text()?;
+    let text = value.text(room.bytes).map_err(|error| room.failure(&error))?;
+    spend(text.len())?;
     match place {
         EscapeContext::Text => out.extend_from_slice(text.as_bytes()),
         EscapeContext::JsonString => json::escaped(out, &text),
@@ -21,7 +30,7 @@ pub(crate) fn write(out: &mut Vec<u8>, place: EscapeContext, value: &Datum<'_>) 
         EscapeContext::Form | EscapeContext::UrlPath | EscapeContext::UrlQuery => percent::encode(out, &text),
         EscapeContext::JsonValue { .. } => unreachable!("returned above"),
     }
-    Ok(text.len())
+    Ok(())
 }
 
 #[cfg(test)]
@@ -57,7 +66,8 @@ mod tests {
             (EscapeContext::Form, Datum::Data(price), "100.00"),
         ] {
             let mut out = Vec::new();
-            write(&mut out, place, &value).expect("shallow");
+            let room = ValueRoom { bytes: 100, over: RenderFailure::TooLarge };
+            write(&mut out, place, &value, room, |_| Ok(())).expect("short and shallow");
             assert_eq!(String::from_utf8_lossy(&out), expected, "{place:?} {value:?}");
         }
     }

@@ -88,7 +88,8 @@ fn renderings_are_bounded() {
     let long = "x".repeat(100_000);
     let zeros: Value = serde_json::from_str(&format!("0.{}", "0".repeat(100_000))).expect("a number");
     let many = json!({"a1": 1, "a2": 1, "a3": 1, "a4": 1, "a5": 1, "a6": 1, "a7": 1, "a8": 1, "a9": 1, "b1": 1, "b2": 1, "b3": 1, "b4": 1});
-    let hostile = json!({"l": list, "long": long, "c": "\u{1}".repeat(100_000), "zeros": zeros, "many": many});
+    let hostile = json!({"l": list, "long": long, "c": "\u{1}".repeat(100_000), "zeros": zeros, "many": many,
+        "dots": ".".repeat(500_000), "digits": "7".repeat(390), "powers": vec!["7e-390".parse::<serde_json::Number>().expect("a number"); 1000]});
     let separator = format!("{{{{join l \"{}\"}}}}", "s".repeat(60_000));
     let name = format!("{{{{#each l}}}}{{{{../many.{}}}}}{{{{/each}}}}", "n".repeat(60_000));
     for (format, body, expected) in [
@@ -102,6 +103,16 @@ fn renderings_are_bounded() {
         (Text, "{{#each l}}{{#with ../zeros}}1{{/with}}{{/each}}", RenderFailure::TooManySteps),
         (Text, "{{#each l}}{{#if (or ../zeros ../zeros)}}1{{/if}}{{/each}}", RenderFailure::TooManySteps),
         (Text, "{{#with (upper long) as |u|}}{{#each ../l}}{{#if u}}1{{/if}}{{/each}}{{/with}}", RenderFailure::TooManySteps),
+        (Text, "{{#each l}}{{length (pluck ../l ../dots)}}{{/each}}", RenderFailure::TooManySteps),
+        (Text, "{{length (pluck l dots)}}", RenderFailure::TooManySteps),
+        (Text, "{{#each l}}{{#if (contains ../powers ../digits)}}1{{/if}}{{/each}}", RenderFailure::TooManySteps),
+        (Text, "{{#each l}}{{max ../powers}}{{/each}}", RenderFailure::TooManySteps),
+        (Text, "{{#each l}}{{length (where ../l \"a\" ../digits)}}{{length (sort ../powers)}}{{/each}}", RenderFailure::TooManySteps),
+        (Text, "{{#each l}}{{add ../digits ../digits ../digits ../digits ../digits ../digits ../digits ../digits}}{{add ../digits ../digits ../digits ../digits ../digits ../digits ../digits ../digits}}{{/each}}", RenderFailure::TooManySteps),
+        (Text, "{{#each l}}{{date_add \"2026-08-14\" days=../digits hours=../digits}}{{date \"x\" from=../long}}{{/each}}", RenderFailure::TooManySteps),
+        (Text, "{{#with (split long \"@\")}}{{#each ../l}}{{length (slice ../this 0 0)}}{{/each}}{{/with}}", RenderFailure::TooManySteps),
+        (Text, "{{#with (split long \"@\")}}{{#each ../l}}{{#if ../this.0}}1{{/if}}{{/each}}{{/with}}", RenderFailure::TooManySteps),
+        (Text, "{{#with (split long \"@\")}}{{#each ../l}}{{#each ../this}}{{/each}}{{/each}}{{/with}}", RenderFailure::TooManySteps),
         (Text, &separator, RenderFailure::TooLarge),
         (Text, &name, RenderFailure::TooManySteps),
     ] {

@@ -2,9 +2,14 @@
 
 use crate::json::{Json, plain_bytes};
 
-/// The value would be nested deeper than [`DEPTH_MAX`].
+/// Why a value can't be written.
 #[derive(Debug)]
-pub(crate) struct TooDeep;
+pub(crate) enum Unwritable {
+    /// It would be nested deeper than [`DEPTH_MAX`].
+    TooDeep,
+    /// It would be longer than it may be. The rest of it was not looked at.
+    TooLong,
+}
 
 /// The deepest nesting of a JSON body: strict parsers (serde_json among them) stop at 128.
 pub(crate) const DEPTH_MAX: usize = 127;
@@ -62,29 +67,33 @@ pub(crate) fn quoted(text: &str) -> String {
     String::from_utf8(out).expect("JSON made of strings is UTF-8")
 }
 
-/// A value as compact JSON text.
-pub(crate) fn compact(value: Json<'_>) -> Result<String, TooDeep> {
+/// A value as compact JSON text, of not many more than `bytes_max` bytes.
+pub(crate) fn compact(value: Json<'_>, bytes_max: usize) -> Result<String, Unwritable> {
     let mut out = Vec::new();
-    self::value(&mut out, value, 0)?;
+    self::value(&mut out, value, 0, bytes_max)?;
     Ok(String::from_utf8(out).expect("JSON made of strings is UTF-8"))
 }
 
-/// A value as compact JSON, at a position inside `depth` brackets.
-pub(crate) fn value(out: &mut Vec<u8>, value: Json<'_>, depth: usize) -> Result<(), TooDeep> {
+/// A value as compact JSON, at a position inside `depth` brackets. An element or member that begins behind `end` is not
+/// written.
+pub(crate) fn value(out: &mut Vec<u8>, value: Json<'_>, depth: usize, end: usize) -> Result<(), Unwritable> {
+    if out.len() > end {
+        return Err(Unwritable::TooLong);
+    }
     match value {
         Json::Null => out.extend_from_slice(b"null"),
         Json::Bool(true) => out.extend_from_slice(b"true"),
         Json::Bool(false) => out.extend_from_slice(b"false"),
         Json::Number(digits) => out.extend_from_slice(digits.as_bytes()),
         Json::String(text) => string(out, text),
-        Json::Array(_) | Json::Object(_) if depth >= DEPTH_MAX => return Err(TooDeep),
+        Json::Array(_) | Json::Object(_) if depth >= DEPTH_MAX => return Err(Unwritable::TooDeep),
         Json::Array(list) => {
             out.push(b'[');
             for (i, element) in list.iter().enumerate() {
                 if i > 0 {
                     out.push(b',');
                 }
-                self::value(out, element, depth + 1)?;
+                self::value(out, element, depth + 1, end)?;
             }
             out.push(b']');
         }
@@ -96,7 +105,7 @@ pub(crate) fn value(out: &mut Vec<u8>, value: Json<'_>, depth: usize) -> Result<
                 }
                 string(out, name);
                 out.push(b':');
-                self::value(out, member, depth + 1)?;
+                self::value(out, member, depth + 1, end)?;
             }
             out.push(b'}');
         }
@@ -111,8 +120,8 @@ mod tests {
     use super::*;
     use crate::json::Document;
 
-    fn compact(value: &Value) -> Result<String, TooDeep> {
-        super::compact(Document::from(value).root())
+    fn compact(value: &Value) -> Result<String, Unwritable> {
+        super::compact(Document::from(value).root(), usize::MAX)
     }
 
     #[test]
@@ -144,6 +153,14 @@ mod tests {
         }
         compact(&deep).expect("the deepest value is written");
         serde_json::from_str::<Value>(&compact(&deep).expect("just fits")).expect("parsers take it");
-        assert!(compact(&json!([deep])).is_err());
+        assert!(matches!(compact(&json!([deep])), Err(Unwritable::TooDeep)));
+    }
+
+    #[test]
+    fn no_more_is_written_than_may_be() {
+        let long = Document::from(&json!([[1, 2], {"a": "x".repeat(9)}, 3, 4]));
+        for (bytes_max, fits) in [(0, false), (26, false), (27, true), (usize::MAX, true)] {
+            assert_eq!(super::compact(long.root(), bytes_max).is_ok(), fits, "{bytes_max}");
+        }
     }
 }

@@ -43,6 +43,7 @@ fn fold<'a>(args: &mut Args<'_, 'a>, apply: fn(&Decimal, &Decimal) -> Option<Dec
     for place in 1..args.count() {
         let next = args.number(place)?;
         result = apply(&result, &next).ok_or(HelperFailure::argument(place, TOO_LONG))?;
+        args.spend(result.steps())?;
     }
     Ok(Args::made_number(&result))
 }
@@ -87,7 +88,7 @@ fn extreme<'a>(args: &mut Args<'_, 'a>, better: fn(&Decimal, &Decimal) -> bool) 
     match args.elements(&first)? {
         Some(elements) if args.count() == 1 => {
             for element in elements {
-                consider(Decimal::of(&element).ok_or(HelperFailure::argument(0, "a list of numbers"))?);
+                consider(args.decimal(&element)?.ok_or(HelperFailure::argument(0, "a list of numbers"))?);
             }
         }
         _ => {

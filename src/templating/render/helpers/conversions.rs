@@ -1,7 +1,6 @@
 //! `default`, `lookup`, `json`, and type conversions: `to_number`, `to_string`, `to_boolean`.
 
 use super::super::args::{Args, HelperResult};
-use super::super::decimal::Decimal;
 use super::super::stop::HelperFailure;
 use super::super::value::Datum;
 use super::{Helper, ResultKind};
@@ -48,7 +47,7 @@ fn json<'a>(args: &mut Args<'_, 'a>) -> HelperResult<'a> {
 /// The digits stay as written if they are a valid JSON number.
 fn to_number<'a>(args: &mut Args<'_, 'a>) -> HelperResult<'a> {
     let value = args.value(0)?;
-    let number = Decimal::of(&value).ok_or(HelperFailure::argument(0, "a number"))?;
+    let number = args.decimal(&value)?.ok_or(HelperFailure::argument(0, "a number"))?;
     let text = value.into_text().ok_or(HelperFailure::argument(0, "a number"))?;
     let text = text.trim();
     let as_written = serde_json::from_str::<serde_json::Number>(text).is_ok();
@@ -56,7 +55,8 @@ fn to_number<'a>(args: &mut Args<'_, 'a>) -> HelperResult<'a> {
 }
 
 fn to_string<'a>(args: &mut Args<'_, 'a>) -> HelperResult<'a> {
-    let text = args.value(0)?.text()?.into_owned();
+    let value = args.value(0)?;
+    let text = args.text_of(&value)?.into_owned();
     args.made(text)
 }
 

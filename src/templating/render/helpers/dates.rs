@@ -63,6 +63,9 @@ pub(super) fn time_argument(
     unit: Option<Unit>,
 ) -> Result<TimeValue, HelperFailure> {
     let from = args.option_text("from")?;
+    if from.as_ref().is_some_and(|from| from.len() > patterns::PATTERN_BYTES_MAX) {
+        return Err(HelperFailure::option("from", "a pattern of at most 200 bytes"));
+    }
     let value = args.value(place)?;
     let time = TimeValue::read(&value, from.as_deref(), unit);
     let time = match (time, &from) {

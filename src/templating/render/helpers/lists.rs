@@ -5,9 +5,9 @@ use std::collections::HashSet;
 
 use super::super::args::{Args, HelperResult};
 use super::super::decimal::Decimal;
-use super::super::stop::HelperFailure;
+use super::super::stop::{HelperFailure, RenderFailure};
 use super::super::value::Datum;
-use super::compare::{equal, sort_key};
+use super::compare::{SortKey, equal};
 use super::texts::range;
 use super::{Helper, ResultKind};
 use crate::json::Json;
@@ -43,9 +43,33 @@ pub(super) static HELPERS: &[Helper] = &[
     list("split", (2, 2), r#"{{first (split guest.name " ")}}"#, split),
 ];
 
-/// The value at a path of names in an element, separated by dots.
-fn field<'a>(element: &Datum<'a>, path: &str) -> Datum<'a> {
-    path.split('.').fold(element.clone(), |value, name| value.member(name))
+/// A path in elements: names, each with the index that it is in a list.
+struct FieldPath<'p> {
+    names: Vec<(&'p str, Option<usize>)>,
+    bytes: usize,
+}
+
+impl<'p> FieldPath<'p> {
+    /// Reads names with dots between them.
+    fn new(args: &mut Args<'_, '_>, path: &'p str) -> Result<Self, RenderFailure> {
+        args.spend_elements(path.matches('.').count())?;
+        let names = path.split('.').map(|name| (name, name.parse().ok()));
+        Ok(Self { names: names.collect(), bytes: path.len() })
+    }
+
+    /// The value there. Looking for it costs steps, and so does reading it.
+    fn value<'a>(&self, args: &mut Args<'_, 'a>, element: &Datum<'a>) -> Result<Datum<'a>, RenderFailure> {
+        args.spend_bytes(self.bytes)?;
+        let mut value = element.clone();
+        for (name, index) in &self.names {
+            if matches!(value, Datum::Missing) {
+                break;
+            }
+            value = value.step(name, *index);
+        }
+        args.spend_bytes(value.bytes())?;
+        Ok(value)
+    }
 }
 
 fn length<'a>(args: &mut Args<'_, 'a>) -> HelperResult<'a> {
@@ -67,14 +91,13 @@ fn slice<'a>(args: &mut Args<'_, 'a>) -> HelperResult<'a> {
 /// The elements, each with its comparison value: the element itself, or one of its fields.
 fn keyed<'a>(args: &mut Args<'_, 'a>) -> Result<Vec<(Datum<'a>, Datum<'a>)>, HelperFailure> {
     let list = args.list(0)?;
-    let path = if args.count() > 1 { Some(args.text(1)?) } else { None };
-    let mut keyed = Vec::with_capacity(list.len());
-    for element in list {
-        let key = path.as_ref().map_or_else(|| element.clone(), |path| field(&element, path));
-        args.spend_bytes(key.bytes())?;
-        keyed.push((key, element));
+    if args.count() == 1 {
+        return Ok(list.into_iter().map(|element| (element.clone(), element)).collect());
     }
-    Ok(keyed)
+    let path = args.text(1)?;
+    let path = FieldPath::new(args, &path)?;
+    let keyed = list.into_iter().map(|element| Ok((path.value(args, &element)?, element)));
+    keyed.collect()
 }
 
 /// Sorts numbers first, then texts, then all other values in their original order, then missing values.
@@ -83,7 +106,9 @@ fn sort<'a>(args: &mut Args<'_, 'a>) -> HelperResult<'a> {
     // Sorting makes about n log n comparisons.
     let rounds = usize::try_from(list.len().max(1).ilog2()).unwrap_or(0);
     args.spend_elements(list.len() * rounds)?;
-    let mut list: Vec<_> = list.iter().map(|(key, element)| (sort_key(key), element)).collect();
+    let keys = list.iter().map(|(key, element)| Ok((SortKey::of(key, &mut |value| args.decimal(value))?, element)));
+    let mut list = keys.collect::<Result<Vec<_>, RenderFailure>>()?;
+    args.spend(list.iter().map(|(key, _)| key.steps()).sum::<usize>() * rounds)?;
     list.sort_by(|(a, _), (b, _)| a.cmp(b));
     let sorted = list.into_iter().map(|(_, element)| element.clone());
     Ok(Args::made_list(sorted.collect()))
@@ -94,9 +119,10 @@ fn unique<'a>(args: &mut Args<'_, 'a>) -> HelperResult<'a> {
     let mut seen = HashSet::new();
     let mut kept = Vec::new();
     for (key, element) in keyed(args)? {
-        let json = match (Decimal::of(&key), key.is_text()) {
-            (Some(number), false) => number.to_string(),
-            _ => key.to_json()?,
+        let number = if key.is_number() { args.decimal(&key)? } else { None };
+        let json = match number {
+            Some(number) => number.to_string(),
+            None => args.json_of(&key)?,
         };
         args.spend_bytes(json.len())?;
         if seen.insert(json) {
@@ -117,7 +143,11 @@ fn matching<'a>(args: &mut Args<'_, 'a>) -> HelperResult<'a> {
     let wanted = if args.count() > 2 { Some(args.value(2)?) } else { None };
     let mut kept = Vec::new();
     for (key, element) in keyed(args)? {
-        if wanted.as_ref().map_or_else(|| key.holds(false), |wanted| equal(&key, wanted)) {
+        let is_wanted = match &wanted {
+            Some(wanted) => equal(&key, wanted, &mut |value| args.decimal(value))?,
+            None => key.holds(false),
+        };
+        if is_wanted {
             kept.push(element);
         }
     }
@@ -131,7 +161,7 @@ fn sum<'a>(args: &mut Args<'_, 'a>) -> HelperResult<'a> {
         if key.is_blank() {
             continue;
         }
-        let number = Decimal::of(&key).ok_or(HelperFailure::argument(0, "a list of numbers"))?;
+        let number = args.decimal(&key)?.ok_or(HelperFailure::argument(0, "a list of numbers"))?;
         total = total.add(&number).ok_or(HelperFailure::argument(0, "a list whose sum has at most 400 digits"))?;
     }
     Ok(Args::made_number(&total))
@@ -141,7 +171,12 @@ fn contains<'a>(args: &mut Args<'_, 'a>) -> HelperResult<'a> {
     let within = args.value(0)?;
     let wanted = args.value(1)?;
     if let Some(elements) = args.elements(&within)? {
-        return Ok(Datum::Truth(elements.iter().any(|element| equal(element, &wanted))));
+        for element in &elements {
+            if equal(element, &wanted, &mut |value| args.decimal(value))? {
+                return Ok(Datum::Truth(true));
+            }
+        }
+        return Ok(Datum::Truth(false));
     }
     let text = within.into_text().ok_or(HelperFailure::argument(0, "a list or text"))?;
     let wanted = wanted.into_text().ok_or(HelperFailure::argument(1, "text"))?;
@@ -159,7 +194,7 @@ fn join<'a>(args: &mut Args<'_, 'a>) -> HelperResult<'a> {
         if i > 0 {
             out.push_str(&separator);
         }
-        out.push_str(&element.text()?);
+        out.push_str(&args.text_of(element)?);
         args.fits(out.len())?;
     }
     args.made(out)

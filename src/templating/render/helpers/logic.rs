@@ -3,6 +3,7 @@
 use std::cmp::Ordering;
 
 use super::super::args::{Args, HelperResult};
+use super::super::stop::RenderFailure;
 use super::super::value::Datum;
 use super::compare::{equal, order};
 use super::{Helper, ResultKind};
@@ -17,12 +18,8 @@ const fn condition(
 }
 
 pub(super) static HELPERS: &[Helper] = &[
-    condition("eq", (2, 2), r#"{{#if (eq guest.country "IT")}}"#, |args| {
-        Ok(Datum::Truth(equal(&args.value(0)?, &args.value(1)?)))
-    }),
-    condition("ne", (2, 2), r#"{{#if (ne guest.country "IT")}}"#, |args| {
-        Ok(Datum::Truth(!equal(&args.value(0)?, &args.value(1)?)))
-    }),
+    condition("eq", (2, 2), r#"{{#if (eq guest.country "IT")}}"#, |args| Ok(Datum::Truth(is_equal(args)?))),
+    condition("ne", (2, 2), r#"{{#if (ne guest.country "IT")}}"#, |args| Ok(Datum::Truth(!is_equal(args)?))),
     condition("lt", (2, 2), "{{#if (lt inquiry.nights 7)}}", |args| compared(args, Ordering::is_lt)),
     condition("lte", (2, 2), "{{#if (lte inquiry.nights 7)}}", |args| compared(args, Ordering::is_le)),
     condition("gt", (2, 2), "{{#if (gt inquiry.nights 7)}}", |args| compared(args, Ordering::is_gt)),
@@ -32,9 +29,15 @@ pub(super) static HELPERS: &[Helper] = &[
     condition("not", (1, 1), "{{#if (not guest.email)}}", |args| Ok(Datum::Truth(!args.holds(0)?))),
 ];
 
+fn is_equal(args: &mut Args<'_, '_>) -> Result<bool, RenderFailure> {
+    let (a, b) = (args.value(0)?, args.value(1)?);
+    equal(&a, &b, &mut |value| args.decimal(value))
+}
+
 /// If the values can't be ordered, the result is false.
 fn compared<'a>(args: &mut Args<'_, 'a>, holds: fn(Ordering) -> bool) -> HelperResult<'a> {
-    Ok(Datum::Truth(order(&args.value(0)?, &args.value(1)?).is_some_and(holds)))
+    let (a, b) = (args.value(0)?, args.value(1)?);
+    Ok(Datum::Truth(order(&a, &b, &mut |value| args.decimal(value))?.is_some_and(holds)))
 }
 
 /// `and`, `or`: the first value that is `settles` determines the result.
