@@ -54,9 +54,7 @@ fn scope_of(head: &RequestHead, state: &AppState) -> Result<KeyScope, Problem> {
             Some(_) => Err(unauthorized("key_missing", "send a key: Authorization: Bearer …")),
         };
     };
-    let key = header.to_str().ok().and_then(|text| text.split_once(' '));
-    let key = key.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer")).map(|(_, key)| key.trim());
-    let Some(key) = key else {
+    let Some(key) = bearer(header) else {
         return Err(unauthorized("key_malformed", "a key is sent as: Authorization: Bearer …"));
     };
     // A comparison in constant time does not reveal the key.
@@ -68,6 +66,12 @@ fn scope_of(head: &RequestHead, state: &AppState) -> Result<KeyScope, Problem> {
         Some(key) => Ok(key.scope.clone()),
         None => Err(unauthorized("key_unknown", "there is no such key; it may have been deleted")),
     }
+}
+
+/// The key in a header, however its scheme and the blanks around it are written.
+pub(super) fn bearer(header: &HeaderValue) -> Option<&str> {
+    let (scheme, key) = header.to_str().ok()?.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| key.trim())
 }
 
 fn unauthorized(code: &'static str, detail: &str) -> Problem {

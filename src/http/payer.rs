@@ -7,6 +7,7 @@ use std::sync::LazyLock;
 use actix_web::dev::RequestHead;
 use actix_web::http::header::AUTHORIZATION;
 
+use super::auth::bearer;
 use crate::flow::payer::{Payer, peer_of};
 
 /// Keys are hashed with a random seed, so that no client can choose the hash.
@@ -14,8 +15,8 @@ static KEYS: LazyLock<RandomState> = LazyLock::new(RandomState::new);
 
 /// The holder for a request with this head.
 pub(super) fn payer(head: &RequestHead) -> Payer {
-    match head.headers.get(AUTHORIZATION) {
-        Some(key) => Payer::Key(KEYS.hash_one(key.as_bytes())),
+    match head.headers.get(AUTHORIZATION).and_then(bearer) {
+        Some(key) => Payer::Key(KEYS.hash_one(key)),
         None => Payer::Peer(head.peer_addr.map(|peer| peer_of(peer.ip()))),
     }
 }
@@ -34,6 +35,10 @@ mod tests {
         };
         assert_eq!(request(Some("Bearer a"), "10.0.0.1"), request(Some("Bearer a"), "10.0.0.2"));
         assert_ne!(request(Some("Bearer a"), "10.0.0.1"), request(Some("Bearer b"), "10.0.0.1"));
+        for other in ["bearer a", "BEARER a", "Bearer  a", "Bearer a "] {
+            assert_eq!(request(Some("Bearer a"), "10.0.0.1"), request(Some(other), "10.0.0.1"), "{other:?}");
+        }
+        assert_eq!(request(Some("Basic a"), "10.0.0.1"), request(None, "10.0.0.1"), "no key");
         assert_ne!(request(None, "10.0.0.1"), request(None, "10.0.0.2"));
         assert_eq!(request(None, "[2001:db8::1]"), request(None, "[2001:db8::2:3]"));
         assert_eq!(request(None, "[::ffff:10.0.0.1]"), request(None, "10.0.0.1"));
