@@ -12,6 +12,9 @@ use crate::matching::{Condition, TestedType, conditions, excluding, is_operator,
 use crate::model::event::EventPattern;
 use crate::model::trigger::Trigger;
 
+/// The most conditions of one trigger that are warned of, as of a template's expressions.
+const WARNINGS_MAX: usize = 100;
+
 /// A reason why a trigger may not work as intended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct TriggerWarning {
@@ -41,9 +44,8 @@ impl Dictionary {
         warnings.extend(self.unknown_event(&trigger.event));
         let Some(source) = trigger.pattern.as_ref().map(|pattern| pattern.source()) else { return warnings };
         if let Some(paths) = self.data_paths(&trigger.event) {
-            for condition in conditions(&source) {
-                warnings.extend(check(&condition, &paths));
-            }
+            let found = conditions(&source).into_iter().filter_map(|condition| check(&condition, &paths));
+            warnings.extend(found.take(WARNINGS_MAX));
         }
         warnings.extend(excluding(&source).map(|(one, other)| {
             let message = format!(

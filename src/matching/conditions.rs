@@ -1,5 +1,7 @@
 //! The conditions of a pattern as they were written, for checks whether it can ever match.
 
+use std::collections::HashMap;
+
 use serde_json::{Map, Value};
 
 use super::operators::scalar_of;
@@ -7,6 +9,10 @@ use super::pattern::Pattern;
 
 /// The most ways to match that are checked for conditions that exclude each other.
 const WAYS_MAX: usize = 1_000;
+/// The most work of that check: pairs of conditions that are looked at. It takes less than a tenth of a second.
+const WORK_MAX: usize = 1_000_000;
+/// How many pairs of conditions are as much work as two tests that are compared.
+const WORK_OF_TESTS: usize = 100;
 
 /// One list of tests.
 #[derive(Debug, Clone)]
@@ -55,43 +61,65 @@ fn walk<'p>(members: &'p Map<String, Value>, at: &str, path: &mut Vec<&'p str>, 
 }
 
 /// The pointers of two conditions on one field that no single value meets, if there is no other way to match. A list
-/// with two values could still meet them.
+/// with two values could still meet them. `None` also where that takes too much work to find out.
 pub fn excluding(source: &Value) -> Option<(String, String)> {
-    let Value::Object(members) = source else { return None };
-    let ways = ways(members, "", &[])?;
+    let all = conditions(source);
+    let mut numbers = HashMap::new();
+    let paths: Vec<usize> = all
+        .iter()
+        .map(|condition| {
+            let next = numbers.len();
+            *numbers.entry(&condition.path).or_insert(next)
+        })
+        .collect();
+    let mut work = WORK_MAX;
     let mut first = None;
-    for way in ways {
-        let pair = way.iter().enumerate().find_map(|(place, one)| {
-            let other = way[..place].iter().find(|other| other.path == one.path && exclude(other.tests, one.tests))?;
-            Some((other.pointer.clone(), one.pointer.clone()))
-        });
-        // One way that can match is enough.
-        first = Some(first.unwrap_or(pair?));
+    for way in ways(source.as_object()?, &mut 0)? {
+        let mut pairs =
+            way.iter().enumerate().flat_map(|(place, one)| way[..place].iter().map(move |other| (*other, *one)));
+        let pair = loop {
+            let (other, one) = pairs.next()?;
+            let (left, right) = (all[other].tests, all[one].tests);
+            let is_same = paths[other] == paths[one];
+            work = work.checked_sub(if is_same { left.len() * right.len() * WORK_OF_TESTS } else { 1 })?;
+            if is_same && exclude(left, right) {
+                break (all[other].pointer.clone(), all[one].pointer.clone());
+            }
+        };
+        first.get_or_insert(pair);
     }
     first
 }
 
-/// The ways in which an object can match; `None` if there are too many to check.
-fn ways<'p>(members: &'p Map<String, Value>, at: &str, path: &[&'p str]) -> Option<Vec<Vec<Condition<'p>>>> {
+/// The ways in which an object can match, each with the numbers of its conditions; `None` if there are too many to check.
+/// `next` is the number of the object's first condition.
+fn ways(members: &Map<String, Value>, next: &mut usize) -> Option<Vec<Vec<usize>>> {
     let mut whole = vec![Vec::new()];
     for (name, value) in members {
-        let at = crate::json::pointer(at, name);
-        let below = [path, &[name.as_str()]].concat();
         let own = match value {
             Value::Array(branches) if name == "$or" => {
                 let mut all = Vec::new();
-                for (place, branch) in branches.iter().enumerate() {
-                    all.extend(ways(branch.as_object()?, &format!("{at}/{place}"), path)?);
+                for branch in branches {
+                    all.extend(ways(branch.as_object()?, next)?);
                 }
                 all
             }
-            Value::Array(tests) => vec![vec![Condition { pointer: at, path: below, tests }]],
-            value => ways(value.as_object()?, &at, &below)?,
+            Value::Array(_) => {
+                *next += 1;
+                vec![vec![*next - 1]]
+            }
+            value => ways(value.as_object()?, next)?,
         };
         if whole.len() * own.len() > WAYS_MAX {
             return None;
         }
-        whole = whole.iter().flat_map(|one| own.iter().map(move |other| [&one[..], &other[..]].concat())).collect();
+        match own.as_slice() {
+            [only] => whole.iter_mut().for_each(|way| way.extend(only)),
+            _ => {
+                let with_each = |one: Vec<usize>| own.iter().map(move |other| [&one[..], &other[..]].concat());
+                whole = whole.into_iter().flat_map(with_each).collect();
+            }
+        }
     }
     Some(whole)
 }
@@ -172,6 +200,31 @@ mod tests {
         let found: Vec<_> = conditions(&source).into_iter().map(|c| (c.pointer, c.path.join(">"))).collect();
         let expected = [("/a/b~1c", "a>b/c"), ("/$or/0/d", "d"), ("/$or/1/e/f", "e>f")];
         assert_eq!(found, expected.map(|(pointer, path)| (pointer.to_owned(), path.to_owned())));
+    }
+
+    #[test]
+    fn a_check_that_takes_too_long_is_given_up() {
+        let with_fields = |mut pattern: Value, fields: usize| {
+            pattern.as_object_mut().expect("an object").extend((0..fields).map(|n| (format!("f{n}"), json!([n]))));
+            pattern
+        };
+        let branches = |name: &str, number: usize| -> Vec<Value> {
+            (0..number).map(|n| json!({name: [format!("q{n}")]})).collect()
+        };
+        let prefixes =
+            |number: usize| -> Vec<Value> { (0..number).map(|n| json!({"prefix": format!("p{n}")})).collect() };
+        let with_last = |mut pattern: Value| {
+            pattern["a"] = json!(["p"]);
+            pattern
+        };
+        for (pattern, excluded) in [
+            (json!({"a": prefixes(10), "$or": branches("a", 100)}), true),
+            (json!({"a": prefixes(500), "$or": branches("a", 490)}), false),
+            (with_fields(json!({"a": ["p"], "$or": branches("a", 3)}), 900), true),
+            (with_last(with_fields(json!({"$or": branches("a", 500)}), 480)), false),
+        ] {
+            assert_eq!(excluding(&pattern).is_some(), excluded, "{pattern}");
+        }
     }
 
     #[test]
