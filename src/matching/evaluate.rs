@@ -312,7 +312,10 @@ impl<'a, 'd, O: Observer<'d>> Evaluation<'a, 'd, O> {
                 let mut pending = pending;
                 let is_scalar = |element: &Json<'_>| !matches!(element, Json::Array(_) | Json::Object(_));
                 for element in elements.iter().filter(is_scalar) {
-                    pending = self.met(leaves, level, element, pending)?;
+                    self.steps.take(1)?;
+                    if pending != 0 {
+                        pending = self.met(leaves, level, element, pending)?;
+                    }
                 }
                 // A scalar has no members, so that only conditions of absence can hold below it.
                 let scalars = elements.iter().any(|element| is_scalar(&element));

@@ -173,6 +173,9 @@ fn what_an_evaluation_does_is_charged() {
     assert_eq!(steps(&json!({"a": {"b": [1]}}), &data), 1 + 100 * 2);
     let data = json!({"a": "x".repeat(800)});
     assert_eq!(steps(&json!({"a": [{"equals-ignore-case": "X".repeat(800)}]}), &data), 2 + 800 / 8);
+    // Scalars of a list of which nothing is tested any more.
+    let pattern = json!({"a": [{"exists": true}], "$or": [{"a": {"b": [1]}}, {"a": {"c": [1]}}]});
+    assert!(steps(&pattern, &json!({"a": vec![0; 1_000]})) >= 2 * 1_000);
 }
 
 #[test]
