@@ -119,13 +119,14 @@ async fn explain(
     let account = path::account(&request, &state)?;
     let _one = state.expensive.begin(&account)?;
     let document = body::read_json(request.head(), &mut payload, &state).await?;
-    let question = read(document.value, &document.text)?;
+    let caller = Caller::of(request.head(), &state);
+    let (value, text) = (document.value, document.text);
+    let question = caller.run_on(text.len(), move |_| read(value, &text)).await??;
     let after = question.cursor.as_deref().map(paging::read_cursor).transpose()?;
     let asked = match &question.triggers {
         Some(ids) => Asked::Named(named(&state, &account, ids, after.as_deref(), question.limit).await?),
         None => Asked::All(state.store.list_unread(Some(&account), None, after.as_deref(), question.limit).await?),
     };
-    let caller = Caller::of(request.head(), &state);
     let explained = caller.run(move |state| {
         let index = state.live.index();
         let page = asked.read(&index, &account);

@@ -11,7 +11,9 @@ use serde_json::{Value, json};
 use tokio::sync::oneshot;
 use utoipa::ToSchema;
 
+use super::body::JsonBody;
 use super::call::Call;
+use super::caller::Caller;
 use super::openapi::operation::{Operation, Shape};
 use super::problem::Problem;
 use super::state::{AppState, Pipeline};
@@ -25,7 +27,7 @@ use crate::flow::messages::{Firing, FiringsMatched, OneFiring};
 use crate::flow::refusal::Refusal;
 use crate::json::{Document, kind};
 use crate::model::field::Fields;
-use crate::model::id::TriggerId;
+use crate::model::id::{AccountId, TriggerId};
 use crate::model::outcome::{DropReason, Outcome};
 
 /// The result of a test.
@@ -78,25 +80,15 @@ async fn test(
     }
     let begun = Instant::now();
     let (report, ended) = oneshot::channel();
-    let data = sample_data(&request, &mut payload, &state).await?;
-    let (firing, fires) = {
-        let index = state.live.index();
-        let id = TriggerId::new(&path::id(&request)).ok();
-        let trigger = id.and_then(|id| index.trigger(&account, &id).cloned());
-        let trigger = trigger.ok_or_else(|| Problem::not_found("trigger"))?;
-        let event = sample_event(account.clone(), Some(&trigger.event), data, &state);
-        let fires = passes(trigger.pattern.as_ref(), &event, state.live.matching());
-        let firing = Firing {
-            event: Arc::new(EventData::of(event)),
-            trigger: trigger.id.clone(),
-            target: trigger.target.clone(),
-            template: index.template(&account, &trigger.template),
-            charge: None,
-            journaled: None,
-            report: Some(report),
-        };
-        (firing, fires)
-    };
+    let document = body::read_optional_json(request.head(), &mut payload, &state).await?;
+    let (id, own) = (path::id(&request), account.clone());
+    let bytes = document.as_ref().map_or(0, |document| document.text.len());
+    let caller = Caller::of(request.head(), &state);
+    let prepared = caller.run_on(bytes, move |state| {
+        let data = document.map(sample_data).transpose()?.flatten();
+        prepare(own, &id, data, report, state)
+    });
+    let (firing, fires) = prepared.await??;
     let firings = Box::new(OneFiring(Some(firing)));
     let message =
         FiringsMatched { account: state.gate.account(&account), firings, accepted_at: begun, admission: None };
@@ -112,13 +104,34 @@ async fn test(
     Ok(HttpResponse::Ok().json(TestResult::of(report, fires, begun)))
 }
 
-/// The data in the request, which replaces the dictionary's sample. The body is optional.
-async fn sample_data(
-    request: &HttpRequest,
-    payload: &mut web::Payload,
-    state: &web::Data<AppState>,
-) -> Result<Option<Document>, Problem> {
-    let Some(document) = body::read_optional_json(request.head(), payload, state).await? else { return Ok(None) };
+/// The trigger's firing of the sample, and whether the sample passes its filter.
+fn prepare(
+    account: AccountId,
+    id: &str,
+    data: Option<Document>,
+    report: oneshot::Sender<FiringReport>,
+    state: &AppState,
+) -> Result<(Firing, bool), Problem> {
+    let index = state.live.index();
+    let trigger = TriggerId::new(id).ok().and_then(|id| index.trigger(&account, &id).cloned());
+    let trigger = trigger.ok_or_else(|| Problem::not_found("trigger"))?;
+    let template = index.template(&account, &trigger.template);
+    let event = sample_event(account, Some(&trigger.event), data, state);
+    let fires = passes(trigger.pattern.as_ref(), &event, state.live.matching());
+    let firing = Firing {
+        event: Arc::new(EventData::of(event)),
+        trigger: trigger.id.clone(),
+        target: trigger.target.clone(),
+        template,
+        charge: None,
+        journaled: None,
+        report: Some(report),
+    };
+    Ok((firing, fires))
+}
+
+/// The data in the request, which replaces the dictionary's sample.
+fn sample_data(document: JsonBody) -> Result<Option<Document>, Problem> {
     let invalid = |errors| Problem::invalid("invalid_test", "the document", errors);
     let mut fields = Fields::new(document.value, "a test").map_err(invalid)?;
     let data = match fields.take("data") {
