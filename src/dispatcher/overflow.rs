@@ -74,7 +74,7 @@ impl Overflow {
         let copy = queued.delivery.body.len();
         let left = queued.account.queued_bytes_left(copy);
         let fits = if waiting.bytes == 0 { left > 0 } else { waiting.bytes + DELIVERY_BYTES + 2 * copy <= left };
-        if !fits && !queued.is_test {
+        if !fits {
             return Err(Box::new((DropReason::QueueBytesFull, queued)));
         }
         if !waiting.has_permits {

@@ -2,6 +2,7 @@
 
 use super::overflow::Overflow;
 use super::*;
+use crate::flow::account::NodeBounds;
 use crate::flow::destination_state::DestinationStatesQuery;
 
 /// Responds to every request, until the test ends.
@@ -184,6 +185,23 @@ fn accounts_that_wait_for_dispatchers_take_turns() {
     let expected = [("h0", 1), ("h5", 1), ("h1", 1), ("h4", 2), ("h2", 1), ("h3", 1)];
     assert_eq!(order, expected.map(|(host, number)| (format!("{host}.example"), number)));
     assert!(overflow.is_empty());
+}
+
+/// Their bodies are in memory, like those of events' deliveries.
+#[test]
+fn tests_that_wait_for_a_dispatcher_have_a_part_of_their_account_s_bytes() {
+    let bounds = NodeBounds { events: 10, deliveries: 10, bytes: 100_000, events_per_s: None };
+    let alone = Alone { gate: Gate::new(bounds, 10), ..Alone::new() };
+    let mut overflow = Overflow::new(100, 10);
+    let target = Arc::new(Target::read("http://h.example/", &[], Vec::new()).expect("a target"));
+    let mut push = |bytes: usize| {
+        let mut test = alone.queued_for(&target, &"x".repeat(bytes)).0;
+        test.is_test = true;
+        overflow.push(Instant::now(), test).map_err(|refused| refused.0)
+    };
+    assert_eq!(push(10), Ok(()));
+    assert_eq!(push(90_000), Err(DropReason::QueueBytesFull));
+    assert_eq!(push(10), Ok(()));
 }
 
 /// What waits releases its permits after a while. A destination that had its turn in between holds them for the whole
