@@ -1,4 +1,4 @@
-//! Bounds the requests that need much memory or processor time: lists, checks, and writes that compile a template.
+//! Bounds the requests that need much memory or processor time, or that wait for the store: lists, checks and writes.
 //! Accounts share the number of concurrent ones.
 
 use actix_web::http::StatusCode;
@@ -26,8 +26,7 @@ impl ExpensiveRequests {
     /// Begins one; it ends when the returned value is dropped.
     pub(super) fn begin(&self, account: &AccountId) -> Result<TakenUnits, Problem> {
         let refused = || {
-            let detail =
-                "this account has reached its limit of concurrent lists and checks; send the request again later";
+            let detail = "this account has reached its limit of concurrent lists, checks and writes; send the request again later";
             Problem::new(StatusCode::TOO_MANY_REQUESTS, "engine_full", detail).with_retry_after(RETRY_AFTER_S)
         };
         self.0.share(account).take(1).ok_or_else(refused)

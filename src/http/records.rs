@@ -394,6 +394,7 @@ pub(super) async fn replaced<T: Resource>(
 async fn delete<T: Resource>(request: HttpRequest, state: web::Data<AppState>) -> Result<HttpResponse, Problem> {
     let account = path::account(&request, &state)?;
     let precondition = precondition::of(&request)?;
+    let _one = state.expensive.begin(&account)?;
     state.store.delete::<T>(Some(&account), &path::id(&request), precondition).await?;
     Ok(HttpResponse::NoContent().finish())
 }

@@ -70,6 +70,7 @@ async fn rotate(
 ) -> Result<HttpResponse, Problem> {
     let account = path::account(&request, &state)?;
     let wanted = precondition::of(&request)?;
+    let _one = state.expensive.begin(&account)?;
     let document = body::read_optional_json(request.head(), &mut payload, &state).await?;
     let grace = grace(document.map(|document| document.value))
         .map_err(|errors| Problem::invalid("invalid_rotation", "a rotation", errors))?;

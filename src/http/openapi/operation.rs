@@ -175,6 +175,11 @@ impl Operation {
             (keyed, 401, "The key is missing or unknown"),
             (keyed && !path.starts_with("/v1/dictionary"), 403, "The key's scope does not allow this"),
             (has_body, 408, "The body did not arrive in time"),
+            (
+                has_body || by_account,
+                429,
+                "A bound of the node, or this account's share of it, is reached. `Retry-After` says when to try again",
+            ),
             (true, 431, "The request line and the headers are too large"),
             (has_body, 413, "The body is too large; nothing was done"),
             (has_body, 415, "The content type is not supported"),

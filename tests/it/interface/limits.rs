@@ -142,6 +142,28 @@ async fn all_bodies_together_have_a_bound() {
     node.fire(event).await;
 }
 
+/// Deletions and rotations count as writes: an account with half of all that run gets 429, and another one does not.
+#[actix_rt::test]
+async fn all_writes_of_an_account_have_a_bound() {
+    let node = Node::start(&[]).await;
+    let check = "POST /v1/accounts/a/templates/check HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 9\r\n\r\n{";
+    let unfinished: Vec<TcpStream> = (0..32)
+        .map(|_| {
+            let mut stream = TcpStream::connect(node.running().address()).expect("a node");
+            stream.write_all(check.as_bytes()).expect("sent");
+            stream
+        })
+        .collect();
+    node.wait_for_metric("posthaste_body_bytes", 32.0).await;
+    let refused = (429, "engine_full".to_owned());
+    assert_eq!(node.delete("/v1/accounts/a/triggers/t").await.problem(), refused);
+    assert_eq!(node.post("/v1/accounts/a/triggers/t/secret/rotate", &json!({})).await.problem(), refused);
+    assert_eq!(node.delete("/v1/accounts/b/triggers/t").await.status, 404);
+    drop(unfinished);
+    node.wait_for_metric("posthaste_body_bytes", 0.0).await;
+    assert_eq!(node.delete("/v1/accounts/a/triggers/t").await.status, 404);
+}
+
 /// A client that is silent, or stops within a head, does not keep its connection.
 #[actix_rt::test]
 async fn silent_clients_are_disconnected() {
