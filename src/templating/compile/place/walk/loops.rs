@@ -1,6 +1,7 @@
 //! Walks the blocks that change `this`, and those that put separators between parts.
 
-use super::{Machine, PathState, PlacementWalk, States, WalkStopped, add, change};
+use super::states::{StateSet, change};
+use super::{Machine, PathState, PlacementWalk, States, WalkStopped};
 use crate::templating::compile::place::advice::Separator;
 use crate::templating::compile::place::ends::{LoopPosition, classes};
 use crate::templating::program::{EachNode, Expression, Nodes, PartsNode, TemplateNode, TextNode, WithNode};
@@ -28,11 +29,9 @@ fn depends_on_outer_loops(part: &Nodes, scope: usize) -> bool {
 impl<M: Machine> PlacementWalk<'_, '_, M> {
     pub(super) fn with(&mut self, with: &WithNode, states: States<M::State>) -> Result<States<M::State>, WalkStopped> {
         let body = self.scoped(None, states.clone(), |walk, states| walk.part(&with.body, with.at, states));
-        let mut after = body?;
-        for live in self.part(&with.otherwise, with.at, states)? {
-            add(&mut after, live);
-        }
-        Ok(after)
+        let body = body?;
+        let otherwise = self.part(&with.otherwise, with.at, states)?;
+        Ok(body.into_iter().chain(otherwise).collect::<StateSet<_>>().into_states())
     }
 
     /// Reads a part with another `this`. Decided conditions on its values hold only inside.
@@ -71,28 +70,26 @@ impl<M: Machine> PlacementWalk<'_, '_, M> {
     }
 
     fn walk_each(&mut self, each: &EachNode, states: States<M::State>) -> Result<States<M::State>, WalkStopped> {
-        let mut after = self.part(&each.otherwise, each.at, states.clone())?;
+        let otherwise = self.part(&each.otherwise, each.at, states.clone())?;
         self.around.push((each.at, true));
         let looped = match each.separator {
             Some(_) => self.separated(each.at, states, |walk, states| walk.elements(each, states)),
             None => self.elements(each, states),
         };
         self.around.pop();
-        for live in looped? {
-            add(&mut after, live);
-        }
-        Ok(after)
+        Ok(otherwise.into_iter().chain(looped?).collect::<StateSet<_>>().into_states())
     }
 
     /// One element or more.
     fn elements(&mut self, each: &EachNode, states: States<M::State>) -> Result<States<M::State>, WalkStopped> {
-        let mut after = Vec::new();
+        let mut after = StateSet::with_capacity(states.len());
         let mut entry = states;
         for (from, to) in classes(&each.body, self.ends.depth()) {
             let position = |last| LoopPosition { from, to, last };
             let several = to != Some(from + 1);
-            let mut between = self.element(each, position(false), entry.clone())?;
-            let mut fresh = if several { between.clone() } else { Vec::new() };
+            let first = self.element(each, position(false), entry.clone())?;
+            let mut fresh = if several { first.clone() } else { Vec::new() };
+            let mut between: StateSet<M::State> = first.into_iter().collect();
             let mut rounds = 0;
             while !fresh.is_empty() {
                 rounds += 1;
@@ -108,22 +105,19 @@ impl<M: Machine> PlacementWalk<'_, '_, M> {
                 let grown = self.element(each, position(false), fresh)?;
                 fresh = Vec::new();
                 for live in grown {
-                    if add(&mut between, live) {
+                    if between.add(live) {
                         fresh.push(live);
                     }
                 }
             }
-            let before_last = if several { entry.iter().chain(&between) } else { entry.iter().chain(&[]) };
-            let mut last = Vec::new();
-            for live in before_last {
-                add(&mut last, *live);
+            let between_last = if several { between.as_slice() } else { &[] };
+            let last: StateSet<M::State> = entry.iter().chain(between_last).copied().collect();
+            for live in self.element(each, position(true), last.into_states())? {
+                after.add(live);
             }
-            for live in self.element(each, position(true), last)? {
-                add(&mut after, live);
-            }
-            entry = between;
+            entry = between.into_states();
         }
-        Ok(after)
+        Ok(after.into_states())
     }
 
     fn element(
@@ -176,7 +170,7 @@ impl<M: Machine> PlacementWalk<'_, '_, M> {
         states: States<M::State>,
     ) -> Result<States<M::State>, WalkStopped> {
         let level = 1 << (self.level - 1);
-        let mut after = Vec::new();
+        let mut after = StateSet::with_capacity(states.len());
         for entry in states {
             let mut begin = vec![PathState { filled: entry.filled & !level, ..entry }];
             if entry.earlier & level != 0 {
@@ -190,9 +184,9 @@ impl<M: Machine> PlacementWalk<'_, '_, M> {
             }
             for live in self.nodes(part, begin)? {
                 let blank = live.filled & level == 0;
-                add(&mut after, if blank { entry } else { PathState { earlier: live.earlier | level, ..live } });
+                after.add(if blank { entry } else { PathState { earlier: live.earlier | level, ..live } });
             }
         }
-        Ok(after)
+        Ok(after.into_states())
     }
 }

@@ -5,6 +5,7 @@
 mod cache;
 mod loops;
 mod mistakes;
+mod states;
 
 use std::collections::HashMap;
 
@@ -17,14 +18,16 @@ use crate::templating::compile::origin::Origins;
 use crate::templating::program::{EscapeContext, IfNode, Nodes, TemplateNode, TextNode, ValueNode};
 use cache::LoopCache;
 use mistakes::ReportedMistakes;
+use states::{StateSet, change};
 
 /// The most states at one point. Most templates have two or three; a tag with eight attributes, each optional on its
 /// own condition, reaches this number.
 const STATES_MAX: usize = 256;
-/// The most characters and parts to read, on all paths together. They take about a tenth of a second.
-const WORK_MAX: usize = 4_000_000;
-/// How many comparisons of states are as much work as one part to read.
-const COMPARISONS_PER_WORK: usize = 32;
+/// The most parts to read, on all paths together. They take some hundredths of a second. Each template is read at each
+/// start, so this bounds how long an account's templates delay it.
+const WORK_MAX: usize = 1_000_000;
+/// How many characters are as much work as a part.
+const CHARACTERS_PER_WORK: usize = 4;
 
 /// A state, and what is reported if it can't continue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -148,8 +151,7 @@ impl<M: Machine> PlacementWalk<'_, '_, M> {
     }
 
     fn spend(&mut self, states: usize, node: &TemplateNode) -> Result<(), WalkStopped> {
-        // To make a set, each state is compared with those before it.
-        self.work += states * (1 + states / COMPARISONS_PER_WORK);
+        self.work += states;
         if self.work <= WORK_MAX && states <= STATES_MAX {
             return Ok(());
         }
@@ -176,12 +178,12 @@ impl<M: Machine> PlacementWalk<'_, '_, M> {
 
     fn text(&mut self, text: &TextNode, states: States<M::State>) -> Result<States<M::State>, WalkStopped> {
         let filled = if is_blank(&text.content) { 0 } else { self.levels() };
-        let mut after = Vec::with_capacity(states.len());
+        let mut after = StateSet::with_capacity(states.len());
         for live in states {
             let (state, mark) = match self.read.get(&(text.id, live.state)) {
                 Some(known) => *known,
                 None => {
-                    self.work += text.content.len();
+                    self.work += text.content.len() / CHARACTERS_PER_WORK;
                     let mistakes = self.reported.count;
                     let read = self.characters(text, &live)?;
                     // On another path the same mistake may have another cause.
@@ -196,9 +198,9 @@ impl<M: Machine> PlacementWalk<'_, '_, M> {
                 Some(mark) => PathState { mark: self.surroundings(mark), passed: None, ..live },
                 None => live,
             };
-            add(&mut after, next);
+            after.add(next);
         }
-        Ok(after)
+        Ok(after.into_states())
     }
 
     fn characters(&mut self, text: &TextNode, live: &PathState<M::State>) -> Result<TextEffect<M::State>, WalkStopped> {
@@ -230,7 +232,7 @@ impl<M: Machine> PlacementWalk<'_, '_, M> {
 
     fn write(&mut self, write: &ValueNode, states: States<M::State>) -> Result<States<M::State>, WalkStopped> {
         let levels = self.levels();
-        let mut after = Vec::with_capacity(states.len());
+        let mut after = StateSet::with_capacity(states.len());
         for live in states {
             let mut may_be_blank = true;
             let state = match self.machine.value(live.state) {
@@ -245,12 +247,12 @@ impl<M: Machine> PlacementWalk<'_, '_, M> {
                 }
             };
             let live = PathState { state, mark: self.surroundings(write.at), passed: None, ..live };
-            add(&mut after, PathState { filled: live.filled | levels, ..live });
+            after.add(PathState { filled: live.filled | levels, ..live });
             if may_be_blank {
-                add(&mut after, live);
+                after.add(live);
             }
         }
-        Ok(after)
+        Ok(after.into_states())
     }
 
     /// Records an expression's context, which must be the same on every path.
@@ -303,17 +305,17 @@ impl<M: Machine> PlacementWalk<'_, '_, M> {
         second: States<M::State>,
         known: bool,
     ) -> Result<States<M::State>, WalkStopped> {
-        let mut after = Vec::new();
+        let mut after = StateSet::with_capacity(first.len() + second.len());
         for (part, states) in [(&chosen.then, first), (&chosen.otherwise, second)] {
             if states.is_empty() {
                 continue;
             }
             let states = if known { self.nodes(part, states)? } else { self.part(part, chosen.at, states)? };
             for live in states {
-                add(&mut after, live);
+                after.add(live);
             }
         }
-        Ok(after)
+        Ok(after.into_states())
     }
 
     fn part(&mut self, nodes: &Nodes, at: usize, states: States<M::State>) -> Result<States<M::State>, WalkStopped> {
@@ -339,30 +341,4 @@ impl<M: Machine> PlacementWalk<'_, '_, M> {
 /// Whether a text is only white space, so that no separator is written for it.
 fn is_blank(text: &str) -> bool {
     text.chars().all(char::is_whitespace)
-}
-
-/// Changes the states of a set. Those that become the same are one.
-fn change<S: Copy + Eq>(states: States<S>, change: impl Fn(PathState<S>) -> PathState<S>) -> States<S> {
-    let changed: States<S> = states.iter().map(|live| change(*live)).collect();
-    if changed == states {
-        return states;
-    }
-    let mut set = Vec::with_capacity(changed.len());
-    for live in changed {
-        add(&mut set, live);
-    }
-    set
-}
-
-/// Adds a state unless it is in the set; returns whether it was added.
-fn add<S: Copy + Eq>(states: &mut States<S>, live: PathState<S>) -> bool {
-    let same = |known: &PathState<S>| {
-        (known.state, known.filled, known.earlier, known.decided)
-            == (live.state, live.filled, live.earlier, live.decided)
-    };
-    let new = !states.iter().any(same);
-    if new {
-        states.push(live);
-    }
-    new
 }
