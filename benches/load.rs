@@ -3,8 +3,8 @@
 //! Arguments: the address that takes requests, its path, the receiver's address, requests a second, seconds,
 //! connections, and the key if there is one. Each request is one event with a number, which the template writes into the
 //! body, so the same request can go through a node and through nginx. Prints one line of JSON: requests that were
-//! `offered`, `accepted` (2xx), `refused` (429) and `failed` (another status, or none), deliveries that `arrived`, and
-//! percentiles of the time from the last byte of a request to the first byte of its delivery, in microseconds.
+//! `offered`, `accepted` (2xx), `refused` (429) and `failed` (another status, or none), deliveries that `arrived`, how many of them a
+//! second, and percentiles of the time from the last byte of a request to the first byte of its delivery, in microseconds.
 
 #![expect(clippy::print_stdout, reason = "the result is read from the standard output")]
 
@@ -95,12 +95,15 @@ fn print(offered: usize, results: &Results) {
         .collect();
     took.sort_unstable();
     let at = |part: f64| took.get(((took.len() as f64 * part) as usize).min(took.len().saturating_sub(1))).copied();
+    let (first, last) = (sent.iter().flatten().min(), came.iter().flatten().max());
+    let seconds = first.zip(last).map_or(0.0, |(first, last)| last.saturating_duration_since(*first).as_secs_f64());
     println!(
-        r#"{{"offered":{offered},"accepted":{},"refused":{},"failed":{},"arrived":{},"p50_us":{},"p99_us":{},"p999_us":{}}}"#,
+        r#"{{"offered":{offered},"accepted":{},"refused":{},"failed":{},"arrived":{},"arrived_per_s":{:.0},"p50_us":{},"p99_us":{},"p999_us":{}}}"#,
         results.accepted.get(),
         results.refused.get(),
         results.failed.get(),
         took.len(),
+        took.len() as f64 / seconds.max(0.001),
         at(0.5).unwrap_or_default(),
         at(0.99).unwrap_or_default(),
         at(0.999).unwrap_or_default(),
@@ -162,8 +165,9 @@ async fn receive(listener: TcpListener, results: Rc<Results>) {
                 let text = String::from_utf8_lossy(&buffer);
                 let number =
                     text.find(MARK).and_then(|at| text.get(at + MARK.len()..)?.get(..9)?.parse::<usize>().ok());
-                if let Some(number) = number {
-                    results.arrived.borrow_mut()[number] = first_byte.take();
+                // What an earlier load left behind can have a greater number.
+                if let Some(arrived) = number.and_then(|number| results.arrived.borrow_mut().get_mut(number)) {
+                    *arrived = first_byte.take();
                 }
                 if stream.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").await.is_err() {
                     break;
