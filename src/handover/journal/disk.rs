@@ -53,6 +53,12 @@ impl Disk {
     }
 }
 
+/// Bytes that files of this user may still take on the file system of a folder.
+pub(super) fn free_bytes(folder: &Path) -> io::Result<u64> {
+    let found = rustix::fs::statvfs(folder)?;
+    Ok(found.f_bavail.saturating_mul(found.f_frsize))
+}
+
 impl Folder for Disk {
     type File = File;
 

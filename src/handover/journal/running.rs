@@ -104,6 +104,7 @@ impl Journal {
         let opened = recovery::open(disk, RegistrySettings { level, boot: disk::boot_id(), segment_bytes }, now_ms());
         let opened = opened.map_err(|error| JournalError::Open(path.clone(), error))?;
         log_findings(&path, &opened.report, metrics);
+        warn_of_little_room(&path, opened.journal.disk_bytes(), settings.bytes_max);
         let accounts = Arc::new(Pool::new(sizes.unsettled, ACCOUNT_WEIGHT));
         for found in &opened.found {
             // These deliveries were accepted already, whatever the shares are now.
@@ -178,6 +179,19 @@ fn log_findings(path: &Path, report: &RecoveryReport, metrics: &Metrics) {
         tracing::info!(
             journal = %path.display(), deliveries = unsettled, unanswered = uncommitted,
             "the journal holds deliveries that were accepted and not sent; they are sent now"
+        );
+    }
+}
+
+/// Warns of a disk that is full before the journal has reached its bound: events then get 503, from all accounts, and not
+/// 429 from those that are over their share.
+fn warn_of_little_room(path: &Path, taken: u64, bytes_max: usize) {
+    // A file system that does not tell is not judged.
+    let Ok(free) = disk::free_bytes(path) else { return };
+    if free.saturating_add(taken) < bytes_max as u64 {
+        tracing::warn!(
+            journal = %path.display(), free_bytes = free, bytes_max,
+            "the disk has less room than the journal may take (`journal.bytes_max`); once it is full, events get 503"
         );
     }
 }

@@ -130,3 +130,16 @@ fn readyz_names_a_store_that_is_read_only_also_without_a_journal() {
     running.signal("TERM");
     running.end();
 }
+
+/// A disk with less room than the journal may take is named at the start, before it is full.
+#[test]
+fn a_disk_that_is_smaller_than_the_bound_is_reported() {
+    for (bytes_max, is_reported) in [("1048576", false), ("1125899906842624", true)] {
+        let home = home();
+        let (running, _) = serve(&home, &[("POSTHASTE_JOURNAL__BYTES_MAX", bytes_max)]);
+        running.signal("TERM");
+        let (code, _, log) = running.end();
+        let found = log.iter().any(|line| line.contains("the disk has less room than the journal may take"));
+        assert_eq!((code, found), (Some(0), is_reported), "{bytes_max}: {log:#?}");
+    }
+}
