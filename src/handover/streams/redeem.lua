@@ -41,8 +41,8 @@ for own, stream in ipairs(streams) do
         end
         each[at] = 0
       end
-      -- Of a key that another program replaced nothing is left, and what was taken of the first stream is won.
-      if first == 6 and not string.find(refused.err, 'WRONGTYPE', 1, true) then return refused end
+      -- What was taken of the first stream is won, and the response must say so.
+      if first == 6 then return refused end
       lost = lost + last + 1 - first
     end
   end
