@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 const BELIEVED_FOR: Duration = Duration::from_secs(60);
 /// A receiver that keeps connections for a shorter time is treated as if it closed them with each response.
 const REUSE_LEAST: Duration = Duration::from_millis(10);
-/// After so many requests on used connections, a receiver that closes one has restarted, however short the time since
+/// After this many requests on used connections, a receiver that closes one has restarted, however short the time since
 /// the last restart. So of a thousand requests, one at most is lost to a receiver that closes connections as it likes.
 const REUSED_LEAST: u32 = 1_000;
 /// How much earlier than the receiver announces a connection is given up: the announcement is rounded to seconds, and
