@@ -7,6 +7,7 @@ mod authorities;
 mod cause;
 mod code;
 mod connection;
+mod eviction;
 mod outage;
 pub(crate) mod rights;
 

@@ -5,11 +5,15 @@ use std::time::{Duration, Instant};
 /// A changed cause is logged this much after the last one: several that alternate must not fill the log.
 const LOGGED_AGAIN_AFTER: Duration = Duration::from_secs(5);
 
+/// Without a failure for this long, an outage of which only some calls fail is over.
+const QUIET: Duration = Duration::from_secs(1);
+
 /// An outage, if there is one.
 #[derive(Debug, Default)]
 pub(crate) struct Outage {
     /// The cause that was logged last, and when.
     logged: Option<(String, Instant)>,
+    failed_at: Option<Instant>,
 }
 
 impl Outage {
@@ -19,6 +23,7 @@ impl Outage {
             .logged
             .as_ref()
             .is_some_and(|(logged, at)| logged == cause || now.saturating_duration_since(*at) < LOGGED_AGAIN_AFTER);
+        self.failed_at = Some(now);
         if !is_known {
             self.logged = Some((cause.to_owned(), now));
         }
@@ -28,6 +33,13 @@ impl Outage {
     /// Whether there is one.
     pub(crate) fn is_open(&self) -> bool {
         self.logged.is_some()
+    }
+
+    /// Ends it if nothing has failed for some time: where some calls succeed and others fail, it is one outage. Whether it
+    /// ends one.
+    pub(crate) fn end_after_quiet(&mut self, now: Instant) -> bool {
+        let is_quiet = self.failed_at.is_none_or(|at| now.saturating_duration_since(at) >= QUIET);
+        is_quiet && self.end()
     }
 
     /// Ends it. Whether there was one.
@@ -58,5 +70,7 @@ mod tests {
         }
         assert!(outage.is_open() && outage.end() && !outage.end());
         assert!(outage.note("not permitted", at(61)), "the next outage");
+        assert!(!outage.end_after_quiet(at(61)) && !outage.note("not permitted", at(62)), "some calls succeed");
+        assert!(outage.end_after_quiet(at(63)) && !outage.end_after_quiet(at(64)));
     }
 }

@@ -129,6 +129,18 @@ pub enum OpenError {
         /// Its error.
         detail: String,
     },
+    /// Another program uses a key that every start reads.
+    #[error(
+        "Redis at {place} holds something else under a key of the store ({detail}): {{posthaste}}:meta must be a hash, \
+         {{posthaste}}:accounts a sorted set, and {{posthaste}}:log a stream. Remove what another program put there, or \
+         name another database in store.url"
+    )]
+    Occupied {
+        /// Its address.
+        place: String,
+        /// Its error.
+        detail: String,
+    },
     /// What Redis keeps was written by another version.
     #[error(
         "the store in Redis at {place} has the format {found}, and this version reads {known}; it was not \

@@ -7,6 +7,7 @@ mod pages;
 mod receive;
 mod redis;
 pub(crate) mod serve;
+mod shared_redis;
 mod transfer;
 
 use std::ffi::OsStr;

@@ -163,10 +163,11 @@ impl Backlog {
                 probed = first..(first + probed_at_once).min(streams.partitions);
             }
             match polled {
-                Ok(()) if self.unavailable.swap(false, Ordering::Relaxed) => {
+                Ok(()) if self.unavailable.swap(false, Ordering::Relaxed) && self.ingest => {
                     tracing::info!("Redis accepts deliveries again")
                 }
-                Err(error) if !self.unavailable.swap(true, Ordering::Relaxed) => {
+                // What a node that only sends can't do, its consumers say.
+                Err(error) if !self.unavailable.swap(true, Ordering::Relaxed) && self.ingest => {
                     tracing::warn!(%error, "no events are accepted until Redis accepts deliveries again");
                 }
                 _ => {}

@@ -254,7 +254,7 @@ impl Consumers {
             self.intake.streams.unread.fetch_add(1, Ordering::Relaxed);
         }
         if outage.note(&error.to_string(), Instant::now()) {
-            tracing::warn!(%error, "Redis returns no deliveries; retrying");
+            tracing::warn!(%error, partition, "Redis returns no deliveries; retrying");
         }
     }
 

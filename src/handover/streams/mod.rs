@@ -41,7 +41,7 @@ use crate::config::{Cluster, Config};
 use crate::flow::in_flight::{ParkedLane, StreamKind};
 use crate::model::destination::Destination;
 use crate::model::id::AccountId;
-use crate::redis::{Cmd, Link};
+use crate::redis::{Cmd, ErrorKind, Link, is_wrong_type};
 
 /// The consumer group of all nodes that send.
 const GROUP: &str = "dispatch";
@@ -109,6 +109,12 @@ pub enum StreamsError {
         /// The missing commands.
         missing: String,
     },
+    /// Another program uses the key of the number of partitions.
+    #[error(
+        "the streams of deliveries can't be used: the key {PARTITIONS} of Redis at {0} is not a number of partitions \
+         ({1}); another program put it there: delete it"
+    )]
+    PartitionsKey(String, String),
     /// This node and the others have different numbers of partitions.
     #[error(
         "`cluster.partitions` is {own} here, and the nodes on this Redis have agreed on {agreed}; write {agreed}, or stop all \
@@ -158,8 +164,13 @@ impl Streams {
 
     /// Agrees with the other nodes on the number of partitions, unless that was done.
     async fn agree(&self) -> Result<(), StreamsError> {
-        let failed =
-            |error: crate::redis::RedisError| StreamsError::Redis(self.link.place().to_owned(), error.to_string());
+        let failed = |error: crate::redis::RedisError| {
+            let (place, detail) = (self.link.place().to_owned(), error.to_string());
+            match is_wrong_type(&error) || matches!(error.kind(), ErrorKind::UnexpectedReturnType | ErrorKind::Parse) {
+                true => StreamsError::PartitionsKey(place, detail),
+                false => StreamsError::Redis(place, detail),
+            }
+        };
         // Read first: a full Redis refuses even a write that would change nothing.
         let ask = command("GET", &[PARTITIONS]);
         let agreed: Option<usize> = self.link.query(&ask).await.map_err(failed)?;

@@ -7,7 +7,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use actix::{Actor, Context, Handler};
 use futures_util::FutureExt as _;
@@ -26,7 +26,7 @@ use crate::flow::pressure::Pressure;
 use crate::flow::refusal::Refusal;
 use crate::model::id::AccountId;
 use crate::model::outcome::DropReason;
-use crate::redis::{FromRedisValue, LuaScript, RedisResult};
+use crate::redis::{FromRedisValue, LuaScript, Outage, RedisResult};
 use crate::telemetry::metrics::Metrics;
 
 /// The most deliveries in one round, and the bytes of their bodies, which the last one may exceed. What one account has
@@ -91,8 +91,8 @@ struct Batcher {
     group: Cell<u64>,
     add: LuaScript,
     writer: RefCell<EntryWriter>,
-    /// Whether it was logged that Redis accepts no deliveries; logged once until Redis does.
-    refused: Cell<bool>,
+    /// What was logged of Redis accepting no deliveries. A Redis that is nearly full accepts some of them.
+    outage: RefCell<Outage>,
 }
 
 impl Publisher {
@@ -118,7 +118,7 @@ impl Publisher {
             group: Cell::new(0),
             add: LuaScript::new(ADD),
             writer: RefCell::default(),
-            refused: Cell::new(false),
+            outage: RefCell::default(),
         };
         Self { batcher: Rc::new(batcher), mailbox_capacity }
     }
@@ -244,7 +244,8 @@ impl Batcher {
             Ok(report) => {
                 // First, since what follows releases the charges of these deliveries.
                 self.backlog.set(sent, kind.partition, report);
-                if self.refused.take() {
+                let mut outage = self.outage.borrow_mut();
+                if outage.is_open() && outage.end_after_quiet(Instant::now()) {
                     tracing::info!("Redis accepts deliveries again");
                 }
                 let mut paused: BTreeMap<Duration, Vec<Option<Permit>>> = BTreeMap::new();
@@ -265,7 +266,7 @@ impl Batcher {
                 }
             }
             Err(error) => {
-                if !self.refused.replace(true) {
+                if self.outage.borrow_mut().note(&error.to_string(), Instant::now()) {
                     tracing::warn!(%error, "Redis does not accept deliveries; their producers get 503");
                 }
                 for (queued, _) in group.deliveries.drain(..) {

@@ -145,13 +145,8 @@ impl IdempotencyWindow {
 impl Claims {
     /// Reports whether the events were accepted. If so, their ids are seen from now on; if not, they may be sent again.
     pub async fn settle(self, accepted: bool) {
-        if self.keeper.settle(&self.marks, &self.claimant, accepted).await.is_err() {
-            tracing::warn!(
-                ids = self.marks.len(),
-                accepted,
-                "Redis did not store the ids of accepted events; their claims expire in a few seconds"
-            );
-        }
+        // Logged by the keeper. A claim that it could not end expires in a few seconds.
+        let _ = self.keeper.settle(&self.marks, &self.claimant, accepted).await;
     }
 }
 

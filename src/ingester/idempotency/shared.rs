@@ -1,6 +1,7 @@
 //! Ids in Redis, shared by all nodes: one key for each, which expires.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -9,7 +10,7 @@ use futures_util::future::{BoxFuture, FutureExt as _, join_all};
 use super::{CLAIMED_FOR, ClaimResult, EventHash, WindowStore, WindowUnavailable};
 use crate::config::StoreSettings;
 use crate::model::id::new_id;
-use crate::redis::{AddressError, Cmd, Link, LuaScript, Pipeline, RedisError, RedisResult, Value, rights};
+use crate::redis::{AddressError, Cmd, Link, LuaScript, Outage, Pipeline, RedisError, RedisResult, Value, rights};
 
 /// How the keys of ids begin.
 const PREFIX: &str = "posthaste:seen:";
@@ -64,6 +65,42 @@ pub(super) struct RedisWindow {
     window: Duration,
     free: LuaScript,
     left: LeftClaims,
+    outage: WindowOutage,
+}
+
+/// What the log says of calls that fail, however many requests make them.
+#[derive(Debug, Default)]
+struct WindowOutage {
+    /// So that a request takes no lock where nothing fails.
+    is_open: AtomicBool,
+    outage: Mutex<Outage>,
+}
+
+impl WindowOutage {
+    /// Logs the beginning and the end of failures.
+    fn note<T>(&self, result: RedisResult<T>) -> Result<T, WindowUnavailable> {
+        let lock = || self.outage.lock().unwrap_or_else(PoisonError::into_inner);
+        match result {
+            Ok(done) => {
+                if self.is_open.load(Ordering::Relaxed) && lock().end_after_quiet(Instant::now()) {
+                    self.is_open.store(false, Ordering::Relaxed);
+                    tracing::info!("Redis keeps the ids of events again");
+                }
+                Ok(done)
+            }
+            Err(error) => {
+                self.is_open.store(true, Ordering::Relaxed);
+                if lock().note(&error.to_string(), Instant::now()) {
+                    tracing::warn!(
+                        %error,
+                        "Redis does not keep the ids of events: events with an id get 503, and one that was just accepted \
+                         fires again if it is sent again"
+                    );
+                }
+                Err(WindowUnavailable::Store)
+            }
+        }
+    }
 }
 
 /// The claimants of this node to which Redis did not respond, each with the time. Their requests were refused, but Redis
@@ -101,7 +138,13 @@ impl RedisWindow {
         if !missing.is_empty() {
             return Err(WindowError::Rights { place: link.place().to_owned(), missing: missing.join(", ") });
         }
-        Ok(Self { link, window, free: LuaScript::new(FREE), left: LeftClaims::default() })
+        Ok(Self {
+            link,
+            window,
+            free: LuaScript::new(FREE),
+            left: LeftClaims::default(),
+            outage: WindowOutage::default(),
+        })
     }
 
     /// Frees ids that a request of this node left behind, so that they can be claimed.
@@ -144,11 +187,10 @@ impl WindowStore for RedisWindow {
                 pipeline.add_command(set(mark, claimant, CLAIMED_FOR)).arg("NX");
                 pipeline.cmd("GET").arg(key(mark));
             });
-            let responses = responses.await.map_err(|error| {
+            let responses = self.outage.note(responses.await).inspect_err(|_| {
                 self.left.add(claimant, Instant::now());
-                unavailable(&error)
             })?;
-            self.free_left(marks, &responses, claimant).await.map_err(|error| unavailable(&error))?;
+            self.outage.note(self.free_left(marks, &responses, claimant).await)?;
             Ok(responses.chunks(2).map(|response| standing(response, claimant)).collect())
         }
         .boxed()
@@ -165,14 +207,11 @@ impl WindowStore for RedisWindow {
                 let noted = self.ask(marks, |mark, pipeline| {
                     pipeline.add_command(set(mark, SEEN, self.window));
                 });
-                return noted.await.map(drop).map_err(|error| unavailable(&error));
+                return self.outage.note(noted.await.map(drop));
             }
             for mark in marks {
                 let freed = self.link.code_twice(&self.free, &key(mark), &[claimant.as_bytes()]).await;
-                freed.map_err(|error| {
-                    self.left.add(claimant, Instant::now());
-                    unavailable(&error)
-                })?;
+                self.outage.note(freed).inspect_err(|_| self.left.add(claimant, Instant::now()))?;
             }
             Ok(())
         }
@@ -199,9 +238,4 @@ fn set(mark: &EventHash, value: &str, life: Duration) -> Cmd {
     let mut command = Cmd::new();
     command.arg("SET").arg(key(mark)).arg(value).arg("PX").arg(life.as_millis().to_string());
     command
-}
-
-fn unavailable(error: &RedisError) -> WindowUnavailable {
-    tracing::warn!(%error, "Redis could not be asked for the ids of events");
-    WindowUnavailable::Store
 }

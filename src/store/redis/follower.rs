@@ -12,7 +12,7 @@ use super::rights;
 use super::scripts::{self, Changes, LOG, LogEntry, LogValue, ScriptError};
 use super::state::SharedState;
 use crate::model::duration_text::DurationText;
-use crate::redis::{Cmd, Outage, RESPONSE_WITHIN, RedisConnection, Value, is_refusal};
+use crate::redis::{Cmd, Outage, RESPONSE_WITHIN, RedisConnection, Value, is_refusal, is_wrong_type};
 use crate::store::OpenError;
 use crate::store::feed::{self, LoadedRecord, Observation};
 use crate::telemetry::metrics::{Label as _, SnapshotReason};
@@ -78,7 +78,10 @@ impl Follower {
         loop {
             let left = within.saturating_sub(begun.elapsed());
             let error = match self.read_first((left / 2).clamp(ATTEMPT_MIN, RESPONSE_WITHIN)).await {
-                Ok(missing) if missing.is_empty() => return Ok(()),
+                Ok(missing) if missing.is_empty() => {
+                    self.warn_of_eviction().await;
+                    return Ok(());
+                }
                 Ok(missing) => {
                     let detail = format!("it may not use {}", missing.join(", "));
                     return Err(OpenError::Refused { place, detail });
@@ -92,6 +95,7 @@ impl Follower {
                     return Err(OpenError::OtherSharedFormat { place, found, known: scripts::FORMAT });
                 }
                 ScriptError::Redis(error) if is_refusal(error) => return Err(OpenError::Refused { place, detail }),
+                ScriptError::Redis(error) if is_wrong_type(error) => return Err(OpenError::Occupied { place, detail }),
                 ScriptError::Redis(error) => {
                     let left = within.saturating_sub(begun.elapsed()).max(ATTEMPT_MIN / 2);
                     if let Some(cause) = self.shared.link.cause(error, left).await {
@@ -108,6 +112,16 @@ impl Follower {
                 tracing::warn!(%place, error = detail, "waiting for Redis");
             }
             tokio::time::sleep(TRIED_AGAIN_AFTER.min(within.saturating_sub(begun.elapsed()))).await;
+        }
+    }
+
+    async fn warn_of_eviction(&self) {
+        if let Some(policy) = self.shared.link.eviction().await {
+            tracing::warn!(
+                policy,
+                "Redis removes keys when its memory is full, and with them accepted deliveries or triggers; \
+                 set its maxmemory-policy to noeviction"
+            );
         }
     }
 

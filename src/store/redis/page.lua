@@ -17,7 +17,7 @@ local most, bytes_max, all = tonumber(ARGV[4]), tonumber(ARGV[5]), ARGV[6] == 'a
 local template = ARGV[7] or ''
 local LISTS = {template = 'templates:', trigger = 'triggers:', key = 'keys'}
 
-local rows, bytes = {}, 0
+local rows, bytes, refused = {}, 0, nil
 local function is_full() return #rows >= most or bytes >= bytes_max end
 
 -- The ids of an account's records after one, in order.
@@ -38,7 +38,12 @@ local function take(this, from)
   local list = LISTS[kind] .. (kind == 'key' and '' or this)
   local count = most - #rows + 1
   local ids = ids_of(this, list, from, count)
-  if ids.err then return end
+  if ids.err then
+    -- A key of another type, which another program put there: a list of it fails. Where all is read, it counts as one
+    -- record that can't be read.
+    if all then table.insert(rows, {this, '', ''}) else refused = ids end
+    return
+  end
   for at, id in ipairs(ids) do
     if is_full() then return ids[at - 1] or from end
     local value = redis.pcall('HGET', base .. list, id)
@@ -54,6 +59,7 @@ end
 
 if kind == 'key' or not all then
   local stopped = take(account, after)
+  if refused then return refused end
   return {rows, stopped and account, stopped}
 end
 -- Limits the work of one call: accounts without a record of this kind also take time.
