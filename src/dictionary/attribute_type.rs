@@ -5,68 +5,37 @@ use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
-/// What kind of value an attribute is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum AttributeType {
-    /// Any text.
-    String,
-    /// A number, whole or not.
-    Number,
-    /// A whole number.
-    Integer,
-    /// `true` or `false`.
-    Boolean,
-    /// A calendar date, `2026-08-14`.
-    Date,
-    /// A time of the day, `16:00` or `16:00:00`.
-    Time,
-    /// A time with a date, RFC 3339: `2026-05-06T09:30:00Z`.
-    DateTime,
-    /// An `http` or `https` URL.
-    Url,
-    /// An object.
-    Object,
-    /// An array.
-    List,
+use crate::model::words::words;
+
+words! {
+    /// What kind of value an attribute is.
+    #[derive(Serialize, ToSchema)]
+    #[serde(rename_all = "lowercase")]
+    pub enum AttributeType {
+        /// Any text.
+        String = "string",
+        /// A number, whole or not.
+        Number = "number",
+        /// A whole number.
+        Integer = "integer",
+        /// `true` or `false`.
+        Boolean = "boolean",
+        /// A calendar date, `2026-08-14`.
+        Date = "date",
+        /// A time of the day, `16:00` or `16:00:00`.
+        Time = "time",
+        /// A time with a date, RFC 3339: `2026-05-06T09:30:00Z`.
+        DateTime = "datetime",
+        /// An `http` or `https` URL.
+        Url = "url",
+        /// An object.
+        Object = "object",
+        /// An array.
+        List = "list",
+    }
 }
 
 impl AttributeType {
-    /// All types, in the order of the documents.
-    pub const ALL: [Self; 10] = [
-        Self::String,
-        Self::Number,
-        Self::Integer,
-        Self::Boolean,
-        Self::Date,
-        Self::Time,
-        Self::DateTime,
-        Self::Url,
-        Self::Object,
-        Self::List,
-    ];
-
-    /// The type of this name.
-    pub fn from_word(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| kind.as_str() == word)
-    }
-
-    /// The type's name in files and interfaces.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::String => "string",
-            Self::Number => "number",
-            Self::Integer => "integer",
-            Self::Boolean => "boolean",
-            Self::Date => "date",
-            Self::Time => "time",
-            Self::DateTime => "datetime",
-            Self::Url => "url",
-            Self::Object => "object",
-            Self::List => "list",
-        }
-    }
-
     /// How a dictionary file writes an example of this type.
     pub(super) fn example_form(self) -> &'static str {
         match self {
@@ -189,9 +158,9 @@ mod tests {
     #[test]
     fn words_and_interfaces_agree() {
         for kind in T::ALL {
-            assert_eq!(T::from_word(kind.as_str()), Some(kind));
+            assert_eq!(T::named(kind.as_str()), Some(kind));
             assert_eq!(serde_json::to_value(kind).expect("a word"), json!(kind.as_str()));
         }
-        assert_eq!(T::from_word("String"), None);
+        assert_eq!(T::named("String"), None);
     }
 }

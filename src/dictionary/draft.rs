@@ -196,7 +196,7 @@ fn read_type(members: &mut TableMembers<'_, '_>) -> Option<AttributeType> {
     let words = AttributeType::ALL.map(AttributeType::as_str);
     let instead = format!("write one of {}", words.join(", "));
     let text = members.text("type", &instead)?;
-    let found = AttributeType::from_word(&text.value);
+    let found = AttributeType::named(&text.value);
     if found.is_none() {
         let instead = match nearest(&text.value, words) {
             Some(word) => format!("did you mean {word:?}?"),

@@ -17,8 +17,8 @@ pub mod outcome;
 pub mod quotas;
 pub mod rfc_3339;
 pub mod secret;
-
 pub mod target;
 pub mod template;
 pub mod trigger;
 pub mod url;
+pub(crate) mod words;

@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 use super::field::FieldError;
 use super::outcome::DropReason;
 use super::trigger::{BrokenRule, Trigger};
+use super::words::words;
 use crate::matching::Pattern;
 
 /// The quotas of each account.
@@ -24,30 +25,15 @@ pub struct Quotas {
     pub secrets: usize,
 }
 
-/// A quota of an account.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Quota {
-    /// Triggers.
-    Triggers,
-    /// Templates.
-    Templates,
-    /// Bytes of documents.
-    Bytes,
-}
-
-impl Quota {
-    /// Its word.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Triggers => "triggers",
-            Self::Templates => "templates",
-            Self::Bytes => "bytes",
-        }
-    }
-
-    /// The quota with this word.
-    pub fn named(word: &str) -> Option<Self> {
-        [Self::Triggers, Self::Templates, Self::Bytes].into_iter().find(|quota| quota.as_str() == word)
+words! {
+    /// A quota of an account.
+    pub enum Quota {
+        /// Triggers.
+        Triggers = "triggers",
+        /// Templates.
+        Templates = "templates",
+        /// Bytes of documents.
+        Bytes = "bytes",
     }
 }
 

@@ -3,6 +3,7 @@
 use prometheus::IntGauge;
 
 use super::kind::{CounterBy, label, subject};
+use crate::model::words::words;
 
 subject! {
     /// The connections of clients.
@@ -14,9 +15,9 @@ subject! {
     }
 }
 
-label! {
+words! {
     /// Why the node ended a client's connection.
-    pub enum ConnectionEnd = "reason" {
+    pub enum ConnectionEnd {
         /// It was idle for `server.keep_alive_ms`.
         Idle = "idle",
         /// It was idle, and others wanted to connect.
@@ -37,3 +38,5 @@ label! {
         Stopping = "stopping",
     }
 }
+
+label!(ConnectionEnd, "reason");

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use prometheus::{Histogram, IntCounter, IntGauge};
 
-use super::kind::{CounterBy, Label, subject};
+use super::kind::{CounterBy, label, subject};
 use crate::model::outcome::{DropReason, Outcome};
 
 subject! {
@@ -58,28 +58,5 @@ impl DeliveryMetrics {
     }
 }
 
-impl Label for DropReason {
-    const NAME: &'static str = "reason";
-    const ALL: &'static [Self] = &Self::ALL;
-
-    fn word(self) -> &'static str {
-        self.as_str()
-    }
-
-    fn index(self) -> usize {
-        self as usize
-    }
-}
-
-impl Label for Outcome {
-    const NAME: &'static str = "outcome";
-    const ALL: &'static [Self] = &Self::ALL;
-
-    fn word(self) -> &'static str {
-        self.as_str()
-    }
-
-    fn index(self) -> usize {
-        self as usize
-    }
-}
+label!(DropReason, "reason");
+label!(Outcome, "outcome");

@@ -115,25 +115,15 @@ macro_rules! subject {
     };
 }
 
-/// Defines a label: its values with their words, each written once.
+/// Makes an enum of words a label of this name.
 macro_rules! label {
-    ($(#[doc = $about:literal])+ pub enum $label:ident = $name:literal {
-        $($(#[doc = $meaning:literal])+ $value:ident = $word:literal,)+
-    }) => {
-        $(#[doc = $about])+
-        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-        pub enum $label {
-            $($(#[doc = $meaning])+ $value,)+
-        }
-
+    ($label:ty, $name:literal) => {
         impl super::kind::Label for $label {
             const NAME: &'static str = $name;
-            const ALL: &'static [Self] = &[$(Self::$value,)+];
+            const ALL: &'static [Self] = &Self::ALL;
 
             fn word(self) -> &'static str {
-                match self {
-                    $(Self::$value => $word,)+
-                }
+                self.as_str()
             }
 
             fn index(self) -> usize {

@@ -3,6 +3,7 @@
 use prometheus::{IntCounter, IntGauge};
 
 use super::kind::{CounterBy, label, subject};
+use crate::model::words::words;
 
 subject! {
     /// The store and what is live.
@@ -26,9 +27,9 @@ subject! {
     }
 }
 
-label! {
+words! {
     /// Why all of the store in Redis is read.
-    pub enum SnapshotReason = "reason" {
+    pub enum SnapshotReason {
         /// The node starts.
         Start = "start",
         /// It is another store: emptied, or restored from a backup.
@@ -41,3 +42,5 @@ label! {
         Gap = "gap",
     }
 }
+
+label!(SnapshotReason, "reason");

@@ -3,6 +3,7 @@
 use prometheus::{Gauge, IntCounter, IntGauge};
 
 use super::kind::{CounterBy, label, subject};
+use crate::model::words::words;
 
 subject! {
     /// The streams that carry deliveries between nodes.
@@ -20,12 +21,14 @@ subject! {
     }
 }
 
-label! {
+words! {
     /// Which node won a claim.
-    pub enum RedemptionResult = "result" {
+    pub enum RedemptionResult {
         /// This node.
         Won = "won",
         /// Another node.
         Lost = "lost",
     }
 }
+
+label!(RedemptionResult, "result");

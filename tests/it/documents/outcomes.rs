@@ -1,41 +1,47 @@
 //! `docs/operating/metrics.md` has every outcome of an attempt and every reason for a drop, as the code describes them.
 
 use std::collections::BTreeMap;
-use std::fmt::Debug;
 
 use posthaste::model::outcome::{DropReason, Outcome};
 
 use super::{agrees, cell, read};
 
-/// The documentation of an enum's variants, by their names.
+/// The documentation of an enum's values, by their words.
 fn documented(source: &str, name: &str) -> BTreeMap<String, String> {
-    let (_, rest) = source.split_once(&format!("pub enum {name} ")).expect("the enum");
-    let (_, variants) = rest.split_once("{\n").expect("its begin");
+    let (_, rest) = source.split_once(&format!("pub enum {name} {{\n")).expect("the enum");
+    let (values, _) = rest.split_once("\n    }\n").expect("its end");
     let mut found = BTreeMap::new();
-    let mut words = Vec::new();
-    for line in variants.lines().map(str::trim).take_while(|line| *line != "}") {
+    let mut meaning = Vec::new();
+    for line in values.lines().map(str::trim) {
         match line.strip_prefix("///") {
-            Some(text) => words.push(text.trim()),
+            Some(text) => meaning.push(text.trim()),
             None => {
-                let name = line.split([' ', ',']).next().unwrap_or_default();
-                found.insert(name.to_owned(), std::mem::take(&mut words).join(" "));
+                let word = line.split('"').nth(1).expect("its word");
+                found.insert(word.to_owned(), std::mem::take(&mut meaning).join(" "));
             }
         }
     }
     found
 }
 
-/// The values of an enum of this source file, with their documentation.
-pub(super) fn table<T: Copy + Debug>(source: &str, kind: &str, all: &[T], word: impl Fn(T) -> &'static str) -> String {
-    let texts = documented(&read(source), std::any::type_name::<T>().rsplit("::").next().expect("a name"));
-    assert_eq!(texts.len(), all.len());
-    let rows = all.iter().map(|one| format!("| `{}` | {} |\n", word(*one), cell(&texts[&format!("{one:?}")])));
+/// The words of an enum of this source file, with their documentation.
+pub(super) fn table<'w>(
+    source: &str,
+    kind: &str,
+    name: &str,
+    words: impl ExactSizeIterator<Item = &'w str>,
+) -> String {
+    let meanings = documented(&read(source), name);
+    assert_eq!(meanings.len(), words.len());
+    let rows = words.map(|word| format!("| `{word}` | {} |\n", cell(&meanings[word])));
     format!("\n| {kind} | meaning |\n|---|---|\n{}\n", rows.collect::<String>())
 }
 
 #[test]
 fn every_outcome_and_reason_is_in_the_document() {
     let source = "src/model/outcome.rs";
-    agrees("docs/operating/metrics.md", "outcomes", &table(source, "outcome", &Outcome::ALL, Outcome::as_str));
-    agrees("docs/operating/metrics.md", "reasons", &table(source, "reason", &DropReason::ALL, DropReason::as_str));
+    let outcomes = table(source, "outcome", "Outcome", Outcome::ALL.into_iter().map(Outcome::as_str));
+    agrees("docs/operating/metrics.md", "outcomes", &outcomes);
+    let reasons = table(source, "reason", "DropReason", DropReason::ALL.into_iter().map(DropReason::as_str));
+    agrees("docs/operating/metrics.md", "reasons", &reasons);
 }
