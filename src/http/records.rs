@@ -22,14 +22,14 @@ use crate::flow::messages::LiveTemplate;
 use crate::model::field::FieldError;
 use crate::model::id::{AccountId, new_id};
 use crate::model::template::Template;
-use crate::store::{Precondition, PutResult, Record, StoreError, StoredRecord};
+use crate::store::{AccountRecord, Precondition, PutResult, Record, StoreError, StoredRecord};
 use crate::templating::Diagnostic;
 
 /// How often a write is tried if it keeps a part of a record that others change at the same time.
 const WRITES_MAX: u32 = 8;
 
 /// What the calls need to know of a kind of record.
-pub(super) trait Resource: Record + 'static {
+pub(super) trait Resource: AccountRecord {
     /// Its name in messages.
     const NAME: &'static str;
     /// The code of a document with mistakes.
@@ -52,9 +52,6 @@ pub(super) trait Resource: Record + 'static {
 
     /// The document that a client reads.
     fn view(&self) -> Value;
-
-    /// Reads a document. Harmless values replace what is wrong in it; `None` if it is no object.
-    fn examine(document: Value) -> (Option<Self>, Vec<FieldError>);
 
     /// Adds to a document what it leaves out and the old record has. Returns whether there was any, and the mistakes.
     fn complete(_document: &mut Map<String, Value>, _old: &Self) -> (bool, Vec<FieldError>) {
@@ -164,10 +161,6 @@ impl Resource for Template {
 
     fn view(&self) -> Value {
         self.to_json()
-    }
-
-    fn examine(document: Value) -> (Option<Self>, Vec<FieldError>) {
-        Self::examine(document)
     }
 
     async fn check(&self, _: &AccountId, found: &[FieldError], caller: &Caller) -> Result<CheckedRecord, Problem> {
@@ -348,7 +341,7 @@ async fn write<T: Resource>(
                 kept_of_another = true;
             }
         }
-        let (record, wrong) = caller.run(|_| <T as Resource>::examine(Value::Object(members))).await?;
+        let (record, wrong) = caller.run(|_| T::examine(Value::Object(members))).await?;
         errors.extend(wrong);
         let checked = match &record {
             Some(record) => record.check(account, &errors, caller).await?,

@@ -36,10 +36,6 @@ impl Resource for Trigger {
         self.to_json()
     }
 
-    fn examine(document: Value) -> (Option<Self>, Vec<FieldError>) {
-        Self::examine(document)
-    }
-
     fn complete(document: &mut Map<String, Value>, old: &Self) -> (bool, Vec<FieldError>) {
         trigger::complete(document, old)
     }

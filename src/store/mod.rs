@@ -33,7 +33,7 @@ use feed::{ChangeFeed, LoadedRecord};
 
 pub use change::{Change, ChangeSink, SavedTemplate, SavedTrigger, Snapshot};
 pub use error::{OpenError, StoreError};
-pub use record::Record;
+pub use record::{AccountRecord, Record};
 
 /// Bytes of the records of a page; the record that passes it is the page's last. A page of a thousand usual triggers
 /// has less.

@@ -37,6 +37,25 @@ pub trait Record: Sized + Send + Sync + Clone + 'static {
     fn deleted(account: Option<AccountId>, id: &str) -> Option<Change>;
 }
 
+/// A record of an account, which people write.
+pub trait AccountRecord: Record {
+    /// Reads a document, and finds every mistake in it. Harmless values replace what is wrong; `None` if the document is
+    /// not an object.
+    fn examine(document: Value) -> (Option<Self>, Vec<FieldError>);
+}
+
+impl AccountRecord for Template {
+    fn examine(document: Value) -> (Option<Self>, Vec<FieldError>) {
+        Self::examine(document)
+    }
+}
+
+impl AccountRecord for Trigger {
+    fn examine(document: Value) -> (Option<Self>, Vec<FieldError>) {
+        Self::examine(document)
+    }
+}
+
 impl Record for Template {
     const KIND: Kind = Kind::Template;
     type Id = TemplateId;

@@ -14,7 +14,7 @@ use crate::model::id::{AccountId, TemplateId};
 use crate::model::quotas::Quotas;
 use crate::model::template::Template;
 use crate::model::trigger::Trigger;
-use crate::store::{Kind, Record};
+use crate::store::{AccountRecord, Kind, Record};
 
 /// The content of the file.
 #[derive(Debug, Default)]
@@ -43,24 +43,6 @@ pub(super) struct ImportEntry<T> {
     position: FilePosition,
     /// The members that have a mistake already.
     refused: Vec<String>,
-}
-
-/// What an export holds lists of.
-trait ExportedRecord: Record {
-    /// Reads a record and says every mistake; `None` where it is no object.
-    fn examine(document: Value) -> (Option<Self>, Vec<FieldError>);
-}
-
-impl ExportedRecord for Template {
-    fn examine(document: Value) -> (Option<Self>, Vec<FieldError>) {
-        Self::examine(document)
-    }
-}
-
-impl ExportedRecord for Trigger {
-    fn examine(document: Value) -> (Option<Self>, Vec<FieldError>) {
-        Self::examine(document)
-    }
 }
 
 impl<T: Record> ImportEntry<T> {
@@ -198,7 +180,7 @@ impl ExportReader {
         }
     }
 
-    fn read_records<T: ExportedRecord>(
+    fn read_records<T: AccountRecord>(
         &mut self,
         account: &AccountId,
         order: FileOrder,
