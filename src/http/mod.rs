@@ -36,6 +36,7 @@ mod secret_rotate;
 mod security;
 mod state;
 mod template_check;
+mod templates;
 mod trigger_check;
 mod trigger_explain;
 mod trigger_test;

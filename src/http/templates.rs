@@ -1,0 +1,48 @@
+//! Templates as records of the interface.
+
+use serde_json::Value;
+
+use super::caller::Caller;
+use super::finding::Finding;
+use super::openapi::operation::Shape;
+use super::openapi::shapes::{TemplateDocument, TemplateList};
+use super::problem::Problem;
+use super::records::{CheckedRecord, Resource, is_wrong, new_mistakes};
+use super::template_check::{self, CheckOptions};
+use crate::flow::messages::LiveTemplate;
+use crate::model::field::FieldError;
+use crate::model::id::AccountId;
+use crate::model::template::Template;
+
+impl Resource for Template {
+    const NAME: &'static str = "template";
+    const INVALID: &'static str = "invalid_template";
+    const COLLECTION: &'static str = "/v1/accounts/{account}/templates";
+    const MEMBER: &'static str = "/v1/accounts/{account}/templates/{id}";
+    const IDS: [&'static str; 5] =
+        ["list_templates", "create_template", "read_template", "replace_template", "delete_template"];
+    const TAG: &'static str = "templates";
+    const KEPT: &'static str = "It is in use by a trigger";
+
+    fn shapes() -> (Shape, Shape) {
+        (Shape::of::<TemplateDocument>(), Shape::of::<TemplateList>())
+    }
+
+    fn view(&self) -> Value {
+        self.to_json()
+    }
+
+    async fn check(&self, _: &AccountId, found: &[FieldError], caller: &Caller) -> Result<CheckedRecord, Problem> {
+        let errors = new_mistakes(self.broken_rules(), found);
+        if is_wrong(found, "/format") || is_wrong(found, "/body") {
+            return Ok(CheckedRecord { errors, ..CheckedRecord::default() });
+        }
+        let options = CheckOptions { content_type: self.content_type.clone(), ..CheckOptions::default() };
+        let checked = template_check::compile(self.format, self.body.clone(), options, caller).await?;
+        let Some(compiled) = checked.compiled else {
+            return Ok(CheckedRecord { errors, unusable: Some(checked.diagnostics), ..CheckedRecord::default() });
+        };
+        let warnings = checked.diagnostics.into_iter().map(Finding::Template).collect();
+        Ok(CheckedRecord { errors, unusable: None, warnings, live: LiveTemplate::new(self, compiled) })
+    }
+}
