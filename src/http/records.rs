@@ -35,8 +35,8 @@ pub(super) trait Resource: AccountRecord {
     const COLLECTION: &'static str;
     /// The path of one record.
     const MEMBER: &'static str;
-    /// The operation ids of the calls: list, create, read, replace, delete.
-    const IDS: [&'static str; 5];
+    /// The operation ids of its calls.
+    const IDS: CallIds;
     /// The group of its calls in the OpenAPI document.
     const TAG: &'static str;
     /// The meaning of a 409 response to a deletion.
@@ -70,6 +70,15 @@ pub(super) trait Resource: AccountRecord {
     ) -> impl Future<Output = Result<CheckedRecord, Problem>>;
 }
 
+/// The operation ids of the calls on a kind of record.
+pub(super) struct CallIds {
+    pub(super) list: &'static str,
+    pub(super) create: &'static str,
+    pub(super) read: &'static str,
+    pub(super) replace: &'static str,
+    pub(super) delete: &'static str,
+}
+
 /// What a check of a record found.
 #[derive(Default)]
 pub(super) struct CheckedRecord {
@@ -84,18 +93,18 @@ pub(super) struct CheckedRecord {
 
 /// The descriptions of the five calls in the OpenAPI document.
 trait DescribedResource: Resource {
-    fn operation(call: usize, summary: String) -> Operation {
-        Operation::new(Self::IDS[call], Self::TAG, summary)
+    fn operation(id: &'static str, summary: String) -> Operation {
+        Operation::new(id, Self::TAG, summary)
     }
 
     fn describe_list() -> Operation {
-        let operation = Self::operation(0, format!("List {}, ordered by id", Self::TAG));
+        let operation = Self::operation(Self::IDS.list, format!("List {}, ordered by id", Self::TAG));
         let operation = operation.json(200, "A page", Self::shapes().1);
         if Self::USES_TEMPLATES { paging::paged_by_template(operation) } else { paging::paged(operation) }
     }
 
     fn describe_create() -> Operation {
-        Self::operation(1, format!("Create a {}; an id is generated if it is left out", Self::NAME))
+        Self::operation(Self::IDS.create, format!("Create a {}; an id is generated if it is left out", Self::NAME))
             .body(Self::shapes().0)
             .json(201, "Created", Self::shapes().0)
             .header(&[201], "ETag", "Its entity tag")
@@ -105,7 +114,7 @@ trait DescribedResource: Resource {
     }
 
     fn describe_read() -> Operation {
-        Self::operation(2, format!("Read a {}", Self::NAME))
+        Self::operation(Self::IDS.read, format!("Read a {}", Self::NAME))
             .parameter("header", "If-None-Match", "Only if its entity tag differs", json!({"type": "string"}))
             .json(200, &format!("The {}", Self::NAME), Self::shapes().0)
             .empty(304, "Its entity tag has not changed")
@@ -115,7 +124,7 @@ trait DescribedResource: Resource {
     }
 
     fn describe_replace() -> Operation {
-        Self::operation(3, format!("Create or replace a {}", Self::NAME))
+        Self::operation(Self::IDS.replace, format!("Create or replace a {}", Self::NAME))
             .parameter("header", "If-Match", "Only if it has this entity tag", json!({"type": "string"}))
             .parameter("header", "If-None-Match", "`*`: only if it does not exist", json!({"const": "*"}))
             .body(Self::shapes().0)
@@ -130,7 +139,7 @@ trait DescribedResource: Resource {
     }
 
     fn describe_delete() -> Operation {
-        Self::operation(4, format!("Delete a {}", Self::NAME))
+        Self::operation(Self::IDS.delete, format!("Delete a {}", Self::NAME))
             .parameter("header", "If-Match", "Only if it has this entity tag", json!({"type": "string"}))
             .empty(204, "Deleted")
             .problem(404, "It does not exist")

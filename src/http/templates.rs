@@ -7,7 +7,7 @@ use super::finding::Finding;
 use super::openapi::operation::Shape;
 use super::openapi::shapes::{TemplateDocument, TemplateList};
 use super::problem::Problem;
-use super::records::{CheckedRecord, Resource, is_wrong, new_mistakes};
+use super::records::{CallIds, CheckedRecord, Resource, is_wrong, new_mistakes};
 use super::template_check::{self, CheckOptions};
 use crate::flow::messages::LiveTemplate;
 use crate::model::field::FieldError;
@@ -19,8 +19,13 @@ impl Resource for Template {
     const INVALID: &'static str = "invalid_template";
     const COLLECTION: &'static str = "/v1/accounts/{account}/templates";
     const MEMBER: &'static str = "/v1/accounts/{account}/templates/{id}";
-    const IDS: [&'static str; 5] =
-        ["list_templates", "create_template", "read_template", "replace_template", "delete_template"];
+    const IDS: CallIds = CallIds {
+        list: "list_templates",
+        create: "create_template",
+        read: "read_template",
+        replace: "replace_template",
+        delete: "delete_template",
+    };
     const TAG: &'static str = "templates";
     const KEPT: &'static str = "It is in use by a trigger";
 

@@ -8,7 +8,7 @@ use super::finding::Finding;
 use super::openapi::operation::Shape;
 use super::openapi::shapes::{TriggerDocument, TriggerList};
 use super::problem::{Problem, unknown_template};
-use super::records::{CheckedRecord, Resource, is_wrong, new_mistakes};
+use super::records::{CallIds, CheckedRecord, Resource, is_wrong, new_mistakes};
 use super::state::AppState;
 use super::template_check::{self, CheckOptions};
 use crate::model::field::FieldError;
@@ -22,8 +22,13 @@ impl Resource for Trigger {
     const INVALID: &'static str = "invalid_trigger";
     const COLLECTION: &'static str = "/v1/accounts/{account}/triggers";
     const MEMBER: &'static str = "/v1/accounts/{account}/triggers/{id}";
-    const IDS: [&'static str; 5] =
-        ["list_triggers", "create_trigger", "read_trigger", "replace_trigger", "delete_trigger"];
+    const IDS: CallIds = CallIds {
+        list: "list_triggers",
+        create: "create_trigger",
+        read: "read_trigger",
+        replace: "replace_trigger",
+        delete: "delete_trigger",
+    };
     const TAG: &'static str = "triggers";
     const KEPT: &'static str = "The stored trigger can't be read";
     const USES_TEMPLATES: bool = true;
