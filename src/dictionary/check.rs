@@ -5,8 +5,9 @@ use std::collections::{HashMap, HashSet};
 use super::attribute_type::AttributeType;
 use super::draft::{Draft, DraftAttribute, DraftEntity, DraftEvent};
 use super::error::{DictionaryError, SourcePosition, shown};
-use super::{ATTRIBUTES_MAX, AttributeEntry, Dictionary, ENGINE_PATHS, EVENTS_MAX, EntityEntry, EventEntry};
+use super::{ATTRIBUTES_MAX, AttributeEntry, Dictionary, EVENTS_MAX, EntityEntry, EventEntry};
 use crate::json::nearest::likely as nearest;
+use crate::templating::EVENT_PATHS;
 
 /// The member of a template's data that Posthaste itself fills.
 const ENGINE_MEMBER: &str = "event";
@@ -150,9 +151,9 @@ fn check_paths(draft: &Draft, errors: &mut Vec<DictionaryError>) {
 fn check_owner(entity: &DraftEntity, attribute: &DraftAttribute, errors: &mut Vec<DictionaryError>) {
     let path = attribute.path.as_str();
     if entity.from_engine {
-        if !ENGINE_PATHS.contains(&path) {
+        if !EVENT_PATHS.contains(&path) {
             let what = format!("Posthaste fills nothing at {path}");
-            let instead = format!("write one of {}, or take `from_engine` from the entity", ENGINE_PATHS.join(", "));
+            let instead = format!("write one of {}, or take `from_engine` from the entity", EVENT_PATHS.join(", "));
             errors.push(attribute.place.error(what, instead));
         }
     } else if path.split('.').next() == Some(ENGINE_MEMBER) {

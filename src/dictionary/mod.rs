@@ -32,15 +32,13 @@ pub use self::view::{DictionaryView, EntityView, EventDetailView, EventView, Tag
 use self::draft::Draft;
 use self::load::FileText;
 use crate::model::event::{EventPattern, EventType};
+use crate::templating::{EVENT_PATHS, TagLookup};
 
 /// The most attributes of one dictionary: a suggestion compares every tag, and `GET /v1/dictionary` returns all of
 /// them.
 pub const ATTRIBUTES_MAX: usize = 8_192;
 /// The most event types of one dictionary.
 pub const EVENTS_MAX: usize = 4_096;
-
-/// What Posthaste itself puts into every template's data, whatever the dictionary contains.
-pub use crate::templating::EVENT_PATHS as ENGINE_PATHS;
 
 /// The dictionary, checked and indexed.
 #[derive(Debug, Clone, PartialEq)]
@@ -155,57 +153,6 @@ impl Dictionary {
         Some(&self.events[*self.event_index.get(&event_type)?])
     }
 
-    /// The path of a tag, ignoring case.
-    pub fn tag_path(&self, entity: &str, attribute: &str) -> Option<&str> {
-        let tag = format!("{entity}:{attribute}").to_ascii_uppercase();
-        self.tag_index.get(&tag).map(String::as_str)
-    }
-
-    /// Every tag, as `GUEST:NAME`, in the order of the files.
-    pub fn tags(&self) -> Vec<String> {
-        let attributes = self.entities.iter().flat_map(|entity| &entity.attributes);
-        attributes.map(|attribute| attribute.tag.clone()).collect()
-    }
-
-    /// The tag that is meant by other words for its entity or attribute: `INQUIRY:COST` for `BOOKING:PRICE`.
-    pub fn tag_meant(&self, entity: &str, attribute: &str) -> Option<&str> {
-        let called = |name: &str, aliases: &[String], word: &str| {
-            name.eq_ignore_ascii_case(word) || aliases.iter().any(|alias| alias.eq_ignore_ascii_case(word))
-        };
-        let entities = self.entities.iter().filter(|known| called(&known.name, &known.aliases, entity));
-        let mut attributes = entities.flat_map(|entity| &entity.attributes);
-        let found = attributes.find(|known| {
-            let name = known.tag.split_once(':').map_or(known.tag.as_str(), |(_, name)| name);
-            called(name, &known.aliases, attribute)
-        });
-        found.map(|attribute| attribute.tag.as_str())
-    }
-
-    /// The tag that is spelled most like a wrong one: `GUEST:NAME` for `GUEST:NMAE`.
-    pub fn nearest(&self, tag: &str) -> Option<&str> {
-        let attributes = self.entities.iter().flat_map(|entity| &entity.attributes);
-        crate::json::nearest::likely(tag, attributes.map(|attribute| attribute.tag.as_str()))
-    }
-
-    /// The distinct paths that events of a pattern's types may carry, and [`ENGINE_PATHS`]; all paths without a
-    /// pattern. `None` if the pattern covers only unknown types: nothing is known of their data.
-    pub fn paths(&self, event: Option<&EventPattern>) -> Option<Vec<String>> {
-        let entities: Vec<&EntityEntry> = match event {
-            None => self.entities.iter().collect(),
-            Some(pattern) => {
-                let events = self.events.iter();
-                let mut events = events.filter(|e| pattern.matches(&e.event_type)).peekable();
-                events.peek()?;
-                events.flat_map(|event| self.entities_of(event)).collect()
-            }
-        };
-        let attributes = entities.into_iter().flat_map(|entity| &entity.attributes);
-        let mut seen = HashSet::new();
-        let paths = attributes.map(|attribute| attribute.path.as_str());
-        let paths = paths.chain(ENGINE_PATHS).filter(|path| seen.insert(*path));
-        Some(paths.map(str::to_owned).collect())
-    }
-
     /// Sample data for an event of this type, made of the examples; of all entities if the type is unknown. Without
     /// `event`, which Posthaste adds.
     pub fn sample(&self, event_type: &str) -> Map<String, Value> {
@@ -267,20 +214,44 @@ fn insert(data: &mut Map<String, Value>, path: &str, value: Value) {
     }
 }
 
-impl crate::templating::TagLookup for Dictionary {
+impl TagLookup for Dictionary {
     fn tag_path(&self, entity: &str, attribute: &str) -> Option<&str> {
-        Self::tag_path(self, entity, attribute)
+        let tag = format!("{entity}:{attribute}").to_ascii_uppercase();
+        self.tag_index.get(&tag).map(String::as_str)
     }
 
     fn tag_meant(&self, entity: &str, attribute: &str) -> Option<String> {
-        Self::tag_meant(self, entity, attribute).map(str::to_owned)
+        let called = |name: &str, aliases: &[String], word: &str| {
+            name.eq_ignore_ascii_case(word) || aliases.iter().any(|alias| alias.eq_ignore_ascii_case(word))
+        };
+        let entities = self.entities.iter().filter(|known| called(&known.name, &known.aliases, entity));
+        let mut attributes = entities.flat_map(|entity| &entity.attributes);
+        let found = attributes.find(|known| {
+            let name = known.tag.split_once(':').map_or(known.tag.as_str(), |(_, name)| name);
+            called(name, &known.aliases, attribute)
+        });
+        found.map(|attribute| attribute.tag.clone())
     }
 
     fn tags(&self) -> Vec<String> {
-        Self::tags(self)
+        let attributes = self.entities.iter().flat_map(|entity| &entity.attributes);
+        attributes.map(|attribute| attribute.tag.clone()).collect()
     }
 
     fn paths(&self, event: Option<&EventPattern>) -> Option<Vec<String>> {
-        Self::paths(self, event)
+        let entities: Vec<&EntityEntry> = match event {
+            None => self.entities.iter().collect(),
+            Some(pattern) => {
+                let events = self.events.iter();
+                let mut events = events.filter(|e| pattern.matches(&e.event_type)).peekable();
+                events.peek()?;
+                events.flat_map(|event| self.entities_of(event)).collect()
+            }
+        };
+        let attributes = entities.into_iter().flat_map(|entity| &entity.attributes);
+        let mut seen = HashSet::new();
+        let paths = attributes.map(|attribute| attribute.path.as_str());
+        let paths = paths.chain(EVENT_PATHS).filter(|path| seen.insert(*path));
+        Some(paths.map(str::to_owned).collect())
     }
 }

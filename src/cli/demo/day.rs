@@ -173,6 +173,8 @@ mod tests {
 
     #[test]
     fn every_tag_is_in_the_shipped_dictionary() {
+        use crate::templating::TagLookup as _;
+
         let dictionary = crate::dictionary::Dictionary::shipped();
         for setup in setups("http://127.0.0.1:9") {
             let body = setup.template["body"].as_str().expect("a body").to_owned();

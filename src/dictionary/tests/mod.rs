@@ -107,8 +107,6 @@ fn a_tag_is_found_in_any_case() {
     }
     let tags = ["Order:TOTAL", "Order:SUM", "Order:STREET", "Order:SHIP", "NOTE:TEXT", "META:KIND"];
     assert_eq!(dictionary.tags(), tags);
-    assert_eq!(dictionary.nearest("ORDER:TOTLA"), Some("Order:TOTAL"));
-    assert_eq!(dictionary.nearest("WEATHER:TODAY"), None);
     let shipped = Dictionary::shipped();
     for (entity, attribute, meant) in [
         ("INQUIRY", "ID", Some("INQUIRY:INQUIRY_ID")),
@@ -118,7 +116,7 @@ fn a_tag_is_found_in_any_case() {
         ("INQUIRY", "WEATHER", None),
         ("WEATHER", "NAME", None),
     ] {
-        assert_eq!(shipped.tag_meant(entity, attribute), meant, "{entity}:{attribute}");
+        assert_eq!(shipped.tag_meant(entity, attribute).as_deref(), meant, "{entity}:{attribute}");
     }
 }
 
@@ -137,7 +135,7 @@ fn paths_are_those_of_the_events_that_the_pattern_names() {
     ] {
         let pattern = EventPattern::new(pattern).expect("a pattern");
         let mut found = dictionary.paths(Some(&pattern));
-        let mut expected = own.map(|own| [own.as_slice(), &ENGINE_PATHS].concat());
+        let mut expected = own.map(|own| [own.as_slice(), &EVENT_PATHS].concat());
         // The order is undefined; each path must be there once.
         found.iter_mut().for_each(|paths| paths.sort());
         expected.iter_mut().for_each(|paths| paths.sort());
@@ -145,7 +143,7 @@ fn paths_are_those_of_the_events_that_the_pattern_names() {
         assert_eq!(found, expected, "{pattern}");
     }
     let all = dictionary.paths(None).expect("all paths");
-    assert_eq!(all.len(), 4 + ENGINE_PATHS.len(), "{all:?}");
+    assert_eq!(all.len(), 4 + EVENT_PATHS.len(), "{all:?}");
 }
 
 #[test]
