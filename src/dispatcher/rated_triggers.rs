@@ -2,6 +2,7 @@
 //! destination's queue. Plain code: time is an argument.
 
 use std::cmp::Reverse;
+use std::collections::binary_heap::PeekMut;
 use std::collections::{BinaryHeap, HashMap, VecDeque};
 use std::time::Instant;
 
@@ -26,7 +27,6 @@ pub(super) struct RatedTriggers {
 #[derive(Debug)]
 struct RatedTrigger {
     rate: Rate,
-    per_s: u32,
     waiting: VecDeque<InFlight>,
 }
 
@@ -44,11 +44,10 @@ impl RatedTriggers {
             self.triggers.retain(|_, trigger| !trigger.waiting.is_empty());
         }
         let key = (queued.account.id.clone(), trigger);
-        let made = || RatedTrigger { rate: Rate::new(per_s, now), per_s: per_s.get(), waiting: VecDeque::new() };
+        let made = || RatedTrigger { rate: Rate::new(per_s, now), waiting: VecDeque::new() };
         let trigger = self.triggers.entry(key.clone()).or_insert_with(made);
-        if trigger.per_s != per_s.get() {
+        if trigger.rate.per_s() != per_s {
             trigger.rate = Rate::new(per_s, now);
-            trigger.per_s = per_s.get();
         }
         if trigger.waiting.is_empty() {
             match trigger.rate.pass(now) {
@@ -71,7 +70,10 @@ impl RatedTriggers {
     /// Takes the deliveries that are due.
     pub(super) fn due(&mut self, now: Instant) -> Vec<InFlight> {
         let mut out = Vec::new();
-        while let Some(Reverse((_, key))) = self.due.pop_if_due(now) {
+        while let Some(first) = self.due.peek_mut()
+            && first.0.0 <= now
+        {
+            let Reverse((_, key)) = PeekMut::pop(first);
             let Some(trigger) = self.triggers.get_mut(&key) else { continue };
             while !trigger.waiting.is_empty() {
                 if let Err(wait) = trigger.rate.pass(now) {
@@ -96,20 +98,5 @@ impl RatedTriggers {
         }
         self.len -= out.len();
         out
-    }
-}
-
-/// Takes the first entry of a heap if it is due.
-trait PopIfDue {
-    type Item;
-    fn pop_if_due(&mut self, now: Instant) -> Option<Self::Item>;
-}
-
-impl PopIfDue for BinaryHeap<Reverse<(Instant, TriggerKey)>> {
-    type Item = Reverse<(Instant, TriggerKey)>;
-
-    fn pop_if_due(&mut self, now: Instant) -> Option<Self::Item> {
-        let is_due = self.peek().is_some_and(|Reverse((at, _))| *at <= now);
-        if is_due { self.pop() } else { None }
     }
 }

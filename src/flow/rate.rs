@@ -1,69 +1,63 @@
-//! Rate limits: this many per second, with a burst of one second's worth (the generic cell rate algorithm). The only
-//! file that names the crate for it, which knows no debt.
+//! Rate limits: this many per second, with a burst of one second's worth (the generic cell rate algorithm). Time is an
+//! argument.
 
 use std::cell::Cell;
 use std::collections::HashMap;
 use std::fmt;
 use std::num::NonZeroU32;
-use std::rc::Rc;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use governor::clock::Clock;
-use governor::middleware::NoOpMiddleware;
-use governor::state::{InMemoryState, NotKeyed};
-use governor::{Quota, RateLimiter};
-
 use crate::model::id::AccountId;
 
+/// What may pass at once after a second without any.
+const BURST: Duration = Duration::from_secs(1);
 /// From this number of known accounts on, those that owe nothing are forgotten.
 const ACCOUNTS_SWEPT_AT: usize = 4_096;
 
-/// A rate limit of one thread. Time is an argument.
-pub struct Rate {
-    limiter: RateLimiter<NotKeyed, InMemoryState, ManualClock, NoOpMiddleware<Duration>>,
-    given: ManualClock,
-    epoch: Instant,
+/// How long this many last at a rate.
+fn time_of(number: usize, per_s: NonZeroU32) -> Duration {
+    Duration::from_nanos((number as u64).saturating_mul(1_000_000_000) / u64::from(per_s.get()))
 }
 
-/// A clock that returns the given time.
-#[derive(Debug, Clone, Default)]
-struct ManualClock(Rc<Cell<Duration>>);
+/// How long someone who will owe nothing at `until` has to wait before this much time more can be owed. More than a burst
+/// counts as one: it can be owed by someone who owes nothing.
+fn wait(until: Instant, more: Duration, now: Instant) -> Duration {
+    (until.saturating_duration_since(now) + more.min(BURST)).saturating_sub(BURST)
+}
 
-impl Clock for ManualClock {
-    type Instant = Duration;
-
-    fn now(&self) -> Duration {
-        self.0.get()
-    }
+/// A rate limit of one thread.
+#[derive(Debug)]
+pub struct Rate {
+    per_s: NonZeroU32,
+    owed_until: Cell<Instant>,
 }
 
 impl Rate {
     /// A limit of `per_s` per second, from now on.
     pub fn new(per_s: NonZeroU32, now: Instant) -> Self {
-        let given = ManualClock::default();
-        let limiter = RateLimiter::direct_with_clock(Quota::per_second(per_s), given.clone());
-        Self { limiter, given, epoch: now }
+        Self { per_s, owed_until: Cell::new(now) }
+    }
+
+    /// How many may pass per second.
+    pub fn per_s(&self) -> NonZeroU32 {
+        self.per_s
     }
 
     /// Lets one pass, or returns how long it has to wait.
     pub fn pass(&self, now: Instant) -> Result<(), Duration> {
-        self.given.0.set(now.saturating_duration_since(self.epoch));
-        self.limiter.check().map_err(|not_until| not_until.wait_time_from(self.given.0.get()))
+        let (until, one) = (self.owed_until.get().max(now), time_of(1, self.per_s));
+        let wait = wait(until, one, now);
+        if !wait.is_zero() {
+            return Err(wait);
+        }
+        self.owed_until.set(until + one);
+        Ok(())
     }
 }
 
-impl fmt::Debug for Rate {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Rate").finish_non_exhaustive()
-    }
-}
-
-/// What may pass at once after a second without any.
-const BURST: Duration = Duration::from_secs(1);
-
-/// The rate at which each account may post events to this node: the generic cell rate algorithm, with debt. A request
-/// above a second's worth passes only when its account owes nothing, and then the account owes all of it.
+/// The rate at which each account may post events to this node. A request above a second's worth passes only when its
+/// account owes nothing, and then the account owes all of it.
 pub struct AccountRates {
     per_s: NonZeroU32,
     owed: Mutex<OwedUntil>,
@@ -92,24 +86,16 @@ impl AccountRates {
         // A panic elsewhere leaves the map as it was.
         let mut owed = self.owed.lock().unwrap_or_else(PoisonError::into_inner);
         owed.forget(now);
-        let over = |(account, events): (&AccountId, usize)| {
-            (owed.until(account, now) - now + self.time_of(events).min(BURST)).saturating_sub(BURST)
-        };
-        let wait = events.clone().map(over).max().unwrap_or_default();
+        let wait_of = |(account, events)| wait(owed.until(account, now), time_of(events, self.per_s), now);
+        let wait = events.clone().map(wait_of).max().unwrap_or_default();
         if !wait.is_zero() {
             return Err(wait);
         }
         for (account, events) in events {
-            let until = owed.until(account, now) + self.time_of(events);
+            let until = owed.until(account, now) + time_of(events, self.per_s);
             owed.accounts.insert(account.clone(), until);
         }
         Ok(())
-    }
-
-    /// How long this many events last.
-    fn time_of(&self, events: usize) -> Duration {
-        let nanoseconds = (events as u64).saturating_mul(1_000_000_000) / u64::from(self.per_s.get());
-        Duration::from_nanos(nanoseconds)
     }
 }
 
