@@ -44,6 +44,11 @@ impl Rate {
         self.per_s
     }
 
+    /// Whether it is as good as new: a whole burst may pass.
+    pub fn owes_nothing(&self, now: Instant) -> bool {
+        self.owed_until.get() <= now
+    }
+
     /// Lets one pass, or returns how long it has to wait.
     pub fn pass(&self, now: Instant) -> Result<(), Duration> {
         let (until, one) = (self.owed_until.get().max(now), time_of(1, self.per_s));

@@ -1,6 +1,7 @@
 //! The bounds of a destination, and how accounts share it.
 
 use super::*;
+use crate::dispatcher::rated_triggers::RatedTriggers;
 use crate::flow::account::NodeBounds as AccountBounds;
 use crate::flow::drill;
 
@@ -196,6 +197,28 @@ async fn deliveries_over_a_triggers_rate_wait() {
     assert!(rated.iter().enumerate().all(|(number, body)| **body == format!("{number}!")), "{bodies:?}");
     // One second's worth is sent at once, then five at 20 per second.
     assert!(begun.elapsed() >= Duration::from_millis(250), "{:?}", begun.elapsed());
+}
+
+#[actix_rt::test]
+async fn a_trigger_keeps_its_rate_beside_thousands_of_others() {
+    let (alone, port) = (Alone::new(), Port::open().await);
+    let rated = |number: usize| {
+        let (mut queued, _) = alone.of("own", &port, "rated");
+        let mut target = (*queued.delivery.target).clone();
+        let trigger = crate::model::id::TriggerId::new(&format!("t{number}")).expect("a name");
+        target.rate = Some((trigger, 1.try_into().expect("not zero")));
+        queued.delivery.target = Arc::new(target);
+        queued
+    };
+    let (mut triggers, begun) = (RatedTriggers::default(), Instant::now());
+    for number in 0..3_000 {
+        assert!(triggers.admit(rated(number), begun).is_some(), "{number}: its first one");
+    }
+    for number in 0..3_000 {
+        assert!(triggers.admit(rated(number), begun).is_none(), "{number}: its second one");
+    }
+    let all = triggers.due(begun + Duration::from_secs(1));
+    assert_eq!((all.len(), triggers.len()), (3_000, 0));
 }
 
 #[actix_rt::test]
