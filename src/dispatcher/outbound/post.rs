@@ -169,7 +169,7 @@ fn write_own(head: &mut Vec<u8>, delivery: &Delivery, unix_seconds: u64) {
     field(head, "webhook-id", delivery.webhook_id.as_bytes());
     field(head, "webhook-timestamp", DecimalDigits::of(unix_seconds).as_bytes());
     field(head, HOPS, DecimalDigits::of(delivery.hops.into()).as_bytes());
-    if let Some(signatures) = signatures(&delivery.target.secrets, delivery, unix_seconds) {
+    if let Some(signatures) = signatures(delivery, unix_seconds) {
         field(head, "webhook-signature", signatures.as_bytes());
     }
 }

@@ -48,8 +48,8 @@ enum ChunkPosition {
 const SIZE: ChunkPosition = ChunkPosition::Size { size: 0, digits: 0 };
 
 impl DiscardedBody {
-    /// The body after the head of a final response to a POST. An error: its length can't be determined.
-    pub(super) fn of(head: &ResponseHead, bytes_max: usize) -> Result<Self, NoResponse> {
+    /// The body after the head of a final response to a POST.
+    pub(super) fn of(head: &ResponseHead, bytes_max: usize) -> Self {
         let framing = match (head.status(), head.transfer, head.content_length) {
             (204 | 304, ..) => BodyFraming::Length(0),
             _ if head.is_misframed() => BodyFraming::UntilClose,
@@ -58,7 +58,7 @@ impl DiscardedBody {
             (_, None, Some(length)) => BodyFraming::Length(length),
             (_, None, None) => BodyFraming::UntilClose,
         };
-        Ok(Self { framing, left: bytes_max })
+        Self { framing, left: bytes_max }
     }
 
     pub(super) fn ends_with_connection(&self) -> bool {

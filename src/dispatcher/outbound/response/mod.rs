@@ -193,7 +193,7 @@ impl Response {
             return Ok(());
         }
         self.status = Some(status);
-        let body = DiscardedBody::of(&self.head, self.body_bytes_max)?;
+        let body = DiscardedBody::of(&self.head, self.body_bytes_max);
         self.reuse = if body.ends_with_connection() { Reuse::No } else { self.head.reuse() };
         self.stage = ResponseStage::Body(body);
         Ok(())
