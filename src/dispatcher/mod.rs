@@ -3,14 +3,12 @@
 //! demand and stops idle ones.
 
 mod attempt;
-mod begin;
 mod bounds;
 mod connections;
 mod outbound;
 mod overflow;
 mod pace;
 mod parked;
-mod polls;
 mod queue;
 mod rated_triggers;
 mod saturation;

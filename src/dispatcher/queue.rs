@@ -15,8 +15,7 @@ use std::time::{Duration, Instant};
 
 use futures_util::FutureExt as _;
 
-use super::attempt::attempt;
-use super::begin::may_begin;
+use super::attempt::{attempt, may_begin};
 use super::bounds::DestinationBounds;
 use super::connections::DestinationConnections;
 use super::outbound::Outlet;
@@ -48,7 +47,7 @@ pub(super) struct Queue {
     connections: DestinationConnections,
     metrics: Arc<Metrics>,
     gate: Arc<Gate>,
-    begin: Option<Rc<dyn AttemptJournal>>,
+    journal: Option<Rc<dyn AttemptJournal>>,
     parked: ParkedDeliveries,
     tally: Tally,
     waiting: RefCell<WaitingDeliveries>,
@@ -76,7 +75,7 @@ impl Queue {
         (outlet, connections): (Outlet, DestinationConnections),
         metrics: Arc<Metrics>,
         gate: Arc<Gate>,
-        begin: Option<Rc<dyn AttemptJournal>>,
+        journal: Option<Rc<dyn AttemptJournal>>,
     ) -> Rc<Self> {
         Rc::new(Self {
             destination,
@@ -85,7 +84,7 @@ impl Queue {
             connections,
             metrics,
             gate,
-            begin,
+            journal,
             parked: ParkedDeliveries::default(),
             tally: Tally::default(),
             waiting: RefCell::new(WaitingDeliveries::new(bounds.connections)),
@@ -273,7 +272,7 @@ impl Queue {
     /// Makes the attempt, unless it may not begin.
     async fn send(&self, queued: InFlight) -> Option<EndedAttempt> {
         let is_local = queued.claim.is_none();
-        let mut queued = may_begin(self.begin.as_deref(), &self.metrics, queued).await?;
+        let mut queued = may_begin(self.journal.as_deref(), &self.metrics, queued).await?;
         let begun = Instant::now();
         if queued.is_test && self.is_over(&queued, is_local, begun) {
             queued.drop_unsent(&self.metrics, DropReason::QueueFull);

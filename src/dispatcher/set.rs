@@ -101,7 +101,7 @@ impl DispatcherChild {
 pub struct Dispatchers {
     settings: DispatchSettings,
     outlets: Outlets,
-    begin: Option<Rc<dyn AttemptJournal>>,
+    journal: Option<Rc<dyn AttemptJournal>>,
     /// Ordered, since a hash table that grows moves all that it has at once.
     children: BTreeMap<Destination, DispatcherChild>,
     /// Those that give way to others. One that stays after all may be among them, or twice.
@@ -125,13 +125,13 @@ impl Dispatchers {
         Ok(Self::start_in_arbiter(thread, move |_| {
             // Each thread has its share of the destinations.
             let destinations_max = settings.destinations_max().div_ceil(settings.config.threads);
-            let begin = settings.journal.as_ref().map(|journal| journal.attempt_journal());
+            let journal = settings.journal.as_ref().map(|journal| journal.attempt_journal());
             let outlets = settings.outbound.on_thread(Rc::new(resolver));
             let overflow = Overflow::new(OVERFLOW_MAX, settings.config.queue_per_destination);
             Self {
                 settings,
                 outlets,
-                begin,
+                journal,
                 children: BTreeMap::new(),
                 leaving: VecDeque::new(),
                 idle_cursor: PartCursor::default(),
@@ -215,7 +215,7 @@ impl Dispatchers {
             DestinationConnections::new(&self.settings.connections, own.connections_per_destination, own.keep_alive);
         let bounds = DestinationBounds::new(&self.settings.config, self.settings.takes_max);
         let (metrics, gate) = (Arc::clone(&self.settings.metrics), Arc::clone(&self.settings.gate));
-        let queue = Queue::new(destination.clone(), bounds, (outlet, connections), metrics, gate, self.begin.clone());
+        let queue = Queue::new(destination.clone(), bounds, (outlet, connections), metrics, gate, self.journal.clone());
         let received: Rc<Cell<u64>> = Rc::default();
         let dispatcher = Dispatcher {
             destination: destination.clone(),

@@ -12,7 +12,7 @@ const EXPIRED_WITHIN: Duration = Duration::from_secs(1);
 impl Queue {
     /// While deliveries wait, drops those of a journal that have waited too long, whether or not attempts end.
     pub(super) fn start_expiring(self: &Rc<Self>) {
-        let Some(age_max) = self.begin.as_ref().map(|begin| begin.age_max()) else { return };
+        let Some(age_max) = self.journal.as_ref().map(|journal| journal.age_max()) else { return };
         if self.expiring.replace(true) {
             return;
         }

@@ -3,13 +3,12 @@
 
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::task::{Poll, Waker};
 use std::time::Instant;
 
 use super::Queue;
-use crate::dispatcher::polls::has_waited;
 use crate::dispatcher::waiting::AttemptInFlight;
 use crate::flow::in_flight::InFlight;
 
@@ -121,6 +120,19 @@ impl Queue {
     }
 }
 
+/// The output of a future, and whether the future was pending before. The future is borrowed: an argument of its own size
+/// would be stored a second time.
+async fn has_waited<F: Future>(mut future: Pin<&mut F>) -> (F::Output, bool) {
+    let mut has_waited = false;
+    let output = poll_fn(|context| {
+        let poll = future.as_mut().poll(context);
+        has_waited |= poll.is_pending();
+        poll
+    });
+    let output = output.await;
+    (output, has_waited)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -134,5 +146,11 @@ mod tests {
     fn a_worker_takes_little_memory() {
         let size = size_of_output(Queue::work);
         assert!(size <= 4_096, "{size} bytes");
+    }
+
+    #[actix_rt::test]
+    async fn it_says_whether_a_future_was_pending() {
+        assert_eq!(has_waited(pin!(std::future::ready(1))).await, (1, false));
+        assert_eq!(has_waited(pin!(tokio::task::yield_now())).await, ((), true));
     }
 }
