@@ -100,7 +100,7 @@ impl Habit {
         idle <= self.proven + self.proven / 8
     }
 
-    /// How long a connection may be idle and still be used again. `said` is the receiver's own announcement.
+    /// How long a connection may be idle and still be used again. `announced` is what the receiver says itself.
     pub(super) fn reuse_within(&self, announced: Option<Duration>, now: Instant) -> Duration {
         let announced = announced.map_or(Duration::MAX, |announced| announced.saturating_sub(MARGIN));
         let within = self.keep_alive.min(announced).min(self.shown(now).unwrap_or(Duration::MAX));

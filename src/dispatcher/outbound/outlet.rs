@@ -46,9 +46,7 @@ const CLIENT_KEEPS: Duration = Duration::from_secs(86_400);
 pub struct Outbound {
     dialling: Arc<DialContext>,
     connections: usize,
-    keep_alive: Duration,
     attempt_timeout: Duration,
-    answer_bytes_max: usize,
     consents: Option<Arc<Consents>>,
 }
 
@@ -84,13 +82,18 @@ impl Outbound {
                 return Err(tls.chain(proxy.err().map(OutboundError::from)).collect());
             }
         };
-        let dialling = DialContext { egress: config.egress.clone(), own, tls, proxy };
+        let dialling = DialContext {
+            egress: config.egress.clone(),
+            own,
+            tls,
+            proxy,
+            keep_alive: config.keep_alive,
+            answer_bytes_max: config.answer_bytes_max,
+        };
         Ok(Self {
             dialling: Arc::new(dialling),
             connections: config.connections_per_destination,
-            keep_alive: config.keep_alive,
             attempt_timeout: config.attempt_timeout,
-            answer_bytes_max: config.answer_bytes_max,
             consents: Consents::new(&config.handshake),
         })
     }
@@ -121,27 +124,25 @@ impl Outlets {
             Arc::clone(&own.dialling),
             Rc::clone(&self.resolver),
             (Rc::clone(&self.turnstile), account.clone()),
-            own.keep_alive,
-            own.answer_bytes_max,
             consents.is_some(),
         );
-        let connector = || {
-            awc::Connector::new()
-                .connector(Dial(Rc::clone(&peer)))
-                .limit(own.connections)
-                .conn_keep_alive(CLIENT_KEEPS)
-                .disconnect_timeout(if destination.secure { CLOSED_WITHIN } else { Duration::ZERO })
-                // Never reached: the attempt has its own, shorter deadline.
-                .timeout(CLIENT_KEEPS)
-        };
         let pool = ConnectionPool::new(Rc::clone(&peer), own.connections);
-        let client = || {
-            let client = awc::Client::builder().connector(connector());
-            client.disable_timeout().disable_redirects().no_default_headers().finish()
-        };
-        let handshake = consents.map(|consents| HandshakeClient { client: client(), consents });
+        let handshake = consents.map(|consents| HandshakeClient { client: client(&peer, own.connections), consents });
         Outlet { pool, peer, deadlines: Rc::clone(&self.deadlines), handshake }
     }
+}
+
+/// The HTTP client of a destination, with at most this many connections.
+fn client(peer: &Rc<Peer>, connections: usize) -> awc::Client {
+    let connector = awc::Connector::new()
+        .connector(Dial(Rc::clone(peer)))
+        .limit(connections)
+        .conn_keep_alive(CLIENT_KEEPS)
+        .disconnect_timeout(if peer.destination.secure { CLOSED_WITHIN } else { Duration::ZERO })
+        // Never reached: the attempt has its own, shorter deadline.
+        .timeout(CLIENT_KEEPS);
+    let client = awc::Client::builder().connector(connector);
+    client.disable_timeout().disable_redirects().no_default_headers().finish()
 }
 
 /// Sends requests to one destination.

@@ -30,6 +30,10 @@ pub(super) struct DialContext {
     pub(super) own: OwnAddresses,
     pub(super) tls: Arc<ClientConfig>,
     pub(super) proxy: Option<Proxy>,
+    /// How long an idle connection is kept at most.
+    pub(super) keep_alive: Duration,
+    /// The most bytes of a response's body that are read.
+    pub(super) answer_bytes_max: usize,
 }
 
 /// A destination, as its connections see it.
@@ -43,7 +47,6 @@ pub(super) struct Peer {
     /// A request tries whether the receiver keeps a connection for so long.
     tries: Cell<bool>,
     pub(super) current: CurrentAttempt,
-    pub(super) answer_bytes_max: usize,
     /// Whether the receiver is asked for its consent, and its response to that is passed on.
     pub(super) asks_for_consent: bool,
 }
@@ -54,23 +57,16 @@ impl Peer {
         dialling: Arc<DialContext>,
         resolver: Resolver,
         turn: (Rc<Turnstile<AccountId>>, AccountId),
-        keep_alive: Duration,
-        answer_bytes_max: usize,
         asks_for_consent: bool,
     ) -> Rc<Self> {
-        let (habit, current) = (Cell::new(Habit::new(keep_alive)), CurrentAttempt::default());
+        let (habit, current) = (Cell::new(Habit::new(dialling.keep_alive)), CurrentAttempt::default());
         let tries = Cell::new(false);
-        Rc::new(Self {
-            destination,
-            dialling,
-            resolver,
-            turn,
-            habit,
-            tries,
-            current,
-            answer_bytes_max,
-            asks_for_consent,
-        })
+        Rc::new(Self { destination, dialling, resolver, turn, habit, tries, current, asks_for_consent })
+    }
+
+    /// The most bytes of a response's body that are read.
+    pub(super) fn answer_bytes_max(&self) -> usize {
+        self.dialling.answer_bytes_max
     }
 
     /// Makes a connection that is ready for a request.
@@ -148,7 +144,7 @@ impl Peer {
         may_begin.then(|| ReusedConnection { peer: Rc::clone(self), idle, tries })
     }
 
-    /// How long an idle connection can be used again; `said` is the receiver's own announcement.
+    /// How long an idle connection can be used again; `announced` is what the receiver says itself.
     pub(super) fn reuse_within(&self, announced: Option<Duration>, now: Instant) -> Duration {
         self.habit.get().reuse_within(announced, now)
     }

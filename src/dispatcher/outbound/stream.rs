@@ -70,7 +70,7 @@ impl fmt::Debug for Stream {
 
 impl Stream {
     pub(super) fn new(peer: Rc<Peer>, socket: Socket) -> Self {
-        let response = Response::new(peer.answer_bytes_max);
+        let response = Response::new(peer.answer_bytes_max());
         Self {
             peer,
             socket,
