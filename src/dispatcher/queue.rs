@@ -23,7 +23,7 @@ use super::pace::Pace;
 use super::parked::{self, ParkedDeliveries};
 use super::tally::Tally;
 use super::waiting::WaitingDeliveries;
-use crate::flow::destination_state::{DestinationHealth, DestinationState};
+use crate::flow::destination_state::{DestinationTrouble, DestinationState};
 use crate::flow::gate::Gate;
 use crate::flow::in_flight::{FiringReport, InFlight, StreamClaims};
 use crate::flow::journal::AttemptJournal;
@@ -105,7 +105,7 @@ impl Queue {
         let waiting = self.waiting.borrow();
         DestinationState {
             destination: self.destination.clone(),
-            trouble: if self.stalled.get() { DestinationHealth::Stalled } else { self.tally.trouble(now) },
+            trouble: if self.stalled.get() { DestinationTrouble::Stalled } else { self.tally.trouble(now) },
             queued: waiting.len(),
             queued_bytes: waiting.bytes(),
             in_flight: self.workers.get(),

@@ -4,7 +4,7 @@
 use std::cell::{Cell, RefCell};
 use std::time::{Duration, Instant};
 
-use crate::flow::destination_state::DestinationHealth;
+use crate::flow::destination_state::DestinationTrouble;
 use crate::model::outcome::{DropReason, Outcome};
 
 /// How long a drop counts as current trouble.
@@ -41,12 +41,12 @@ impl Tally {
     }
 
     /// The worst trouble among recent ends.
-    pub(super) fn trouble(&self, now: Instant) -> DestinationHealth {
+    pub(super) fn trouble(&self, now: Instant) -> DestinationTrouble {
         let lately = |at: Instant| now.saturating_duration_since(at) < DROPPED_LATELY;
         match self.last_attempt.get() {
-            _ if self.last_drop.get().is_some_and(lately) => DestinationHealth::Dropping,
-            Some(outcome) if outcome != Outcome::Delivered => DestinationHealth::Failing,
-            _ => DestinationHealth::None,
+            _ if self.last_drop.get().is_some_and(lately) => DestinationTrouble::Dropping,
+            Some(outcome) if outcome != Outcome::Delivered => DestinationTrouble::Failing,
+            _ => DestinationTrouble::None,
         }
     }
 }
@@ -65,15 +65,15 @@ mod tests {
     #[test]
     fn the_last_end_determines_the_current_trouble() {
         let (tally, begin) = (Tally::default(), Instant::now());
-        assert_eq!(tally.trouble(begin), DestinationHealth::None);
+        assert_eq!(tally.trouble(begin), DestinationTrouble::None);
         tally.attempted(Outcome::TimeoutResponse);
-        assert_eq!(tally.trouble(begin), DestinationHealth::Failing);
+        assert_eq!(tally.trouble(begin), DestinationTrouble::Failing);
         tally.attempted(Outcome::Delivered);
         tally.attempted(Outcome::Delivered);
-        assert_eq!(tally.trouble(begin), DestinationHealth::None);
+        assert_eq!(tally.trouble(begin), DestinationTrouble::None);
         tally.dropped(begin, DropReason::QueueFull);
-        assert_eq!(tally.trouble(begin), DestinationHealth::Dropping);
-        assert_eq!(tally.trouble(begin + DROPPED_LATELY), DestinationHealth::None);
+        assert_eq!(tally.trouble(begin), DestinationTrouble::Dropping);
+        assert_eq!(tally.trouble(begin + DROPPED_LATELY), DestinationTrouble::None);
         assert_eq!(tally.attempts(), [(Outcome::TimeoutResponse, 1), (Outcome::Delivered, 2)]);
         assert_eq!(tally.drops(), [(DropReason::QueueFull, 1)]);
     }

@@ -26,7 +26,7 @@ pub struct DestinationSurvey {
 
 /// What is wrong with a destination, from best to worst.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum DestinationHealth {
+pub enum DestinationTrouble {
     /// No known trouble.
     None,
     /// The last attempt did not succeed.
@@ -44,7 +44,7 @@ pub struct DestinationState {
     /// The destination.
     pub destination: Destination,
     /// What is wrong with it.
-    pub trouble: DestinationHealth,
+    pub trouble: DestinationTrouble,
     /// Queued deliveries.
     pub queued: usize,
     /// Bytes of their bodies.
@@ -59,7 +59,7 @@ pub struct DestinationState {
     pub dropped: Vec<(DropReason, u64)>,
 }
 
-impl DestinationHealth {
+impl DestinationTrouble {
     /// The word for it in the HTTP interface. Stable.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -83,7 +83,7 @@ impl DestinationSurvey {
 
 impl DestinationState {
     /// The sort key: trouble, then the longest wait, drops, queue and attempts in flight.
-    pub fn rank(&self) -> (DestinationHealth, Duration, u64, usize, usize) {
+    pub fn rank(&self) -> (DestinationTrouble, Duration, u64, usize, usize) {
         let dropped = self.dropped.iter().map(|(_, number)| number).sum();
         (self.trouble, self.oldest_wait.unwrap_or_default(), dropped, self.queued, self.in_flight)
     }
@@ -93,7 +93,7 @@ impl DestinationState {
 mod tests {
     use super::*;
 
-    fn state(host: &str, trouble: DestinationHealth, wait_ms: u64, queued: usize) -> DestinationState {
+    fn state(host: &str, trouble: DestinationTrouble, wait_ms: u64, queued: usize) -> DestinationState {
         DestinationState {
             destination: Destination::new(true, host, 443),
             trouble,
@@ -109,10 +109,10 @@ mod tests {
     #[test]
     fn those_in_the_worst_state_are_kept() {
         let destinations = vec![
-            state("fine", DestinationHealth::None, 900, 9),
-            state("stalled", DestinationHealth::Stalled, 1, 1),
-            state("slow", DestinationHealth::Failing, 80, 1),
-            state("failing", DestinationHealth::Failing, 2, 5),
+            state("fine", DestinationTrouble::None, 900, 9),
+            state("stalled", DestinationTrouble::Stalled, 1, 1),
+            state("slow", DestinationTrouble::Failing, 80, 1),
+            state("failing", DestinationTrouble::Failing, 2, 5),
         ];
         let mut survey = DestinationSurvey { destinations, total: 4 };
         survey.destinations.sort_by_key(|one| std::cmp::Reverse(one.rank()));
