@@ -206,7 +206,7 @@ impl WaitingDeliveries {
 
     /// Whether a queued delivery may begin.
     pub(super) fn is_ready(&self) -> bool {
-        self.queue.members().any(|(_, account)| self.has_connection(account))
+        self.queue.members().any(|turn| self.has_connection(&turn.account))
     }
 
     fn count_in(&mut self, queued: &InFlight) {
@@ -219,8 +219,8 @@ impl WaitingDeliveries {
     /// The delivery whose turn it is, of an account that may have one more connection.
     pub(super) fn pop(&mut self) -> Option<(Instant, InFlight)> {
         let Self { connections, queue, held, attempts, .. } = self;
-        let may_begin = |(_, account): &TurnKey| {
-            let own = held.get(account).map_or(0, |held| held.attempts);
+        let may_begin = |turn: &TurnKey| {
+            let own = held.get(&turn.account).map_or(0, |held| held.attempts);
             within(*connections, *attempts, own, ACCOUNT_WEIGHT)
         };
         let (since, queued) = queue.pop_where(may_begin)?;

@@ -99,7 +99,7 @@ impl Accounts {
         }
         let account = Arc::new(AccountShares {
             id: id.clone(),
-            turn_keys: [(false, id.clone()), (true, id.clone())],
+            turn_keys: [false, true].map(|is_test| TurnKey { account: id.clone(), is_test }),
             events: self.events.apart(),
             deliveries: self.deliveries.apart(),
             bytes: self.bytes.apart(),
@@ -127,9 +127,15 @@ impl Accounts {
     }
 }
 
-/// Who takes turns with deliveries: an account, and apart from it the tests of its triggers, so that they do not wait
+/// Who takes turns with deliveries: an account, and separately the tests of its triggers, so that they do not wait
 /// behind its deliveries.
-pub type TurnKey = (bool, AccountId);
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TurnKey {
+    /// The account.
+    pub account: AccountId,
+    /// Whether these are the tests of its triggers.
+    pub is_test: bool,
+}
 
 impl AccountShares {
     /// Whose turn it is with one of its deliveries.

@@ -16,7 +16,8 @@ fn bodies(deliveries: &DeliveriesRendered) -> Vec<&[u8]> {
 async fn what_takes_long_is_rendered_in_the_background_and_delays_its_own_account_only() {
     let (alone, mut passed) = Alone::start();
     let (release, held) = blocking::channel::<()>();
-    let busy = alone.background.run((false, AccountId::new("busy").expect("a name")), move || held.recv().is_ok());
+    let busy = TurnKey { account: AccountId::new("busy").expect("a name"), is_test: false };
+    let busy = alone.background.run(busy, move || held.recv().is_ok());
     let ((list, long), short) = (squared(200), template(Format::Text, "{{event.id}}"));
     alone.give(vec![firing("1", "h", &list, long.clone()), firing("2", "h", &json!(1), short.clone())], None).await;
     alone.give_of("other", vec![firing("3", "h", &json!(1), short)], None).await;
