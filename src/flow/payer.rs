@@ -1,4 +1,4 @@
-//! Whose share of the node a request uses before it is read.
+//! The owner of the share of the node that a request uses while it is read, before it is known whose events it holds.
 
 use std::net::IpAddr;
 

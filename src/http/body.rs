@@ -16,9 +16,8 @@ use futures_util::{Stream, StreamExt as _};
 use serde_json::Value;
 
 use super::body_buffer::BodyBuffer;
-use super::caller::Caller;
+use super::caller::{Caller, payer};
 use super::gzip::{self, GzipError};
-use super::payer::payer;
 use super::problem::Problem;
 use super::state::AppState;
 use crate::flow::fairness::TakenUnits;

@@ -25,7 +25,6 @@ mod openapi;
 mod operations;
 mod paging;
 mod path;
-mod payer;
 mod precondition;
 mod presets;
 mod problem;
