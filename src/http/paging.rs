@@ -15,7 +15,7 @@ use crate::model::id::{NAME_BYTES_MAX, TemplateId};
 use crate::store::Page;
 
 /// Records of a page by default.
-const LIMIT_DEFAULT: usize = 100;
+pub(super) const LIMIT_DEFAULT: usize = 100;
 /// The most records of a page.
 pub(super) const LIMIT_MAX: usize = 1_000;
 

@@ -14,6 +14,7 @@ use utoipa::ToSchema;
 use super::call::Call;
 use super::caller::{Caller, respond, written};
 use super::openapi::operation::{Operation, Shape};
+use super::paging::{LIMIT_DEFAULT, LIMIT_MAX};
 use super::problem::Problem;
 use super::state::AppState;
 use super::{body, paging, path};
@@ -26,10 +27,6 @@ use crate::model::id::{AccountId, TriggerId};
 use crate::model::outcome::DropReason;
 use crate::model::trigger::Trigger;
 use crate::store::{Page, StoreError, UnreadPage};
-
-/// Triggers of a page by default, and at most.
-const LIMIT_DEFAULT: usize = 100;
-const LIMIT_MAX: usize = 1_000;
 
 /// An event as it might be posted, and the triggers to explain.
 #[derive(ToSchema)]
