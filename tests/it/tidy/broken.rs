@@ -46,12 +46,20 @@ fn a_file_that_does_not_say_what_it_is_for_is_found() {
 
 #[test]
 fn an_outside_crate_away_from_home_is_found() {
-    let home = Source::new("src/templating/mod.rs", "use handlebars::Template;\n");
+    let home = Source::new("src/templating/compile/parse/mod.rs", "use handlebars::Template;\n");
     let ours = Source::new("src/store/mod.rs", "use crate::redis::Link;\nmod redis;\n");
     assert_eq!(count(&imports::strays(&[home, ours])), 0);
     for code in ["use handlebars::Template;\n", "fn f() { ::redis::cmd(\"x\") }\n"] {
         assert_eq!(count(&imports::strays(&[Source::new("src/http/mod.rs", code)])), 1, "{code}");
     }
+}
+
+#[test]
+fn a_home_that_does_not_name_its_crate_is_found() {
+    let all = count(&imports::empty_homes(&[]));
+    let home = |code| Source::new("src/templating/compile/parse/mod.rs", code);
+    assert_eq!(count(&imports::empty_homes(&[home("use handlebars::Template;\n")])), all - 1);
+    assert_eq!(count(&imports::empty_homes(&[home("use not_handlebars::Template;\n")])), all);
 }
 
 #[test]

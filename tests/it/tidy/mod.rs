@@ -81,6 +81,7 @@ fn no_files_import_each_other() {
 #[test]
 fn an_outside_crate_has_one_home() {
     holds(imports::strays(&rust()));
+    holds(imports::empty_homes(&rust()));
 }
 
 #[test]
