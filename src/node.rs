@@ -272,8 +272,8 @@ fn activity_bounds(config: &Config) -> ActivityBounds {
     ActivityBounds { subscribers: config.activity.subscribers_max, lines }
 }
 
-/// Threads for large requests, and as many for templates that take long: as many as half of the processors, and two at least, so that one that is busy with one
-/// member leaves another.
+/// The threads of each background pool: the one for large requests, and the one for templates that take long. Half of
+/// the processors, and two at least, so that a member that keeps one busy leaves another to the others.
 fn background_threads() -> usize {
     std::thread::available_parallelism().map_or(1, NonZeroUsize::get).div_ceil(2).max(2)
 }

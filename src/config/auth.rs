@@ -47,7 +47,7 @@ impl Auth {
 }
 
 /// Whether a request can present the key as `Authorization: Bearer KEY`. What is around the value of a header is not
-/// part of it (RFC 9110, section 5.5). An empty key is none.
+/// part of it (RFC 9110, section 5.5). An empty key counts as no key.
 fn check(key: &str) -> Result<(), OperatorKeyError> {
     if key.trim_end_matches(['\r', '\n']).len() < key.len() {
         return Err(OperatorKeyError::LineBreak);

@@ -19,7 +19,7 @@ pub enum Survives {
 /// The journal beside an embedded store.
 #[derive(Debug, Clone)]
 pub struct JournalSettings {
-    /// What it is kept for; there is none for [`Survives::Stop`].
+    /// What it is kept for. With [`Survives::Stop`] there is no journal.
     pub survives: Survives,
     /// Bytes of its files.
     pub bytes_max: usize,

@@ -77,7 +77,7 @@ pub struct Config {
     pub console: Console,
     /// The log's format and level.
     pub log: Log,
-    /// What looks like a setting and is none, for the operator to look at.
+    /// Variables that look like settings and are not, for the operator to look at.
     pub unused: Vec<ConfigError>,
     sources: SettingSources,
 }

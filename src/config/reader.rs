@@ -105,7 +105,7 @@ impl SettingsReader {
         usize::try_from(number).expect("no range goes below zero")
     }
 
-    /// A number in a second; zero is none.
+    /// A number per second; `None` if it is zero.
     pub(super) fn rate(&mut self, name: &str) -> Option<NonZeroU32> {
         u32::try_from(self.number(name, 0..=1_000_000_000)).ok().and_then(NonZeroU32::new)
     }
@@ -129,7 +129,7 @@ impl SettingsReader {
         if self.text(name).is_empty() { None } else { Some(self.address(name)) }
     }
 
-    /// One of a few words; the first where it is none of them.
+    /// One of these words. Another text is a mistake, and is replaced by the first word.
     pub(super) fn word(&mut self, name: &str, words: &[&'static str]) -> &'static str {
         let text = self.text(name);
         words.iter().copied().find(|word| *word == text).unwrap_or_else(|| {

@@ -140,7 +140,7 @@ impl Queue {
         self.fetch_parked();
     }
 
-    /// Whether it was sent or queued.
+    /// Sends, queues or turns away one delivery. Returns whether it was sent or queued.
     fn take_one(self: &Rc<Self>, now: Instant, mut queued: InFlight) -> bool {
         if queued.delivery.target.rate.is_some() {
             if let Err(reason) = self.has_room(&queued) {
@@ -189,7 +189,7 @@ impl Queue {
         self.waiting.borrow().has_room(queued, &self.bounds, is_kept)
     }
 
-    /// The oldest delivery, for a worker whose last attempt ended so; `None`: it made none.
+    /// The next delivery for a worker, with its last attempt, if it made one.
     fn next(self: &Rc<Self>, ended: Option<EndedAttempt>) -> Option<InFlight> {
         self.fetch_parked();
         let (since, queued) = self.pop(self.workers.get() - 1)?;
@@ -274,7 +274,7 @@ impl Queue {
         let is_local = queued.claim.is_none();
         let mut queued = may_begin(self.journal.as_deref(), &self.metrics, queued).await?;
         let begun = Instant::now();
-        if queued.is_test && self.is_over(&queued, is_local, begun) {
+        if queued.is_test && self.is_too_late(&queued, is_local, begun) {
             queued.drop_unsent(&self.metrics, DropReason::QueueFull);
             return None;
         }
@@ -301,9 +301,9 @@ impl Queue {
         Some(EndedAttempt { at, duration })
     }
 
-    /// Whether the test has waited so long that its client would not wait for the end of an attempt, or does not wait any more.
-    /// Of one from a stream, another node may have the client.
-    fn is_over(&self, test: &InFlight, is_local: bool, now: Instant) -> bool {
+    /// Whether a test is too late to be of use: its client is gone, or would not wait for the end of an attempt any
+    /// more. The client of a test from a stream may be at another node, whose patience is not known here.
+    fn is_too_late(&self, test: &InFlight, is_local: bool, now: Instant) -> bool {
         let waited = now.saturating_duration_since(test.accepted_at);
         let is_late = is_local && waited > self.bounds.test_waits;
         is_late || test.report.as_ref().is_some_and(tokio::sync::oneshot::Sender::is_closed)

@@ -39,9 +39,9 @@ use crate::telemetry::metrics::Metrics;
 /// Destinations of one thread that may wait for a Dispatcher. What waits for them is bounded by the bytes of its account.
 const OVERFLOW_MAX: usize = 65_536;
 
-/// An account with fewer Dispatchers than this may have the last ones, too.
+/// An account with fewer Dispatchers than this has few.
 const FEW: usize = 4;
-/// The last ones are this part of all.
+/// The last Dispatchers, this part of all, are for accounts that have few.
 const LAST_PART: usize = 16;
 
 /// What every dispatch thread needs.
@@ -75,7 +75,7 @@ impl DispatchSettings {
 struct DispatcherChild {
     address: Addr<Dispatcher>,
     queue: Rc<Queue>,
-    /// Whose share of the Dispatchers it is from: the account that needed it first.
+    /// The account whose share of the Dispatchers it counts for: the one that needed it first.
     account: AccountId,
     generation: u64,
     sent: u64,
@@ -102,19 +102,19 @@ pub struct Dispatchers {
     settings: DispatchSettings,
     outlets: Outlets,
     journal: Option<Rc<dyn AttemptJournal>>,
-    /// Ordered, since a hash table that grows moves all that it has at once.
+    /// In an ordered map: a hash table that grows moves all of its entries at once, which would hold up the thread.
     children: BTreeMap<Destination, DispatcherChild>,
-    /// Those that give way to others. One that stays after all may be among them, or twice.
+    /// Destinations that were asked to give way. One that stays after all may still be listed, even twice.
     leaving: VecDeque<Destination>,
     idle_cursor: PartCursor,
     turn_cursor: PartCursor,
-    /// How many of them each account has.
+    /// How many Dispatchers each account has.
     live: HashMap<AccountId, usize>,
     generations: u64,
     destinations_max: usize,
     overflow: Overflow,
-    /// Whether the next look at what waits is set up.
-    looks: bool,
+    /// Whether a timer is set for the next check of the destinations that wait.
+    check_is_set: bool,
     arrivals: Arrivals,
 }
 
@@ -140,7 +140,7 @@ impl Dispatchers {
                 generations: 0,
                 destinations_max,
                 overflow,
-                looks: false,
+                check_is_set: false,
                 arrivals: Arrivals::new(),
             }
         }))
@@ -185,7 +185,7 @@ impl Dispatchers {
         context: &mut Context<Self>,
     ) -> Option<&mut DispatcherChild> {
         if !self.children.contains_key(destination) {
-            // Those of the account that wait come first.
+            // The account's destinations that wait already come first.
             if self.overflow.waits(account) || !self.has_room() || !self.may_have_more(account) {
                 return None;
             }

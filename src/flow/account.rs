@@ -138,7 +138,7 @@ pub struct TurnKey {
 }
 
 impl AccountShares {
-    /// Whose turn it is with one of its deliveries.
+    /// Who takes a turn with one of its deliveries.
     pub fn turn_key(&self, is_test: bool) -> &TurnKey {
         &self.turn_keys[usize::from(is_test)]
     }

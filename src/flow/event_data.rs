@@ -1,4 +1,5 @@
-//! An event after it was matched: its identity apart from its data, which ends with its last rendering.
+//! An event after it was matched. Its identity is kept apart from its data: deliveries share the identity, and the data
+//! ends with the last rendering.
 
 use std::sync::Arc;
 
@@ -20,7 +21,7 @@ pub struct EventData {
 }
 
 impl EventData {
-    /// Of an event that was read.
+    /// Takes an event apart that was read.
     pub fn of(event: Event) -> Self {
         let Event { account, event_type, id, id_given, source, time, attributes, hops, data } = event;
         let identity = Arc::new(EventIdentity { account, event_type, source, id });

@@ -231,7 +231,7 @@ impl Drop for Claim {
 #[derive(Debug)]
 pub struct InFlight(Box<InFlightParts>);
 
-/// What a delivery in flight has, releases when it ends, and whom it reports its end to.
+/// The parts of a delivery in flight: what it sends, what it releases when it ends, and who gets the report of its end.
 #[derive(Debug)]
 pub struct InFlightParts {
     /// The account that it belongs to.
@@ -279,7 +279,7 @@ impl InFlight {
         *self.0
     }
 
-    /// Whose turn it is with this delivery.
+    /// Who takes a turn with this delivery.
     pub fn turn_key(&self) -> &TurnKey {
         self.account.turn_key(self.is_test)
     }

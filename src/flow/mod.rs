@@ -1,5 +1,13 @@
-//! What passes between the stages, and what bounds it: the [`messages`] that stages send, a delivery [`in_flight`] with
-//! what it holds, the [`gate`] that admits events, and the [`pressure`] that pauses a stage.
+//! What passes between the stages, what bounds it, and how stages share threads. Nothing here knows a stage.
+//!
+//! - What is passed on: the [`messages`], with an event's data ([`event_data`]) and a delivery [`in_flight`] with the
+//!   [`permit`] that it holds. What is passed back: [`response`], [`refusal`] and [`destination_state`].
+//! - Bounds: the [`gate`] admits events, each [`account`] has its shares and its [`rate`], a [`payer`] has its share
+//!   before events are known, [`pressure`] pauses a stage, and [`descriptors`] divides sockets. [`fairness`] has the
+//!   arithmetic of shares.
+//! - Threads: jobs take [`turns`] within a stage, a [`turnstile`] spreads what thousands begin at once, [`background`]
+//!   does long work elsewhere, and [`runtime`] is the event loop.
+//! - [`journal`] says what stages require of the journal. [`drill`] makes faults for tests.
 
 pub mod account;
 pub mod background;

@@ -4,8 +4,8 @@ use std::io;
 
 use tokio::runtime::{Builder, Runtime};
 
-/// The most sockets that such a thread finds ready at a time. Thousands may be ready at once, and each further step for
-/// another one waits behind those that were found.
+/// The most sockets that such a thread finds ready in one round. Thousands may be ready at once, and the next step of
+/// any other task waits behind all that were found.
 const IO_EVENTS_AT_ONCE: usize = 64;
 
 /// An event loop for the thread that calls it.

@@ -1,5 +1,6 @@
-//! What takes a thread long is done a few times in a round of its event loop, and members take turns: new connections,
-//! and connections on which much is read or written. Thousands of them together would delay all other work of the thread.
+//! Spreads what is expensive to begin over the rounds of a thread's event loop: a few begin in each round, and members
+//! take turns. It is for new connections, and for connections on which much is read or written. Thousands of them
+//! together would delay all other work of the thread.
 
 use std::cell::RefCell;
 use std::fmt;
@@ -10,22 +11,23 @@ use tokio::sync::oneshot;
 
 use super::fairness::DeficitQueue;
 
-/// How many begin before other tasks have their turn: a quarter of a millisecond. A delivery needs several rounds.
+/// How many begin in a round, before other tasks have their turn: a quarter of a millisecond. A delivery needs several
+/// rounds.
 pub const AT_ONCE: usize = 4;
 
-/// Passes those that begin something, each for a member `K`.
+/// Lets members `K` begin, a few in each round.
 pub struct Turnstile<K>(RefCell<TurnstileState<K>>);
 
 struct TurnstileState<K> {
-    /// Since other tasks had their turn.
+    /// How many have begun in this round.
     passed: usize,
     waiting: DeficitQueue<K, oneshot::Sender<()>>,
-    /// Whether the task that lets those that wait begin is running.
+    /// Whether the task runs that ends each round and lets waiting ones begin.
     turning: bool,
 }
 
 impl<K: Eq + Hash + Clone + 'static> Turnstile<K> {
-    /// Nobody waits.
+    /// A turnstile at which no one waits.
     pub fn new() -> Rc<Self> {
         Rc::new(Self(RefCell::new(TurnstileState { passed: 0, waiting: DeficitQueue::new(1), turning: false })))
     }
@@ -33,12 +35,12 @@ impl<K: Eq + Hash + Clone + 'static> Turnstile<K> {
     /// Returns when a connection of this member may begin.
     pub async fn pass(self: &Rc<Self>, member: &K) {
         if let Some(turn) = self.enter(member) {
-            // That task ends after all that wait have begun.
+            // The task that ends rounds runs until all waiting ones have begun.
             let _ = turn.await;
         }
     }
 
-    /// The turn of this member, which comes when the returned receiver ends. `None`: it may begin now.
+    /// Lets a connection of this member begin now (`None`), or returns a receiver that ends when its turn has come.
     pub fn enter(self: &Rc<Self>, member: &K) -> Option<oneshot::Receiver<()>> {
         let mut state = self.0.borrow_mut();
         if !std::mem::replace(&mut state.turning, true) {

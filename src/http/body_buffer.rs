@@ -8,9 +8,9 @@ use std::thread;
 use bytes::{Bytes, BytesMut};
 use memmap2::MmapMut;
 
-/// A buffer of this size and more is memory of its own, which the system has back at once when the body ends. The allocator
-/// keeps what is freed for the thread that freed it, at least for a while: when many large bodies ended and others came, the
-/// process held those that were gone beside them.
+/// A buffer of this size and more is mapped memory, which the system has back at once when the body ends. The allocator
+/// keeps what a thread frees for that thread, for a while: when many large bodies ended and others came, the process
+/// held the memory of both.
 const MAPPED_MIN: usize = 256 << 10;
 
 /// A buffer with a capacity that is chosen once. What is not yet written takes no memory if it is large.
@@ -64,8 +64,9 @@ impl BodyBuffer {
     }
 }
 
-/// Memory of a large body; there until it is dropped. Giving it back is a call of the system that takes the longer the larger it
-/// is, and a client that ends hundreds of bodies together would delay the others of its thread. So one thread of its own does it.
+/// The memory of a large body; `None` once it is given back. To give it back takes longer the larger it is, and a
+/// client that ends hundreds of bodies together would delay the other clients of its thread. So a thread of its own
+/// does it.
 #[derive(Debug)]
 pub(super) struct MappedMemory(Option<MmapMut>);
 

@@ -1,6 +1,6 @@
 //! `POST /v1/events`: receives events. The response is held until the attempts of the events' deliveries begin, which
-//! paces a producer that waits for responses. Only where some deliveries wait for a while, and not many, is that of a
-//! request with few of them sent before.
+//! paces a producer that waits for responses. There is one exception: if some deliveries, and not many, have been
+//! waiting for a while, a small request gets its response when its deliveries are rendered.
 
 use actix_web::dev::RequestHead;
 use actix_web::http::StatusCode;
@@ -62,8 +62,8 @@ fn request_body() -> Value {
     })
 }
 
-/// Receives events before the router, which takes more time than all that is done with a small request. Requests that
-/// are not usual reach the same handler through the router.
+/// Receives events without the router, which would take longer than everything else that is done with a small request.
+/// Unusual requests reach the same handler through the router.
 pub struct EventsCall {
     state: web::Data<AppState>,
     pipeline: web::Data<Pipeline>,

@@ -1,5 +1,5 @@
-//! Bodies that are compressed (RFC 9110, section 8.4.1.3). Nothing is read of one past the bound of what it may hold, so
-//! a small body that would become a large one costs no more than a body of the greatest size.
+//! Bodies that are compressed (RFC 9110, section 8.4.1.3). Decompression ends at the bound of a body, so a small one
+//! that would become large costs no more than a body of the greatest size.
 
 use std::io::{Error, ErrorKind, Write};
 
@@ -29,7 +29,7 @@ pub(super) fn decompress(gzip: &[u8], max: usize, charge: impl FnMut(usize) -> b
         read = read.and_then(|()| decoder.write_all(step));
     }
     let ended = read.and_then(|()| decoder.try_finish());
-    // Its end is in its last bytes, and one without any is no gzip.
+    // The decoder accepts no bytes at all, which are not gzip.
     let is_whole = ended.is_ok() && !gzip.is_empty();
     let plain = decoder.get_mut();
     match plain.refused.take() {

@@ -16,7 +16,7 @@ pub(super) fn of(request: &HttpRequest) -> Result<Precondition, Problem> {
         (Some(tags), None) => Ok(Precondition::Is(tags.split(',').filter_map(revision).collect())),
         (None, Some("*")) => Ok(Precondition::Absent),
         (None, Some(_)) => Err(unsupported("a write supports If-None-Match only with the value *")),
-        // One asks for a record, the other for none: neither is there.
+        // `If-Match` requires a record and `If-None-Match: *` requires that there is none: no write meets both.
         (Some(_), Some("*")) => Ok(Precondition::Is(Vec::new())),
         (Some(_), Some(_)) => Err(unsupported("send either If-Match or If-None-Match, not both")),
     }

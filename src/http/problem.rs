@@ -19,7 +19,7 @@ use crate::templating::Diagnostic;
 /// The media type of a problem document.
 const CONTENT_TYPE: &str = "application/problem+json";
 
-/// Mistakes that have a code of their own among those of problems.
+/// Codes of mistakes that are also codes of problems.
 const OWN_CODES: [&str; 2] = ["header_value_required", "unknown_template"];
 
 /// Why a request failed.
@@ -76,7 +76,8 @@ impl Problem {
         self
     }
 
-    /// A document with mistakes. One that all of them are is the problem's own code, if clients handle it as such.
+    /// A document with mistakes. If all of them have one code, and clients handle it as that of a problem, it is the
+    /// code of the problem.
     pub(super) fn invalid(code: &'static str, what: &str, errors: Vec<FieldError>) -> Self {
         let only = |own: &str| errors.iter().all(|error| error.code == own) && !errors.is_empty();
         let code = OWN_CODES.into_iter().find(|own| only(own)).unwrap_or(code);

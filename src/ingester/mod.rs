@@ -35,8 +35,8 @@ use crate::telemetry::metrics::Metrics;
 use batch::EventBatch;
 use encoding::{Encoding, RequestContent};
 
-/// A body up to this size is read where it is: usual events in a quarter of a millisecond, and in 4 ms at most, where
-/// each element is a mistake. Read beside the HTTP threads, a batch costs a tenth more.
+/// A body up to this size is read on the thread that received it: usual events in a quarter of a millisecond, and in 4
+/// ms at most, if each element is a mistake. A batch costs a tenth more if another thread reads it.
 const READ_AT_ONCE_BYTES: usize = 48 << 10;
 
 /// A request with events, as it was received.
@@ -79,7 +79,7 @@ pub struct IngestContext {
     pub gate: Arc<Gate>,
     /// Where it is counted.
     pub metrics: Arc<Metrics>,
-    /// What it has seen is not passed on.
+    /// Events whose ids it has seen are not passed on.
     pub duplicates: Option<IdempotencyWindow>,
     /// Reads large bodies, which would hold up this thread.
     pub background: Background<Payer>,

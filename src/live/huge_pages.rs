@@ -1,10 +1,11 @@
-//! Where the memory of a node is in huge pages: a large index that is built as a whole, and nothing else.
+//! Puts a large index that is built as a whole into huge pages, and no other memory of the node.
 //!
-//! What an event finds in such an index is in no cache, and with pages of 4 kB the place of each page is in none either:
-//! an event among a million triggers took half as long again. Elsewhere huge pages cost more than they bring. Most buffers are
-//! much smaller; a node used up to a third more memory, and whoever touched a new page waited until two megabytes were
-//! cleared. So they are disabled, and enabled while an index grows, which fills each page at once. Pages that are huge
-//! stay so. All of it is the process's: what other threads allocate meanwhile may be in huge pages, too.
+//! With pages of 4 kB, neither what an event finds in such an index nor where its pages are is in the processor's
+//! caches: an event among a million triggers took half as long again. Elsewhere huge pages cost more than they bring.
+//! Most buffers are much smaller, so a node used up to a third more memory, and the first write to a page waited until
+//! two megabytes were cleared. So huge pages are disabled for the process, and enabled while an index grows, which
+//! fills each page at once. A page that is huge stays so. Meanwhile the memory of other threads may be in huge pages,
+//! too.
 
 /// With fewer records the index is not much larger than the processor's caches.
 const RECORDS_MIN: usize = 50_000;

@@ -105,7 +105,7 @@ type EvaluationResult = Result<bool, TooCostly>;
 
 struct Evaluation<'a, 'd, O> {
     pattern: &'a Pattern,
-    /// Those of the pattern.
+    /// The operations of the pattern.
     operations: &'a [Op],
     subject: &'a mut Subject<'d>,
     steps: &'a mut Steps,

@@ -10,8 +10,9 @@ static HASHES: LazyLock<foldhash::quality::RandomState> = LazyLock::new(foldhash
 
 /// The destination of deliveries: scheme, host and port of a URL. Each has one Dispatcher.
 ///
-/// Maps compare destinations far more often than they are made, and a host's text is in a place of its own. So the hash
-/// is made once, and their order is that of their hashes: no order that means anything, but the same in one process.
+/// Maps compare destinations far more often than destinations are made, and the text of a host is elsewhere in memory.
+/// So the hash is made once, and destinations are ordered by it: the order has no meaning, but it is the same
+/// throughout a process.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub struct Destination {
     hash: u64,

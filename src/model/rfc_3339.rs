@@ -14,7 +14,7 @@ pub fn is_time(text: &str) -> bool {
     parts(text).is_some()
 }
 
-/// The time that a text says; `None` if it is none.
+/// The time that a text says; `None` if it is not a time.
 pub fn read(text: &str) -> Option<Timestamp> {
     let Parts { moment, fraction, offset } = parts(text)?;
     let fraction = &fraction[..fraction.len().min(1 + FRACTION_DIGITS)];
@@ -75,7 +75,7 @@ fn two(tens: u8, ones: u8) -> Option<u32> {
     digits.then(|| u32::from(tens - b'0') * 10 + u32::from(ones - b'0'))
 }
 
-/// The days of a month; none of one that does not exist.
+/// The days of a month; 0 if there is no such month.
 fn days_of(year: u32, month: u32) -> u32 {
     let is_leap = year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
     match month {

@@ -39,7 +39,7 @@ const TOGETHER_MAX: usize = 64;
 /// Where deliveries go.
 #[derive(Debug)]
 pub enum NextStage {
-    /// The Dispatchers of this node, one for each dispatch thread. What they do not take, its producer need not know.
+    /// The Dispatchers of this node, one for each dispatch thread. A response need not wait for them.
     Dispatchers(Vec<Recipient<DeliveriesRendered>>),
     /// The Publisher. It holds each response until Redis has the deliveries of the request.
     Publisher(Recipient<DeliveriesRendered>),
@@ -116,8 +116,9 @@ struct UnrenderedDelivery {
 }
 
 impl Renderer {
-    /// A Renderer that hands deliveries to `next`. It waits while `pressure`, which that may increase, is high. What takes
-    /// long is rendered in the `background`. Its mailbox holds as much as the Matcher's.
+    /// A Renderer that hands deliveries to `next`. It waits while `pressure` is high; the next stage counts there what
+    /// it has not passed on. What takes long is rendered in the `background`. Its mailbox holds as much as the
+    /// Matcher's.
     pub fn new(
         gate: Arc<Gate>,
         metrics: Arc<Metrics>,
@@ -281,7 +282,7 @@ impl RenderJob {
         }
     }
 
-    /// Whose turn it is with this job. A test does not wait behind its account's events.
+    /// Who takes a turn with this job. A test does not wait behind its account's events.
     fn turn_key(&self) -> &TurnKey {
         self.account.turn_key(self.admission.is_none())
     }

@@ -1,5 +1,6 @@
-//! The progress of an attempt. Where the HTTP client is between the attempt and the connection, it does not connect the
-//! two. So while the attempt's future is polled, its progress is stored with the peer, where the connection updates it.
+//! The progress of an attempt, which determines its outcome. A request of the handshake goes through the HTTP client,
+//! which passes nothing on between the attempt and its connection. So while an attempt is polled, its progress is
+//! stored with the peer, where the connection updates it.
 
 use std::cell::Cell;
 use std::future::Future;

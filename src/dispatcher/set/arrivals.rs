@@ -1,6 +1,6 @@
-//! How a thread passes on the deliveries that arrive: accounts take turns, and after a slice of time all that is being
-//! sent gets its turn. Otherwise one account's deliveries, however many arrive at a time, would hold up the attempts
-//! of all.
+//! How a thread passes on the deliveries that arrive: accounts take turns, and after a slice of time the attempts in
+//! flight get theirs. Otherwise one account's deliveries, however many arrive at a time, would hold up the attempts of
+//! all accounts.
 
 use std::cell::Cell;
 use std::time::{Duration, Instant};

@@ -1,23 +1,23 @@
-//! A look at a part of many destinations. A look at all of them would hold up the thread: the state of each is in a place
-//! of its own. So each look continues where the one before ended, and those that are picked are the best of a part: a
-//! sampled least-recently-used policy, as caches have it.
+//! Looks at a part of many destinations at a time. A look at all of them would hold up the thread, since the state of
+//! each is elsewhere in memory. Each look continues where the last one ended, and picks the best of its part: a sampled
+//! least-recently-used policy, as caches have it.
 
 use std::collections::{BTreeMap, btree_map};
 use std::ops::Bound;
 
 use crate::model::destination::Destination;
 
-/// Up to this many are looked at completely.
+/// With no more destinations than this, each look is at all of them.
 const PART_MIN: usize = 256;
-/// After this many looks each was looked at.
+/// After this many looks, every destination was looked at.
 const PARTS: usize = 16;
 
-/// How many of `all` are looked at in one look.
+/// How many of `all` destinations one look is at.
 pub(super) fn part_of(all: usize) -> usize {
     all.min(PART_MIN.max(all.div_ceil(PARTS)))
 }
 
-/// Those that come after one, which need not be there any more; all, if there is none.
+/// The destinations after `one`, which need not exist any more; all of them if it is `None`.
 pub(super) fn after<'a, T>(
     all: &'a BTreeMap<Destination, T>,
     one: Option<&Destination>,
@@ -30,7 +30,7 @@ pub(super) fn after<'a, T>(
 pub(super) struct PartCursor(Option<Destination>);
 
 impl PartCursor {
-    /// The next part of all, each of them once.
+    /// The next part. No destination is in it twice.
     pub(super) fn next_part<'a, T>(
         &mut self,
         all: &'a BTreeMap<Destination, T>,

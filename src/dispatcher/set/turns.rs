@@ -1,5 +1,6 @@
 //! How destinations take turns where there are more of them than Dispatchers. Accounts share the Dispatchers by dynamic
-//! thresholds. The idle ones end first, then those that have had one for longest give way to others of their account.
+//! thresholds. Idle Dispatchers end first. Then those give way that have existed longest, of accounts that wait for
+//! others or have more than an equal part.
 
 use std::time::{Duration, Instant};
 
@@ -83,10 +84,10 @@ impl Dispatchers {
     }
 
     pub(super) fn check_later(&mut self, context: &mut Context<Self>) {
-        // What waits for a destination that gives way waits for the next turn.
+        // A destination that gives way is taken over by a check.
         let is_needed = !self.overflow.is_empty() || !self.leaving.is_empty();
-        if is_needed && !self.looks {
-            self.looks = true;
+        if is_needed && !self.check_is_set {
+            self.check_is_set = true;
             context.run_later(LOOKED_AT_EVERY, |own, context| {
                 let now = Instant::now();
                 own.overflow.release_permits(now, own.settings.config.stalled_after);
@@ -126,7 +127,7 @@ impl Dispatchers {
             }
         }
         self.ask_to_leave(now);
-        self.looks = false;
+        self.check_is_set = false;
         self.check_later(context);
     }
 

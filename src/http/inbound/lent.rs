@@ -1,5 +1,5 @@
-//! The stream while the HTTP server has it. Between two requests, the stream is taken back when the next one is for others
-//! to serve: what the server is then dropped with, nobody waits for.
+//! The stream while the HTTP server has it. It is taken back between two requests if the next one is not for the
+//! server. The server's future is then dropped; nobody waits for a response of it.
 
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
@@ -25,7 +25,7 @@ pub(super) struct LentStream(Rc<Loan>);
 
 struct Loan {
     stream: RefCell<InboundStream>,
-    /// Whether others serve the request that these bytes begin with.
+    /// Whether a request that begins with these bytes is for others than the server.
     is_others: Option<fn(&[u8]) -> bool>,
     /// The server may have more to write.
     writes: Cell<bool>,
@@ -36,8 +36,8 @@ struct Loan {
     taken_back: Cell<bool>,
 }
 
-/// Has the server serve a connection. Returns its stream once it has a request for others, with which it begins; `None`
-/// once the connection is over.
+/// Lends a connection's stream to the server. Returns it once it has a request for others, which is then the first that
+/// is read of it; `None` once the connection is over.
 pub(super) async fn lend<S>(
     stream: InboundStream,
     peer: SocketAddr,
@@ -74,8 +74,8 @@ impl Loan {
         Self { stream, is_others, writes, closes, instead: RefCell::default(), taken_back }
     }
 
-    /// Whether the next request is not the server's yet: it has responded to all that it had, and keeps the connection.
-    /// While it discards the rest of a body before it closes the connection, it has said so.
+    /// Whether the next request may be for others: the server has responded to all of its requests, and keeps the
+    /// connection. A server that closes it says so in its response, before it discards the rest of a body.
     fn is_between_requests(&self) -> bool {
         !self.writes.get() && !self.closes.get() && self.stream.borrow().is_between_requests()
     }

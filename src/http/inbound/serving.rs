@@ -46,9 +46,10 @@ fn close_at_stop(headers: &mut HeaderMap, served: Option<&ServedRequest>) {
     }
 }
 
-/// The server would announce an upgrade that was offered and is not made, and send chunks to a client of HTTP/1.0, which
-/// knows none (RFC 9112, section 6.1). Either connection ends with the response. So does that of a response with the field
-/// `connection: close`, which the server itself does not write.
+/// Adapts a response to its request. The server would confirm an upgrade that was offered and is not made, and send
+/// chunks to a client of HTTP/1.0, which does not know them (RFC 9112, section 6.1). Both connections end with the
+/// response. So does that of a response with the field `connection: close`: the server writes that field by the type of
+/// the connection only.
 fn suit_request(response: &mut ServiceResponse<BoxBody>) {
     let request = response.request().head();
     let is_old = request.version < Version::HTTP_11 && response.response().body().size() == BodySize::Stream;

@@ -1,6 +1,6 @@
 //! Requests that the HTTP server can't read. It responds to them itself, with nothing but a status, and closes the
-//! connection. That response is recognized and replaced by a problem document, so that no usual request is looked at
-//! twice.
+//! connection. Its response is recognized as it is written and replaced by a problem document, so that usual requests
+//! need no further check.
 
 use actix_web::http::StatusCode;
 

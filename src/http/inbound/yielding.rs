@@ -1,5 +1,6 @@
-//! Which connections of a thread end so that new ones begin. A look at all connections takes time in proportion to their
-//! number. So a look finds many at once, and the next is not before that time has passed ten times.
+//! Chooses the connections of a thread that end so that new ones can begin. To look at all connections takes time in
+//! proportion to their number. So one look finds many that may end, and the next look comes no sooner than after ten
+//! times as long.
 
 use std::collections::{HashMap, VecDeque};
 use std::net::IpAddr;
@@ -9,14 +10,14 @@ use std::time::{Duration, Instant};
 use super::client_connection::{ClientConnection, HeldConnections};
 use super::policy::{self, ConnectionPhase};
 
-/// A look finds this part of the open connections at most, and a few in any case.
+/// A look finds at most this part of the open connections, or [`FOUND_MIN`] if that is more.
 const FOUND_PART: usize = 8;
 const FOUND_MIN: usize = 16;
-/// How long what was found is used.
+/// How long the connections that a look found are used.
 const FOUND_FOR: Duration = Duration::from_millis(50);
 /// For each open connection, the time from a look to the next one. A look takes about a tenth of it.
 const LOOK_PAUSE: Duration = Duration::from_micros(1);
-/// Looks at no more connections than this are as frequent as needed: new connections begin a few at a time.
+/// With no more connections than this, there is a look whenever one is needed: new connections begin a few at a time.
 const FEW: usize = 256;
 
 /// The connections that the last look found, the first to end first.
@@ -87,7 +88,7 @@ impl Yielding {
     }
 }
 
-/// Of the peer's own new connections the one that has had longest to send its request.
+/// The new connection of the peer that has had the longest time to send its request.
 fn longest_new(peer: IpAddr, open: &HashMap<u64, Rc<ClientConnection>>) -> Option<Rc<ClientConnection>> {
     let own = open.values().filter(|one| one.stays() && one.peer() == peer);
     let new = own.map(|one| match one.phase() {

@@ -16,7 +16,7 @@ pub(super) static JSON_LINES: Encoding = Encoding {
     schema: || Some(json!({"type": "string", "description": "One event object per line"})),
     read: |batch, source| {
         let body = &source.body;
-        // Its line breaks have more bytes than one.
+        // A line break has more bytes than one there.
         if is_wide(body) {
             return Err(Refusal::Malformed("the lines are UTF-16 or UTF-32; send them as UTF-8".to_owned()));
         }

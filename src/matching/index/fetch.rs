@@ -1,6 +1,6 @@
-//! Has memory fetched before it is read. In an index of a million listeners nearly everything that an event finds is in
-//! no cache. Each look-up goes through a few places, each of which is known only once the one before it was read; asking
-//! for a place early lets other work go on while it comes. Nothing depends on it but time.
+//! Prefetches memory. In an index of a million listeners, hardly anything that an event finds is in a cache. A look-up
+//! reads a few places one after the other, each of which is known only once the one before it was read. Other work goes
+//! on while a place comes that was asked for early. This changes only the time of a look-up.
 
 use prefetch_index::prefetch_index;
 
@@ -12,12 +12,12 @@ const LINE_BYTES: usize = 64;
 /// What an evaluation reads of most listeners, in bytes from their beginning on.
 const LISTENER_BYTES: usize = 256;
 
-/// Has what begins here fetched; it is not read.
+/// Prefetches what begins here; it is not read.
 pub(super) fn ahead<T>(place: &T) {
     prefetch_index(std::slice::from_ref(place), 0);
 }
 
-/// The same for a row of at most this many items. How many there are is not read: that would be waited for.
+/// Prefetches a row of at most this many items. Its length is not read, since that would be waited for.
 pub(super) fn row<T>(row: &[T], items_max: usize) {
     if let Some(items_of_a_line) = LINE_BYTES.checked_div(size_of::<T>()) {
         (0..items_max).step_by(items_of_a_line.max(1)).for_each(|at| prefetch_index(row, at));
@@ -25,7 +25,7 @@ pub(super) fn row<T>(row: &[T], items_max: usize) {
     }
 }
 
-/// The same for a listener: what its evaluation reads is near its beginning.
+/// Prefetches a listener: what its evaluation reads is near its beginning.
 pub(super) fn listener(listener: &impl Listener) {
     let beginning = std::slice::from_ref(listener.filing());
     row(beginning, LISTENER_BYTES.div_ceil(size_of_val(beginning)));

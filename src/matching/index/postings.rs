@@ -30,7 +30,7 @@ const MOVED_MAX: usize = 8;
 /// A leaf with this many places for each posting gets fewer gaps.
 const SPARSE: usize = 2;
 
-/// Where a posting is fetched, this many places are: it is at the one that its hash says, or shortly after it.
+/// How many places are prefetched for a posting: it is at the one that its hash says, or shortly after it.
 const NEIGHBOURS: usize = 4;
 
 /// Listeners by hash.

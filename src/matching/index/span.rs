@@ -1,5 +1,5 @@
-//! What the entries of a tree cover, and how a node of the tree says in one line of memory which of its members cover a
-//! point: coarsely, so that a member which does not may be named, and one which does is never left out.
+//! What the entries of a tree cover. Each node of the tree has one line of memory that says which of its members may
+//! cover a point. It is coarse: it may name a member that does not cover the point, and never leaves out one that does.
 
 use std::fmt::Debug;
 
@@ -22,7 +22,7 @@ pub(super) trait Span: Copy + PartialEq + Debug {
     fn places(row: &Self::Row, point: Self::Point) -> u32;
 }
 
-/// Of entries of which a walk leaves none out.
+/// For entries that a walk never leaves out.
 impl Span for () {
     type Point = ();
     type Row = ();

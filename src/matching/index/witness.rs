@@ -164,7 +164,7 @@ impl Pattern {
 /// Kind, length, key and slots of a witness.
 type WitnessLookup = (LookupKind, usize, WitnessKey, [usize; 2]);
 
-/// Of what is no affix.
+/// The slots of what is not an affix.
 const NO_SLOTS: [usize; 2] = [0; 2];
 
 fn present(path: Path) -> WitnessLookup {

@@ -1,5 +1,5 @@
-//! The heads of requests with events. A client's requests mostly differ in the length of their bodies only, so the last
-//! head of a connection is remembered: one that is the same but for that is not parsed again.
+//! The heads of requests with events. The requests of a client mostly differ only in the lengths of their bodies. So
+//! the last head of a connection is remembered, and one that differs from it only in that length is not parsed again.
 
 use std::net::SocketAddr;
 

@@ -1,4 +1,4 @@
-//! What is filed under one hash, in few bytes: how many are in a line of memory decides what a lookup costs.
+//! What is filed under one hash, in few bytes: the more postings a line of memory has, the less a look-up costs.
 
 use std::sync::Arc;
 
