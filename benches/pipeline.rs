@@ -163,7 +163,7 @@ async fn start(config: &Config, live: impl FnOnce(&Arc<Metrics>) -> Arc<Live>) -
     let matcher = Matcher::new(live(&metrics), own_gate, own_metrics, accepting, renderer, MESSAGES).start();
     let (gate, metrics) = own();
     let (background, matcher) = (Background::new(1), matcher.recipient());
-    let ingesting = IngestContext { gate, metrics, duplicates: None, background, matcher };
+    let ingesting = IngestContext { gate, metrics, window: None, background, matcher };
     let ingester = Ingester::new(ingesting, MESSAGES).start();
     Stages { ingester, bodies: Pool::new(BYTES, ACCOUNT_WEIGHT), results, journal }
 }

@@ -148,7 +148,7 @@ impl Node {
 
         #[cfg(feature = "redis")]
         let streams = streams::open(&config).await?;
-        let duplicates = open_window(&config).await?;
+        let window = open_window(&config).await?;
 
         let (journal, recovered) = Journal::open(&config, &gate, &metrics).await?.unzip();
         let sent_of_journal = journal.as_ref().map(Journal::event_journal);
@@ -184,7 +184,7 @@ impl Node {
             recovery::start(recovered, &shared, &dispatchers, watch.journal);
         }
         let server =
-            serve(&shared, hand_over.clone(), duplicates, event_journal, listener).map_err(StartError::Serve)?;
+            serve(&shared, hand_over.clone(), window, event_journal, listener).map_err(StartError::Serve)?;
         let admin = admin.map(|listener| serve_admin(&shared, listener)).transpose().map_err(StartError::Serve)?;
         let drain = shared.config.dispatch.drain;
         Ok(Self { address, drain, shared, server, admin, threads, dispatchers, hand_over, journal })
@@ -334,7 +334,7 @@ fn start_dispatchers(
 fn serve(
     shared: &Arc<AppState>,
     hand_over: HandOver,
-    duplicates: Option<IdempotencyWindow>,
+    window: Option<IdempotencyWindow>,
     event_journal: Option<Arc<dyn EventJournal>>,
     listener: std::net::TcpListener,
 ) -> io::Result<InboundServer> {
@@ -348,7 +348,7 @@ fn serve(
     };
     let own = Arc::clone(shared);
     inbound.serve(shared, move || {
-        let pipeline = web::Data::new(start_pipeline(&own, &hand_over, duplicates.clone(), event_journal.as_ref()));
+        let pipeline = web::Data::new(start_pipeline(&own, &hand_over, window.clone(), event_journal.as_ref()));
         let shared = web::Data::from(Arc::clone(&own));
         let events = Some(EventsCall::new(shared.clone(), pipeline.clone()));
         let routes = move |config: &mut web::ServiceConfig| {

@@ -80,7 +80,7 @@ pub struct IngestContext {
     /// Where it is counted.
     pub metrics: Arc<Metrics>,
     /// Events whose ids it has seen are not passed on.
-    pub duplicates: Option<IdempotencyWindow>,
+    pub window: Option<IdempotencyWindow>,
     /// Reads large bodies, which would hold up this thread.
     pub background: Background<Payer>,
     /// The next stage.
@@ -181,10 +181,10 @@ impl IngestContext {
             }
             body.grow_over(bytes);
         }
-        match &self.duplicates {
+        match &self.window {
             // At most as many of these tasks as connections: each connection waits for its response.
-            Some(duplicates) if batch.events.iter().any(|event| event.id_given) => {
-                actix_rt::spawn(Rc::clone(self).admit_once(duplicates.clone(), batch, body, reply));
+            Some(window) if batch.events.iter().any(|event| event.id_given) => {
+                actix_rt::spawn(Rc::clone(self).admit_once(window.clone(), batch, body, reply));
             }
             _ => self.admit(batch, body, 0, reply),
         }
@@ -194,13 +194,13 @@ impl IngestContext {
     /// gets the response.
     async fn admit_once(
         self: Rc<Self>,
-        duplicates: IdempotencyWindow,
+        window: IdempotencyWindow,
         mut batch: EventBatch,
         body: TakenUnits,
         reply: oneshot::Sender<EventsResponse>,
     ) {
         let events = batch.events.len();
-        let (known, claims) = match duplicates.sift(&mut batch.events).await {
+        let (known, claims) = match window.sift(&mut batch.events).await {
             Ok(sifted) => sifted,
             Err(WindowUnavailable::Store) => return self.refuse(reply, Refusal::Unavailable),
             Err(WindowUnavailable::Open) => {

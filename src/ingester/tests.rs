@@ -25,7 +25,7 @@ impl Alone {
         let (gate, metrics) = (Gate::for_events(2), Arc::new(Metrics::new()));
         let (own, background) = (Arc::clone(&gate), Background::new(1));
         let ingesting =
-            IngestContext { gate: own, metrics: Arc::clone(&metrics), duplicates: None, background, matcher };
+            IngestContext { gate: own, metrics: Arc::clone(&metrics), window: None, background, matcher };
         Self { gate, metrics, ingester: Ingester::new(ingesting, 16).start() }
     }
 

@@ -60,7 +60,7 @@ pub(super) fn to_dispatchers(dispatchers: &[Addr<Dispatchers>]) -> NextStage {
 pub(super) fn start_pipeline(
     shared: &AppState,
     hand_over: &HandOver,
-    duplicates: Option<IdempotencyWindow>,
+    window: Option<IdempotencyWindow>,
     event_journal: Option<&Arc<dyn EventJournal>>,
 ) -> Pipeline {
     // Each message carries an admitted event, or a test that a connection waits for.
@@ -91,7 +91,7 @@ pub(super) fn start_pipeline(
     let ingesting = IngestContext {
         gate: Arc::clone(&shared.gate),
         metrics: metrics(),
-        duplicates,
+        window,
         background: shared.background.clone(),
         matcher: matcher.recipient(),
     };

@@ -12,7 +12,6 @@ use std::time::Instant;
 
 use actix::dev::SendError;
 use actix::{Actor, Context, Handler, Recipient};
-use sha2::{Digest, Sha256};
 use tokio::sync::oneshot;
 
 use crate::flow::account::{AccountShares, Charge, TurnKey};
@@ -26,7 +25,7 @@ use crate::flow::messages::{DeliveriesRendered, Firing, FiringStep, Firings, Fir
 use crate::flow::pressure::Pressure;
 use crate::flow::turns::{Resumption, Turns, Worker};
 use crate::model::delivery::{Delivery, WebhookId};
-use crate::model::firing::FiringId;
+use crate::model::firing::{FiringId, hash_of_names};
 use crate::model::outcome::DropReason;
 use crate::telemetry::metrics::Metrics;
 
@@ -366,18 +365,8 @@ impl RendererWorker {
     }
 }
 
-/// The same for the same event and trigger, on every node and after every restart. It does not reveal what it is made
-/// of.
 fn webhook_id(FiringId { event, trigger }: &FiringId) -> WebhookId {
-    let mut hash = Sha256::new();
-    for part in [event.account.as_str(), &event.source, &event.id, trigger.as_str()] {
-        // With the length of each part, so that different lists of parts never hash the same bytes.
-        hash.update((part.len() as u64).to_le_bytes());
-        hash.update(part.as_bytes());
-    }
-    let digest: [u8; 32] = hash.finalize().into();
-    let (first, _) = digest.split_first_chunk().expect("a digest has 32 bytes");
-    WebhookId::of(*first)
+    WebhookId::of(hash_of_names([event.account.as_str(), &event.source, &event.id, trigger.as_str()]))
 }
 
 #[cfg(test)]

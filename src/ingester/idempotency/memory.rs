@@ -37,12 +37,12 @@ impl MemoryWindow {
     fn ids(&self, now: Instant) -> std::sync::MutexGuard<'_, Ids> {
         // A poisoned lock is still valid: each change is one insertion or removal.
         let mut ids = self.ids.lock().unwrap_or_else(PoisonError::into_inner);
-        while let Some((since, mark)) = ids.accepted.front().copied()
+        while let Some((since, hash)) = ids.accepted.front().copied()
             && (now.duration_since(since) >= self.window || ids.accepted.len() > self.max)
         {
             ids.accepted.pop_front();
-            if matches!(ids.known.get(&mark), Some(IdState::Seen(own)) if *own == since) {
-                ids.known.remove(&mark);
+            if matches!(ids.known.get(&hash), Some(IdState::Seen(own)) if *own == since) {
+                ids.known.remove(&hash);
             }
         }
         ids
@@ -52,37 +52,37 @@ impl MemoryWindow {
 impl WindowStore for MemoryWindow {
     fn claim<'a>(
         &'a self,
-        marks: &'a [EventHash],
+        hashes: &'a [EventHash],
         claimant: &'a str,
     ) -> BoxFuture<'a, Result<Vec<ClaimResult>, WindowUnavailable>> {
         let now = Instant::now();
         let mut ids = self.ids(now);
-        let standing = |mark: &EventHash| match ids.known.get(mark) {
+        let claim_result = |hash: &EventHash| match ids.known.get(hash) {
             Some(IdState::Seen(_)) => ClaimResult::Seen,
             Some(IdState::Claimed { until, .. }) if *until > now => ClaimResult::Open,
             _ => {
-                ids.known.insert(*mark, IdState::Claimed { by: claimant.to_owned(), until: now + CLAIMED_FOR });
+                ids.known.insert(*hash, IdState::Claimed { by: claimant.to_owned(), until: now + CLAIMED_FOR });
                 ClaimResult::Claimed
             }
         };
-        let standings = marks.iter().map(standing).collect();
-        std::future::ready(Ok(standings)).boxed()
+        let results = hashes.iter().map(claim_result).collect();
+        std::future::ready(Ok(results)).boxed()
     }
 
     fn settle<'a>(
         &'a self,
-        marks: &'a [EventHash],
+        hashes: &'a [EventHash],
         claimant: &'a str,
         accepted: bool,
     ) -> BoxFuture<'a, Result<(), WindowUnavailable>> {
         let now = Instant::now();
         let mut ids = self.ids(now);
-        for mark in marks {
+        for hash in hashes {
             if accepted {
-                ids.known.insert(*mark, IdState::Seen(now));
-                ids.accepted.push_back((now, *mark));
-            } else if matches!(ids.known.get(mark), Some(IdState::Claimed { by, .. }) if by == claimant) {
-                ids.known.remove(mark);
+                ids.known.insert(*hash, IdState::Seen(now));
+                ids.accepted.push_back((now, *hash));
+            } else if matches!(ids.known.get(hash), Some(IdState::Claimed { by, .. }) if by == claimant) {
+                ids.known.remove(hash);
             }
         }
         std::future::ready(Ok(())).boxed()
@@ -93,16 +93,16 @@ impl WindowStore for MemoryWindow {
 mod tests {
     use super::*;
 
-    async fn claim(memory: &MemoryWindow, mark: u8) -> ClaimResult {
-        memory.claim(&[[mark; 16]], "me").await.expect("memory is there")[0]
+    async fn claim(memory: &MemoryWindow, hash: u8) -> ClaimResult {
+        memory.claim(&[[hash; 16]], "me").await.expect("memory is there")[0]
     }
 
     #[actix_rt::test]
     async fn the_oldest_are_forgotten_at_the_bound_and_all_after_the_window() {
         let memory = MemoryWindow::new(Duration::from_secs(3_600), 2);
-        for mark in 0..3 {
-            assert_eq!(claim(&memory, mark).await, ClaimResult::Claimed);
-            memory.settle(&[[mark; 16]], "me", true).await.expect("memory is there");
+        for hash in 0..3 {
+            assert_eq!(claim(&memory, hash).await, ClaimResult::Claimed);
+            memory.settle(&[[hash; 16]], "me", true).await.expect("memory is there");
         }
         assert_eq!(claim(&memory, 2).await, ClaimResult::Seen);
         assert_eq!(claim(&memory, 1).await, ClaimResult::Seen);

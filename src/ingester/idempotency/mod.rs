@@ -11,9 +11,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures_util::future::BoxFuture;
-use sha2::{Digest as _, Sha256};
 
 use crate::model::event::Event;
+use crate::model::firing::hash_of_names;
 use memory::MemoryWindow;
 #[cfg(feature = "redis")]
 use shared::RedisWindow;
@@ -54,13 +54,13 @@ trait WindowStore: Send + Sync {
     /// Claims the unknown ones.
     fn claim<'a>(
         &'a self,
-        marks: &'a [EventHash],
+        hashes: &'a [EventHash],
         claimant: &'a str,
     ) -> BoxFuture<'a, Result<Vec<ClaimResult>, WindowUnavailable>>;
     /// Ends a claim: the events were accepted, or were not.
     fn settle<'a>(
         &'a self,
-        marks: &'a [EventHash],
+        hashes: &'a [EventHash],
         claimant: &'a str,
         accepted: bool,
     ) -> BoxFuture<'a, Result<(), WindowUnavailable>>;
@@ -78,30 +78,30 @@ pub enum WindowUnavailable {
 /// The ids that were seen within a window of time.
 #[derive(Clone)]
 pub struct IdempotencyWindow {
-    keeper: Arc<dyn WindowStore>,
+    store: Arc<dyn WindowStore>,
 }
 
 /// The ids that are claimed for one request.
 pub struct Claims {
-    keeper: Arc<dyn WindowStore>,
+    store: Arc<dyn WindowStore>,
     claimant: String,
-    marks: Vec<EventHash>,
+    hashes: Vec<EventHash>,
 }
 
 impl IdempotencyWindow {
     /// Creates what the settings demand; `None` if every event is to fire. With Redis all nodes share the ids;
     /// otherwise they are in memory and end with the process.
-    pub async fn open(ingest: &Ingest, store: &StoreSettings) -> Result<Option<Self>, WindowError> {
+    pub async fn open(ingest: &Ingest, settings: &StoreSettings) -> Result<Option<Self>, WindowError> {
         let window = ingest.duplicate_window;
         if window.is_zero() {
             return Ok(None);
         }
-        let keeper: Arc<dyn WindowStore> = match store.capabilities().event_ids {
+        let store: Arc<dyn WindowStore> = match settings.capabilities().event_ids {
             #[cfg(feature = "redis")]
-            true => Arc::new(RedisWindow::open(store, window).await?),
+            true => Arc::new(RedisWindow::open(settings, window).await?),
             _ => Arc::new(MemoryWindow::new(window, ingest.duplicate_ids_max)),
         };
-        Ok(Some(Self { keeper }))
+        Ok(Some(Self { store }))
     }
 
     /// Removes the events whose id was seen, and those that are repeated in the request, and claims the ids of the
@@ -109,29 +109,29 @@ impl IdempotencyWindow {
     pub async fn sift(&self, events: &mut Vec<Event>) -> Result<(usize, Claims), WindowUnavailable> {
         let before = events.len();
         let mut own = HashSet::new();
-        events.retain(|event| !event.id_given || own.insert(mark(event)));
-        let marks: Vec<EventHash> = events.iter().filter(|event| event.id_given).map(mark).collect();
+        events.retain(|event| !event.id_given || own.insert(hash_of(event)));
+        let hashes: Vec<EventHash> = events.iter().filter(|event| event.id_given).map(hash_of).collect();
         let claimant = crate::model::id::new_id();
-        let standings = self.claim(&marks, &claimant).await?;
-        let mut ids = standings.iter();
+        let results = self.claim(&hashes, &claimant).await?;
+        let mut ids = results.iter();
         events.retain(|event| !event.id_given || ids.next() == Some(&ClaimResult::Claimed));
-        let claimed = marks.into_iter().zip(standings).filter(|(_, standing)| *standing == ClaimResult::Claimed);
+        let claimed = hashes.into_iter().zip(results).filter(|(_, result)| *result == ClaimResult::Claimed);
         let claims =
-            Claims { keeper: Arc::clone(&self.keeper), claimant, marks: claimed.map(|(mark, _)| mark).collect() };
+            Claims { store: Arc::clone(&self.store), claimant, hashes: claimed.map(|(hash, _)| hash).collect() };
         Ok((before - events.len(), claims))
     }
 
     /// Claims all or none: two requests that each hold an id of the other must not wait for ever.
-    async fn claim(&self, marks: &[EventHash], claimant: &str) -> Result<Vec<ClaimResult>, WindowUnavailable> {
+    async fn claim(&self, hashes: &[EventHash], claimant: &str) -> Result<Vec<ClaimResult>, WindowUnavailable> {
         let begun = Instant::now();
         loop {
-            let standings = self.keeper.claim(marks, claimant).await?;
-            if !standings.contains(&ClaimResult::Open) {
-                return Ok(standings);
+            let results = self.store.claim(hashes, claimant).await?;
+            if !results.contains(&ClaimResult::Open) {
+                return Ok(results);
             }
-            let claimed = marks.iter().zip(&standings).filter(|(_, standing)| **standing == ClaimResult::Claimed);
-            let claimed: Vec<EventHash> = claimed.map(|(mark, _)| *mark).collect();
-            self.keeper.settle(&claimed, claimant, false).await?;
+            let claimed = hashes.iter().zip(&results).filter(|(_, result)| **result == ClaimResult::Claimed);
+            let claimed: Vec<EventHash> = claimed.map(|(hash, _)| *hash).collect();
+            self.store.settle(&claimed, claimant, false).await?;
             if begun.elapsed() >= WAITED_FOR {
                 return Err(WindowUnavailable::Open);
             }
@@ -145,22 +145,13 @@ impl IdempotencyWindow {
 impl Claims {
     /// Reports whether the events were accepted. If so, their ids are seen from now on; if not, they may be sent again.
     pub async fn settle(self, accepted: bool) {
-        // Logged by the keeper. A claim that it could not end expires in a few seconds.
-        let _ = self.keeper.settle(&self.marks, &self.claimant, accepted).await;
+        // Logged by the store. A claim that it could not end expires in a few seconds.
+        let _ = self.store.settle(&self.hashes, &self.claimant, accepted).await;
     }
 }
 
-fn mark(event: &Event) -> EventHash {
-    let mut hash = Sha256::new();
-    for part in [event.account.as_str(), &event.source, &event.id] {
-        // With the length of each part, so that different lists of parts never hash the same bytes.
-        hash.update((part.len() as u64).to_le_bytes());
-        hash.update(part.as_bytes());
-    }
-    let digest = hash.finalize();
-    let mut mark = [0; 16];
-    mark.copy_from_slice(&digest[..16]);
-    mark
+fn hash_of(event: &Event) -> EventHash {
+    hash_of_names([event.account.as_str(), &event.source, &event.id])
 }
 
 #[cfg(test)]
@@ -184,46 +175,46 @@ mod tests {
         }
     }
 
-    fn duplicates(window_ms: u64) -> IdempotencyWindow {
-        IdempotencyWindow { keeper: Arc::new(MemoryWindow::new(Duration::from_millis(window_ms), 100)) }
+    fn window(window_ms: u64) -> IdempotencyWindow {
+        IdempotencyWindow { store: Arc::new(MemoryWindow::new(Duration::from_millis(window_ms), 100)) }
     }
 
-    async fn fresh(duplicates: &IdempotencyWindow, events: Vec<Event>) -> (usize, usize, Claims) {
+    async fn fresh(window: &IdempotencyWindow, events: Vec<Event>) -> (usize, usize, Claims) {
         let mut events = events;
-        let (known, claims) = duplicates.sift(&mut events).await.expect("memory is there");
+        let (known, claims) = window.sift(&mut events).await.expect("memory is there");
         (events.len(), known, claims)
     }
 
     #[actix_rt::test]
     async fn an_id_is_seen_once_its_event_was_accepted() {
-        let duplicates = duplicates(60_000);
+        let window = window(60_000);
         let same = || vec![event("a", "", "1", true), event("a", "", "1", true), event("a", "", "made", false)];
-        let (new, known, claims) = fresh(&duplicates, same()).await;
+        let (new, known, claims) = fresh(&window, same()).await;
         assert_eq!((new, known), (2, 1), "one is repeated in the request");
         claims.settle(false).await;
-        let (new, known, claims) = fresh(&duplicates, same()).await;
+        let (new, known, claims) = fresh(&window, same()).await;
         assert_eq!((new, known), (2, 1), "a refused event may be sent again");
         claims.settle(true).await;
-        let (new, known, claims) = fresh(&duplicates, same()).await;
+        let (new, known, claims) = fresh(&window, same()).await;
         assert_eq!((new, known), (1, 2), "a generated id never counts");
         claims.settle(true).await;
         for other in [event("b", "", "1", true), event("a", "s", "1", true), event("a", "", "2", true)] {
-            assert_eq!(fresh(&duplicates, vec![other]).await.0, 1);
+            assert_eq!(fresh(&window, vec![other]).await.0, 1);
         }
     }
 
     #[actix_rt::test]
     async fn two_requests_with_the_same_ids_wait_for_one_another() {
-        let duplicates = duplicates(60_000);
-        let (new, _, first) = fresh(&duplicates, vec![event("a", "", "1", true)]).await;
+        let window = window(60_000);
+        let (new, _, first) = fresh(&window, vec![event("a", "", "1", true)]).await;
         assert_eq!(new, 1);
         let second = actix_rt::spawn({
-            let duplicates = duplicates.clone();
-            async move { fresh(&duplicates, vec![event("a", "", "2", true), event("a", "", "1", true)]).await.0 }
+            let window = window.clone();
+            async move { fresh(&window, vec![event("a", "", "2", true), event("a", "", "1", true)]).await.0 }
         });
         // By now it has asked at least once, and holds no claim.
         tokio::task::yield_now().await;
-        let (new, _, third) = fresh(&duplicates, vec![event("a", "", "2", true)]).await;
+        let (new, _, third) = fresh(&window, vec![event("a", "", "2", true)]).await;
         assert_eq!(new, 1);
         third.settle(false).await;
         assert!(!second.is_finished());

@@ -148,23 +148,23 @@ impl RedisWindow {
     }
 
     /// Frees ids that a request of this node left behind, so that they can be claimed.
-    async fn free_left(&self, marks: &[EventHash], responses: &[Value], claimant: &str) -> RedisResult<()> {
-        for (mark, response) in marks.iter().zip(responses.chunks(2)) {
-            if let (ClaimResult::Open, [_, Value::BulkString(other)]) = (standing(response, claimant), response)
+    async fn free_left(&self, hashes: &[EventHash], responses: &[Value], claimant: &str) -> RedisResult<()> {
+        for (hash, response) in hashes.iter().zip(responses.chunks(2)) {
+            if let (ClaimResult::Open, [_, Value::BulkString(other)]) = (claim_result(response, claimant), response)
                 && self.left.contain(other)
             {
-                self.link.code_twice(&self.free, &key(mark), &[other]).await?;
+                self.link.code_twice(&self.free, &key(hash), &[other]).await?;
             }
         }
         Ok(())
     }
 
     /// Asks for each id; on a cluster one by one, as each has its own hash slot.
-    async fn ask(&self, marks: &[EventHash], question: impl Fn(&EventHash, &mut Pipeline)) -> RedisResult<Vec<Value>> {
+    async fn ask(&self, hashes: &[EventHash], question: impl Fn(&EventHash, &mut Pipeline)) -> RedisResult<Vec<Value>> {
         let at_once = if self.link.is_cluster() { 1 } else { GROUP_MAX };
-        let groups = marks.chunks(at_once).map(|group| {
+        let groups = hashes.chunks(at_once).map(|group| {
             let mut pipeline = Pipeline::new();
-            group.iter().for_each(|mark| question(mark, &mut pipeline));
+            group.iter().for_each(|hash| question(hash, &mut pipeline));
             // A claim that is made twice is recognized as our own.
             async move { self.link.pipeline_twice::<Vec<Value>>(&pipeline).await }
         });
@@ -179,38 +179,38 @@ impl RedisWindow {
 impl WindowStore for RedisWindow {
     fn claim<'a>(
         &'a self,
-        marks: &'a [EventHash],
+        hashes: &'a [EventHash],
         claimant: &'a str,
     ) -> BoxFuture<'a, Result<Vec<ClaimResult>, WindowUnavailable>> {
         async move {
-            let responses = self.ask(marks, |mark, pipeline| {
-                pipeline.add_command(set(mark, claimant, CLAIMED_FOR)).arg("NX");
-                pipeline.cmd("GET").arg(key(mark));
+            let responses = self.ask(hashes, |hash, pipeline| {
+                pipeline.add_command(set(hash, claimant, CLAIMED_FOR)).arg("NX");
+                pipeline.cmd("GET").arg(key(hash));
             });
             let responses = self.outage.note(responses.await).inspect_err(|_| {
                 self.left.add(claimant, Instant::now());
             })?;
-            self.outage.note(self.free_left(marks, &responses, claimant).await)?;
-            Ok(responses.chunks(2).map(|response| standing(response, claimant)).collect())
+            self.outage.note(self.free_left(hashes, &responses, claimant).await)?;
+            Ok(responses.chunks(2).map(|response| claim_result(response, claimant)).collect())
         }
         .boxed()
     }
 
     fn settle<'a>(
         &'a self,
-        marks: &'a [EventHash],
+        hashes: &'a [EventHash],
         claimant: &'a str,
         accepted: bool,
     ) -> BoxFuture<'a, Result<(), WindowUnavailable>> {
         async move {
             if accepted {
-                let noted = self.ask(marks, |mark, pipeline| {
-                    pipeline.add_command(set(mark, SEEN, self.window));
+                let noted = self.ask(hashes, |hash, pipeline| {
+                    pipeline.add_command(set(hash, SEEN, self.window));
                 });
                 return self.outage.note(noted.await.map(drop));
             }
-            for mark in marks {
-                let freed = self.link.code_twice(&self.free, &key(mark), &[claimant.as_bytes()]).await;
+            for hash in hashes {
+                let freed = self.link.code_twice(&self.free, &key(hash), &[claimant.as_bytes()]).await;
                 self.outage.note(freed).inspect_err(|_| self.left.add(claimant, Instant::now()))?;
             }
             Ok(())
@@ -221,7 +221,7 @@ impl WindowStore for RedisWindow {
 
 /// Interprets the responses to `SET … NX` and `GET`. A claim that was requested again, because the first response was
 /// lost, is recognized as our own by its value.
-fn standing(response: &[Value], claimant: &str) -> ClaimResult {
+fn claim_result(response: &[Value], claimant: &str) -> ClaimResult {
     match response {
         [Value::Okay, _] => ClaimResult::Claimed,
         [_, Value::BulkString(value)] if value == claimant.as_bytes() => ClaimResult::Claimed,
@@ -230,12 +230,12 @@ fn standing(response: &[Value], claimant: &str) -> ClaimResult {
     }
 }
 
-fn key(mark: &EventHash) -> String {
-    format!("{PREFIX}{:032x}", u128::from_be_bytes(*mark))
+fn key(hash: &EventHash) -> String {
+    format!("{PREFIX}{:032x}", u128::from_be_bytes(*hash))
 }
 
-fn set(mark: &EventHash, value: &str, life: Duration) -> Cmd {
+fn set(hash: &EventHash, value: &str, life: Duration) -> Cmd {
     let mut command = Cmd::new();
-    command.arg("SET").arg(key(mark)).arg(value).arg("PX").arg(life.as_millis().to_string());
+    command.arg("SET").arg(key(hash)).arg(value).arg("PX").arg(life.as_millis().to_string());
     command
 }
