@@ -149,7 +149,7 @@ async fn start(config: &Config, live: impl FnOnce(&Arc<Metrics>) -> Arc<Live>) -
     };
     let gate = Gate::new(bounds, config.cluster.take_max);
     let (journal, _recovered) = Journal::open(config, &gate, &metrics).await.expect("a journal").expect("a file");
-    let attempts = journal.event_journal();
+    let attempts = journal.for_sending();
     let results = Rc::<Results>::default();
     let receiver = Receiver { journal: attempts.attempt_journal(), results: Rc::clone(&results) }.start();
     let pressure = Rc::new(Pressure::new(BYTES));
@@ -233,7 +233,7 @@ async fn run(template: &str, body: Vec<u8>, media_type: &str, deliveries: usize,
     results.kept.take();
     let Stages { ingester, journal, .. } = stages;
     drop(ingester);
-    journal.event_journal().close();
+    journal.for_sending().close();
     actix_rt::task::spawn_blocking(move || journal.stop()).await.expect("the journal ends");
 }
 

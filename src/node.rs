@@ -151,9 +151,9 @@ impl Node {
         let window = open_window(&config).await?;
 
         let (journal, recovered) = Journal::open(&config, &gate, &metrics).await?.unzip();
-        let sent_of_journal = journal.as_ref().map(Journal::event_journal);
-        let (threads, dispatchers) = start_dispatchers(&config, outbound, &metrics, &gate, sent_of_journal)?;
-        let event_journal = journal.as_ref().and_then(Journal::of_new_events);
+        let sending = journal.as_ref().map(Journal::for_sending);
+        let (threads, dispatchers) = start_dispatchers(&config, outbound, &metrics, &gate, sending)?;
+        let accepting = journal.as_ref().and_then(Journal::for_accepting);
         let hand_over = HandOver::Direct(dispatchers.clone());
         #[cfg(feature = "redis")]
         let hand_over = match &streams {
@@ -184,7 +184,7 @@ impl Node {
             recovery::start(recovered, &shared, &dispatchers, watch.journal);
         }
         let server =
-            serve(&shared, hand_over.clone(), window, event_journal, listener).map_err(StartError::Serve)?;
+            serve(&shared, hand_over.clone(), window, accepting, listener).map_err(StartError::Serve)?;
         let admin = admin.map(|listener| serve_admin(&shared, listener)).transpose().map_err(StartError::Serve)?;
         let drain = shared.config.dispatch.drain;
         Ok(Self { address, drain, shared, server, admin, threads, dispatchers, hand_over, journal })
@@ -245,7 +245,7 @@ impl Node {
     /// Says, at any time of a stop, what it would leave behind if the process ended now. What ends without an attempt
     /// from then on is kept as well.
     pub fn cut_short(&self) -> impl FnOnce() -> StopResult + use<> {
-        let (gate, journal) = (Arc::clone(&self.shared.gate), self.journal.as_ref().map(Journal::event_journal));
+        let (gate, journal) = (Arc::clone(&self.shared.gate), self.journal.as_ref().map(Journal::for_sending));
         move || {
             let kept = journal.map_or(0, |journal| journal.close());
             StopResult { unsent: gate.unsent().saturating_sub(kept), kept }
@@ -303,7 +303,7 @@ fn start_dispatchers(
     outbound: Outbound,
     metrics: &Arc<Metrics>,
     gate: &Arc<Gate>,
-    event_journal: Option<Arc<dyn EventJournal>>,
+    journal: Option<Arc<dyn EventJournal>>,
 ) -> Result<(Vec<Arbiter>, Vec<Addr<Dispatchers>>), StartError> {
     let settings = DispatchSettings {
         config: Arc::new(config.dispatch.clone()),
@@ -317,7 +317,7 @@ fn start_dispatchers(
             + config.cluster.take_max
             + config.server.connections_max,
         takes_max: config.delivers_through_streams().then_some(config.cluster.take_max),
-        journal: event_journal,
+        journal,
     };
     let threads = if config.cluster.dispatch { config.dispatch.threads } else { 0 };
     let threads = (0..threads).map(|_| Arbiter::try_with_tokio_rt(thread_runtime));
@@ -335,7 +335,7 @@ fn serve(
     shared: &Arc<AppState>,
     hand_over: HandOver,
     window: Option<IdempotencyWindow>,
-    event_journal: Option<Arc<dyn EventJournal>>,
+    journal: Option<Arc<dyn EventJournal>>,
     listener: std::net::TcpListener,
 ) -> io::Result<InboundServer> {
     let settings = &shared.config.server;
@@ -348,7 +348,7 @@ fn serve(
     };
     let own = Arc::clone(shared);
     inbound.serve(shared, move || {
-        let pipeline = web::Data::new(start_pipeline(&own, &hand_over, window.clone(), event_journal.as_ref()));
+        let pipeline = web::Data::new(start_pipeline(&own, &hand_over, window.clone(), journal.as_ref()));
         let shared = web::Data::from(Arc::clone(&own));
         let events = Some(EventsCall::new(shared.clone(), pipeline.clone()));
         let routes = move |config: &mut web::ServiceConfig| {

@@ -61,7 +61,7 @@ pub(super) fn start_pipeline(
     shared: &AppState,
     hand_over: &HandOver,
     window: Option<IdempotencyWindow>,
-    event_journal: Option<&Arc<dyn EventJournal>>,
+    journal: Option<&Arc<dyn EventJournal>>,
 ) -> Pipeline {
     // Each message carries an admitted event, or a test that a connection waits for.
     let capacity = shared.config.ingest.events_in_flight_max + shared.config.server.connections_max;
@@ -83,7 +83,7 @@ pub(super) fn start_pipeline(
         Arc::clone(&shared.live),
         Arc::clone(&shared.gate),
         metrics(),
-        event_journal.map(|journal| journal.accept_journal()),
+        journal.map(|journal| journal.accept_journal()),
         renderer.clone().recipient(),
         capacity,
     )

@@ -121,14 +121,14 @@ impl Journal {
         Ok(Some((Self { handle: Arc::new(handle), threads, takes_events }, recovered)))
     }
 
-    /// The journal as the stages use it that send.
-    pub fn event_journal(&self) -> Arc<dyn EventJournal> {
+    /// The journal for the stages that send.
+    pub fn for_sending(&self) -> Arc<dyn EventJournal> {
         Arc::clone(&self.handle) as _
     }
 
-    /// The journal as the stages use it that accept events; `None` if those are not kept.
-    pub fn of_new_events(&self) -> Option<Arc<dyn EventJournal>> {
-        self.takes_events.then(|| self.event_journal())
+    /// The journal for the stages that accept events; `None` if those are not kept.
+    pub fn for_accepting(&self) -> Option<Arc<dyn EventJournal>> {
+        self.takes_events.then(|| self.for_sending())
     }
 
     /// Ends the threads after a last round, and syncs what is kept. No other thread may use the journal any more.
