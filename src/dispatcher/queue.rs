@@ -25,11 +25,11 @@ use super::tally::Tally;
 use super::waiting::WaitingDeliveries;
 use crate::flow::destination_state::{DestinationTrouble, DestinationState};
 use crate::flow::gate::Gate;
-use crate::flow::in_flight::{FiringReport, InFlight, StreamClaims};
+use crate::flow::in_flight::{InFlight, StreamClaims};
 use crate::flow::journal::AttemptJournal;
 use crate::model::destination::Destination;
 use crate::model::id::AccountId;
-use crate::model::outcome::{DropReason, Outcome};
+use crate::model::outcome::{DropReason, FiringReport, Outcome};
 use crate::telemetry::metrics::Metrics;
 
 /// An attempt that was made.

@@ -10,15 +10,14 @@ use std::time::Instant;
 use tokio::sync::{mpsc, oneshot};
 
 use super::journal::JournaledFiring;
-pub use super::permit::{Admission, Permit};
+use super::permit::Permit;
 use crate::flow::account::{AccountShares, TurnKey};
 use crate::flow::gate::OutstandingDelivery;
 use crate::model::delivery::Delivery;
 use crate::model::destination::Destination;
 use crate::model::firing::FiringId;
 use crate::model::id::AccountId;
-use crate::model::outcome::DropReason;
-pub use crate::model::outcome::FiringReport;
+use crate::model::outcome::{DropReason, FiringReport};
 use crate::telemetry::metrics::Metrics;
 
 /// The two streams of a partition.

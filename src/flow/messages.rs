@@ -13,12 +13,13 @@ use tokio::sync::oneshot;
 
 use super::account::{AccountShares, Charge};
 use super::event_data::EventData;
-use super::in_flight::{Admission, FiringReport, InFlight, ParkedLane, StreamClaims};
+use super::in_flight::{InFlight, ParkedLane, StreamClaims};
+use super::permit::Admission;
 use super::journal::JournaledFiring;
 use crate::model::event::Event;
 use crate::model::firing::FiringId;
 use crate::model::id::TriggerId;
-use crate::model::outcome::DropReason;
+use crate::model::outcome::{DropReason, FiringReport};
 use crate::model::target::Target;
 use crate::model::template::Template;
 use crate::templating::{self, Expressions};

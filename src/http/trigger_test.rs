@@ -22,13 +22,12 @@ use super::trigger_check::passes;
 use super::{body, path};
 use crate::config::Config;
 use crate::flow::event_data::EventData;
-use crate::flow::in_flight::FiringReport;
 use crate::flow::messages::{Firing, FiringsMatched, OneFiring};
 use crate::flow::refusal::Refusal;
 use crate::json::{Document, kind};
 use crate::model::field::Fields;
 use crate::model::id::{AccountId, TriggerId};
-use crate::model::outcome::{DropReason, Outcome};
+use crate::model::outcome::{DropReason, FiringReport, Outcome};
 
 /// The result of a test.
 #[derive(Debug, Serialize, ToSchema)]

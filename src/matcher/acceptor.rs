@@ -12,7 +12,7 @@ use actix::Recipient;
 use super::cursor::Cursor;
 use super::fired_event::FiredEvent;
 use super::unfinished;
-use crate::flow::in_flight::Admission;
+use crate::flow::permit::Admission;
 use crate::flow::journal::{AcceptJournal, PartToJournal};
 use crate::flow::messages::FiringsMatched;
 use crate::flow::refusal::Refusal;

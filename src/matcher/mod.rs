@@ -16,7 +16,7 @@ use actix::{Actor, Handler, Recipient};
 
 use crate::flow::fairness::JobProgress;
 use crate::flow::gate::Gate;
-use crate::flow::in_flight::Admission;
+use crate::flow::permit::Admission;
 use crate::flow::journal::AcceptJournal;
 use crate::flow::messages::{EventsAdmitted, FiringsMatched};
 use crate::flow::refusal::{ReachedBound, Refusal};

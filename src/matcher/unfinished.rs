@@ -4,7 +4,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::fired_event::FiredEvent;
-use crate::flow::in_flight::Admission;
+use crate::flow::permit::Admission;
 use crate::flow::journal::{AcceptJournal, JournaledFirings, PartToJournal, RequestJournal};
 use crate::flow::refusal::Refusal;
 

@@ -19,14 +19,15 @@ use crate::flow::background::{Background, JobPanicked};
 use crate::flow::drill;
 use crate::flow::fairness::JobProgress;
 use crate::flow::gate::Gate;
-use crate::flow::in_flight::{Admission, FiringReport, InFlight, InFlightParts, Permit, drop_unsent};
+use crate::flow::in_flight::{InFlight, InFlightParts, drop_unsent};
+use crate::flow::permit::{Admission, Permit};
 use crate::flow::journal::JournaledFiring;
 use crate::flow::messages::{DeliveriesRendered, Firing, FiringStep, Firings, FiringsMatched, SMALL_REQUEST};
 use crate::flow::pressure::Pressure;
 use crate::flow::turns::{Resumption, Turns, Worker};
 use crate::model::delivery::{Delivery, WebhookId};
 use crate::model::firing::{FiringId, hash_of_names};
-use crate::model::outcome::DropReason;
+use crate::model::outcome::{DropReason, FiringReport};
 use crate::telemetry::metrics::Metrics;
 
 use self::content::{FiringContent, RenderedContent};

@@ -10,7 +10,8 @@ use super::entry::{EntryContent, EntryReader, StreamEntry};
 use super::target_text::NotADelivery;
 use super::{Streams, reply, stream_key};
 use crate::flow::gate::{Gate, StreamPermit};
-use crate::flow::in_flight::{Claim, InFlight, InFlightParts, Permit, StreamClaims, StreamKind};
+use crate::flow::in_flight::{Claim, InFlight, InFlightParts, StreamClaims, StreamKind};
+use crate::flow::permit::Permit;
 use crate::model::outcome::DropReason;
 use crate::telemetry::metrics::Metrics;
 

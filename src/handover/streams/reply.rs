@@ -7,8 +7,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 
 use super::{Streams, command};
-use crate::flow::in_flight::FiringReport;
-use crate::model::outcome::{DropReason, Outcome};
+use crate::model::outcome::{DropReason, FiringReport, Outcome};
 use crate::redis::{RedisResult, Value};
 
 /// How long an outcome is kept for its requester.
