@@ -205,9 +205,3 @@ fn the_views_have_the_form_of_the_interface() {
     assert_eq!(event["tags"][1]["tag"], "*|META:KIND|*");
     assert!(dictionary.event_view("nobody.knows").is_none());
 }
-
-#[test]
-fn it_can_be_shared_between_threads() {
-    fn shared<T: Send + Sync + 'static>(_: T) {}
-    shared(std::sync::Arc::new(small()));
-}

@@ -61,10 +61,3 @@ fn render(format: Format, body: &str, value: &Value) -> String {
     let rendered = compiled.render(&data(value.clone())).expect("within bounds");
     String::from_utf8(rendered.to_vec()).expect("UTF-8")
 }
-
-#[test]
-fn compiled_templates_and_data_are_shared() {
-    fn shared<T: Send + Sync>() {}
-    shared::<CompiledTemplate>();
-    shared::<Data>();
-}
