@@ -183,8 +183,7 @@ impl Node {
         if let Some(recovered) = recovered.filter(|recovered| !recovered.is_empty()) {
             recovery::start(recovered, &shared, &dispatchers, watch.journal);
         }
-        let server =
-            serve(&shared, hand_over.clone(), window, accepting, listener).map_err(StartError::Serve)?;
+        let server = serve(&shared, hand_over.clone(), window, accepting, listener).map_err(StartError::Serve)?;
         let admin = admin.map(|listener| serve_admin(&shared, listener)).transpose().map_err(StartError::Serve)?;
         let drain = shared.config.dispatch.drain;
         Ok(Self { address, drain, shared, server, admin, threads, dispatchers, hand_over, journal })

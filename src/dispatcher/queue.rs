@@ -23,7 +23,7 @@ use super::pace::Pace;
 use super::parked::{self, ParkedDeliveries};
 use super::tally::Tally;
 use super::waiting::WaitingDeliveries;
-use crate::flow::destination_state::{DestinationTrouble, DestinationState};
+use crate::flow::destination_state::{DestinationState, DestinationTrouble};
 use crate::flow::gate::Gate;
 use crate::flow::in_flight::{InFlight, StreamClaims};
 use crate::flow::journal::AttemptJournal;

@@ -2,7 +2,6 @@
 //! destination's queue. Plain code: time is an argument.
 
 use std::cmp::Reverse;
-use std::collections::binary_heap::PeekMut;
 use std::collections::{BinaryHeap, HashMap, VecDeque};
 use std::time::Instant;
 
@@ -78,10 +77,9 @@ impl RatedTriggers {
     /// Takes the deliveries that are due.
     pub(super) fn due(&mut self, now: Instant) -> Vec<InFlight> {
         let mut out = Vec::new();
-        while let Some(first) = self.due.peek_mut()
-            && first.0.0 <= now
+        while self.next_due().is_some_and(|at| at <= now)
+            && let Some(Reverse((_, key))) = self.due.pop()
         {
-            let Reverse((_, key)) = PeekMut::pop(first);
             let Some(trigger) = self.triggers.get_mut(&key) else { continue };
             while !trigger.waiting.is_empty() {
                 if let Err(wait) = trigger.rate.pass(now) {

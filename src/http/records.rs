@@ -19,7 +19,7 @@ use super::{body, paging, path, precondition};
 use crate::flow::messages::LiveTemplate;
 use crate::model::field::FieldError;
 use crate::model::id::{AccountId, new_id};
-use crate::store::{AccountRecord, Precondition, PutResult, Record, StoreError, StoredRecord};
+use crate::store::{AccountRecord, Precondition, PutResult, StoreError, StoredRecord};
 use crate::templating::Diagnostic;
 
 /// How often a write is tried if it keeps a part of a record that others change at the same time.

@@ -105,7 +105,7 @@ impl<'a> ResourceRoutes<'a> {
     }
 }
 
-/// If a path equals these parts but for one parameter: the index of that part, and the parameter's name.
+/// If a path differs from these parts only in one parameter: the index of that part, and the parameter's name.
 fn stands_for<'p>(path: &'p str, parts: &[&str]) -> Option<(usize, &'p str)> {
     let other: Vec<&str> = path.split('/').collect();
     if other.len() != parts.len() {

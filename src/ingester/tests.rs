@@ -24,8 +24,7 @@ impl Alone {
     fn start_before(matcher: Recipient<EventsAdmitted>) -> Self {
         let (gate, metrics) = (Gate::for_events(2), Arc::new(Metrics::new()));
         let (own, background) = (Arc::clone(&gate), Background::new(1));
-        let ingesting =
-            IngestContext { gate: own, metrics: Arc::clone(&metrics), window: None, background, matcher };
+        let ingesting = IngestContext { gate: own, metrics: Arc::clone(&metrics), window: None, background, matcher };
         Self { gate, metrics, ingester: Ingester::new(ingesting, 16).start() }
     }
 

@@ -16,9 +16,9 @@ use actix::{Actor, Handler, Recipient};
 
 use crate::flow::fairness::JobProgress;
 use crate::flow::gate::Gate;
-use crate::flow::permit::Admission;
 use crate::flow::journal::AcceptJournal;
 use crate::flow::messages::{EventsAdmitted, FiringsMatched};
+use crate::flow::permit::Admission;
 use crate::flow::refusal::{ReachedBound, Refusal};
 use crate::flow::turns::{Turns, Worker};
 use crate::live::Live;

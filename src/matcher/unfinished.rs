@@ -4,8 +4,8 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::fired_event::FiredEvent;
-use crate::flow::permit::Admission;
 use crate::flow::journal::{AcceptJournal, JournaledFirings, PartToJournal, RequestJournal};
+use crate::flow::permit::Admission;
 use crate::flow::refusal::Refusal;
 
 /// A request whose firings are not all found yet, shared by its cursors.

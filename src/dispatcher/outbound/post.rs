@@ -164,7 +164,7 @@ fn write_shared(head: &mut Vec<u8>, delivery: &Delivery) {
     }
 }
 
-/// Writes the fields of this delivery alone, but for those that frame the request.
+/// Writes the fields that only this delivery has, except those that frame the request.
 fn write_own(head: &mut Vec<u8>, delivery: &Delivery, unix_seconds: u64) {
     field(head, "webhook-id", delivery.webhook_id.as_bytes());
     field(head, "webhook-timestamp", DecimalDigits::of(unix_seconds).as_bytes());

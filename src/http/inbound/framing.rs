@@ -127,7 +127,7 @@ impl RequestFraming {
         passed
     }
 
-    /// How many requests have come to their ends, if no other one has begun but for a part of its head. `None` for good
+    /// How many requests are complete, if no byte of the next one has come, or only a part of its head. Always `None`
     /// after a request whose end is not certain: one whose body has no length, or of another version of HTTP.
     pub(super) fn complete_requests(&self) -> Option<u64> {
         self.heads.filter(|_| matches!(self.at, FramingState::Head(_)))

@@ -1,6 +1,7 @@
 //! The layer between the sockets and the HTTP server. Heads are bounded and passed on complete, so that the server
 //! parses each once. Idle connections give way to new ones, and no client has all. A client that is too slow to send
-//! its head or to read its response is disconnected. The server does HTTP itself, but for usual requests with events.
+//! its head or to read its response is disconnected. The server does HTTP itself, except for usual requests with
+//! events, which `direct` serves.
 
 mod acceptor;
 mod client_connection;

@@ -194,7 +194,7 @@ impl<E: TreeEntry> TreeLeaf<E> {
         Self { spans: E::Span::row(entries.iter().map(E::span)), entries }
     }
 
-    /// Says the spans again, after a change of the entries.
+    /// Updates the spans after a change of the entries.
     fn sync(&mut self) {
         self.spans = E::Span::row(self.entries.iter().map(E::span));
     }
@@ -205,12 +205,12 @@ impl<E: TreeEntry> TreeBranch<E> {
         Self { spans: E::Span::row(children.iter().map(|child| child.span)), children }
     }
 
-    /// Says the spans again, after a change of the children.
+    /// Updates the spans after a change of the children.
     fn sync(&mut self) {
         self.spans = E::Span::row(self.children.iter().map(|child| child.span));
     }
 
-    /// Says again what is below a child, after a change there. Returns whether its span is another.
+    /// Updates what is stored of a child after a change below it. Returns whether its span has changed.
     fn refresh(&mut self, at: usize) -> bool {
         let child = &mut self.children[at];
         let before = child.span;

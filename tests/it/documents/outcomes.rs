@@ -25,12 +25,7 @@ fn documented(source: &str, name: &str) -> BTreeMap<String, String> {
 }
 
 /// The words of an enum of this source file, with their documentation.
-pub(super) fn table<'w>(
-    source: &str,
-    kind: &str,
-    name: &str,
-    words: impl ExactSizeIterator<Item = &'w str>,
-) -> String {
+pub(super) fn table<'w>(source: &str, kind: &str, name: &str, words: impl ExactSizeIterator<Item = &'w str>) -> String {
     let meanings = documented(&read(source), name);
     assert_eq!(meanings.len(), words.len());
     let rows = words.map(|word| format!("| `{word}` | {} |\n", cell(&meanings[word])));
