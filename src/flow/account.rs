@@ -265,11 +265,6 @@ impl Drop for MeasuredDeliveries {
 }
 
 impl ReservedDeliveries {
-    /// The account that they are charged to.
-    pub fn account(&self) -> &Arc<AccountShares> {
-        &self.account
-    }
-
     /// Takes one delivery. `None`: the account has to wait until others of its deliveries have begun.
     pub fn take_one(&mut self) -> Option<Charge> {
         let one = match self.taken.split(1) {

@@ -30,22 +30,6 @@ impl<'a> Json<'a> {
         }
     }
 
-    /// A number, as close as 64 bits represent it.
-    pub fn as_f64(self) -> Option<f64> {
-        match self {
-            Self::Number(digits) => digits.parse().ok().filter(|number: &f64| number.is_finite()),
-            _ => None,
-        }
-    }
-
-    /// A whole number that is written as one.
-    pub fn as_i64(self) -> Option<i64> {
-        match self {
-            Self::Number(digits) => digits.parse().ok(),
-            _ => None,
-        }
-    }
-
     /// A member of an object; other values have none.
     pub fn get(self, name: &str) -> Option<Json<'a>> {
         match self {

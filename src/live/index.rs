@@ -193,11 +193,6 @@ impl LiveAccount {
         self.exactly.get(event_type).into_iter().chain(below).chain([&self.any])
     }
 
-    /// A usable template.
-    pub fn template(&self, id: &TemplateId) -> Option<Arc<LiveTemplate>> {
-        self.templates.get(id)?.clone()
-    }
-
     /// The enabled triggers with exactly this event pattern.
     fn bucket(&self, event: &EventPattern) -> Option<&Candidates> {
         match event {

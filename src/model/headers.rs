@@ -46,18 +46,12 @@ pub enum HeaderError {
     /// The value has a character that receivers refuse or misread.
     #[error("the value of `{0}` has a character other than visible ASCII and blank")]
     Value(String),
-    /// Another header has the name.
-    #[error("`{0}` is repeated")]
-    Twice(String),
     /// Posthaste sets it, or no client may.
     #[error("`{0}` can't be set by a trigger")]
     Reserved(String),
     /// The content type belongs to the template.
     #[error("`{0}` can't be set by a trigger; set `content_type` of the template")]
     ContentType(String),
-    /// A value should be kept, but none is saved that may be sent.
-    #[error("{0}")]
-    ValueRequired(&'static str),
 }
 
 /// Reads a header that is valid in a request. Earlier versions saved values with tabs; [`check_value`] refuses them.

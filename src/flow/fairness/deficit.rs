@@ -102,11 +102,6 @@ impl<K: Eq + Hash + Clone, T> DeficitQueue<K, T> {
         }
     }
 
-    /// Every item, in no particular order.
-    pub fn iter(&self) -> impl Iterator<Item = &T> {
-        self.members.values().flat_map(|member| member.items.iter().map(|(_, item)| item))
-    }
-
     /// Every item, mutable, in no particular order.
     pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut T> {
         self.members.values_mut().flat_map(|member| member.items.iter_mut().map(|(_, item)| item))
@@ -209,7 +204,7 @@ mod tests {
             }
             let out = queue.extract(|item| item.1 < limit);
             prop_assert_eq!(out.len(), items.iter().filter(|item| item.1 < limit).count());
-            prop_assert_eq!(queue.len(), queue.iter().count());
+            prop_assert_eq!(queue.len(), queue.iter_mut().count());
             let mut rest: Vec<Vec<(usize, usize)>> = vec![Vec::new(); 4];
             while let Some(item) = queue.pop() {
                 rest[item.0].push(item);

@@ -38,7 +38,6 @@ use crate::model::template::Format;
 /// A template that may be rendered: whatever the data, its bodies are well-formed.
 #[derive(Debug)]
 pub struct CompiledTemplate {
-    format: Format,
     nodes: Nodes,
     limits: TemplateLimits,
     bytes_expected: usize,
@@ -97,7 +96,6 @@ pub fn compile_in(
     let body = if format == Format::Form { body.trim_end_matches(['\r', '\n']) } else { body };
     let (nodes, diagnostics) = program(TemplateShape::Body(format), body, setting, limits);
     let compiled = nodes.map(|nodes| CompiledTemplate {
-        format,
         bytes_expected: finish::bytes_expected(&nodes),
         nodes,
         limits: limits.clone(),
@@ -168,10 +166,5 @@ impl CompiledTemplate {
     pub fn preview(&self, data: &Data) -> (Result<Bytes, RenderFailure>, Vec<Diagnostic>) {
         let (body, complaints) = run::preview(&self.nodes, data, &self.limits);
         (body.map(Bytes::from), complaints.into_iter().map(Diagnostic::from).collect())
-    }
-
-    /// The body's format.
-    pub fn format(&self) -> Format {
-        self.format
     }
 }

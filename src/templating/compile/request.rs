@@ -152,14 +152,6 @@ impl Expressions {
         }
         Ok(Arc::new(own))
     }
-
-    /// Values that helpers in the URL and the headers could not use.
-    pub fn unusable(&self, data: &Data) -> Vec<Diagnostic> {
-        let url = self.url.iter().map(|url| &url.path_and_query);
-        let nodes = url.chain(self.headers.iter().map(|(_, nodes)| nodes));
-        let complaints = nodes.flat_map(|nodes| run::preview(nodes, data, &self.limits).1);
-        complaints.map(Diagnostic::from).collect()
-    }
 }
 
 /// Warnings about marks of other languages in a URL. In one with expressions the scan reports those of bodies.

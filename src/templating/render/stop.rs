@@ -17,18 +17,6 @@ pub enum RenderFailure {
     Failed,
 }
 
-impl RenderFailure {
-    /// The reason's stable word, for counters.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::TooLarge => "too_large",
-            Self::TooManySteps => "too_many_steps",
-            Self::Malformed => "malformed",
-            Self::Failed => "failed",
-        }
-    }
-}
-
 impl fmt::Display for RenderFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
