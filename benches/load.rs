@@ -166,7 +166,9 @@ async fn receive(listener: TcpListener, results: Rc<Results>) {
                 let number =
                     text.find(MARK).and_then(|at| text.get(at + MARK.len()..)?.get(..9)?.parse::<usize>().ok());
                 // What an earlier load left behind can have a greater number.
-                if let Some(arrived) = number.and_then(|number| results.arrived.borrow_mut().get_mut(number)) {
+                if let Some(number) = number
+                    && let Some(arrived) = results.arrived.borrow_mut().get_mut(number)
+                {
                     *arrived = first_byte.take();
                 }
                 if stream.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").await.is_err() {
