@@ -21,6 +21,9 @@ pub(super) trait Folder: Debug + Send + Sync + 'static {
     /// Removes a file.
     fn remove(&self, name: &str) -> io::Result<()>;
 
+    /// Whether it is still in its place: what is written to a folder that was removed ends with the process.
+    fn check(&self) -> io::Result<()>;
+
     /// Makes the folder's entries durable: which files exist, and under which names.
     fn sync(&self) -> io::Result<()>;
 }

@@ -58,6 +58,7 @@ impl<D: Folder> Keeper<D> {
     /// One round. An error of the file system ends it; the next round starts over.
     pub(super) fn round(&mut self, now_ms: u64) -> io::Result<KeeperRound> {
         let mut round = KeeperRound::default();
+        self.journal.folder.check()?;
         self.settle_dropped(now_ms)?;
         self.seal_closed();
         for segment in self.journal.all() {

@@ -77,6 +77,28 @@ fn without_a_new_segment_events_are_refused_until_it_can_be_created() {
     assert!(receiver.arrived().values().all(|times| *times == 1));
 }
 
+#[test]
+fn a_folder_that_was_removed_is_noticed_before_the_next_event() {
+    let home = home();
+    let (running, address) = serve(&home, &[]);
+    let ready = || call(&address, "GET /readyz HTTP/1.1", b"").expect("a response").0;
+    let (data, away) = (home.path().join("data"), home.path().join("away"));
+    for _ in 0..2 {
+        std::fs::rename(&data, &away).expect("moved");
+        wait("unready node", || ready() == 503);
+        assert_eq!(super::post(&address, "1").expect("a response"), 503);
+        std::fs::rename(&away, &data).expect("moved back");
+        wait("ready node", || ready() == 200);
+        assert_eq!(super::post(&address, "2").expect("a response"), 202);
+    }
+    std::fs::rename(&data, &away).expect("moved");
+    std::fs::create_dir_all(data.join("posthaste.redb.journal")).expect("another folder");
+    wait("unready node", || ready() == 503);
+    running.signal("TERM");
+    let (code, _, log) = running.end();
+    assert!(code == Some(0) && log.iter().any(|line| line.contains("removed or replaced")), "{log:#?}");
+}
+
 /// Puts a file in the place of the journal's folder, so that no segment can be created or removed however often that is
 /// tried; open ones can still be written. Returns what ends that.
 fn without_its_folder(folder: PathBuf) -> impl FnOnce() {

@@ -250,6 +250,10 @@ impl Folder for DiskModel {
         Ok(())
     }
 
+    fn check(&self) -> io::Result<()> {
+        Ok(())
+    }
+
     fn sync(&self) -> io::Result<()> {
         lock(&self.0).log.push(Operation::SyncFolder);
         Ok(())
