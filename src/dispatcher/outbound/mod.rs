@@ -6,13 +6,15 @@
 //!   │      └── HTTP client: handshake ┘            ├── Response: reads what the receiver sends, each byte once
 //!   ├── Progress: how far it came                  └── Peer: resolve, check, race, tunnel; habits of the receiver
 //!   ├── Deadlines: of all attempts of a thread
-//!   └── flow::turnstile: new connections of a thread begin a few at a time
+//!   ├── flow::turnstile: new connections of a thread begin a few at a time
+//!   └── Lookups: how many are under way, shared by accounts
 //! ```
 
 mod client_response;
 mod consent;
 mod deadlines;
 mod habit;
+mod lookups;
 mod outlet;
 mod own;
 mod peer;

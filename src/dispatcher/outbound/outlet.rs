@@ -17,6 +17,7 @@ use http::header::HOST;
 
 use super::consent::{Consent, ConsentStep, Consents};
 use super::deadlines::Deadlines;
+use super::lookups::LookupShares;
 use super::own::OwnAddresses;
 use super::peer::{DialContext, Peer};
 use super::pool::{CLOSED_WITHIN, ConnectionPool};
@@ -45,6 +46,7 @@ const CLIENT_KEEPS: Duration = Duration::from_secs(86_400);
 #[derive(Debug, Clone)]
 pub struct Outbound {
     dialling: Arc<DialContext>,
+    threads: usize,
     connections: usize,
     attempt_timeout: Duration,
     consents: Option<Arc<Consents>>,
@@ -92,6 +94,7 @@ impl Outbound {
         };
         Ok(Self {
             dialling: Arc::new(dialling),
+            threads: config.threads,
             connections: config.connections_per_destination,
             attempt_timeout: config.attempt_timeout,
             consents: Consents::new(&config.handshake),
@@ -101,7 +104,8 @@ impl Outbound {
     /// For the outlets of this thread.
     pub(in crate::dispatcher) fn on_thread(&self, resolver: Resolver) -> Outlets {
         let (deadlines, turnstile) = (Deadlines::new(self.attempt_timeout), Turnstile::new());
-        Outlets { outbound: self.clone(), resolver, deadlines, turnstile }
+        let lookups = LookupShares::of_process(self.threads);
+        Outlets { outbound: self.clone(), resolver, lookups, deadlines, turnstile }
     }
 }
 
@@ -109,6 +113,7 @@ impl Outbound {
 pub(in crate::dispatcher) struct Outlets {
     outbound: Outbound,
     resolver: Resolver,
+    lookups: Rc<LookupShares>,
     deadlines: Rc<Deadlines>,
     turnstile: Rc<Turnstile<AccountId>>,
 }
@@ -122,7 +127,7 @@ impl Outlets {
         let peer = Peer::new(
             destination.clone(),
             Arc::clone(&own.dialling),
-            Rc::clone(&self.resolver),
+            self.lookups.resolver(&self.resolver, account),
             (Rc::clone(&self.turnstile), account.clone()),
             consents.is_some(),
         );
