@@ -26,7 +26,7 @@ use crate::model::field::Fields;
 use crate::model::id::{AccountId, TriggerId};
 use crate::model::outcome::DropReason;
 use crate::model::trigger::Trigger;
-use crate::store::{Page, StoreError, UnreadPage};
+use crate::store::{PAGE_BYTES_MAX, Page, StoreError, UnreadPage};
 
 /// An event as it might be posted, and the triggers to explain.
 #[derive(ToSchema)]
@@ -201,7 +201,8 @@ fn page_of(ids: &[TriggerId], after: Option<&str>, limit: usize) -> (Vec<Trigger
 }
 
 impl TriggerPage {
-    /// Explains triggers until the matching steps of one event are used up; the next page begins there then.
+    /// Explains triggers until the matching steps of one event are used up, or the page is full; the next page begins
+    /// there then.
     fn explain(
         mut self,
         index: &Index,
@@ -212,9 +213,9 @@ impl TriggerPage {
         let data = question.data.object().expect("`read` takes members only");
         let mut subject = Subject::new(data);
         let mut triggers = Vec::with_capacity(self.live.len());
-        let mut used = 0;
+        let (mut used, mut bytes) = (0, 0);
         for (place, trigger) in self.live.iter().enumerate() {
-            if place > 0 && used >= limits.steps_per_event_max {
+            if place > 0 && (used >= limits.steps_per_event_max || bytes >= PAGE_BYTES_MAX) {
                 let last = self.live[place - 1].id.as_str();
                 self.unreadable.retain(|id| id.as_str() < last);
                 self.next = Some(last.to_owned());
@@ -222,7 +223,9 @@ impl TriggerPage {
             }
             let mut steps = Steps::new(limits.steps_per_trigger_max);
             let usable = index.template(account, &trigger.template).is_some();
-            triggers.push(Explanation::of(trigger, usable, &question.event_type, &mut subject, &mut steps));
+            let explanation = Explanation::of(trigger, usable, &question.event_type, &mut subject, &mut steps);
+            bytes += explanation.text_bytes();
+            triggers.push(explanation);
             used += limits.steps_per_trigger_max - steps.left() + 1;
         }
         let cursor = self.next.map(|id| paging::cursor(&id));
@@ -231,6 +234,11 @@ impl TriggerPage {
 }
 
 impl Explanation {
+    fn text_bytes(&self) -> usize {
+        let raw = |value: &Option<Box<RawValue>>| value.as_ref().map_or(0, |value| value.get().len());
+        self.path.as_ref().map_or(0, String::len) + raw(&self.condition) + raw(&self.value)
+    }
+
     fn of(
         trigger: &LiveTrigger,
         usable: bool,

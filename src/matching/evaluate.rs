@@ -63,7 +63,7 @@ impl<'d> Subject<'d> {
 }
 
 /// Follows an evaluation. By default it does nothing.
-pub(super) trait Observer<'d> {
+pub(super) trait Observer<'p, 'd> {
     /// A state to return to.
     type Mark: Copy;
     fn mark(&self) -> Self::Mark;
@@ -71,7 +71,7 @@ pub(super) trait Observer<'d> {
     fn retry(&mut self, _: Self::Mark) {}
     /// One of the alternatives held, so that failures since the mark do not count.
     fn forgive(&mut self, _: Self::Mark) {}
-    fn enter(&mut self, _name: &[u8]) {}
+    fn enter(&mut self, _name: &'p [u8]) {}
     fn element(&mut self, _: usize) {}
     fn leave(&mut self) {}
     fn held(&mut self) {}
@@ -80,7 +80,7 @@ pub(super) trait Observer<'d> {
 
 struct NoObserver;
 
-impl Observer<'_> for NoObserver {
+impl Observer<'_, '_> for NoObserver {
     type Mark = ();
     fn mark(&self) {}
 }
@@ -91,8 +91,8 @@ impl Pattern {
         Evaluation { pattern: self, operations: &self.operations, subject, steps, observer: &mut NoObserver }.all()
     }
 
-    pub(super) fn observe<'d, O: Observer<'d>>(
-        &self,
+    pub(super) fn observe<'p, 'd, O: Observer<'p, 'd>>(
+        &'p self,
         subject: &mut Subject<'d>,
         steps: &mut Steps,
         observer: &mut O,
@@ -103,16 +103,16 @@ impl Pattern {
 
 type EvaluationResult = Result<bool, TooCostly>;
 
-struct Evaluation<'a, 'd, O> {
-    pattern: &'a Pattern,
+struct Evaluation<'p, 'a, 'd, O> {
+    pattern: &'p Pattern,
     /// The operations of the pattern.
-    operations: &'a [Op],
+    operations: &'p [Op],
     subject: &'a mut Subject<'d>,
     steps: &'a mut Steps,
     observer: &'a mut O,
 }
 
-impl<'a, 'd, O: Observer<'d>> Evaluation<'a, 'd, O> {
+impl<'p, 'd, O: Observer<'p, 'd>> Evaluation<'p, '_, 'd, O> {
     fn all(&mut self) -> EvaluationResult {
         let data = Json::Object(self.subject.data);
         self.level(0, self.operations.len(), Some(data))
@@ -121,8 +121,8 @@ impl<'a, 'd, O: Observer<'d>> Evaluation<'a, 'd, O> {
     /// Whether all operations from `at` to `end` hold for an object, or for a value without members.
     fn level(&mut self, mut at: usize, end: usize, value: Option<Json<'d>>) -> EvaluationResult {
         while at < end {
-            let pattern = self.pattern;
-            let (holds, next) = match &self.operations[at] {
+            let (pattern, operations) = (self.pattern, self.operations);
+            let (holds, next) = match &operations[at] {
                 Op::Field { name, next, below } => {
                     self.steps.take(1)?;
                     let name = pattern.text.bytes_of(name);

@@ -36,11 +36,27 @@ impl Pattern {
             _ => String::new(),
         };
         Ok(Some(Mismatch {
-            path: furthest.path,
+            path: pointer(&furthest.path),
             condition: RawValue::from_string(condition).expect("the list was written as JSON"),
             value: furthest.value.and_then(shown),
         }))
     }
+}
+
+/// A part of a path.
+#[derive(Debug, Clone, Copy)]
+enum PathPart<'p> {
+    Name(&'p [u8]),
+    Element(usize),
+}
+
+/// A path as a JSON Pointer.
+fn pointer(path: &[PathPart<'_>]) -> String {
+    let parts = path.iter().map(|part| match part {
+        PathPart::Name(name) => format!("/{}", crate::json::pointer_part(&String::from_utf8_lossy(name))),
+        PathPart::Element(place) => format!("/{place}"),
+    });
+    parts.collect()
 }
 
 /// A value as JSON, if it is short enough.
@@ -78,25 +94,24 @@ fn write(value: Json<'_>, out: &mut String) -> Option<()> {
     (out.len() <= VALUE_BYTES_MAX).then_some(())
 }
 
+/// It writes no text: the same names are entered for each element of a list.
 #[derive(Default)]
-struct Trace<'d> {
-    path: String,
-    /// Where the parts of the path begin.
-    parts: Vec<usize>,
+struct Trace<'p, 'd> {
+    path: Vec<PathPart<'p>>,
     /// How many conditions held in the current attempt.
     held: usize,
     /// Failures, each further than the previous one.
-    furthest: Vec<Failure<'d>>,
+    furthest: Vec<Failure<'p, 'd>>,
 }
 
-struct Failure<'d> {
+struct Failure<'p, 'd> {
     held: usize,
-    path: String,
+    path: Vec<PathPart<'p>>,
     leaf: usize,
     value: Option<Json<'d>>,
 }
 
-impl<'d> Observer<'d> for Trace<'d> {
+impl<'p, 'd> Observer<'p, 'd> for Trace<'p, 'd> {
     type Mark = (usize, usize);
 
     fn mark(&self) -> Self::Mark {
@@ -111,20 +126,16 @@ impl<'d> Observer<'d> for Trace<'d> {
         self.furthest.truncate(failures);
     }
 
-    fn enter(&mut self, name: &[u8]) {
-        self.parts.push(self.path.len());
-        self.path.push('/');
-        self.path.push_str(&crate::json::pointer_part(&String::from_utf8_lossy(name)));
+    fn enter(&mut self, name: &'p [u8]) {
+        self.path.push(PathPart::Name(name));
     }
 
     fn element(&mut self, place: usize) {
-        self.parts.push(self.path.len());
-        self.path.push('/');
-        self.path.push_str(&place.to_string());
+        self.path.push(PathPart::Element(place));
     }
 
     fn leave(&mut self) {
-        self.path.truncate(self.parts.pop().unwrap_or_default());
+        self.path.pop();
     }
 
     fn held(&mut self) {

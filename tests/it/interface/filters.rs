@@ -166,6 +166,28 @@ async fn check_reports_and_previews_without_saving() {
     assert_eq!(codes(&check(json!([])).await["errors"]), [("", "wrong_type")]);
 }
 
+/// Names as long as a filter may be, which are in the path and the condition of each explanation.
+#[actix_rt::test]
+async fn a_page_of_explanations_ends_at_its_bytes() {
+    let node = with_template(&[]).await;
+    let name = "n".repeat(30_000);
+    for number in 10..50 {
+        let document = trigger(json!({"where": {"list": {&name: [number]}}}));
+        assert_eq!(node.put(&format!("{TRIGGERS}/t{number}"), &document).await.status, 201);
+    }
+    let mut question = json!({"type": "guest.created", "data": {"list": vec![json!({}); 100]}});
+    let (mut pages, mut seen) = (0, 0);
+    loop {
+        let page = node.post(&format!("{TRIGGERS}/explain"), &question).await.json();
+        let triggers = page["triggers"].as_array().expect("a page");
+        assert!(triggers.iter().all(|one| one["path"] == format!("/list/0/{name}")));
+        (pages, seen) = (pages + 1, seen + triggers.len());
+        let Some(cursor) = page.get("cursor") else { break };
+        question["cursor"] = cursor.clone();
+    }
+    assert_eq!((pages, seen), (2, 40));
+}
+
 #[actix_rt::test]
 async fn explain_says_why_an_event_does_not_fire_a_trigger() {
     let node = with_template(&[("POSTHASTE_MATCHING__STEPS_PER_TRIGGER_MAX", "2000")]).await;
