@@ -6,8 +6,10 @@ use std::time::Duration;
 
 /// The longest pause.
 const LONGEST: Duration = Duration::from_secs(1);
-/// Pauses begin where this part of `cluster.backlog_max` waits to be read, and reach the longest at half of it.
-const BEGINS_AT_ONE_OF: usize = 10;
+/// Pauses begin where this part of `cluster.backlog_max` waits to be read, and reach the longest at half of it. With the
+/// default that is a tenth of a second's work of one node, which is what a delivery then waits for; a tenth of the bound
+/// let half a second's work wait whenever producers were faster than nodes.
+const BEGINS_AT_ONE_OF: usize = 40;
 /// Fewer never cause one: a node reads them in a moment.
 const ALWAYS_FREE: usize = 1_000;
 
@@ -43,9 +45,8 @@ mod tests {
     }
 
     #[test]
-    fn pauses_grow_from_a_tenth_of_the_bound_to_half_of_it() {
-        for (unread, expected) in [(0, 0), (20_000, 0), (20_800, 10), (60_000, 500), (100_000, 1_000), (200_000, 1_000)]
-        {
+    fn pauses_grow_from_a_fortieth_of_the_bound_to_half_of_it() {
+        for (unread, expected) in [(0, 0), (5_000, 0), (5_950, 10), (52_500, 500), (100_000, 1_000), (200_000, 1_000)] {
             assert_eq!(millis(unread, unread, 1, 200_000), expected, "{unread}");
         }
         assert_eq!(millis(90, 90, 1, 100), 0, "few are read in a moment");
@@ -54,10 +55,10 @@ mod tests {
 
     #[test]
     fn only_accounts_that_have_their_part_of_what_waits_are_paced() {
-        assert_eq!(millis(60_000, 59_990, 2, 200_000), 500);
-        assert_eq!(millis(60_000, 10, 2, 200_000), 0);
-        assert_eq!(millis(60_000, 60, 1_000, 200_000), 500, "a thousand equal ones");
-        assert_eq!(millis(60_000, 29, 1_000, 200_000), 0);
+        assert_eq!(millis(52_500, 52_490, 2, 200_000), 500);
+        assert_eq!(millis(52_500, 10, 2, 200_000), 0);
+        assert_eq!(millis(52_500, 53, 1_000, 200_000), 500, "a thousand equal ones");
+        assert_eq!(millis(52_500, 26, 1_000, 200_000), 0);
         assert_eq!(millis(usize::MAX, usize::MAX, usize::MAX, usize::MAX), 1_000);
     }
 }
