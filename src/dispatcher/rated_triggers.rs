@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use crate::flow::in_flight::InFlight;
 use crate::flow::rate::Rate;
+use crate::flow::sweep::Sweep;
 use crate::model::id::{AccountId, TriggerId};
 
 /// From this number of known triggers on, those that owe nothing and for which nothing waits are forgotten.
@@ -21,8 +22,7 @@ pub(super) struct RatedTriggers {
     /// When the first waiting delivery of each trigger is due.
     due: BinaryHeap<Reverse<(Instant, TriggerKey)>>,
     len: usize,
-    /// How many triggers were left when some were last forgotten.
-    left: usize,
+    sweep: Sweep<TRIGGERS_SWEPT_AT>,
 }
 
 #[derive(Debug)]
@@ -41,7 +41,10 @@ impl RatedTriggers {
         let Some((trigger, per_s)) = queued.delivery.target.rate.clone().filter(|_| !queued.is_test) else {
             return Some(queued);
         };
-        self.forget(now);
+        // One that owes something would get a second burst.
+        self.sweep.before_insert(&mut self.triggers, |_, trigger| {
+            !trigger.waiting.is_empty() || !trigger.rate.owes_nothing(now)
+        });
         let key = (queued.account.id.clone(), trigger);
         let made = || RatedTrigger { rate: Rate::new(per_s, now), waiting: VecDeque::new() };
         let trigger = self.triggers.entry(key.clone()).or_insert_with(made);
@@ -59,14 +62,6 @@ impl RatedTriggers {
         trigger.waiting.push_back(queued);
         self.len += 1;
         None
-    }
-
-    /// Forgets triggers that owe nothing, once their number has doubled. One that owes something would get a second burst.
-    fn forget(&mut self, now: Instant) {
-        if self.triggers.len() >= TRIGGERS_SWEPT_AT.max(self.left * 2) {
-            self.triggers.retain(|_, trigger| !trigger.waiting.is_empty() || !trigger.rate.owes_nothing(now));
-            self.left = self.triggers.len();
-        }
     }
 
     /// When the next one is due.

@@ -10,6 +10,7 @@ use foldhash::HashMap;
 use super::fairness::{Pool, Share, TakenUnits};
 use super::rate::AccountRates;
 use super::share_notifier::ShareNotifier;
+use super::sweep::Sweep;
 use crate::model::id::AccountId;
 
 /// An account may hold at most this many times what is free.
@@ -52,10 +53,10 @@ pub struct Accounts {
     pub(super) rates: Option<AccountRates>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct KnownAccounts {
     accounts: HashMap<AccountId, Arc<AccountShares>>,
-    swept_at: usize,
+    sweep: Sweep<ACCOUNTS_SWEPT_AT>,
 }
 
 /// One account's shares.
@@ -81,7 +82,7 @@ impl Accounts {
             events: Pool::new(bounds.events, ACCOUNT_WEIGHT),
             deliveries: Pool::new(bounds.deliveries, ACCOUNT_WEIGHT),
             bytes: Pool::new(bounds.bytes, ACCOUNT_WEIGHT),
-            known: Mutex::new(KnownAccounts { accounts: HashMap::default(), swept_at: ACCOUNTS_SWEPT_AT }),
+            known: Mutex::default(),
             freed: Arc::default(),
             rates: bounds.events_per_s.map(AccountRates::new),
         }
@@ -93,10 +94,8 @@ impl Accounts {
         if let Some(account) = known.accounts.get(id) {
             return Arc::clone(account);
         }
-        if known.accounts.len() >= known.swept_at {
-            known.accounts.retain(|_, account| Arc::strong_count(account) > 1);
-            known.swept_at = ACCOUNTS_SWEPT_AT.max(2 * known.accounts.len());
-        }
+        let KnownAccounts { accounts, sweep } = &mut *known;
+        sweep.before_insert(accounts, |_, account| Arc::strong_count(account) > 1);
         let account = Arc::new(AccountShares {
             id: id.clone(),
             turn_keys: [false, true].map(|is_test| TurnKey { account: id.clone(), is_test }),

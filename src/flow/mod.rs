@@ -4,7 +4,7 @@
 //!   [`permit`] that it holds. What is passed back: [`response`], [`refusal`] and [`destination_state`].
 //! - Bounds: the [`gate`] admits events, each [`account`] has its shares and its [`rate`], a [`payer`] has its share
 //!   before events are known, [`pressure`] pauses a stage, and [`descriptors`] divides sockets. [`fairness`] has the
-//!   arithmetic of shares.
+//!   arithmetic of shares, and a [`sweep`] forgets those who hold nothing.
 //! - Threads: jobs take [`turns`] within a stage, a [`turnstile`] spreads what thousands begin at once, [`background`]
 //!   does long work elsewhere, and [`runtime`] is the event loop.
 //! - [`journal`] says what stages require of the journal. [`drill`] makes faults for tests.
@@ -30,5 +30,6 @@ pub mod refusal;
 pub mod response;
 pub mod runtime;
 mod share_notifier;
+pub mod sweep;
 pub mod turns;
 pub mod turnstile;

@@ -8,6 +8,7 @@ use std::num::NonZeroU32;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::sweep::Sweep;
 use crate::model::id::AccountId;
 
 /// What may pass at once after a second without any.
@@ -72,8 +73,7 @@ pub struct AccountRates {
 #[derive(Default)]
 struct OwedUntil {
     accounts: HashMap<AccountId, Instant>,
-    /// How many accounts were left when those that owe nothing were last forgotten.
-    left: usize,
+    sweep: Sweep<ACCOUNTS_SWEPT_AT>,
 }
 
 impl AccountRates {
@@ -109,12 +109,9 @@ impl OwedUntil {
         self.accounts.get(account).map_or(now, |until| now.max(*until))
     }
 
-    /// Forgets accounts that owe nothing, once their number has doubled.
+    /// Forgets accounts that owe nothing, from time to time.
     fn forget(&mut self, now: Instant) {
-        if self.accounts.len() >= ACCOUNTS_SWEPT_AT.max(self.left * 2) {
-            self.accounts.retain(|_, until| *until > now);
-            self.left = self.accounts.len();
-        }
+        self.sweep.before_insert(&mut self.accounts, |_, until| *until > now);
     }
 }
 

@@ -3,7 +3,6 @@
 //! Accounts share them, so that such names delay only their own account.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
 use std::net::IpAddr;
 use std::rc::Rc;
 
@@ -12,7 +11,7 @@ use tokio::sync::oneshot;
 
 use super::resolve::{Family, Resolve, Resolver};
 use crate::flow::descriptors::Descriptors;
-use crate::flow::fairness::{DeficitQueue, within};
+use crate::flow::fairness::{DeficitQueue, Pool, TakenUnits};
 use crate::model::id::AccountId;
 
 /// An account may hold as many as are free: half of all, if no other has any.
@@ -23,26 +22,15 @@ const DESCRIPTORS_PER_LOOKUP: usize = 4;
 
 /// The look-ups of one thread.
 pub(super) struct LookupShares {
-    capacity: usize,
-    state: RefCell<LookupState>,
-}
-
-struct LookupState {
-    taken: usize,
-    held: HashMap<AccountId, usize, foldhash::fast::RandomState>,
-    waiting: DeficitQueue<AccountId, oneshot::Sender<RunningLookup>>,
-}
-
-impl LookupState {
-    fn may_begin(&self, capacity: usize, account: &AccountId) -> bool {
-        within(capacity, self.taken, self.held.get(account).copied().unwrap_or(0), WEIGHT)
-    }
+    pool: Pool<AccountId>,
+    waiting: RefCell<DeficitQueue<AccountId, oneshot::Sender<RunningLookup>>>,
 }
 
 /// A look-up under way. Dropping it lets another one begin.
 struct RunningLookup {
     shares: Rc<LookupShares>,
-    account: AccountId,
+    /// Until it is dropped.
+    taken: Option<TakenUnits>,
 }
 
 impl LookupShares {
@@ -52,9 +40,9 @@ impl LookupShares {
     }
 
     fn new(capacity: usize) -> Rc<Self> {
-        let state = LookupState { taken: 0, held: HashMap::default(), waiting: DeficitQueue::new(1) };
         // Both families of a name, of two accounts.
-        Rc::new(Self { capacity: capacity.max(4), state: RefCell::new(state) })
+        let pool = Pool::new(capacity.max(4), WEIGHT);
+        Rc::new(Self { pool, waiting: RefCell::new(DeficitQueue::new(1)) })
     }
 
     /// Looks names up for an account.
@@ -65,42 +53,35 @@ impl LookupShares {
     /// Waits until the account may have one more.
     async fn begin(self: &Rc<Self>, account: &AccountId) -> RunningLookup {
         let turn = {
-            let mut state = self.state.borrow_mut();
-            let waits = state.waiting.len_of(account) > 0;
-            if !waits && state.may_begin(self.capacity, account) {
-                return self.count(&mut state, account.clone());
+            let mut waiting = self.waiting.borrow_mut();
+            if waiting.len_of(account) == 0
+                && let Some(taken) = self.pool.share(account).take(1)
+            {
+                return self.running(taken);
             }
             let (pass, turn) = oneshot::channel();
-            state.waiting.push(account, 1, pass);
+            waiting.push(account, 1, pass);
             turn
         };
-        turn.await.unwrap_or_else(|_| self.count(&mut self.state.borrow_mut(), account.clone()))
+        turn.await.unwrap_or_else(|_| self.running(self.pool.share(account).take_over(1)))
     }
 
-    fn count(self: &Rc<Self>, state: &mut LookupState, account: AccountId) -> RunningLookup {
-        state.taken += 1;
-        *state.held.entry(account.clone()).or_default() += 1;
-        RunningLookup { shares: Rc::clone(self), account }
+    fn running(self: &Rc<Self>, taken: TakenUnits) -> RunningLookup {
+        RunningLookup { shares: Rc::clone(self), taken: Some(taken) }
     }
 
     /// Lets those begin that wait and may.
     fn pass_on(self: &Rc<Self>) {
         loop {
-            let mut state = self.state.borrow_mut();
-            let LookupState { taken, held, waiting } = &mut *state;
-            let own = |account: &AccountId| held.get(account).copied().unwrap_or(0);
-            let mut next = None;
-            let pass = waiting.pop_where(|account| {
-                let may = within(self.capacity, *taken, own(account), WEIGHT);
-                next = may.then(|| account.clone());
-                may
+            let mut taken = None;
+            let next = self.waiting.borrow_mut().pop_where(|account| {
+                taken = self.pool.share(account).take(1);
+                taken.is_some()
             });
-            let (Some(pass), Some(account)) = (pass, next) else { return };
+            let (Some(pass), Some(taken)) = (next, taken) else { return };
             // Its attempt may have ended while it waited.
             if !pass.is_closed() {
-                let running = self.count(&mut state, account);
-                drop(state);
-                let _ = pass.send(running);
+                let _ = pass.send(self.running(taken));
             }
         }
     }
@@ -108,16 +89,7 @@ impl LookupShares {
 
 impl Drop for RunningLookup {
     fn drop(&mut self) {
-        {
-            let mut state = self.shares.state.borrow_mut();
-            state.taken -= 1;
-            if let Some(held) = state.held.get_mut(&self.account) {
-                *held -= 1;
-                if *held == 0 {
-                    state.held.remove(&self.account);
-                }
-            }
-        }
+        self.taken = None;
         self.shares.pass_on();
     }
 }
@@ -178,7 +150,7 @@ mod tests {
             }
         };
         soon(followed).await;
-        assert_eq!((held.borrow().len(), shares.state.borrow().taken), (4, 4));
+        assert_eq!((held.borrow().len(), shares.pool.taken()), (4, 4));
     }
 
     #[actix_rt::test]
@@ -193,8 +165,8 @@ mod tests {
         drop(given_up);
         running.pop();
         running.push(soon(waiting).await);
-        assert_eq!(shares.state.borrow().taken, 2);
+        assert_eq!(shares.pool.taken(), 2);
         running.clear();
-        assert!(shares.state.borrow().held.is_empty() && shares.state.borrow().taken == 0);
+        assert!(shares.pool.share(&own).taken() == 0 && shares.pool.taken() == 0);
     }
 }

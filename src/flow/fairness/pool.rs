@@ -15,6 +15,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use foldhash::HashMap;
 
+use crate::flow::sweep::Sweep;
+
 /// At this number of known members, those that hold nothing are forgotten.
 const MEMBERS_SWEPT_AT: usize = 1_024;
 
@@ -26,7 +28,7 @@ pub struct Pool<K> {
 
 struct PoolMembers<K> {
     shares: HashMap<K, Share>,
-    swept_at: usize,
+    sweep: Sweep<MEMBERS_SWEPT_AT>,
 }
 
 /// The capacity of a pool, and how much of it is taken.
@@ -67,7 +69,7 @@ impl<K: Eq + Hash + Clone> Pool<K> {
     /// A pool of `capacity` units. A member may hold at most `weight` times what is free.
     pub fn new(capacity: usize, weight: usize) -> Self {
         let units = Units { capacity, weight, taken: AtomicUsize::new(0), ceiling: AtomicUsize::new(usize::MAX) };
-        let members = PoolMembers { shares: HashMap::default(), swept_at: MEMBERS_SWEPT_AT };
+        let members = PoolMembers { shares: HashMap::default(), sweep: Sweep::default() };
         Self { units: Arc::new(units), members: Mutex::new(members) }
     }
 
@@ -77,11 +79,9 @@ impl<K: Eq + Hash + Clone> Pool<K> {
         if let Some(share) = members.shares.get(member) {
             return share.clone();
         }
-        if members.shares.len() >= members.swept_at {
-            // A share without another clone holds nothing.
-            members.shares.retain(|_, share| Arc::strong_count(&share.0) > 1);
-            members.swept_at = MEMBERS_SWEPT_AT.max(2 * members.shares.len());
-        }
+        let PoolMembers { shares, sweep } = &mut *members;
+        // A share without another clone holds nothing.
+        sweep.before_insert(shares, |_, share| Arc::strong_count(&share.0) > 1);
         let share = self.apart();
         members.shares.insert(member.clone(), share.clone());
         share
