@@ -1,78 +1,28 @@
-//! The HTTP interface, version 1. The table of all calls is here; one file for each kind of resource handles them. To
-//! add a call, write its handler with its description, and its line in the table. The modules below this layer decide
-//! about records and events; it sends no deliveries itself.
+//! The HTTP interface, version 1. Its modules, in the order in which a request passes them:
+//!
+//! - `inbound/`: connections, and the server that reads requests from them
+//! - `routes.rs`: which call a request is for; it follows from the table in `resources/mod.rs`, as does `openapi/`
+//! - `request/`: who calls, within what bounds, and with what parameters and body
+//! - `resources/`: the handlers; `console/`: the web page
+//! - `problem.rs`, `codes.rs`, `security.rs`: errors, and the headers of each response
+//!
+//! The layers below decide about records and events; this one sends no deliveries itself.
 
-mod activity;
-mod auth;
-mod body;
-mod body_buffer;
 mod call;
-mod caller;
 mod codes;
 mod console;
-mod destinations;
-mod dictionary;
-mod events;
-mod expect;
-mod expensive;
-mod expressions;
-mod finding;
-mod gzip;
 pub mod inbound;
-mod keyless;
-mod keys;
 mod openapi;
-mod operations;
-mod paging;
-mod path;
-mod precondition;
-mod presets;
 mod problem;
-mod query;
-mod records;
+mod request;
+mod resources;
 mod routes;
-mod secret_rotate;
 mod security;
 mod state;
-mod template_check;
-mod templates;
-mod trigger_check;
-mod trigger_explain;
-mod trigger_test;
-mod triggers;
-mod whoami;
 
-pub use activity::SENT_EVERY as ACTIVITY_SENT_EVERY;
 pub use codes::{PROBLEM_CODES, ProblemCode};
-pub use events::EventsCall;
 pub use problem::Problem;
+pub use resources::ACTIVITY_SENT_EVERY;
+pub use resources::events::EventsCall;
 pub use routes::{admin_routes, openapi_document, routes};
 pub use state::{AppState, Pipeline};
-
-use call::Call;
-
-use crate::model::template::Template;
-use crate::model::trigger::Trigger;
-
-/// All calls, in the order of the OpenAPI document.
-fn table() -> Vec<Call> {
-    [
-        events::calls(),
-        records::calls::<Trigger>(),
-        trigger_check::calls(),
-        trigger_explain::calls(),
-        trigger_test::calls(),
-        secret_rotate::calls(),
-        records::calls::<Template>(),
-        template_check::calls(),
-        dictionary::calls(),
-        presets::calls(),
-        keys::calls(),
-        whoami::calls(),
-        activity::calls(),
-        destinations::calls(),
-        operations::calls(),
-        console::calls(),
-    ]
-    .concat()
-}

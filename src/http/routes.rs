@@ -1,5 +1,5 @@
-//! What follows from the table of calls in `mod.rs`: the routes of the server, the `Allow` header of a 405 response, and
-//! the OpenAPI document.
+//! What follows from the table of calls in `resources/mod.rs`: the routes of the server, the `Allow` header of a 405
+//! response, and the OpenAPI document.
 
 use std::sync::LazyLock;
 
@@ -9,18 +9,19 @@ use actix_web::{HttpResponse, Route, guard, web};
 use serde_json::Value;
 
 use super::call::Call;
+use super::console;
 use super::openapi::{self, DescribedCall};
 use super::problem::Problem;
-use super::{console, operations};
+use super::resources::{operations, table};
 
 /// The OpenAPI document, made once.
 static DOCUMENT: LazyLock<Value> = LazyLock::new(|| {
-    let described = super::table().into_iter().map(|call| DescribedCall {
+    let described = table().into_iter().map(|call| DescribedCall {
         path: call.path,
         method: lower(&call.method),
         operation: (call.operation)(),
     });
-    openapi::document(described.collect(), |path| ResourceRoutes::at(path, &super::table()).allow())
+    openapi::document(described.collect(), |path| ResourceRoutes::at(path, &table()).allow())
 });
 
 fn lower(method: &Method) -> &'static str {
@@ -41,7 +42,7 @@ pub fn openapi_document() -> &'static Value {
 /// Sets the routes up.
 pub fn routes(config: &mut web::ServiceConfig) {
     config.service(web::resource("/console/").to(console::redirect));
-    serve(&super::table(), config);
+    serve(&table(), config);
 }
 
 /// Sets up the routes of the second server: health and metrics.

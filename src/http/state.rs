@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize};
 
 use actix::{Addr, Recipient};
 
-use super::expensive::ExpensiveRequests;
+use super::request::expensive::ExpensiveRequests;
 use crate::config::Config;
 use crate::dictionary::{Dictionary, Presets};
 use crate::flow::account::TurnKey;

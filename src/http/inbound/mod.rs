@@ -7,6 +7,7 @@ mod acceptor;
 mod client_connection;
 mod connections;
 mod direct;
+mod expect;
 mod framing;
 mod lent;
 mod policy;
@@ -32,8 +33,7 @@ use futures_util::future::join_all;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::sync::{oneshot, watch};
 
-use super::events::EventsCall;
-use super::expect;
+use super::resources::events::EventsCall;
 use super::security::security_headers;
 use super::state::AppState;
 use crate::flow::runtime::thread_runtime;

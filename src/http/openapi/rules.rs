@@ -4,8 +4,8 @@
 use serde_json::{Value, json};
 
 use super::terms::{event_pattern_schema, event_type_schema, name_schema, or_null};
-use crate::http::paging::{LIMIT_MAX, cursor_schema};
-use crate::http::secret_rotate::GRACE_S_MAX;
+use crate::http::request::paging::{LIMIT_MAX, cursor_schema};
+use crate::http::resources::records::secret_rotate::GRACE_S_MAX;
 use crate::model::event::EVENT_ID_BYTES_MAX;
 use crate::model::headers::{HEADER_NAME_PATTERN, HEADER_VALUE_PATTERN, HEADERS_BYTES_MAX, HEADERS_MAX};
 use crate::model::key::KeyScope;

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use crate::http::finding::Finding;
+use crate::http::resources::records::finding::Finding;
 use crate::model::template::Format;
 use crate::templating::Diagnostic;
 

@@ -9,7 +9,7 @@ use actix_web::http::header::{
 };
 use actix_web::http::{Method, Uri};
 
-use crate::http::events;
+use crate::http::resources::events;
 
 /// The most fields of a head that is read here. Requests with more are rare, and the array for them is cleared for each.
 const FIELDS_MAX: usize = 32;

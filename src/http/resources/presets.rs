@@ -2,12 +2,12 @@
 
 use actix_web::{HttpRequest, HttpResponse, web};
 
-use super::auth::{RequiredAccess, authorize};
-use super::call::Call;
-use super::openapi::operation::{Operation, Shape};
-use super::problem::Problem;
-use super::state::AppState;
 use crate::dictionary::Presets;
+use crate::http::call::Call;
+use crate::http::openapi::operation::{Operation, Shape};
+use crate::http::problem::Problem;
+use crate::http::request::auth::{RequiredAccess, authorize};
+use crate::http::state::AppState;
 
 pub(super) fn calls() -> Vec<Call> {
     vec![Call::get(

@@ -9,7 +9,7 @@ use crate::templating::Diagnostic;
 /// A warning.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(untagged)]
-pub(super) enum Finding {
+pub(in crate::http) enum Finding {
     /// In a trigger.
     Trigger(TriggerWarning),
     /// In a template, or in that of a trigger.

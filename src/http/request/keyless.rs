@@ -13,7 +13,7 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::{HOST, HeaderMap, HeaderName, ORIGIN};
 use actix_web::http::uri::Authority;
 
-use super::problem::Problem;
+use crate::http::problem::Problem;
 use crate::model::egress::HostPattern;
 
 /// Checks a request without a key. `hosts` are those of `server.hosts`.

@@ -8,14 +8,14 @@ use actix_web::http::header::{AUTHORIZATION, HeaderValue, WWW_AUTHENTICATE};
 use subtle::ConstantTimeEq as _;
 
 use super::keyless;
-use super::problem::Problem;
-use super::state::AppState;
+use crate::http::problem::Problem;
+use crate::http::state::AppState;
 use crate::model::id::AccountId;
 use crate::model::key::{KeyHash, KeyScope};
 
 /// What a request wants to do.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum RequiredAccess<'a> {
+pub(in crate::http) enum RequiredAccess<'a> {
     /// Post events.
     PostEvents,
     /// Read or change an account's records.
@@ -27,7 +27,11 @@ pub(super) enum RequiredAccess<'a> {
 }
 
 /// Admits the request and returns its scope, or returns why not.
-pub(super) fn authorize(head: &RequestHead, state: &AppState, want: RequiredAccess<'_>) -> Result<KeyScope, Problem> {
+pub(in crate::http) fn authorize(
+    head: &RequestHead,
+    state: &AppState,
+    want: RequiredAccess<'_>,
+) -> Result<KeyScope, Problem> {
     let scope = scope_of(head, state)?;
     let may = match (&scope, want) {
         (KeyScope::Operator, _)
@@ -69,7 +73,7 @@ fn scope_of(head: &RequestHead, state: &AppState) -> Result<KeyScope, Problem> {
 }
 
 /// The key in a header, however its scheme and the blanks around it are written.
-pub(super) fn bearer(header: &HeaderValue) -> Option<&str> {
+pub(in crate::http) fn bearer(header: &HeaderValue) -> Option<&str> {
     let (scheme, key) = header.to_str().ok()?.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then(|| key.trim())
 }

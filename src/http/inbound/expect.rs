@@ -6,8 +6,10 @@ use actix_web::body::BoxBody;
 use actix_web::dev::{RequestHead, Response};
 use actix_web::http::header::CONTENT_LENGTH;
 
-use super::state::AppState;
-use super::{body, events, security};
+use crate::http::request::body;
+use crate::http::resources::events;
+use crate::http::security;
+use crate::http::state::AppState;
 
 /// The refusal of such a request; `None` if the client may send the body.
 pub(super) fn refused(head: &RequestHead, state: &AppState) -> Option<Response<BoxBody>> {

@@ -6,14 +6,14 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
-use super::call::Call;
-use super::caller::{Caller, respond, written};
-use super::openapi::operation::{Operation, Shape};
-use super::openapi::shapes::TemplateQuestion;
-use super::problem::Problem;
-use super::state::AppState;
-use super::{body, path};
 use crate::flow::event_data::EventData;
+use crate::http::call::Call;
+use crate::http::openapi::operation::{Operation, Shape};
+use crate::http::openapi::shapes::TemplateQuestion;
+use crate::http::problem::Problem;
+use crate::http::request::caller::{Caller, respond, written};
+use crate::http::request::{body, path};
+use crate::http::state::AppState;
 use crate::json::{Document, kind};
 use crate::model::attributes::Attributes;
 use crate::model::event::{Event, EventPattern};
@@ -50,7 +50,7 @@ struct CheckQuestion {
     data: Option<Document>,
 }
 
-pub(super) fn calls() -> Vec<Call> {
+pub(in crate::http::resources) fn calls() -> Vec<Call> {
     vec![Call::post(
         "/v1/accounts/{account}/templates/check",
         || web::route().to(check),

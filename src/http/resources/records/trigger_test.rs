@@ -11,19 +11,19 @@ use serde_json::{Value, json};
 use tokio::sync::oneshot;
 use utoipa::ToSchema;
 
-use super::body::JsonBody;
-use super::call::Call;
-use super::caller::Caller;
-use super::openapi::operation::{Operation, Shape};
-use super::problem::Problem;
-use super::state::{AppState, Pipeline};
 use super::template_check::sample_event;
 use super::trigger_check::passes;
-use super::{body, path};
 use crate::config::Config;
 use crate::flow::event_data::EventData;
 use crate::flow::messages::{Firing, FiringsMatched, OneFiring};
 use crate::flow::refusal::Refusal;
+use crate::http::call::Call;
+use crate::http::openapi::operation::{Operation, Shape};
+use crate::http::problem::Problem;
+use crate::http::request::body::JsonBody;
+use crate::http::request::caller::Caller;
+use crate::http::request::{body, path};
+use crate::http::state::{AppState, Pipeline};
 use crate::json::{Document, kind};
 use crate::model::field::Fields;
 use crate::model::id::{AccountId, TriggerId};
@@ -46,7 +46,7 @@ pub(super) struct TestResult {
     duration_ms: u64,
 }
 
-pub(super) fn calls() -> Vec<Call> {
+pub(in crate::http::resources) fn calls() -> Vec<Call> {
     let path = "/v1/accounts/{account}/triggers/{id}/test";
     vec![Call::post(
         path,

@@ -7,17 +7,17 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::openapi::operation::Operation;
-use super::openapi::terms::name_schema;
-use super::problem::Problem;
 use super::query;
+use crate::http::openapi::operation::Operation;
+use crate::http::openapi::terms::name_schema;
+use crate::http::problem::Problem;
 use crate::model::id::{NAME_BYTES_MAX, TemplateId};
 use crate::store::Page;
 
 /// Records of a page by default.
-pub(super) const LIMIT_DEFAULT: usize = 100;
+pub(in crate::http) const LIMIT_DEFAULT: usize = 100;
 /// The most records of a page.
-pub(super) const LIMIT_MAX: usize = 1_000;
+pub(in crate::http) const LIMIT_MAX: usize = 1_000;
 
 /// The query of a list of a single page.
 #[derive(Debug, Deserialize)]
@@ -44,13 +44,13 @@ struct PagingByTemplate {
 }
 
 /// The requested page: the id to begin after, and the number of records.
-pub(super) fn paging(request: &HttpRequest) -> Result<(Option<String>, usize), Problem> {
+pub(in crate::http) fn paging(request: &HttpRequest) -> Result<(Option<String>, usize), Problem> {
     let Paging { limit, cursor } = query::read(request, "limit and cursor")?;
     read_page(limit.as_deref(), cursor.as_deref())
 }
 
 /// The same, and the template that the records must name.
-pub(super) fn paging_by_template(
+pub(in crate::http) fn paging_by_template(
     request: &HttpRequest,
 ) -> Result<(Option<TemplateId>, Option<String>, usize), Problem> {
     let PagingByTemplate { template, limit, cursor } = query::read(request, "template, limit and cursor")?;
@@ -68,7 +68,7 @@ fn read_page(limit: Option<&str>, cursor: Option<&str>) -> Result<(Option<String
 }
 
 /// The id that a cursor contains.
-pub(super) fn read_cursor(cursor: &str) -> Result<String, Problem> {
+pub(in crate::http) fn read_cursor(cursor: &str) -> Result<String, Problem> {
     let decoded = BASE64.decode(cursor).ok().and_then(|bytes| String::from_utf8(bytes).ok());
     let decoded = decoded.filter(|id| id.is_ascii() && id.len() <= NAME_BYTES_MAX);
     let detail = "`cursor` must be the one that the previous page returned";
@@ -77,7 +77,7 @@ pub(super) fn read_cursor(cursor: &str) -> Result<String, Problem> {
 
 /// What a cursor is: the base64 of an id, and so of ASCII. The first bit of each byte is zero, and so are those that no
 /// byte has.
-pub(super) fn cursor_schema() -> Value {
+pub(in crate::http) fn cursor_schema() -> Value {
     let (first, second, third) = ("[A-Za-f]", "[A-HQ-Xg-nw-z0-3]", "[ABEFIJMNQRUVYZcdghklopstwx014589]");
     let whole = format!("{first}{second}{third}[A-Za-z0-9_-]");
     let pattern = format!("^({whole})*({first}[AQgw]|{first}{second}[AEIMQUYcgkosw048])?$");
@@ -85,12 +85,12 @@ pub(super) fn cursor_schema() -> Value {
 }
 
 /// The cursor for the records after an id.
-pub(super) fn cursor(id: &str) -> String {
+pub(in crate::http) fn cursor(id: &str) -> String {
     BASE64.encode(id)
 }
 
 /// The requested number of records, for a list of a single page.
-pub(super) fn limit(request: &HttpRequest) -> Result<usize, Problem> {
+pub(in crate::http) fn limit(request: &HttpRequest) -> Result<usize, Problem> {
     let Limit { limit } = query::read(request, "limit")?;
     read_limit(limit.as_deref())
 }
@@ -103,7 +103,7 @@ fn read_limit(text: Option<&str>) -> Result<usize, Problem> {
 }
 
 /// A page of a list: `items`, the ids of those that are `unreadable` if there are any, and a `cursor` if there are more.
-pub(super) fn page<T>(page: Page<T>, view: impl Fn(&T) -> Value) -> Value {
+pub(in crate::http) fn page<T>(page: Page<T>, view: impl Fn(&T) -> Value) -> Value {
     let mut document = Map::new();
     let items: Vec<Value> = page.items.iter().map(|stored| view(&stored.value)).collect();
     document.insert("items".into(), items.into());
@@ -117,17 +117,17 @@ pub(super) fn page<T>(page: Page<T>, view: impl Fn(&T) -> Value) -> Value {
 }
 
 /// Adds the parameters of a list to its description.
-pub(super) fn paged(operation: Operation) -> Operation {
+pub(in crate::http) fn paged(operation: Operation) -> Operation {
     limited(operation).parameter("query", "cursor", "The cursor that the previous page returned", cursor_schema())
 }
 
 /// Adds the parameters of a list whose records name a template.
-pub(super) fn paged_by_template(operation: Operation) -> Operation {
+pub(in crate::http) fn paged_by_template(operation: Operation) -> Operation {
     paged(operation.parameter("query", "template", "Only those that use this template", name_schema()))
 }
 
 /// Adds the parameter `limit` to a description.
-pub(super) fn limited(operation: Operation) -> Operation {
+pub(in crate::http) fn limited(operation: Operation) -> Operation {
     let limit = json!({"type": "integer", "minimum": 1, "maximum": LIMIT_MAX, "default": LIMIT_DEFAULT});
     operation.parameter("query", "limit", "How many records a page holds", limit)
 }

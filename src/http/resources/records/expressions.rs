@@ -1,6 +1,6 @@
 //! Checks the expressions in the URL and the headers of a trigger when it is saved.
 
-use super::state::AppState;
+use crate::http::state::AppState;
 use crate::json::Document;
 use crate::model::field::FieldError;
 use crate::model::trigger::{Trigger, header_pointer};

@@ -10,29 +10,29 @@ use bytes::Bytes;
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
 
-use super::auth::{RequiredAccess, authorize};
-use super::body;
-use super::call::Call;
-use super::caller::{payer, written};
-use super::openapi::operation::{Operation, Shape};
-use super::openapi::shapes::{CloudEventDocument, EventDocument};
-use super::problem::Problem;
-use super::state::{AppState, Pipeline};
 use crate::flow::refusal::{ReachedBound, Refusal};
 use crate::flow::response::{EventsResponse, Receipt};
+use crate::http::call::Call;
+use crate::http::openapi::operation::{Operation, Shape};
+use crate::http::openapi::shapes::{CloudEventDocument, EventDocument};
+use crate::http::problem::Problem;
+use crate::http::request::auth::{RequiredAccess, authorize};
+use crate::http::request::body;
+use crate::http::request::caller::{payer, written};
+use crate::http::state::{AppState, Pipeline};
 use crate::ingester::encoding::{self, Encoding, RequestContent, UnsupportedMediaType};
 use crate::ingester::{EventsReceived, UnreadEvents};
 use crate::model::delivery::{HOPS, HOPS_MAX};
 use crate::model::key::KeyScope;
 
-pub(super) static JSON: HeaderValue = HeaderValue::from_static("application/json");
+pub(in crate::http) static JSON: HeaderValue = HeaderValue::from_static("application/json");
 
 /// Names that are looked up in each request.
 static SPECVERSION: HeaderName = HeaderName::from_static("ce-specversion");
 static HOPS_NAME: HeaderName = HeaderName::from_static(HOPS);
 
 /// Where events are posted.
-pub(super) const PATH: &str = "/v1/events";
+pub(in crate::http) const PATH: &str = "/v1/events";
 
 pub(super) fn calls() -> Vec<Call> {
     vec![Call::post(PATH, || web::route().to(post), described)]
@@ -76,7 +76,7 @@ impl EventsCall {
     }
 
     /// Receives the events of a request to [`PATH`]. Returns the receipt that was written.
-    pub(super) async fn handle(
+    pub(in crate::http) async fn handle(
         &self,
         head: &RequestHead,
         payload: &mut impl body::BodyStream,

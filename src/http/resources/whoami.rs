@@ -4,11 +4,11 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::auth::{RequiredAccess, authorize};
-use super::call::Call;
-use super::openapi::operation::{Operation, Shape};
-use super::problem::Problem;
-use super::state::AppState;
+use crate::http::call::Call;
+use crate::http::openapi::operation::{Operation, Shape};
+use crate::http::problem::Problem;
+use crate::http::request::auth::{RequiredAccess, authorize};
+use crate::http::state::AppState;
 use crate::model::id::AccountId;
 use crate::model::key::KeyScope;
 

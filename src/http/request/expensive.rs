@@ -3,9 +3,9 @@
 
 use actix_web::http::StatusCode;
 
-use super::problem::Problem;
 use crate::flow::fairness::{Pool, TakenUnits};
 use crate::flow::refusal::RETRY_AFTER_S;
+use crate::http::problem::Problem;
 use crate::model::id::AccountId;
 
 /// The most such requests at a time. Each needs at most a few megabytes, for some milliseconds.
@@ -24,7 +24,7 @@ impl Default for ExpensiveRequests {
 
 impl ExpensiveRequests {
     /// Begins one; it ends when the returned value is dropped.
-    pub(super) fn begin(&self, account: &AccountId) -> Result<TakenUnits, Problem> {
+    pub(in crate::http) fn begin(&self, account: &AccountId) -> Result<TakenUnits, Problem> {
         let refused = || {
             let detail = "this account has reached its limit of concurrent lists, checks and writes; send the request again later";
             Problem::new(StatusCode::TOO_MANY_REQUESTS, "engine_full", detail).with_retry_after(RETRY_AFTER_S)

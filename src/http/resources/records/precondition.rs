@@ -4,7 +4,7 @@ use actix_web::HttpRequest;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{IF_MATCH, IF_NONE_MATCH};
 
-use super::problem::Problem;
+use crate::http::problem::Problem;
 use crate::store::{Precondition, Revision};
 
 /// The precondition of this request's write.

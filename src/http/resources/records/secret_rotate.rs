@@ -9,11 +9,12 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 
-use super::call::Call;
-use super::openapi::operation::{Operation, Shape};
-use super::problem::Problem;
-use super::state::AppState;
-use super::{body, path, precondition};
+use super::precondition;
+use crate::http::call::Call;
+use crate::http::openapi::operation::{Operation, Shape};
+use crate::http::problem::Problem;
+use crate::http::request::{body, path};
+use crate::http::state::AppState;
 use crate::json::{kind, whole_number};
 use crate::model::field::{FieldError, Fields};
 use crate::model::secret::{SECRETS_MAX, Secret};
@@ -22,7 +23,7 @@ use crate::store::{Precondition, StoreError};
 
 /// How long the other secrets stay valid by default, and at most: a day and a week.
 const GRACE_S: u64 = 86_400;
-pub(super) const GRACE_S_MAX: u64 = 604_800;
+pub(in crate::http) const GRACE_S_MAX: u64 = 604_800;
 /// How often a rotation is tried if others change the same trigger at the same time.
 const WRITES_MAX: u32 = 8;
 
@@ -45,7 +46,7 @@ struct RotatedSecret {
     key: String,
 }
 
-pub(super) fn calls() -> Vec<Call> {
+pub(in crate::http::resources) fn calls() -> Vec<Call> {
     let path = "/v1/accounts/{account}/triggers/{id}/secret/rotate";
     vec![Call::post(path, || web::route().to(rotate), described)]
 }

@@ -9,13 +9,14 @@ use futures_util::future::join_all;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::auth::{RequiredAccess, authorize};
-use super::call::Call;
-use super::openapi::operation::{Operation, Shape};
-use super::problem::Problem;
-use super::state::AppState;
-use super::{activity, paging};
+use super::activity;
 use crate::flow::destination_state::{DestinationState, DestinationStatesQuery, DestinationSurvey};
+use crate::http::call::Call;
+use crate::http::openapi::operation::{Operation, Shape};
+use crate::http::problem::Problem;
+use crate::http::request::auth::{RequiredAccess, authorize};
+use crate::http::request::paging;
+use crate::http::state::AppState;
 use crate::model::duration_text::DurationText;
 
 /// How long a dispatch thread may take to report its destinations. If one takes longer, the response is a 503 problem.

@@ -2,15 +2,15 @@
 
 use serde_json::{Map, Value};
 
-use super::caller::Caller;
 use super::expressions;
 use super::finding::Finding;
-use super::openapi::operation::Shape;
-use super::openapi::shapes::{TriggerDocument, TriggerList};
-use super::problem::{Problem, unknown_template};
-use super::records::{CallIds, CheckedRecord, Resource, is_wrong, new_mistakes};
-use super::state::AppState;
 use super::template_check::{self, CheckOptions};
+use super::{CallIds, CheckedRecord, Resource, is_wrong, new_mistakes};
+use crate::http::openapi::operation::Shape;
+use crate::http::openapi::shapes::{TriggerDocument, TriggerList};
+use crate::http::problem::{Problem, unknown_template};
+use crate::http::request::caller::Caller;
+use crate::http::state::AppState;
 use crate::model::field::FieldError;
 use crate::model::id::AccountId;
 use crate::model::template::Template;

@@ -12,33 +12,33 @@ use bytes::Bytes;
 use serde::Serialize;
 
 use super::auth::bearer;
-use super::problem::Problem;
-use super::state::AppState;
 use crate::flow::background::{AT_ONCE_BYTES, JobPanicked};
 use crate::flow::payer::{Payer, peer_of};
+use crate::http::problem::Problem;
+use crate::http::state::AppState;
 
 /// Keys are hashed with a random seed, so that no client can choose the hash.
 static KEYS: LazyLock<RandomState> = LazyLock::new(RandomState::new);
 
 /// Who calls.
 #[derive(Clone)]
-pub(super) struct Caller {
+pub(in crate::http) struct Caller {
     payer: Payer,
     state: web::Data<AppState>,
 }
 
 impl Caller {
     /// Who sent a request with this head.
-    pub(super) fn of(head: &RequestHead, state: &web::Data<AppState>) -> Self {
+    pub(in crate::http) fn of(head: &RequestHead, state: &web::Data<AppState>) -> Self {
         Self { payer: payer(head), state: state.clone() }
     }
 
-    pub(super) fn state(&self) -> &AppState {
+    pub(in crate::http) fn state(&self) -> &AppState {
         &self.state
     }
 
     /// Does work that may take longer than a request on the same thread should wait.
-    pub(super) async fn run<T: Send + 'static>(
+    pub(in crate::http) async fn run<T: Send + 'static>(
         &self,
         work: impl FnOnce(&AppState) -> T + Send + 'static,
     ) -> Result<T, Problem> {
@@ -51,7 +51,7 @@ impl Caller {
     }
 
     /// Does work on an input of this many bytes: at once where they are few.
-    pub(super) async fn run_on<T: Send + 'static>(
+    pub(in crate::http) async fn run_on<T: Send + 'static>(
         &self,
         bytes: usize,
         work: impl FnOnce(&AppState) -> T + Send + 'static,
@@ -62,7 +62,7 @@ impl Caller {
 
 /// Whose share a request with this head uses, before it is known whether its key is valid: that of its key or, without
 /// one, of its peer's address.
-pub(super) fn payer(head: &RequestHead) -> Payer {
+pub(in crate::http) fn payer(head: &RequestHead) -> Payer {
     match head.headers.get(AUTHORIZATION).and_then(bearer) {
         Some(key) => Payer::Key(KEYS.hash_one(key)),
         None => Payer::Peer(head.peer_addr.map(|peer| peer_of(peer.ip()))),
@@ -70,12 +70,12 @@ pub(super) fn payer(head: &RequestHead) -> Payer {
 }
 
 /// A document as it is sent. Made where long work is done, as writing it can be such.
-pub(super) fn written(document: &impl Serialize) -> Vec<u8> {
+pub(in crate::http) fn written(document: &impl Serialize) -> Vec<u8> {
     serde_json::to_vec(document).unwrap_or_default()
 }
 
 /// A 200 response with a document that is written.
-pub(super) fn respond(written: impl Into<Bytes>) -> HttpResponse {
+pub(in crate::http) fn respond(written: impl Into<Bytes>) -> HttpResponse {
     HttpResponse::Ok().insert_header(ContentType::json()).body(written.into())
 }
 

@@ -11,13 +11,13 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
-use super::call::Call;
-use super::caller::{Caller, respond, written};
-use super::openapi::operation::{Operation, Shape};
-use super::paging::{LIMIT_DEFAULT, LIMIT_MAX};
-use super::problem::Problem;
-use super::state::AppState;
-use super::{body, paging, path};
+use crate::http::call::Call;
+use crate::http::openapi::operation::{Operation, Shape};
+use crate::http::problem::Problem;
+use crate::http::request::caller::{Caller, respond, written};
+use crate::http::request::paging::{LIMIT_DEFAULT, LIMIT_MAX};
+use crate::http::request::{body, paging, path};
+use crate::http::state::AppState;
 use crate::json::{Document, kind, whole_number};
 use crate::live::{Index, LiveTrigger};
 use crate::matching::{FilterLimits, Steps, Subject, TooCostly};
@@ -85,7 +85,7 @@ pub(super) struct Explanation {
     value: Option<Box<RawValue>>,
 }
 
-pub(super) fn calls() -> Vec<Call> {
+pub(in crate::http::resources) fn calls() -> Vec<Call> {
     vec![Call::post(
         "/v1/accounts/{account}/triggers/explain",
         || web::route().to(explain),

@@ -1,5 +1,16 @@
 //! Triggers and templates of an account. Both have the same five calls: they differ in their documents, not in how they
-//! are stored.
+//! are stored. The other files of this folder have the calls that only one of the two has.
+
+mod expressions;
+pub(in crate::http) mod finding;
+mod precondition;
+pub(in crate::http) mod secret_rotate;
+pub(super) mod template_check;
+mod templates;
+pub(super) mod trigger_check;
+pub(super) mod trigger_explain;
+pub(super) mod trigger_test;
+mod triggers;
 
 use std::sync::Arc;
 
@@ -9,18 +20,18 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use bytes::Bytes;
 use serde_json::{Map, Value, json};
 
-use super::call::Call;
-use super::caller::{Caller, respond, written};
-use super::finding::Finding;
-use super::openapi::operation::{Operation, Shape};
-use super::problem::{Problem, etag};
-use super::state::AppState;
-use super::{body, paging, path, precondition};
 use crate::flow::messages::LiveTemplate;
+use crate::http::call::Call;
+use crate::http::openapi::operation::{Operation, Shape};
+use crate::http::problem::{Problem, etag};
+use crate::http::request::caller::{Caller, respond, written};
+use crate::http::request::{body, paging, path};
+use crate::http::state::AppState;
 use crate::model::field::FieldError;
 use crate::model::id::{AccountId, new_id};
 use crate::store::{AccountRecord, Precondition, PutResult, StoreError, StoredRecord};
 use crate::templating::Diagnostic;
+use finding::Finding;
 
 /// How often a write is tried if it keeps a part of a record that others change at the same time.
 const WRITES_MAX: u32 = 8;
@@ -163,7 +174,7 @@ pub(super) fn new_mistakes(mut more: Vec<FieldError>, found: &[FieldError]) -> V
 }
 
 /// The five calls on a kind of record.
-pub(super) fn calls<T: Resource>() -> Vec<Call> {
+pub(in crate::http::resources) fn calls<T: Resource>() -> Vec<Call> {
     vec![
         Call::get(T::COLLECTION, || web::route().to(list::<T>), T::describe_list),
         Call::post(T::COLLECTION, || web::route().to(create::<T>), T::describe_create),

@@ -11,20 +11,20 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 
-use super::call::Call;
-use super::caller::{respond, written};
-use super::openapi::operation::{Operation, Shape};
-use super::problem::Problem;
-use super::state::AppState;
 use crate::flow::refusal::Refusal;
+use crate::http::call::Call;
+use crate::http::openapi::operation::{Operation, Shape};
+use crate::http::problem::Problem;
+use crate::http::request::caller::{respond, written};
+use crate::http::state::AppState;
 use crate::store::StoreState;
 use crate::telemetry::metrics::Metrics;
 
 /// The type that serves the OpenAPI document.
 #[derive(Clone, Copy)]
-pub(super) struct OpenApi(pub(super) fn() -> &'static Value);
+pub(in crate::http) struct OpenApi(pub(in crate::http) fn() -> &'static Value);
 
-pub(super) fn calls() -> Vec<Call> {
+pub(in crate::http) fn calls() -> Vec<Call> {
     vec![
         Call::get(
             "/v1/openapi.json",

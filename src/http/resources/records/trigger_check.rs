@@ -6,17 +6,17 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
-use super::call::Call;
-use super::caller::{Caller, respond, written};
 use super::finding::Finding;
-use super::openapi::operation::{Operation, Shape};
-use super::openapi::shapes::TriggerQuestion;
-use super::problem::{Problem, unknown_template};
-use super::records::{self, Resource};
-use super::state::AppState;
 use super::template_check::{CheckOptions, compile, preview, sample_event};
-use super::{body, expressions, path, triggers};
+use super::{Resource, expressions, replaced, triggers};
 use crate::flow::event_data::EventData;
+use crate::http::call::Call;
+use crate::http::openapi::operation::{Operation, Shape};
+use crate::http::openapi::shapes::TriggerQuestion;
+use crate::http::problem::{Problem, unknown_template};
+use crate::http::request::caller::{Caller, respond, written};
+use crate::http::request::{body, path};
+use crate::http::state::AppState;
 use crate::json::{Document, kind};
 use crate::matching::{FilterLimits, Pattern, Steps, Subject};
 use crate::model::event::Event;
@@ -59,7 +59,7 @@ struct TriggerPreview {
     body: String,
 }
 
-pub(super) fn calls() -> Vec<Call> {
+pub(in crate::http::resources) fn calls() -> Vec<Call> {
     vec![Call::post(
         "/v1/accounts/{account}/triggers/check",
         || web::route().to(check),
@@ -129,7 +129,7 @@ async fn read(
     caller: &Caller,
 ) -> Result<Result<Trigger, Vec<FieldError>>, Problem> {
     let mut errors = Vec::new();
-    if let Some(old) = records::replaced::<Trigger>(account, &members, caller.state()).await? {
+    if let Some(old) = replaced::<Trigger>(account, &members, caller.state()).await? {
         errors = Trigger::complete(&mut members, &old.value).1;
     }
     let (trigger, wrong) = caller.run(|_| Trigger::examine(Value::Object(members))).await?;

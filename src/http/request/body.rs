@@ -18,17 +18,17 @@ use serde_json::Value;
 use super::body_buffer::BodyBuffer;
 use super::caller::{Caller, payer};
 use super::gzip::{self, GzipError};
-use super::problem::Problem;
-use super::state::AppState;
 use crate::flow::fairness::TakenUnits;
 use crate::flow::refusal::{ReachedBound, Refusal};
+use crate::http::problem::Problem;
+use crate::http::state::AppState;
 use crate::json::{self, Document};
 use crate::model::duration_text::DurationText;
 use crate::model::media_type::MediaType;
 
 /// The longest body other than events. It fits a template of the greatest size, written as JSON with every byte
 /// escaped, and a trigger of the greatest size.
-pub(super) const DOCUMENT_BYTES_MAX: usize = 1 << 20;
+pub(in crate::http) const DOCUMENT_BYTES_MAX: usize = 1 << 20;
 
 /// The most characters of a header that a message repeats.
 const CODINGS_SHOWN: usize = 80;
@@ -37,14 +37,14 @@ const CODINGS_SHOWN: usize = 80;
 const MEMBER_BYTES: usize = 48;
 
 /// The bytes of a body as they arrive, from the router or before it.
-pub(super) trait BodyStream: Stream<Item = Result<Bytes, PayloadError>> + Unpin {}
+pub(in crate::http) trait BodyStream: Stream<Item = Result<Bytes, PayloadError>> + Unpin {}
 
 impl<P: Stream<Item = Result<Bytes, PayloadError>> + Unpin> BodyStream for P {}
 
 /// A body that was read. Until it is dropped it counts against the bound on all bodies together.
-pub(super) struct RequestBody {
-    pub(super) bytes: Bytes,
-    pub(super) taken: TakenUnits,
+pub(in crate::http) struct RequestBody {
+    pub(in crate::http) bytes: Bytes,
+    pub(in crate::http) taken: TakenUnits,
 }
 
 /// Charges bytes of a body that have arrived.
@@ -54,7 +54,7 @@ fn charge(taken: &mut TakenUnits, bytes: usize) -> Result<(), Problem> {
 
 /// Reads a body of at most `max` bytes. A body that announces more is not read at all, and one that arrives too slowly
 /// is refused after a time.
-pub(super) async fn read(
+pub(in crate::http) async fn read(
     head: &RequestHead,
     payload: &mut impl BodyStream,
     state: &AppState,
@@ -67,7 +67,7 @@ pub(super) async fn read(
 }
 
 /// Reads a body that may be compressed with gzip. Its decompressed size is bounded and counted, not its length.
-pub(super) async fn read_decompressed(
+pub(in crate::http) async fn read_decompressed(
     head: &RequestHead,
     payload: &mut impl BodyStream,
     state: &web::Data<AppState>,
@@ -209,20 +209,20 @@ fn grown(body: &[u8], capacity: usize, taken: &mut TakenUnits) -> Result<BodyBuf
 
 /// A JSON document that was read. Until it is dropped, the memory that it takes counts against the bound on all bodies
 /// together: it can be many times as large as its text.
-pub(super) struct JsonBody {
-    pub(super) value: Value,
+pub(in crate::http) struct JsonBody {
+    pub(in crate::http) value: Value,
     /// For a caller that needs the original notation.
-    pub(super) text: Bytes,
+    pub(in crate::http) text: Bytes,
     _taken: TakenUnits,
 }
 
 /// The object that a document has as `data`, read as events are: numbers keep their digits.
-pub(super) fn data(text: &Bytes) -> Option<Document> {
+pub(in crate::http) fn data(text: &Bytes) -> Option<Document> {
     Document::read_bytes(text).ok()?.into_member("data").filter(|data| data.object().is_some())
 }
 
 /// Reads a JSON document.
-pub(super) async fn read_json(
+pub(in crate::http) async fn read_json(
     head: &RequestHead,
     payload: &mut impl BodyStream,
     state: &web::Data<AppState>,
@@ -232,7 +232,7 @@ pub(super) async fn read_json(
 }
 
 /// Reads an optional JSON document: an empty body is `None`.
-pub(super) async fn read_optional_json(
+pub(in crate::http) async fn read_optional_json(
     head: &RequestHead,
     payload: &mut impl BodyStream,
     state: &web::Data<AppState>,
@@ -282,7 +282,7 @@ fn memory(value: &Value) -> usize {
 
 /// The media type in lower case, without parameters. Text in a character set other than UTF-8 is refused here, so that
 /// it is not misread later.
-pub(super) fn media_type(head: &RequestHead) -> Result<Option<Cow<'_, str>>, Problem> {
+pub(in crate::http) fn media_type(head: &RequestHead) -> Result<Option<Cow<'_, str>>, Problem> {
     let Some(value) = head.headers.get(CONTENT_TYPE) else {
         return Ok(None);
     };
@@ -302,12 +302,12 @@ pub(super) fn media_type(head: &RequestHead) -> Result<Option<Cow<'_, str>>, Pro
     Ok(Some(media.essence()))
 }
 
-pub(super) fn unsupported(taken: &str) -> Problem {
+pub(in crate::http) fn unsupported(taken: &str) -> Problem {
     let detail = format!("the content type is not supported; send {taken}");
     Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", detail)
 }
 
-pub(super) fn too_large(max: usize) -> Problem {
+pub(in crate::http) fn too_large(max: usize) -> Problem {
     let detail =
         format!("the body is longer than {max} bytes, and no part of it was accepted; events can be sent in parts");
     Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", detail)

@@ -2,14 +2,14 @@
 
 use serde_json::Value;
 
-use super::caller::Caller;
 use super::finding::Finding;
-use super::openapi::operation::Shape;
-use super::openapi::shapes::{TemplateDocument, TemplateList};
-use super::problem::Problem;
-use super::records::{CallIds, CheckedRecord, Resource, is_wrong, new_mistakes};
 use super::template_check::{self, CheckOptions};
+use super::{CallIds, CheckedRecord, Resource, is_wrong, new_mistakes};
 use crate::flow::messages::LiveTemplate;
+use crate::http::openapi::operation::Shape;
+use crate::http::openapi::shapes::{TemplateDocument, TemplateList};
+use crate::http::problem::Problem;
+use crate::http::request::caller::Caller;
 use crate::model::field::FieldError;
 use crate::model::id::AccountId;
 use crate::model::template::Template;
