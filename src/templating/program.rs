@@ -69,8 +69,8 @@ pub(crate) struct TextNode {
 #[derive(Debug)]
 pub(crate) struct ValueNode {
     pub(crate) value: Expression,
-    /// How it is escaped. Set once the text around it was analysed.
-    pub(crate) place: EscapeContext,
+    /// How it is escaped. Set by `compile/place`; until then it means nothing.
+    pub(crate) context: EscapeContext,
     /// The number of this value, in the order of the body.
     pub(crate) id: usize,
     /// Where the expression begins.

@@ -35,11 +35,11 @@ fn by_hand(nodes: &Nodes, quote: &str, origins: &Origins<'_>, findings: &mut Dia
             let before_quote = text.strip_suffix(quote).map(str::trim_end);
             before_quote.is_some_and(|text| text.ends_with([':', ',', '[', '{', '=']))
         };
-        let in_json = write.place != EscapeContext::JsonString || before.content.contains(quote);
+        let in_json = write.context != EscapeContext::JsonString || before.content.contains(quote);
         if in_json
             && begins(&before.content)
             && after.content.starts_with(quote)
-            && write.place != (EscapeContext::JsonValue { depth: 0 })
+            && write.context != (EscapeContext::JsonValue { depth: 0 })
         {
             let at = origins.offset(before.id, before.content.len() - quote.len());
             findings.warning("json_by_hand", at, format!("This is JSON inside of text: a quote or line break in the value would break it. Write {{{{json x}}}} in place of {quote}{{{{x}}}}{quote}."));
@@ -97,7 +97,7 @@ fn each_write(nodes: &Nodes, look: &mut impl FnMut(&ValueNode)) {
 
 /// As a JSON value, `number`, `money` and a date in seconds write a text in quotes.
 fn number_as_text(write: &ValueNode, findings: &mut DiagnosticList<'_>) {
-    let (EscapeContext::JsonValue { .. }, Expression::Call(call)) = (write.place, &write.value) else { return };
+    let (EscapeContext::JsonValue { .. }, Expression::Call(call)) = (write.context, &write.value) else { return };
     let helper = helpers::get(call.helper);
     let instead = match helper.gives {
         ResultKind::Figures => "{{to_number x}} or {{round x 2}}",

@@ -1,5 +1,11 @@
-//! Compiles a body: scan, parse, and the proof that every expression is where a value is allowed. The result is a
-//! program, which is rendered without any of this.
+//! Compiles a body to a program, which is rendered without any of this. The steps, in order; each adds to one list of
+//! findings:
+//!
+//! - [`scan`] refuses what the parser must not see, and notes where the expressions are.
+//! - [`parse`] makes the program of the parser's tree: names become paths, helpers and blocks.
+//! - [`place`] finds the context of each expression, and proves that the body is well-formed for all data.
+//! - [`advice`] warns of a proved body that probably is not what its author means.
+//! - [`finish`] prepares the program for rendering.
 
 mod advice;
 pub(crate) mod diagnostic;

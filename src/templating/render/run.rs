@@ -152,7 +152,7 @@ impl<'a> RenderRun<'a> {
                     let value = self.value(&part.value)?;
                     let room = self.room();
                     let Self { out, steps_left, .. } = self;
-                    write(out, part.place, &value, room, |bytes| take(steps_left, bytes / BYTES_PER_STEP))?;
+                    write(out, part.context, &value, room, |bytes| take(steps_left, bytes / BYTES_PER_STEP))?;
                 }
                 TemplateNode::If(chosen) => self.chosen(chosen)?,
                 TemplateNode::Each(each) => self.each(each)?,

@@ -9,12 +9,12 @@ use crate::templating::program::EscapeContext;
 /// are escaped.
 pub(crate) fn write(
     out: &mut Vec<u8>,
-    place: EscapeContext,
+    context: EscapeContext,
     value: &Datum<'_>,
     room: ValueRoom,
     spend: impl FnOnce(usize) -> Result<(), RenderFailure>,
 ) -> Result<(), RenderFailure> {
-    if let EscapeContext::JsonValue { depth } = place {
+    if let EscapeContext::JsonValue { depth } = context {
         let before = out.len();
         let written = value.write_json(out, usize::from(depth), before.saturating_add(room.bytes));
         written.map_err(|error| room.failure(&error))?;
@@ -22,7 +22,7 @@ pub(crate) fn write(
     }
     let text = value.text(room.bytes).map_err(|error| room.failure(&error))?;
     spend(text.len())?;
-    match place {
+    match context {
         EscapeContext::Text => out.extend_from_slice(text.as_bytes()),
         EscapeContext::JsonString => json::escaped(out, &text),
         EscapeContext::XmlText => xml::escaped(out, &text, xml::XmlContext::Text),
@@ -41,12 +41,12 @@ mod tests {
     const VALUE: EscapeContext = EscapeContext::JsonValue { depth: 0 };
 
     #[test]
-    fn the_table_of_places() {
+    fn the_table_of_contexts() {
         let price = Json::Number("100.00");
         let hostile = Json::String("\"&<\n");
         let list = Document::read("[\"a\", 1]".into()).expect("JSON");
         let (list, null) = (list.root(), Json::Null);
-        for (place, value, expected) in [
+        for (context, value, expected) in [
             (EscapeContext::Text, Datum::Data(hostile), "\"&<\n"),
             (EscapeContext::Text, Datum::Data(list), "[\"a\",1]"),
             (EscapeContext::JsonString, Datum::Data(hostile), "\\\"&<\\n"),
@@ -67,8 +67,8 @@ mod tests {
         ] {
             let mut out = Vec::new();
             let room = ValueRoom { bytes: 100, over: RenderFailure::TooLarge };
-            write(&mut out, place, &value, room, |_| Ok(())).expect("short and shallow");
-            assert_eq!(String::from_utf8_lossy(&out), expected, "{place:?} {value:?}");
+            write(&mut out, context, &value, room, |_| Ok(())).expect("short and shallow");
+            assert_eq!(String::from_utf8_lossy(&out), expected, "{context:?} {value:?}");
         }
     }
 }

@@ -239,7 +239,7 @@ impl ParserState<'_, '_, '_, '_> {
     fn written(&mut self, value: Expression, at: usize) -> TemplateNode {
         let id = self.writes;
         self.writes += 1;
-        TemplateNode::Write(ValueNode { value, place: EscapeContext::Text, id, at })
+        TemplateNode::Write(ValueNode { value, context: EscapeContext::Text, id, at })
     }
 
     /// `{{…}}`: a path, or a helper with what it is given.

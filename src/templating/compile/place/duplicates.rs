@@ -6,8 +6,8 @@ use std::collections::HashSet;
 
 use super::Machine;
 use super::conditions::{Conditions, KnownConditions};
-use super::ends::{Ends, LoopPosition};
 use super::json::{JsonMachine, JsonState};
+use super::loop_positions::{LoopPosition, LoopPositions};
 use crate::templating::compile::findings::DiagnosticList;
 use crate::templating::compile::origin::Origins;
 use crate::templating::program::{EachNode, IfNode, Nodes, TemplateNode, TextNode};
@@ -28,13 +28,13 @@ struct KeyReader {
 struct DuplicateKeyWalk<'w, 'p> {
     origins: &'w Origins<'w>,
     findings: &'w mut DiagnosticList<'p>,
-    ends: Ends,
+    positions: LoopPositions,
     work: usize,
 }
 
 /// Warns of keys that one object has twice.
 pub(super) fn warn(nodes: &Nodes, origins: &Origins<'_>, findings: &mut DiagnosticList<'_>) {
-    let mut walk = DuplicateKeyWalk { origins, findings, ends: Ends::default(), work: 0 };
+    let mut walk = DuplicateKeyWalk { origins, findings, positions: LoopPositions::default(), work: 0 };
     let mut reader = KeyReader { state: JsonMachine.start(), keys: Vec::new(), key: None };
     // Where the path ends, there are no further warnings.
     let _: Option<()> = walk.nodes(nodes, &mut reader);
@@ -73,7 +73,7 @@ impl DuplicateKeyWalk<'_, '_> {
     }
 
     fn chosen(&mut self, chosen: &IfNode, reader: &mut KeyReader) -> Option<()> {
-        match self.ends.taken(chosen, &Conditions::default(), KnownConditions::default()) {
+        match self.positions.taken(chosen, &Conditions::default(), KnownConditions::default()) {
             Some(true) => self.nodes(&chosen.then, reader),
             Some(false) => self.nodes(&chosen.otherwise, reader),
             None => self.either(&chosen.then, &chosen.otherwise, false, reader),
@@ -85,11 +85,11 @@ impl DuplicateKeyWalk<'_, '_> {
         self.spend(reader.keys.iter().map(HashSet::len).sum())?;
         let mut second = reader.clone();
         if scoped {
-            self.ends.enter(None);
+            self.positions.enter(None);
         }
         let first = self.nodes(one, reader);
         if scoped {
-            self.ends.leave();
+            self.positions.leave();
         }
         first?;
         self.nodes(other, &mut second)?;
@@ -106,9 +106,9 @@ impl DuplicateKeyWalk<'_, '_> {
             if let (Some(separator), true) = (&each.separator, position.last) {
                 self.text(separator, reader)?;
             }
-            self.ends.enter(Some(position));
+            self.positions.enter(Some(position));
             let element = self.nodes(&each.body, reader);
-            self.ends.leave();
+            self.positions.leave();
             element?;
         }
         Some(())
@@ -137,7 +137,7 @@ impl DuplicateKeyWalk<'_, '_> {
         Some(())
     }
 
-    /// Ends a key. Its text lacks the closing quote.
+    /// LoopPositions a key. Its text lacks the closing quote.
     fn key(&mut self, at: usize, key: Option<String>, reader: &mut KeyReader) {
         let Some(key) = key.and_then(|key| serde_json::from_str::<String>(&(key + "\"")).ok()) else {
             return;

@@ -1,13 +1,32 @@
-//! Finds the context of every expression, and proves that the body is well-formed for all data. A small state machine
-//! for the format reads the text of the body; [`walk`] leads it along every path through the blocks. What the machine
-//! accepts is proved; what can't be proved is refused. It never looks at data.
+//! Finds the context of every expression, and proves that the body is well-formed for all data. It never looks at data.
+//! The proof, in the terms of the code:
+//!
+//! 1. A [`Machine`], one for each format, reads text character by character. Its *state* is all that the rest of the
+//!    document depends on, such as the open brackets. A character that the format does not allow there is a mistake.
+//! 2. A value is read in one step: [`Machine::value`] returns its *context* ([`EscapeContext`]) and the state after it.
+//!    Rendering escapes the value for its context (`render/write.rs`). So no value, an empty one included, leads to
+//!    another state than that one, and the machine need not know the value.
+//! 3. So data decides only which parts are written, and how often. One such choice for the whole template is a *path*.
+//!    [`walk`] follows all paths at once: it turns the *set of states* before a node into the set after it. An `if` or a
+//!    `with` passes the set to both of its parts, and the set after it is the union. A loop's body is walked until no
+//!    element adds a state.
+//! 4. By induction over the nodes, what a rendering has written so far leads the machine to a state of the set. So the
+//!    body is proved if no state met a mistake, each expression has one context in all states, and the document may end
+//!    in each state of the last set.
+//! 5. A set may hold states that no data leads to, so a correct template may be refused, but no wrong one is accepted.
+//!    To refuse fewer, a path remembers what rules others out (`PathState`): the results of conditions that occur again
+//!    ([`conditions`]), the position in each loop ([`loop_positions`]), and for each separator whether a part was blank.
+//! 6. The work is bounded. A template that needs more is refused, as is one whose loop adds states again and again.
+//!
+//! Each format's rules are in its machine: [`json`], [`xml`], [`form`] and [`url`]. Plain text has no rules.
+//! `tests/it/templating/` looks for exceptions, with generated templates and data, and parsers that are not ours.
 
 mod advice;
 mod conditions;
 mod duplicates;
-mod ends;
 mod form;
 mod json;
+mod loop_positions;
 pub(crate) mod url;
 mod walk;
 mod xml;
@@ -23,7 +42,7 @@ use crate::templating::program::{EscapeContext, Nodes, TemplateNode};
 
 /// A format's state machine: its position in a document, after each character.
 trait Machine {
-    /// Everything that the rest of the document depends on.
+    /// All that the rest of the document depends on.
     type State: Copy + Eq + Hash;
 
     /// Before the first character.
@@ -38,7 +57,7 @@ trait Machine {
     /// Reads one character of the template. Also returns whether later mistakes are best reported at this character.
     fn step(&mut self, state: Self::State, c: char) -> Result<(Self::State, bool), PlacementError>;
 
-    /// Reads any value.
+    /// Reads any value: its context, and the state after it.
     fn value(&mut self, state: Self::State) -> Result<(EscapeContext, Self::State), MisplacedValue<Self::State>>;
 
     /// The mistake at the begin of `rest`, as the text around it explains it.
@@ -52,7 +71,7 @@ trait Machine {
         None
     }
 
-    /// Whether the place where the state is has its one value: what follows can't be another.
+    /// Whether only one value is allowed here, and it was read: what follows can't be another.
     fn has_its_value(&self, _state: Self::State) -> bool {
         false
     }
@@ -112,7 +131,7 @@ pub(crate) fn place(
     origins: &Origins<'_>,
     findings: &mut DiagnosticList<'_>,
 ) {
-    let places = match shape {
+    let contexts = match shape {
         TemplateShape::Body(Format::Json) => walk::walk(json::JsonMachine, nodes, writes, origins, findings),
         TemplateShape::Body(Format::Xml) => walk::walk(xml::XmlMachine::default(), nodes, writes, origins, findings),
         TemplateShape::Body(Format::Form) => walk::walk(form::FormMachine, nodes, writes, origins, findings),
@@ -125,20 +144,20 @@ pub(crate) fn place(
     if findings.has_error() {
         return;
     }
-    set(nodes, &places);
+    set(nodes, &contexts);
     if shape == TemplateShape::Body(Format::Json) {
         duplicates::warn(nodes, origins, findings);
     }
 }
 
-fn set(nodes: &mut Nodes, places: &[Option<EscapeContext>]) {
+fn set(nodes: &mut Nodes, contexts: &[Option<EscapeContext>]) {
     for node in nodes {
         if let TemplateNode::Write(write) = node {
             // An expression that no path reaches is never written, so any context will do.
-            write.place = places[write.id].unwrap_or(write.place);
+            write.context = contexts[write.id].unwrap_or(write.context);
         }
         for inner in node.inner_mut() {
-            set(inner, places);
+            set(inner, contexts);
         }
     }
 }

@@ -3,7 +3,7 @@
 use super::states::{StateSet, change};
 use super::{Machine, PathState, PlacementWalk, States, WalkStopped};
 use crate::templating::compile::place::advice::Separator;
-use crate::templating::compile::place::ends::{LoopPosition, classes};
+use crate::templating::compile::place::loop_positions::{LoopPosition, classes};
 use crate::templating::program::{EachNode, Expression, Nodes, PartsNode, TemplateNode, TextNode, WithNode};
 
 /// The most rounds through a loop until the states must repeat.
@@ -41,13 +41,13 @@ impl<M: Machine> PlacementWalk<'_, '_, M> {
         states: States<M::State>,
         read: impl FnOnce(&mut Self, States<M::State>) -> Result<States<M::State>, WalkStopped>,
     ) -> Result<States<M::State>, WalkStopped> {
-        let scope = self.ends.depth();
+        let scope = self.positions.depth();
         let conditions = self.conditions;
         let outside =
-            |live: PathState<M::State>| PathState { decided: conditions.outside(live.decided, scope), ..live };
-        self.ends.enter(position);
+            |path: PathState<M::State>| PathState { decided: conditions.outside(path.decided, scope), ..path };
+        self.positions.enter(position);
         let after = read(self, change(states, outside));
-        self.ends.leave();
+        self.positions.leave();
         Ok(change(after?, outside))
     }
 
@@ -56,7 +56,7 @@ impl<M: Machine> PlacementWalk<'_, '_, M> {
         if self.around.iter().all(|(_, is_loop)| !is_loop) {
             return self.walk_each(each, states);
         }
-        let scope = self.ends.depth();
+        let scope = self.positions.depth();
         let depends = || [&each.body, &each.otherwise].iter().any(|part| depends_on_outer_loops(part, scope));
         if self.loops.is_dependent(each.at, depends) {
             return self.walk_each(each, states);
@@ -84,7 +84,7 @@ impl<M: Machine> PlacementWalk<'_, '_, M> {
     fn elements(&mut self, each: &EachNode, states: States<M::State>) -> Result<States<M::State>, WalkStopped> {
         let mut after = StateSet::with_capacity(states.len());
         let mut entry = states;
-        for (from, to) in classes(&each.body, self.ends.depth()) {
+        for (from, to) in classes(&each.body, self.positions.depth()) {
             let position = |last| LoopPosition { from, to, last };
             let several = to != Some(from + 1);
             let first = self.element(each, position(false), entry.clone())?;
@@ -104,16 +104,16 @@ impl<M: Machine> PlacementWalk<'_, '_, M> {
                 }
                 let grown = self.element(each, position(false), fresh)?;
                 fresh = Vec::new();
-                for live in grown {
-                    if between.add(live) {
-                        fresh.push(live);
+                for path in grown {
+                    if between.add(path) {
+                        fresh.push(path);
                     }
                 }
             }
             let between_last = if several { between.as_slice() } else { &[] };
             let last: StateSet<M::State> = entry.iter().chain(between_last).copied().collect();
-            for live in self.element(each, position(true), last.into_states())? {
-                after.add(live);
+            for path in self.element(each, position(true), last.into_states())? {
+                after.add(path);
             }
             entry = between.into_states();
         }
@@ -159,7 +159,7 @@ impl<M: Machine> PlacementWalk<'_, '_, M> {
         let after = read(self, states);
         self.level -= 1;
         let levels = self.levels();
-        Ok(change(after?, |live| PathState { filled: live.filled & levels, earlier: live.earlier & levels, ..live }))
+        Ok(change(after?, |path| PathState { filled: path.filled & levels, earlier: path.earlier & levels, ..path }))
     }
 
     /// Reads one part, with the separator before it if there is an earlier part. A blank part writes nothing.
@@ -178,13 +178,13 @@ impl<M: Machine> PlacementWalk<'_, '_, M> {
                 let read = self.text(separator, begin);
                 self.separating = outer;
                 begin = read?;
-                for live in &mut begin {
-                    live.filled &= !level;
+                for path in &mut begin {
+                    path.filled &= !level;
                 }
             }
-            for live in self.nodes(part, begin)? {
-                let blank = live.filled & level == 0;
-                after.add(if blank { entry } else { PathState { earlier: live.earlier | level, ..live } });
+            for path in self.nodes(part, begin)? {
+                let blank = path.filled & level == 0;
+                after.add(if blank { entry } else { PathState { earlier: path.earlier | level, ..path } });
             }
         }
         Ok(after.into_states())

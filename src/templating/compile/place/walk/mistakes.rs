@@ -31,21 +31,21 @@ impl<M: Machine> PlacementWalk<'_, '_, M> {
         error: PlacementError,
         c: char,
         here: usize,
-        live: &PathState<M::State>,
+        path: &PathState<M::State>,
     ) -> Result<M::State, WalkStopped> {
         if self.findings.refuse_mark(here) {
             return Err(WalkStopped);
         }
         if let Some(found) = LookAlike::of(c) {
-            return self.stop(&PlacementError::here("look_alike", format!("This is {found}.")), here, live);
+            return self.stop(&PlacementError::here("look_alike", format!("This is {found}.")), here, path);
         }
         let (before, rest) = self.origins.source().split_at_checked(here).unwrap_or_default();
         let error = match self.separating {
             Some(_) => error,
-            None => self.machine.explain(error, live.state, before, rest),
+            None => self.machine.explain(error, path.state, before, rest),
         };
-        self.report(&error, here, live);
-        let onward = self.machine.recover(live.state, c, rest);
+        self.report(&error, here, path);
+        let onward = self.machine.recover(path.state, c, rest);
         onward
             .filter(|_| self.reported.count < MISTAKES_MAX && !self.findings.is_full(Severity::Error))
             .ok_or(WalkStopped)
@@ -55,18 +55,18 @@ impl<M: Machine> PlacementWalk<'_, '_, M> {
         &mut self,
         error: &PlacementError,
         here: usize,
-        live: &PathState<M::State>,
+        path: &PathState<M::State>,
     ) -> Result<T, WalkStopped> {
-        self.report(error, here, live);
+        self.report(error, here, path);
         Err(WalkStopped)
     }
 
-    pub(super) fn report(&mut self, error: &PlacementError, here: usize, live: &PathState<M::State>) {
+    pub(super) fn report(&mut self, error: &PlacementError, here: usize, path: &PathState<M::State>) {
         let at = match (self.separating, error.blame) {
-            (Some(_), _) if ends_with_comma(self.origins.source(), live.mark.at) => live.mark.at,
+            (Some(_), _) if ends_with_comma(self.origins.source(), path.mark.at) => path.mark.at,
             (Some(_), _) | (None, ErrorLocation::Here) => here,
-            (None, ErrorLocation::Mark) => live.mark.at,
-            (None, ErrorLocation::Block) => live.passed.map_or(here, |passed| passed.first),
+            (None, ErrorLocation::Mark) => path.mark.at,
+            (None, ErrorLocation::Block) => path.passed.map_or(here, |passed| passed.first),
         };
         self.reported.count += 1;
         let source = self.origins.source();
@@ -74,15 +74,15 @@ impl<M: Machine> PlacementWalk<'_, '_, M> {
         let context = MistakeContext {
             source,
             here: self.surroundings(here),
-            mark: live.mark,
-            passed: live.passed,
-            second_value: self.machine.has_its_value(live.state) && !is_key,
+            mark: path.mark,
+            passed: path.passed,
+            second_value: self.machine.has_its_value(path.state) && !is_key,
         };
         let mistake = CorrectableMistake::of(error.code);
         match mistake {
             // One block in place of two, which was advised there, mends this as well.
             Some(CorrectableMistake::ValueMissing)
-                if self.reported.second_values.iter().any(|at| live.mark.at < *at && *at <= here) =>
+                if self.reported.second_values.iter().any(|at| path.mark.at < *at && *at <= here) =>
             {
                 return;
             }

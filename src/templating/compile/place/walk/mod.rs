@@ -1,6 +1,7 @@
-//! Leads a format's state machine along every path through a template's blocks. Conditions are independent of one
-//! another, except that a loop knows its first and its last element and its index, and that the same condition has the
-//! same result. The possible states after a part are a set; a loop is repeated until the set stops growing.
+//! Leads a format's state machine along every path through a template's blocks; [`super`] explains the proof. Each
+//! function turns the set of states before a node into the set after it. Conditions count as independent of one another,
+//! except that a loop knows its first and its last element and its index, and that the same condition has the same
+//! result.
 
 mod cache;
 mod loops;
@@ -12,7 +13,7 @@ use std::collections::HashMap;
 use super::Machine;
 use super::advice::{Separator, SkippedBlocks, Surroundings};
 use super::conditions::{Conditions, KnownConditions};
-use super::ends::Ends;
+use super::loop_positions::LoopPositions;
 use crate::templating::compile::findings::DiagnosticList;
 use crate::templating::compile::origin::Origins;
 use crate::templating::program::{EscapeContext, IfNode, Nodes, TemplateNode, TextNode, ValueNode};
@@ -29,7 +30,7 @@ const WORK_MAX: usize = 1_000_000;
 /// How many characters are as much work as a part.
 const CHARACTERS_PER_WORK: usize = 4;
 
-/// A state, and what is reported if it can't continue.
+/// A state, what is known of the paths that lead to it, and what is reported if it can't continue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct PathState<S> {
     state: S,
@@ -57,9 +58,9 @@ struct PlacementWalk<'w, 'p, M: Machine> {
     machine: &'w mut M,
     origins: &'w Origins<'w>,
     findings: &'w mut DiagnosticList<'p>,
-    places: Vec<Option<EscapeContext>>,
+    contexts: Vec<Option<EscapeContext>>,
     conditions: &'w Conditions,
-    ends: Ends,
+    positions: LoopPositions,
     /// The blocks around the current part: each with whether it is a loop.
     around: Vec<(usize, bool)>,
     /// The number of open separators.
@@ -67,14 +68,14 @@ struct PlacementWalk<'w, 'p, M: Machine> {
     /// The separator between parts that is the current text.
     separating: Option<Separator>,
     /// The state after each text without mistakes, by the state before it.
-    read: HashMap<(usize, M::State), TextEffect<M::State>>,
+    text_effects: HashMap<(usize, M::State), TextEffect<M::State>>,
     reported: ReportedMistakes,
     /// The loops inside of others.
     loops: LoopCache<PathState<M::State>>,
     work: usize,
 }
 
-/// The places of all expressions, by their ids.
+/// The contexts of all expressions, by their ids.
 pub(super) fn walk<M: Machine>(
     mut machine: M,
     nodes: &Nodes,
@@ -84,9 +85,9 @@ pub(super) fn walk<M: Machine>(
 ) -> Vec<Option<EscapeContext>> {
     let conditions = Conditions::of(nodes);
     let before = findings.count();
-    let places = attempt(&mut machine, &conditions, nodes, writes, origins, findings);
+    let contexts = attempt(&mut machine, &conditions, nodes, writes, origins, findings);
     if conditions.is_empty() || !findings.has("too_intricate") {
-        return places;
+        return contexts;
     }
     // Distinguishing the conditions makes too many paths. Without it there are fewer, and less is proved.
     findings.forget(before);
@@ -113,25 +114,25 @@ fn attempt<M: Machine>(
         machine,
         origins,
         findings,
-        places: vec![None; writes],
+        contexts: vec![None; writes],
         conditions,
-        ends: Ends::default(),
+        positions: LoopPositions::default(),
         around: Vec::new(),
         level: 0,
         separating: None,
-        read: HashMap::new(),
+        text_effects: HashMap::new(),
         reported: ReportedMistakes::default(),
         loops: LoopCache::default(),
         work: 0,
     };
     if let Ok(last) = walk.nodes(nodes, vec![start]) {
-        for live in last {
-            if let Err(error) = walk.machine.end(live.state) {
-                walk.report(&error, origins.source().len(), &live);
+        for path in last {
+            if let Err(error) = walk.machine.end(path.state) {
+                walk.report(&error, origins.source().len(), &path);
             }
         }
     }
-    walk.places
+    walk.contexts
 }
 
 impl<M: Machine> PlacementWalk<'_, '_, M> {
@@ -179,90 +180,90 @@ impl<M: Machine> PlacementWalk<'_, '_, M> {
     fn text(&mut self, text: &TextNode, states: States<M::State>) -> Result<States<M::State>, WalkStopped> {
         let filled = if is_blank(&text.content) { 0 } else { self.levels() };
         let mut after = StateSet::with_capacity(states.len());
-        for live in states {
-            let (state, mark) = match self.read.get(&(text.id, live.state)) {
+        for path in states {
+            let (state, mark) = match self.text_effects.get(&(text.id, path.state)) {
                 Some(known) => *known,
                 None => {
                     self.work += text.content.len() / CHARACTERS_PER_WORK;
                     let mistakes = self.reported.count;
-                    let read = self.characters(text, &live)?;
+                    let read = self.characters(text, &path)?;
                     // On another path the same mistake may have another cause.
                     if self.reported.count == mistakes {
-                        self.read.insert((text.id, live.state), read);
+                        self.text_effects.insert((text.id, path.state), read);
                     }
                     read
                 }
             };
-            let live = PathState { state, filled: live.filled | filled, ..live };
+            let path = PathState { state, filled: path.filled | filled, ..path };
             let next = match mark {
-                Some(mark) => PathState { mark: self.surroundings(mark), passed: None, ..live },
-                None => live,
+                Some(mark) => PathState { mark: self.surroundings(mark), passed: None, ..path },
+                None => path,
             };
             after.add(next);
         }
         Ok(after.into_states())
     }
 
-    fn characters(&mut self, text: &TextNode, live: &PathState<M::State>) -> Result<TextEffect<M::State>, WalkStopped> {
-        let mut live = *live;
+    fn characters(&mut self, text: &TextNode, path: &PathState<M::State>) -> Result<TextEffect<M::State>, WalkStopped> {
+        let mut path = *path;
         let mut mark = None;
         let at = |byte| self.origins.offset(text.id, byte);
         let mut skip = 0;
-        match self.machine.prefix(live.state, &text.content) {
+        match self.machine.prefix(path.state, &text.content) {
             Ok(None) => {}
-            Ok(Some((length, state))) => (skip, live.state) = (length, state),
-            Err(error) => return self.stop(&error, at(0), &live),
+            Ok(Some((length, state))) => (skip, path.state) = (length, state),
+            Err(error) => return self.stop(&error, at(0), &path),
         }
         for (byte, c) in text.content[skip..].char_indices() {
-            match self.machine.step(live.state, c) {
+            match self.machine.step(path.state, c) {
                 Ok((state, marked)) => {
-                    live.state = state;
+                    path.state = state;
                     if marked {
                         let marked = at(skip + byte);
-                        live.mark = self.surroundings(marked);
-                        live.passed = None;
+                        path.mark = self.surroundings(marked);
+                        path.passed = None;
                         mark = Some(marked);
                     }
                 }
-                Err(error) => live.state = self.mistake(error, c, at(skip + byte), &live)?,
+                Err(error) => path.state = self.mistake(error, c, at(skip + byte), &path)?,
             }
         }
-        Ok((live.state, mark))
+        Ok((path.state, mark))
     }
 
     fn write(&mut self, write: &ValueNode, states: States<M::State>) -> Result<States<M::State>, WalkStopped> {
         let levels = self.levels();
         let mut after = StateSet::with_capacity(states.len());
-        for live in states {
+        for path in states {
             let mut may_be_blank = true;
-            let state = match self.machine.value(live.state) {
-                Ok((place, state)) => {
-                    may_be_blank = !matches!(place, EscapeContext::JsonValue { .. });
-                    self.found(write, place);
+            let state = match self.machine.value(path.state) {
+                Ok((context, state)) => {
+                    may_be_blank = !matches!(context, EscapeContext::JsonValue { .. });
+                    self.found(write, context);
                     state
                 }
                 Err(misplaced) => {
-                    self.report(&misplaced.error, write.at, &live);
+                    self.report(&misplaced.error, write.at, &path);
                     misplaced.onward.ok_or(WalkStopped)?
                 }
             };
-            let live = PathState { state, mark: self.surroundings(write.at), passed: None, ..live };
-            after.add(PathState { filled: live.filled | levels, ..live });
+            let path = PathState { state, mark: self.surroundings(write.at), passed: None, ..path };
+            after.add(PathState { filled: path.filled | levels, ..path });
             if may_be_blank {
-                after.add(live);
+                after.add(path);
             }
         }
         Ok(after.into_states())
     }
 
-    /// Records an expression's context, which must be the same on every path.
-    fn found(&mut self, write: &ValueNode, place: EscapeContext) {
-        let known = &mut self.places[write.id];
-        *known = Some(match (*known, place) {
+    /// Records an expression's context, which must be the same in all states.
+    fn found(&mut self, write: &ValueNode, context: EscapeContext) {
+        let known = &mut self.contexts[write.id];
+        *known = Some(match (*known, context) {
             (Some(EscapeContext::JsonValue { depth: a }), EscapeContext::JsonValue { depth: b }) => {
                 EscapeContext::JsonValue { depth: a.max(b) }
             }
-            (Some(known), place) if known != place => {
+            (Some(known), context) if known != context => {
                 self.findings.error(
                     "place_varies",
                     write.at,
@@ -271,18 +272,18 @@ impl<M: Machine> PlacementWalk<'_, '_, M> {
                 );
                 return;
             }
-            _ => place,
+            _ => context,
         });
     }
 
     fn chosen(&mut self, chosen: &IfNode, states: States<M::State>) -> Result<States<M::State>, WalkStopped> {
         let (mut first, mut second) = (Vec::new(), Vec::new());
-        for live in states {
-            let taken = self.ends.taken(chosen, self.conditions, live.decided);
+        for path in states {
+            let taken = self.positions.taken(chosen, self.conditions, path.decided);
             let decide = |first: bool| {
                 let holds = first != chosen.negated;
-                let decided = self.conditions.assume(live.decided, &chosen.condition, chosen.include_zero, holds);
-                PathState { decided, ..live }
+                let decided = self.conditions.assume(path.decided, &chosen.condition, chosen.include_zero, holds);
+                PathState { decided, ..path }
             };
             if taken != Some(false) {
                 first.push(decide(true));
@@ -295,7 +296,7 @@ impl<M: Machine> PlacementWalk<'_, '_, M> {
         let known = first.is_empty() || second.is_empty();
         let after = self.branches(chosen, first, second, known);
         self.around.pop();
-        Ok(change(after?, |live| PathState { decided: self.conditions.behind(live.decided, chosen), ..live }))
+        Ok(change(after?, |path| PathState { decided: self.conditions.behind(path.decided, chosen), ..path }))
     }
 
     fn branches(
@@ -311,8 +312,8 @@ impl<M: Machine> PlacementWalk<'_, '_, M> {
                 continue;
             }
             let states = if known { self.nodes(part, states)? } else { self.part(part, chosen.at, states)? };
-            for live in states {
-                after.add(live);
+            for path in states {
+                after.add(path);
             }
         }
         Ok(after.into_states())
@@ -321,7 +322,7 @@ impl<M: Machine> PlacementWalk<'_, '_, M> {
     fn part(&mut self, nodes: &Nodes, at: usize, states: States<M::State>) -> Result<States<M::State>, WalkStopped> {
         if nodes.is_empty() {
             let skip =
-                |live: PathState<M::State>| PathState { passed: Some(SkippedBlocks::and(live.passed, at)), ..live };
+                |path: PathState<M::State>| PathState { passed: Some(SkippedBlocks::and(path.passed, at)), ..path };
             return Ok(states.into_iter().map(skip).collect());
         }
         self.nodes(nodes, states)

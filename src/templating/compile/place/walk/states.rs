@@ -1,4 +1,4 @@
-//! Sets of states. Each part of a template makes a new one.
+//! Sets of states. Each node turns one into another.
 
 use std::collections::HashSet;
 use std::hash::Hash;
@@ -18,8 +18,8 @@ pub(super) struct StateSet<S> {
 
 type Difference<S> = (S, u64, u64, KnownConditions);
 
-fn difference<S: Copy>(live: &PathState<S>) -> Difference<S> {
-    (live.state, live.filled, live.earlier, live.decided)
+fn difference<S: Copy>(path: &PathState<S>) -> Difference<S> {
+    (path.state, path.filled, path.earlier, path.decided)
 }
 
 impl<S: Copy + Eq + Hash> StateSet<S> {
@@ -29,8 +29,8 @@ impl<S: Copy + Eq + Hash> StateSet<S> {
     }
 
     /// Adds a state unless it is in the set; returns whether it was added.
-    pub(super) fn add(&mut self, live: PathState<S>) -> bool {
-        let own = difference(&live);
+    pub(super) fn add(&mut self, path: PathState<S>) -> bool {
+        let own = difference(&path);
         let is_new = if self.states.len() <= COMPARED_MAX {
             !self.states.iter().any(|known| difference(known) == own)
         } else {
@@ -40,7 +40,7 @@ impl<S: Copy + Eq + Hash> StateSet<S> {
             self.known.insert(own)
         };
         if is_new {
-            self.states.push(live);
+            self.states.push(path);
         }
         is_new
     }
@@ -58,8 +58,8 @@ impl<S: Copy + Eq + Hash> FromIterator<PathState<S>> for StateSet<S> {
     fn from_iter<I: IntoIterator<Item = PathState<S>>>(states: I) -> Self {
         let states = states.into_iter();
         let mut set = Self::with_capacity(states.size_hint().0);
-        states.for_each(|live| {
-            set.add(live);
+        states.for_each(|path| {
+            set.add(path);
         });
         set
     }
@@ -70,7 +70,7 @@ pub(super) fn change<S: Copy + Eq + Hash>(
     states: States<S>,
     change: impl Fn(PathState<S>) -> PathState<S>,
 ) -> States<S> {
-    let changed: States<S> = states.iter().map(|live| change(*live)).collect();
+    let changed: States<S> = states.iter().map(|path| change(*path)).collect();
     if changed == states { states } else { changed.into_iter().collect::<StateSet<S>>().into_states() }
 }
 
@@ -81,7 +81,7 @@ mod tests {
 
     #[test]
     fn a_state_is_once_in_a_set_of_any_size() {
-        let live = |state: u32, filled: u64, at: usize| PathState {
+        let path = |state: u32, filled: u64, at: usize| PathState {
             state,
             filled,
             earlier: 0,
@@ -90,11 +90,11 @@ mod tests {
             passed: None,
         };
         for size in [1, 16, 17, 18, 400] {
-            let all = |at: usize| (0..size).map(move |number| live(number / 2, u64::from(number % 2), at));
+            let all = |at: usize| (0..size).map(move |number| path(number / 2, u64::from(number % 2), at));
             let mut set: StateSet<u32> = all(0).collect();
             assert_eq!(set.as_slice().len(), size as usize);
-            assert!(all(1).all(|live| !set.add(live)), "{size}");
-            assert!(set.add(live(size, 0, 0)) && !set.add(live(size, 0, 0)), "{size}");
+            assert!(all(1).all(|path| !set.add(path)), "{size}");
+            assert!(set.add(path(size, 0, 0)) && !set.add(path(size, 0, 0)), "{size}");
             assert_eq!(set.into_states().len(), size as usize + 1);
         }
     }

@@ -1,5 +1,5 @@
-//! Conditions whose result is known without data: those on a loop's first and last element and on its `@index`, and
-//! those that are decided on the current path.
+//! The position of a path in each loop around it, and the conditions whose result is known without data: those on
+//! `@first`, `@last` and `@index`, and those that are decided on the path.
 
 use super::conditions::{Conditions, KnownConditions};
 use crate::templating::program::{Expression, HelperCall, IfNode, LocalName, Nodes, TemplateNode};
@@ -22,17 +22,17 @@ pub(super) struct LoopPosition {
     pub(super) last: bool,
 }
 
-/// The open `each` and `with` blocks, the outermost first, with the root before them.
+/// The position in each open block, the root first. Only an `each` has one; the root and a `with` have none.
 #[derive(Debug, Clone)]
-pub(super) struct Ends(Vec<Option<LoopPosition>>);
+pub(super) struct LoopPositions(Vec<Option<LoopPosition>>);
 
-impl Default for Ends {
+impl Default for LoopPositions {
     fn default() -> Self {
         Self(vec![None])
     }
 }
 
-impl Ends {
+impl LoopPositions {
     pub(super) fn enter(&mut self, position: Option<LoopPosition>) {
         self.0.push(position);
     }
