@@ -17,7 +17,7 @@ pub(super) const FETCHED_MAX: usize = 256;
 /// The most accounts per fetch.
 const ACCOUNTS_MAX: usize = 32;
 
-/// Whose deliveries are parked together; `None`: an earlier version parked them.
+/// Whose deliveries are parked together. EARLIER(entry): `None`.
 pub(super) type ParkedAccount = Option<AccountId>;
 
 /// What can be sent or queued at once.

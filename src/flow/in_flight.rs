@@ -105,7 +105,7 @@ pub enum ClaimAction {
 pub struct ParkedLane {
     /// The destination.
     pub destination: Destination,
-    /// `None`: an earlier version parked them, which did not tell accounts apart.
+    /// EARLIER(entry): `None`, parked without telling accounts apart.
     pub account: Option<AccountId>,
 }
 

@@ -18,6 +18,7 @@ impl PatternReader {
                 for value in list {
                     self.plain(value, at, tests)?;
                 }
+                // EARLIER(record): a list of both.
                 let numbers = list.iter().filter(|value| value.is_number()).count();
                 if numbers > 0 && numbers < list.len() && self.complaint.is_none() {
                     let detail = "a list under `anything-but` holds strings or numbers and not both; keep those of \

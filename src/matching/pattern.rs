@@ -20,7 +20,7 @@ pub struct Pattern {
 }
 
 impl Pattern {
-    /// Reads a pattern. What earlier versions accepted is accepted; see [`Pattern::complaint`].
+    /// Reads a pattern. EARLIER(record): what must not be saved again is read, see [`Pattern::complaint`].
     pub fn new(source: &Value) -> Result<Self, PatternError> {
         Self::examine(source).map_err(|errors| errors.into_iter().next().expect("what is refused has a mistake"))
     }

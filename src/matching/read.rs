@@ -83,7 +83,7 @@ pub(super) struct PatternReader {
     pub(super) texts: Texts,
     pub(super) names: Vec<OperationText>,
     pub(super) leaves: Vec<TestList>,
-    /// The first construct that earlier versions accepted and that must not be saved again.
+    /// EARLIER(record): the first construct that must not be saved again.
     pub(super) complaint: Option<PatternError>,
     mistakes: Vec<PatternError>,
     numbers_of_names: HashMap<String, u32, foldhash::fast::RandomState>,

@@ -16,7 +16,7 @@ pub const HOPS_MAX: u8 = 8;
 /// One POST to make.
 #[derive(Debug, Clone)]
 pub struct Delivery {
-    /// Its firing. `None` for an entry of a stream that an earlier version wrote.
+    /// Its firing. `None` for an entry of a stream that another program wrote without it.
     pub firing: Option<FiringId>,
     /// Where it is sent.
     pub target: Arc<Target>,

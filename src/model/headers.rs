@@ -54,7 +54,7 @@ pub enum HeaderError {
     ContentType(String),
 }
 
-/// Reads a header that is valid in a request. Earlier versions saved values with tabs; [`check_value`] refuses them.
+/// Reads a header that is valid in a request. EARLIER(record): a value may have a tab, which [`check_value`] refuses.
 pub fn header(name: &str, value: &str) -> Result<(HeaderName, HeaderValue), HeaderError> {
     let parsed = HeaderName::from_bytes(name.as_bytes());
     let parsed = parsed.map_err(|_| HeaderError::Name(name.chars().take(80).collect()))?;
@@ -72,7 +72,7 @@ pub fn rendered(value: &str) -> Option<HeaderValue> {
     if value.contains('\t') { None } else { sent(value.trim_matches(' ')) }
 }
 
-/// The value of a header that was saved or rendered, possibly by an earlier version, which sent tabs.
+/// The value of a header that was saved or rendered. EARLIER(record): it may have a tab.
 pub fn sent(value: &str) -> Option<HeaderValue> {
     if value.chars().any(|c| c.is_control() && c != '\t') {
         return None;

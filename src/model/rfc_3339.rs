@@ -23,7 +23,8 @@ pub fn read(text: &str) -> Option<Timestamp> {
     Timestamp::from_second(FIRST_SECOND).ok().map(|first| time.max(first))
 }
 
-/// A time as a text that [`read`] reads. Earlier versions don't read the last one, so it is for interfaces only.
+/// A time as a text that [`read`] reads. EARLIER(node): the text of the last one is not read there, so this is for
+/// interfaces, and not for records.
 pub fn write(time: Timestamp) -> String {
     if time == Timestamp::MAX { LAST.to_owned() } else { time.to_string() }
 }

@@ -274,7 +274,7 @@ async fn with_redis_the_sending_node_reports_the_firing() {
     assert_eq!((&firing["event_id"], &firing["event_type"]), (&json!("e1"), &json!("guest.created")), "{firing}");
     assert_eq!((&firing["outcome"], &firing["status"]), (&json!("delivered"), &json!(200)), "{firing}");
     drop(watcher);
-    // An entry that an earlier version wrote has no names: it is sent, and no firing is reported.
+    // An entry of another program has no names: it is sent, and no firing is reported.
     let mut watcher = Watcher::open(&dispatch, "").await;
     server.add_delivery("{posthaste:0}:deliveries", &receiver.url("/old"), "x", &[]);
     receiver.wait_for(2).await;

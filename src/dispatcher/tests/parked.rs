@@ -78,7 +78,7 @@ async fn accounts_take_turns_with_what_is_parked() {
     let (claims, mut asked) = StreamClaims::open();
     let flood = AccountId::new("flood").ok();
     let mut firsts = Vec::new();
-    // What an earlier version parked has no account.
+    // EARLIER(entry): without an account.
     for account in [&flood, &None, &flood, &None] {
         let fetch = fetch(&dispatcher, account, &claims, &mut asked).await;
         let lanes: Vec<_> = fetch.lanes.iter().map(|(lane, number)| (lane.account.clone(), *number)).collect();

@@ -26,7 +26,7 @@ const BODY: &str = "body";
 const REPLY: &str = "reply";
 const HOPS: &str = "hops";
 /// What fired, as JSON: account, event type, event source, event id, trigger. The node that adds an entry with it counts
-/// it for its account, and the one that removes it counts it out. Earlier versions do not write it.
+/// it for its account, and the one that removes it counts it out. Other programs leave it out.
 const FIRING: &str = "firing";
 
 /// An entry as it was read.
@@ -102,7 +102,7 @@ impl EntryWriter {
         field(TARGET, self.target(account, delivery));
         field(WEBHOOK_ID, delivery.webhook_id.as_bytes());
         field(BODY, &delivery.body);
-        // Entries without the field, such as those of earlier versions, have one.
+        // Without the field it is 1.
         if writes_hops(delivery) {
             field(HOPS, delivery.hops.to_string().as_bytes());
         }

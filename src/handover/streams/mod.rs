@@ -77,7 +77,7 @@ pub struct Streams {
 struct SeenPartition {
     /// Whether several accounts have entries, for each of its streams.
     shared: [AtomicBool; 2],
-    /// Whether entries may be added to the bulk stream: not before a node reads it. Earlier versions don't.
+    /// Whether entries may be added to the bulk stream: not before a node reads it. EARLIER(node): it is not read there.
     takes_bulk: AtomicBool,
 }
 
@@ -237,7 +237,7 @@ fn partition_of(destination: &Destination, partitions: usize) -> usize {
 /// The prefix of consumers that hold parked entries. They have no heartbeat.
 const PARKED: &str = "parked:";
 
-/// The consumer that holds the parked entries of an account for a destination.
+/// The consumer that holds the parked entries of an account for a destination. EARLIER(entry): of all accounts.
 fn parked_name(lane: &ParkedLane) -> String {
     match &lane.account {
         Some(account) => format!("{PARKED}{}#{account}", lane.destination),

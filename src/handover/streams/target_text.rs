@@ -1,5 +1,5 @@
-//! The field `target` of an entry: what the deliveries of a trigger share, as JSON. It may come from any program, and
-//! from earlier versions.
+//! The field `target` of an entry: what the deliveries of a trigger share, as JSON. It may come from any program:
+//! `docs/redis.md` says which members it may leave out.
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -17,14 +17,14 @@ use crate::model::target::Target;
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 struct TargetText {
-    /// Their account. Entries of older versions do not have it and share one turn.
+    /// Their account. Entries without it are of the default account.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     account: Option<String>,
     url: String,
     content_type: String,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     headers: Vec<(String, String)>,
-    /// The only secret, if it has no end: entries of earlier versions have no other form.
+    /// The only secret, if it has no end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     secret: Option<String>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

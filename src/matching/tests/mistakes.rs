@@ -136,7 +136,7 @@ fn alternatives_multiply_only_where_they_share_a_member() {
     assert!(Pattern::new(&Value::Object(apart)).is_ok(), "4^60 alternatives that need not be written out");
 }
 
-/// Earlier versions saved such patterns: they load, and are refused when they are saved again.
+/// EARLIER(record): such patterns load, and are refused when they are saved again.
 #[test]
 fn what_was_accepted_before_loads_with_a_complaint() {
     let pattern = Pattern::new(&json!({"a": [1], "b": [{"anything-but": ["x", 1]}]})).expect("it loads");

@@ -146,7 +146,8 @@ pub(super) fn shown_secrets(secrets: &[Secret]) -> (&'static str, Value) {
     ("secrets", list(secrets, "id", Secret::id, rfc_3339::write))
 }
 
-/// The secrets with their keys. A single one that does not expire has the short form, which earlier versions read.
+/// The secrets with their keys. EARLIER(node): a single one that does not expire has the short form, the only one that
+/// is read there.
 pub(super) fn stored_secrets(secrets: &[Secret]) -> (&'static str, Value) {
     match secrets {
         [only] if only.until.is_none() => ("secret", only.to_text().into()),

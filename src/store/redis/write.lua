@@ -144,7 +144,7 @@ if operation == 'delete' and kind == 'template' then
   if response then return response end
 end
 
--- The number of bytes that the account stores. Computed once if an earlier version did not record it.
+-- The number of bytes that the account stores. EARLIER(record): it was not kept, so it is computed once.
 local sizes = base .. 'bytes'
 local function kept_bytes()
   local kept = redis.call('HGET', sizes, account)

@@ -63,8 +63,7 @@ impl Activity {
         Self { bounds, number: AtomicUsize::new(0), subscribers: RwLock::default() }
     }
 
-    /// Reports an ended firing to the subscribers. A firing without names comes from an entry that an earlier version
-    /// wrote.
+    /// Reports an ended firing to the subscribers, unless another program added it to a stream without its names.
     pub fn ended(&self, firing: Option<&FiringId>, destination: Option<&Destination>, report: FiringReport) {
         if self.number.load(Ordering::Relaxed) == 0 {
             return;

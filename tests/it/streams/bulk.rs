@@ -104,7 +104,7 @@ async fn what_a_dead_node_held_of_both_streams_is_sent() {
     }
 }
 
-/// Nodes of earlier versions read the first stream only.
+/// EARLIER(node): only the first stream is read there.
 #[actix_rt::test]
 async fn nothing_is_added_to_a_bulk_stream_before_a_node_reads_it() {
     let (redis, receiver) = (RedisServer::start(), Receiver::start());

@@ -146,3 +146,17 @@ fn a_banned_word_is_found_wherever_it_stands() {
         assert_eq!(count(&text::banned_words(&[Source::new("docs/a.md", line)])), 1, "{line}");
     }
 }
+
+#[test]
+fn an_earlier_version_without_its_mark_is_found() {
+    for line in
+        ["// EARLIER(record): a tab.", "/// A row. EARLIER(node): it is not read there.", "\"earlier versions\""]
+    {
+        assert_eq!(count(&text::unmarked(&[Source::new("src/a.rs", line)])), 0, "{line}");
+    }
+    for line in
+        ["/// Earlier versions have a tab.", "-- of an older version", "// EARLIER(file): a tab.", "// EARLIER(node) a"]
+    {
+        assert_eq!(count(&text::unmarked(&[Source::new("src/a.rs", line)])), 1, "{line}");
+    }
+}

@@ -117,6 +117,11 @@ fn a_name_means_one_type() {
 }
 
 #[test]
+fn what_is_there_for_earlier_versions_is_marked() {
+    holds(text::unmarked(&sources(&["src"], &[".rs", ".lua"])));
+}
+
+#[test]
 fn the_fuzzer_can_be_built() {
     let one = |path| sources(&[path], &[".toml", ".lock"]).pop().expect("a file");
     holds(locks::unlocked(&one("Cargo.toml"), &one("tests/fuzz/Cargo.lock")));

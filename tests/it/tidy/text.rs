@@ -26,6 +26,9 @@ const BANNED: [(&str, &str); 12] = [
     ("holds up nobody", "delays no other"),
 ];
 
+/// What the mark `EARLIER(…)` may hold; `CONTRIBUTING.md` explains it.
+const EARLIER: [&str; 3] = ["record", "entry", "node"];
+
 /// Types that are texts.
 const TEXTS: [&str; 4] = ["String", "&str", "&'static str", "Box<str>"];
 
@@ -149,6 +152,25 @@ pub(super) fn banned_words(sources: &[Source]) -> Vec<String> {
             let lower = line.to_lowercase();
             for (word, instead) in BANNED.iter().filter(|(word, _)| is_word(&lower, word)) {
                 violations.push(format!("{}:{}: {word:?}; write: {instead}", source.path, number + 1));
+            }
+        }
+    }
+    violations
+}
+
+/// What is there for earlier versions has one mark, so that a search finds all of it when it may be deleted.
+pub(super) fn unmarked(sources: &[Source]) -> Vec<String> {
+    let mut violations = Vec::new();
+    for source in sources {
+        for (number, line) in source.text.lines().enumerate() {
+            let is_comment = line.trim_start().starts_with("//") || line.trim_start().starts_with("--");
+            let prose = ["earlier version", "older version"].iter().any(|words| line.to_lowercase().contains(words));
+            let unknown = line.split("EARLIER(").skip(1).any(|mark| {
+                let kind = mark.split_once("):").map(|(kind, _)| kind);
+                !kind.is_some_and(|kind| EARLIER.contains(&kind))
+            });
+            if (is_comment && prose) || unknown {
+                violations.push(format!("{}:{}: write EARLIER(…): one of {EARLIER:?}", source.path, number + 1));
             }
         }
     }

@@ -220,7 +220,7 @@ impl ResponseHead {
             }
             HeadField::KeepAlive => self.keep_alive(value),
             HeadField::TransferEncoding => {
-                // `identity` is the name for no coding in earlier versions of HTTP.
+                // `identity` is the name for no coding in RFC 2616.
                 for coding in list(value).filter(|coding| !coding.eq_ignore_ascii_case(b"identity")) {
                     let is_chunked = coding.eq_ignore_ascii_case(b"chunked");
                     self.transfer = Some(if is_chunked { Transfer::Chunked } else { Transfer::Other });
