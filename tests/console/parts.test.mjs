@@ -11,10 +11,11 @@ const root = resolve(dirname(fileURLToPath(import.meta.url)), "../..");
 const require = createRequire(pathToFileURL(resolve(root, "target/console/package.json")));
 const { buildSync } = require("esbuild");
 
-/** A module of the page, as the browser gets it. */
-async function load(path) {
+/** Modules of the page, as the browser gets them: with one instance of what they share. */
+async function load(...paths) {
+  const contents = paths.map((path) => `export * from "./${path}";`).join("\n");
   const built = buildSync({
-    entryPoints: [resolve(root, "src/http/console/page/src", path)],
+    stdin: { contents, resolveDir: resolve(root, "src/http/console/page/src"), loader: "ts" },
     nodePaths: [resolve(root, "target/console/node_modules")],
     bundle: true,
     write: false,
@@ -75,6 +76,62 @@ test("A filter is taken apart into conditions that can be checked alone", async 
   assert.deepEqual(conditions(undefined), []);
   const data = { rental: { "a/b": "x" }, guests: [{ name: "Z" }, { name: "M" }] };
   assert.deepEqual(["/rental/a~1b", "/guests/name", "/no/where"].map((path) => valueAt(data, path)), ['"x"', '["Z","M"]', "missing"]);
+});
+
+test("A filter is a list of conditions where a list can say the same, and nothing else is shown as one", async () => {
+  const { choicesOf, filterOf, read, testsFor, write } = await load("conditions.ts", "json.ts");
+  const tags = [["guest.country", "string"], ["inquiry.cost", "number"], ["inquiry.id", "string"], ["rental.tags", "list"]].map(([path, type]) => ({ path, type }));
+  const rows = (where) => choicesOf(read(where), tags)?.map(({ path, test, values }) => `${path} ${test} ${values}`) ?? null;
+  for (const [where, expected] of [
+    ['{"guest":{"country":["PT","ES"]},"inquiry":{"cost":[{"numeric":[">",1000.50]}]}}', ["guest.country is PT, ES", "inquiry.cost more 1000.50"]],
+    ['{"guest":{"name":["a, b"," c","7","true","","say \\"x\\"","9\\"",7,true,null]}}', ['guest.name is "a, b", " c", "7", "true", "", "say \\"x\\"", "9\\"", 7, true, null']],
+    ['{"inquiry":{"id":["48213","true"],"cost":[9007199254740993]}}', ["inquiry.id is 48213, true", "inquiry.cost is 9007199254740993"]],
+    ['{"a":[{"anything-but":["x","y"]}],"b":[{"anything-but":[1,2.0]}]}', ["a isNot x, y", "b isNot 1, 2.0"]],
+    ['{"a":[{"equals-ignore-case":"x"},{"equals-ignore-case":"7"}],"b":[{"prefix":"+351"}],"c":[{"suffix":"@a.example"},{"suffix":"z"}]}', ["a anyCase x, 7", "b begins +351", "c ends @a.example, z"]],
+    ['{"a":[{"wildcard":"*sea view*"},{"wildcard":"*1\\\\*\\\\\\\\*"}]}', ["a contains sea view, 1*\\"]],
+    ['{"a":[{"numeric":[">=",7,"<=",28]}],"b":[{"numeric":["<",1e3]}],"c":[{"numeric":["<=",-1]}],"d":[{"numeric":[">=",0]}]}', ["a between 7, 28", "b less 1e3", "c atMost -1", "d atLeast 0"]],
+    ['{"rental":{"tags":[{"exists":true}],"x":{"y":[{"exists":false}]}}}', ["rental.tags there ", "rental.x.y missing "]],
+    ['{"__proto__":{"x":["1"]}}', ['__proto__.x is "1"']],
+    ["{}", []],
+  ]) {
+    assert.deepEqual(rows(where), expected, where);
+    assert.equal(write(filterOf(choicesOf(read(where), tags), tags).where), where);
+  }
+  for (const other of [
+    '{"a":[{"numeric":[">",7,"<",28]}]}', '{"a":["x",{"prefix":"y"}]}', '{"a":[{"anything-but":{"prefix":"x"}}]}', '{"a":[{"anything-but":"x"}]}', '{"a":[{"prefix":{"equals-ignore-case":"x"}}]}',
+    '{"a":[{"wildcard":"x*y"}]}', '{"a":[{"wildcard":"*x*y*"}]}', '{"$or":[{"a":[1]},{"b":[2]}]}', '{"a.b":["x"]}', '{"":["x"]}', '{"a":[]}', '{"a":{}}', '{"a":"x"}', '["x"]', '"x"', '{"inquiry":{"id":[5]}}',
+    '{"inquiry":{"cost":["5"]}}', '{"a":[["x"]]}', '{"a":[{"exists":true},"x"]}', '{"a":[{"cidr":"10.0.0.0/8"}]}', '{"a":[{"prefix":5}]}',
+  ]) assert.equal(rows(other), null, other);
+
+  const mistake = (...choices) => {
+    const made = filterOf(choices.map(([path, test, values = ""]) => ({ path, test, values })), tags);
+    return made.mistake ? `${made.at}: ${made.mistake}` : write(made.where);
+  };
+  assert.match(mistake(["", "is", "x"]), /^0: Choose the field/);
+  assert.match(mistake(["a.", "is", "x"]), /^0: A field is written as names with dots/);
+  assert.match(mistake(["a", "is", " , "]), /^0: Write a value/);
+  assert.match(mistake(["a", "more", "1, 2"]), /^0: Write one number/);
+  assert.match(mistake(["a", "between", "1"]), /^0: Write two numbers/);
+  assert.match(mistake(["inquiry.cost", "is", "a lot"]), /^0: Write a number/);
+  assert.match(mistake(["a", "isNot", "x, 1"]), /^0: Write only texts, or only numbers/);
+  assert.match(mistake(["a", "is", "1"], ["a", "is", "2"]), /^1: Another condition is about this field/);
+  assert.match(mistake(["a.b", "is", "1"], ["a", "is", "2"]), /^1: Another condition is about this field/);
+  assert.match(mistake(["a", "is", "1"], ["a.b.c", "is", "2"]), /^1: Another condition is about a field that holds/);
+  assert.equal(mistake(["a.b", "is", 'x,"y, z",,"open'], ["a.c", "there", "left"]), '{"a":{"b":["x","y, z","\\"open"],"c":[{"exists":true}]}}');
+  const offered = (path, test = "is") => testsFor({ path, test }, tags).map(([name]) => name);
+  assert.ok(offered("guest.country").includes("contains") && !offered("guest.country").includes("more"));
+  assert.ok(offered("inquiry.cost").includes("more") && !offered("inquiry.cost").includes("contains"));
+  assert.ok(offered("inquiry.cost", "contains").includes("contains"), "what is chosen stays");
+  assert.ok(offered("rental.tags").includes("more") && offered("rental.tags").includes("contains"));
+});
+
+test("Each example of docs/filters.md is a list that means the same, or none", async () => {
+  const { choicesOf, filterOf, read, write } = await load("conditions.ts", "json.ts");
+  const text = readFileSync(resolve(root, "docs/filters.md"), "utf8");
+  const filters = [...text.matchAll(/```json filter\n([^]*?)```/g)].map(([, filter]) => read(filter));
+  const lists = filters.map((filter) => choicesOf(filter, []));
+  lists.forEach((list, at) => list && assert.equal(write(filterOf(list, []).where), write(filters[at])));
+  assert.ok(filters.length >= 10 && lists.some(Boolean) && lists.includes(null));
 });
 
 test("JSON is read and written with its digits, its strings and its names", async () => {

@@ -96,6 +96,55 @@ test("The filter editor shows the interface's mistakes at their pointer", async 
   await close();
 });
 
+test("A filter is made as a list of conditions, without JSON", async () => {
+  const { page, errors, close } = await on.open(trigger(""));
+  await page.getByRole("textbox", { name: "Name" }).fill("Long stays");
+  await page.getByLabel("When this event comes").fill("inquiry.created");
+  await page.getByLabel("to this URL").fill(`${on.receiver.url}/long`);
+  const field = (what, at) => page.getByLabel(`${what} of condition ${at}`);
+  const add = page.getByRole("button", { name: "Add a condition" });
+  const save = page.getByRole("button", { name: "Save", exact: true });
+  const written = () => page.evaluate(() => document.querySelector("ph-editor.where").value.replace(/\s+/g, " "));
+  await eventually(async () => assert.equal(await page.getByLabel("Event type").inputValue(), "inquiry.created", "the sample follows"));
+  await eventually(async () => assert.equal(await save.isDisabled(), false));
+  await add.click();
+  await eventually(async () => assert.equal(await save.isDisabled(), true, "it is not complete"));
+  await field("Field", 1).fill("guest.country");
+  await field("Test", 1).selectOption({ label: "is" });
+  assert.doesNotMatch(await field("Test", 1).innerText(), /is more than/, "a text is not more than a number");
+  await field("Values", 1).fill("PT, ES");
+  await add.click();
+  await page.keyboard.type("inquiry.cost");
+  await field("Test", 2).selectOption({ label: "is more than" });
+  await field("Values", 2).fill("a lot");
+  await page.locator(".condition").getByText("Write a number").waitFor();
+  assert.equal(await written(), '{"guest": {"country": ["PT", "ES"]}}', "what is not complete is not in it");
+  assert.equal(await save.isDisabled(), true);
+  await field("Values", 2).fill("1000.50");
+  await eventually(async () => assert.equal(await save.isDisabled(), false));
+  await save.click();
+  await page.getByText("Trigger saved").waitFor();
+  const saved = () => on.node.call("GET", `/v1/accounts/${ACCOUNT}/triggers/long-stays`);
+  assert.deepEqual((await saved()).where, { guest: { country: ["PT", "ES"] }, inquiry: { cost: [{ numeric: [">", 1000.5] }] } });
+
+  // The list and the JSON are one filter, from either side.
+  await overwrite(page, filter(page), '{"guest": {"email": [{"suffix": "@a.example"}]}}');
+  await eventually(async () => assert.equal(await field("Values", 1).inputValue(), "@a.example"));
+  assert.equal(await page.locator(".condition").count(), 1);
+  await field("Test", 1).selectOption({ label: "is missing" });
+  await eventually(async () => assert.equal(await written(), '{"guest": {"email": [{"exists": false}]}}'));
+  assert.equal(await field("Values", 1).count(), 0);
+  await overwrite(page, filter(page), '{"$or": [{"a": [1]}, {"b": [2]}]}');
+  await page.getByText("says more than a list of conditions can").waitFor();
+  await overwrite(page, filter(page), '{"a": [1]}');
+  await page.getByRole("button", { name: "Remove condition 1" }).click();
+  await eventually(async () => assert.equal(await written(), ""));
+  await page.getByRole("button", { name: "Save changes", exact: true }).click();
+  await eventually(async () => assert.equal((await saved()).where, undefined, "an empty list is no filter"));
+  assert.deepEqual(errors, []);
+  await close();
+});
+
 test("A new trigger is made on the page, and its header's value is in no draft", async () => {
   const { page, errors, close } = await on.open(trigger(""));
   await page.getByLabel("Name", { exact: true }).fill("Crème brûlée!");

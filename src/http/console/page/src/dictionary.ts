@@ -51,6 +51,11 @@ export function detail(type: string): Promise<{ tags: Tag[]; sample: Data } | nu
   return known.catch(() => null);
 }
 
+/** Whether a trigger with this event pattern fires for this event type. */
+export function listens(pattern: string, type: string): boolean {
+  return pattern === "*" || pattern === type || (pattern.endsWith(".*") && type.startsWith(pattern.slice(0, -1)));
+}
+
 /** An event type for a pattern: the type itself, or the first of the dictionary that the pattern matches, else its first. */
 export function typeFor(pattern: string, known: Dictionary): string {
   const types = known.events.map((event) => event.type);

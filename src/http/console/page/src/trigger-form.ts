@@ -30,6 +30,8 @@ export interface Form {
   template: string;
   url: string;
   where: string;
+  /** What is missing in a condition that is not part of the filter yet. */
+  unfinished: string;
   headers: HeaderRow[];
   secrets: SecretRow[];
   rate: string;
@@ -47,12 +49,13 @@ export function whereMistake(text: string): string {
 }
 
 /** The mistakes of a form for which there is no document that the node could check. */
-export function mistakesOf({ where, headers }: Form): FieldError[] {
+export function mistakesOf({ where, unfinished, headers }: Form): FieldError[] {
   const malformed = whereMistake(where);
   const names = headers.map((row) => row.name.trim().toLowerCase());
   const lost = headers.find((row) => row.isLost && !row.value)?.name;
   const repeated = headers.find((_, i) => names[i] && names.indexOf(names[i]!) < i)?.name.trim();
   return [
+    ...(unfinished ? [{ pointer: "", code: "unfinished", detail: `A condition is not complete: ${unfinished}` }] : []),
     ...(malformed ? [{ pointer: "/where", code: "malformed", detail: malformed }] : []),
     ...(lost ? [{ pointer: "/headers", code: "header_value_required", detail: `Drafts never keep the value of a header: write that of ${lost} again.` }] : []),
     ...(repeated ? [{ pointer: "/headers", code: "bad_header", detail: `The header ${repeated} is there twice.` }] : []),
@@ -122,6 +125,7 @@ export function formOf(document: TriggerDoc): Form {
     template: document.template,
     url: document.url,
     where: textOf(document.where),
+    unfinished: "",
     headers: Object.entries(document.headers ?? {}).map(([name, own]) => ({ name, value: "", isSaved: own === null, isLost: own === WRITTEN })),
     secrets: (document.secrets ?? []).filter((own) => own.id).map((own) => ({ id: own.id!, key: "", until: own.until ?? "" })),
     rate: String(document.rate_per_s ?? ""),
@@ -136,9 +140,4 @@ export function rebased(form: Form, before: Form, saved: Form): Form {
   const added = form.secrets.filter((row) => !row.id && !before.secrets.includes(row));
   const secrets = [...saved.secrets.filter((own) => !removed.includes(own.id)), ...added];
   return { ...saved, ...Object.fromEntries(changed), id: saved.id, secrets };
-}
-
-/** Whether a trigger with this event pattern fires for this event type. */
-export function listens(pattern: string, type: string): boolean {
-  return pattern === "*" || pattern === type || (pattern.endsWith(".*") && type.startsWith(pattern.slice(0, -1)));
 }

@@ -1,7 +1,7 @@
 // The sample for a template or trigger: an event type, and the source of its data.
 
 import { type TemplateResult, html, nothing } from "lit";
-import { type Data, type Dictionary, type Tag, detail, dictionary, typeFor } from "../dictionary";
+import { type Data, type Dictionary, type Tag, detail, dictionary, listens, typeFor } from "../dictionary";
 import "../editor/code-editor";
 import type { CodeEditor } from "../editor/code-editor";
 import { Verbatim, isNested, read, written } from "../json";
@@ -49,6 +49,13 @@ export class Sample {
     }
     if (this.id) samples.keep(this.account, this.id, this.choice);
     await this.resolve();
+  }
+
+  /** Takes a type that the pattern matches, unless it does match the chosen one, or no type of the dictionary. */
+  async follow(pattern: string): Promise<void> {
+    const type = typeFor(pattern, this.known);
+    const isKnown = this.known.events.some((own) => own.type === type);
+    if (isKnown && !listens(pattern, this.choice.event)) await this.choose({ event: type });
   }
 
   private async resolve(): Promise<void> {

@@ -5,7 +5,9 @@ import type { CodeEditor } from "../editor/code-editor";
 import type { HeaderRow, SecretRow } from "../trigger-form";
 import type { TriggerView } from "../views/trigger";
 import { curlButton } from "../ui";
+import type { ConditionsChange } from "./conditions";
 import "../editor/code-editor";
+import "./conditions";
 
 export function fields(view: TriggerView): TemplateResult {
   const { form } = view;
@@ -42,16 +44,17 @@ export function fields(view: TriggerView): TemplateResult {
       ${faults("/url")}
     </label>
     <div class="field wide">
-      <span id="where-label">only if the event's data has (optional filter)</span>
+      <span id="where-label">only if (optional)</span>
+      <ph-conditions .where=${form.where} .tags=${view.sample.tags} @ph-conditions=${(e: CustomEvent<ConditionsChange>) => view.change(e.detail)}></ph-conditions>
+      <span class="hint">The same filter as JSON. Empty: every such event.</span>
       <ph-editor
         class="small where"
         .label=${"Filter, JSON"}
         .lang=${"json"}
         .value=${form.where}
-        @input=${(e: Event) => view.change({ where: (e.currentTarget as CodeEditor).value })}
+        @input=${(e: Event) => view.change({ where: (e.currentTarget as CodeEditor).value, unfinished: "" })}
       ></ph-editor>
       ${faults("/where")}
-      <span class="hint">For example <code>{"inquiry": {"cost": [{"numeric": [">", 1000]}]}}</code>. Empty: every such event.</span>
     </div>
     ${headers(view)} ${secrets(view)}
     <label class="field">

@@ -3,6 +3,7 @@
 
 import { type TemplateResult, html, nothing } from "lit";
 import { type FieldError, Problem, type Request, at, call, list } from "../api";
+import { listens } from "../dictionary";
 import { Edited } from "../document";
 import type { CodeEditor } from "../editor/code-editor";
 import { conditions } from "../filter";
@@ -16,7 +17,7 @@ import { trouble } from "../parts/trouble";
 import { type Explained, type ConditionResult, mistakes, sampleResult } from "../parts/trigger-sample";
 import { route } from "../route";
 import { session } from "../session";
-import { type Form, begun, documentOf, formOf, listens, mistakesOf, plain, rebased, shown, whereMistake } from "../trigger-form";
+import { type Form, begun, documentOf, formOf, mistakesOf, plain, rebased, shown, whereMistake } from "../trigger-form";
 import { View, action, ask, debounced, explain, notify, slug } from "../ui";
 import type { TemplateDoc, TriggerDoc } from "./list";
 
@@ -29,8 +30,8 @@ export class TriggerView extends View {
   place: { id: string; template?: string; event?: string } = { id: "" };
   private tick = 0;
   private edited!: Edited<TriggerDoc>;
-  private sample!: Sample;
-  form: Form = { id: "", name: "", event: "", template: "", url: "", where: "", headers: [], secrets: [], rate: "", enabled: true };
+  sample!: Sample;
+  form: Form = { id: "", name: "", event: "", template: "", url: "", where: "", unfinished: "", headers: [], secrets: [], rate: "", enabled: true };
   templates: TemplateDoc[] = [];
   hasAllTemplates = false;
   private stage: "loading" | "edit" | "gone" = "loading";
@@ -93,10 +94,8 @@ export class TriggerView extends View {
       if (draft) {
         this.form = formOf(draft);
         this.restored = true;
-      } else if (saved) {
-        this.form = formOf(saved);
       } else {
-        this.form = begun(this.place, this.templates);
+        this.form = saved ? formOf(saved) : begun(this.place, this.templates);
       }
       this.idTouched = Boolean(this.place.id);
       await this.sample.open(`trigger:${this.place.id}`, this.form.event);
@@ -113,6 +112,7 @@ export class TriggerView extends View {
     this.form = { ...this.form, ...change };
     if (change.name !== undefined && !this.idTouched) this.form.id = slug(change.name, "trigger");
     if (change.id !== undefined) this.idTouched = true;
+    if (change.event !== undefined) void this.sample.follow(change.event);
     this.check();
     this.keepDraft();
     this.tick++;
