@@ -19,6 +19,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;
 use std::time::Instant;
 
+use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::support::DEADLINE;
@@ -117,6 +118,23 @@ pub(crate) fn call(address: &str, head: &str, body: &[u8]) -> io::Result<(u16, S
     let status = response.split(' ').nth(1).and_then(|status| status.parse().ok());
     let body = response.split_once("\r\n\r\n").map(|(_, body)| body.to_owned()).unwrap_or_default();
     status.map(|status| (status, body)).ok_or_else(|| io::Error::other(format!("no status in {response:?}")))
+}
+
+/// Sends a JSON document: `PUT /path`; returns status and body.
+pub(crate) fn send_json(address: &str, method_and_path: &str, document: &Value) -> io::Result<(u16, String)> {
+    let head = format!("{method_and_path} HTTP/1.1\r\ncontent-type: application/json");
+    call(address, &head, document.to_string().as_bytes())
+}
+
+/// Saves a template or a trigger.
+pub(crate) fn put(address: &str, path: &str, document: &Value) {
+    let (status, body) = send_json(address, &format!("PUT {path}"), document).expect("a response");
+    assert!(status < 300, "{status} {body}");
+}
+
+/// Posts an event or a list of them; returns the status.
+pub(crate) fn post(address: &str, events: &Value) -> io::Result<u16> {
+    send_json(address, "POST /v1/events", events).map(|(status, _)| status)
 }
 
 fn lines(stream: impl Read + Send + 'static) -> Receiver<String> {

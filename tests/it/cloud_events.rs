@@ -6,7 +6,7 @@ use awc::http::Method;
 use serde_json::{Value, json};
 
 use crate::cli::serve::{serve, wait_for_metric};
-use crate::cli::{call, home};
+use crate::cli::{call, home, put};
 use crate::journal::{Counter, kill};
 use crate::support::{Node, Receiver, RedisServer, template_of};
 
@@ -132,8 +132,7 @@ fn attributes_survive_a_kill() {
     let template = json!({"format": "json", "body": BODY});
     let trigger = json!({"event": "*", "template": "t", "url": receiver.url()});
     for (path, document) in [("templates/t", template), ("triggers/t", trigger)] {
-        let head = format!("PUT /v1/accounts/default/{path} HTTP/1.1\r\ncontent-type: application/json");
-        assert_eq!(call(&address, &head, document.to_string().as_bytes()).expect("a response").0, 201);
+        put(&address, &format!("/v1/accounts/default/{path}"), &document);
     }
     let head = "POST /v1/events HTTP/1.1\r\ncontent-type: application/cloudevents-batch+json";
     let events = Value::from((0..3).map(|id| cloud_event(&id.to_string())).collect::<Vec<_>>());

@@ -15,7 +15,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::cli::serve::metric;
-use crate::cli::{Running, call};
+use crate::cli::{self, Running};
 use crate::support::DEADLINE;
 
 /// A receiver that counts how often each event arrives.
@@ -113,9 +113,7 @@ fn read(reader: &mut BufReader<TcpStream>) -> Option<Vec<u8>> {
 
 /// Posts an event and returns the status.
 pub(crate) fn post(address: &str, id: &str) -> std::io::Result<u16> {
-    let event = json!({"type": "a", "id": id, "data": {"n": 1}});
-    let head = "POST /v1/events HTTP/1.1\r\ncontent-type: application/json";
-    call(address, head, event.to_string().as_bytes()).map(|(status, _)| status)
+    cli::post(address, &json!({"type": "a", "id": id, "data": {"n": 1}}))
 }
 
 /// Kills the process with SIGKILL, and waits until it has ended.

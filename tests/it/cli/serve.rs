@@ -9,7 +9,7 @@ use std::fs;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::{Running, call, command, home, run};
+use super::{Running, call, command, home, post, put, run};
 use crate::support::DEADLINE;
 
 /// The mark in everything that the log must not contain.
@@ -36,18 +36,6 @@ pub(crate) fn set_up(address: &str, id: &str, url: &str) {
     let trigger = json!({"event": "*", "template": id, "url": url});
     put(address, &format!("/v1/accounts/default/templates/{id}"), &template);
     put(address, &format!("/v1/accounts/default/triggers/{id}"), &trigger);
-}
-
-fn put(address: &str, path: &str, document: &Value) {
-    let head = format!("PUT {path} HTTP/1.1\r\ncontent-type: application/json");
-    let (status, body) = call(address, &head, document.to_string().as_bytes()).expect("a response");
-    assert!(status < 300, "{status} {body}");
-}
-
-/// Posts an event and returns the status of the response.
-fn post(address: &str, event: &Value) -> std::io::Result<u16> {
-    let head = "POST /v1/events HTTP/1.1\r\ncontent-type: application/json";
-    call(address, head, event.to_string().as_bytes()).map(|(status, _)| status)
 }
 
 pub(crate) fn metric(address: &str, name: &str) -> f64 {

@@ -68,9 +68,8 @@ fn ids_of_events_that_redis_does_not_keep_are_said_once() {
     let window = ("POSTHASTE_INGEST__DUPLICATE_WINDOW_MS", "60000");
     let (running, address) = serve(&home, &[("POSTHASTE_STORE__URL", &server.url()), window]);
     let post = |id: usize| {
-        let event = json!({"type": "a", "id": id.to_string(), "data": {}}).to_string();
-        let head = "POST /v1/events HTTP/1.1\r\ncontent-type: application/json";
-        call(&address, head, event.as_bytes()).expect("a response").0
+        let event = json!({"type": "a", "id": id.to_string(), "data": {}});
+        super::post(&address, &event).expect("a response")
     };
     assert_eq!(post(0), 202);
     server.cli(&["ACL", "SETUSER", "default", "resetkeys", "~{posthaste*"]);

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::read;
 use crate::cli::serve::{metric, serve};
-use crate::cli::{Running, call, home};
+use crate::cli::{Running, call, home, post};
 use crate::support::{Receiver, RedisServer, run};
 
 /// What the first word of a command may be. A word in capitals and `=` before it sets a variable.
@@ -180,12 +180,10 @@ async fn the_nodes_of_the_readme_share_their_work() {
         .collect();
     assert_eq!(nodes.len(), 2);
     crate::cli::serve::set_up(&nodes[0].1, "w", &receiver.url("/"));
-    let head = "POST /v1/events HTTP/1.1\r\ncontent-type: application/json";
-    let (status, told) = call(&nodes[0].1, head, br#"{"type":"a","id":"one","data":{}}"#).expect("a response");
-    assert_eq!(status, 202, "{told}");
+    let event = json!({"type": "a", "id": "one", "data": {}});
+    assert_eq!(post(&nodes[0].1, &event).expect("a response"), 202);
     assert_eq!(receiver.wait_for(1).await[0].text(), r#"{"id":"one"}"#);
-    let (status, _) = call(&nodes[1].1, head, br#"{"type":"a","data":{}}"#).expect("a response");
-    assert_eq!(status, 503, "the second node only sends");
+    assert_eq!(post(&nodes[1].1, &event).expect("a response"), 503, "the second node only sends");
 }
 
 #[test]
@@ -296,9 +294,7 @@ fn failures_are_watched_as_the_document_says() {
     let watch = Running::start(watch);
     // Once the head is there, the node passes on what ends.
     assert!(watch.line_or_end("HTTP/1.1 200").is_some());
-    let event = json!({"type": "guest.created", "data": {}}).to_string();
-    let head = "POST /v1/events HTTP/1.1\r\ncontent-type: application/json";
-    assert_eq!(call(&address, head, event.as_bytes()).expect("a response").0, 202);
+    assert_eq!(post(&address, &json!({"type": "guest.created", "data": {}})).expect("a response"), 202);
     assert!(watch.line_or_end("event: firing").is_some());
     let data = watch.line_or_end("data: ").expect("a firing");
     assert!(data.contains("\"outcome\":\"connect\""), "{data}");

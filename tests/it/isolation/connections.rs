@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use serde_json::json;
 
 use crate::cli::serve::metric;
-use crate::cli::{Running, call, home};
+use crate::cli::{Running, call, home, post, put};
 use crate::support::{DEADLINE, Receiver};
 
 /// Of a limit of 256 open files destinations may have 184, of which the last sixteenth is for first connections only.
@@ -15,26 +15,14 @@ const OPEN_FILES: usize = 256;
 const HOLES: usize = 20;
 /// Fewer than they get in any order, and more than half of all.
 const HELD: f64 = 150.0;
-const POST: &str = "POST /v1/events HTTP/1.1\r\ncontent-type: application/json";
 /// Receivers of another account.
 const OTHERS: usize = 8;
-
-fn put(address: &str, path: &str, document: &serde_json::Value) {
-    let head = format!("PUT {path} HTTP/1.1\r\ncontent-type: application/json");
-    let (status, body) = call(address, &head, document.to_string().as_bytes()).expect("a response");
-    assert!(status < 300, "{status} {body}");
-}
 
 fn set_up(address: &str, account: &str, id: usize, event: &str, url: &str) {
     let template = json!({"format": "text", "body": "{{event.id}}"});
     put(address, &format!("/v1/accounts/{account}/templates/w"), &template);
     let trigger = json!({"event": event, "template": "w", "url": url});
     put(address, &format!("/v1/accounts/{account}/triggers/t{id}"), &trigger);
-}
-
-fn fire(address: &str, event: &serde_json::Value) {
-    let (status, body) = call(address, POST, event.to_string().as_bytes()).expect("a response");
-    assert_eq!(status, 202, "{body}");
 }
 
 /// Receivers that never accept hold all connections that their account may have: a new destination of another account
@@ -67,8 +55,8 @@ async fn a_new_destination_opens_its_first_connection_beside_black_holes() {
     }
     let many: Vec<_> = (0..60).map(|_| json!({"type": "flood", "account": "flood", "data": {}})).collect();
     // Its response comes when its attempts have begun: not before the end of the test.
-    let (at, many) = (address.clone(), json!(many).to_string());
-    let posted = std::thread::spawn(move || call(&at, POST, many.as_bytes()));
+    let at = address.clone();
+    let posted = std::thread::spawn(move || post(&at, &json!(many)));
     let deadline = std::time::Instant::now() + DEADLINE;
     while metric(&address, "posthaste_attempts_in_flight") < HELD {
         let held = metric(&address, "posthaste_attempts_in_flight");
@@ -76,7 +64,8 @@ async fn a_new_destination_opens_its_first_connection_beside_black_holes() {
         crate::support::paused().await;
     }
     for (id, other) in others.iter().enumerate() {
-        fire(&address, &json!({"type": format!("other.n{id}"), "account": "other", "id": "first", "data": {}}));
+        let event = json!({"type": format!("other.n{id}"), "account": "other", "id": "first", "data": {}});
+        assert_eq!(post(&address, &event).expect("a response"), 202);
         assert_eq!(other.wait_for(1).await[0].text(), "first");
     }
     let (_, metrics) = call(&address, "GET /metrics HTTP/1.1", b"").expect("metrics");

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::{Counter, wait, wait_until_settled};
 use crate::cli::serve::{metric, serve, set_up};
-use crate::cli::{Running, call, home};
+use crate::cli::{Running, call, home, put, send_json};
 
 /// A dead destination fills its account's share: that account gets 429, another continues.
 #[test]
@@ -19,17 +19,13 @@ fn only_the_account_over_its_share_is_refused() {
         [("POSTHASTE_DISPATCH__CONNECTIONS_PER_DESTINATION", "1"), ("POSTHASTE_JOURNAL__BYTES_MAX", "1048576")];
     let (_running, address) = serve(&home, &settings);
     for (account, receiver) in [("filler", &dead), ("other", &fast)] {
-        let put = |path: &str, document: serde_json::Value| {
-            let head = format!("PUT /v1/accounts/{account}/{path} HTTP/1.1\r\ncontent-type: application/json");
-            assert!(call(&address, &head, document.to_string().as_bytes()).expect("a response").0 < 300);
-        };
-        put("templates/t", json!({"format": "json", "body": "{\"id\":\"{{event.id}}\"}"}));
-        put("triggers/t", json!({"event": "*", "template": "t", "url": receiver.url()}));
+        let path = |kind: &str| format!("/v1/accounts/{account}/{kind}/t");
+        put(&address, &path("templates"), &json!({"format": "json", "body": "{\"id\":\"{{event.id}}\"}"}));
+        put(&address, &path("triggers"), &json!({"event": "*", "template": "t", "url": receiver.url()}));
     }
     let post = |account: &str, id: usize, bytes: usize| {
         let event = json!({"type": "a", "account": account, "id": id.to_string(), "data": {"x": "x".repeat(bytes)}});
-        let head = "POST /v1/events HTTP/1.1\r\ncontent-type: application/json";
-        call(&address, head, event.to_string().as_bytes()).expect("a response")
+        send_json(&address, "POST /v1/events", &event).expect("a response")
     };
     let refused = (0..400).find_map(|id| match post("filler", id, 8_000) {
         (202, _) => None,
@@ -137,9 +133,9 @@ fn readyz_names_a_store_that_is_read_only_also_without_a_journal() {
     let unavailable = Some("store_unavailable".to_owned());
     assert_eq!(ready(), (503, unavailable.clone(), None));
     let refused = (0..400).find_map(|number| {
-        let template = json!({"format": "text", "body": "x".repeat(60_000)}).to_string();
-        let head = format!("PUT /v1/accounts/a{number}/templates/t HTTP/1.1\r\ncontent-type: application/json");
-        let (status, body) = call(&address, &head, template.as_bytes()).expect("a response");
+        let template = json!({"format": "text", "body": "x".repeat(60_000)});
+        let path = format!("PUT /v1/accounts/a{number}/templates/t");
+        let (status, body) = send_json(&address, &path, &template).expect("a response");
         (status >= 300).then_some((status, body))
     });
     let (status, body) = refused.expect("the store is full at last");

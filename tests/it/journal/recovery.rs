@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::{Counter, kill, post, wait, wait_until_settled};
 use crate::cli::serve::{metric, serve, set_up, wait_for_metric};
-use crate::cli::{call, home};
+use crate::cli::{self, call, home, put};
 
 const ONE: (&str, &str) = ("POSTHASTE_DISPATCH__CONNECTIONS_PER_DESTINATION", "1");
 
@@ -39,14 +39,11 @@ fn a_removed_disabled_or_moved_trigger_drops_its_deliveries() {
         assert_eq!(post(&address, id).expect("a response"), 202);
     }
     wait_for_metric(&address, "posthaste_queue_depth", 11.0);
-    let trigger = |method: &str, id: &str, document: serde_json::Value| {
-        let head = format!("{method} /v1/accounts/default/triggers/{id} HTTP/1.1\r\ncontent-type: application/json");
-        let body = if document.is_null() { String::new() } else { document.to_string() };
-        assert!(call(&address, &head, body.as_bytes()).expect("a response").0 < 300);
-    };
-    trigger("DELETE", "gone", serde_json::Value::Null);
-    trigger("PUT", "off", json!({"event": "*", "template": "off", "url": receiver.url(), "enabled": false}));
-    trigger("PUT", "moved", json!({"event": "*", "template": "moved", "url": elsewhere.url()}));
+    let path = |id: &str| format!("/v1/accounts/default/triggers/{id}");
+    assert_eq!(call(&address, &format!("DELETE {} HTTP/1.1", path("gone")), b"").expect("a response").0, 204);
+    let off = json!({"event": "*", "template": "off", "url": receiver.url(), "enabled": false});
+    put(&address, &path("off"), &off);
+    put(&address, &path("moved"), &json!({"event": "*", "template": "moved", "url": elsewhere.url()}));
     kill(running);
     receiver.silence(false);
     let (_running, address) = serve(&home, &[ONE]);
@@ -103,8 +100,7 @@ fn a_recovered_delivery_is_rendered_with_the_current_template() {
     receiver.silence(true);
     let (running, address) = serve(&home, &[ONE]);
     let template = json!({"format": "json", "body": "{\"id\":\"new {{event.id}}\"}"});
-    let head = "PUT /v1/accounts/default/templates/t HTTP/1.1\r\ncontent-type: application/json";
-    assert!(call(&address, head, template.to_string().as_bytes()).expect("a response").0 < 300);
+    put(&address, "/v1/accounts/default/templates/t", &template);
     wait_for_metric(&address, "posthaste_queue_depth", 3.0);
     kill(running);
     receiver.silence(false);
@@ -140,8 +136,7 @@ fn a_delivery_expires_also_while_no_attempt_ends() {
     set_up(&address, "t", &receiver.url());
     // Deliveries over their trigger's rate wait elsewhere.
     let rated = json!({"event": "*", "template": "t", "url": receiver.url(), "rate_per_s": 1});
-    let head = "PUT /v1/accounts/default/triggers/rated HTTP/1.1\r\ncontent-type: application/json";
-    assert!(call(&address, head, rated.to_string().as_bytes()).expect("a response").0 < 300);
+    put(&address, "/v1/accounts/default/triggers/rated", &rated);
     for id in 0..5 {
         assert_eq!(post(&address, &id.to_string()).expect("a response"), 202);
     }
@@ -173,15 +168,12 @@ fn a_dead_destination_does_not_delay_readiness() {
     let (_running, address) = serve(&home, &settings);
     wait("ready node", || call(&address, "GET /readyz HTTP/1.1", b"").is_ok_and(|(status, _)| status == 200));
     assert!(metric(&address, "posthaste_journal_recovering") > 0.0, "the rest waits for its account's room");
-    let put = |path: &str, document: serde_json::Value| {
-        let head = format!("PUT /v1/accounts/other/{path} HTTP/1.1\r\ncontent-type: application/json");
-        assert!(call(&address, &head, document.to_string().as_bytes()).expect("a response").0 < 300);
-    };
-    put("templates/t", json!({"format": "json", "body": "{\"id\":\"{{event.id}}\"}"}));
-    put("triggers/t", json!({"event": "*", "template": "t", "url": other.url()}));
-    let event = json!({"type": "a", "account": "other", "id": "o", "data": {}}).to_string();
-    let head = "POST /v1/events HTTP/1.1\r\ncontent-type: application/json";
-    assert_eq!(call(&address, head, event.as_bytes()).expect("a response").0, 202);
+    let template = json!({"format": "json", "body": "{\"id\":\"{{event.id}}\"}"});
+    put(&address, "/v1/accounts/other/templates/t", &template);
+    let trigger = json!({"event": "*", "template": "t", "url": other.url()});
+    put(&address, "/v1/accounts/other/triggers/t", &trigger);
+    let event = json!({"type": "a", "account": "other", "id": "o", "data": {}});
+    assert_eq!(cli::post(&address, &event).expect("a response"), 202);
     other.wait_for(1);
     down.silence(false);
     // One attempt was in flight at the kill.
