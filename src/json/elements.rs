@@ -64,7 +64,7 @@ pub struct Elements {
     /// Where the next element begins; `None` if there is none.
     at: Option<usize>,
     is_first: bool,
-    /// An empty one, to be used again.
+    /// The empty stack of the last element, for its allocation.
     stack: Vec<DocumentMember>,
 }
 

@@ -184,7 +184,7 @@ impl Document {
         if span.start & MADE == 0 { &self.text[part] } else { &self.made[part] }
     }
 
-    /// The same, for comparisons: that it begins and ends between characters is not looked at again.
+    /// The same as bytes, for comparisons: it skips the check that the part begins and ends between characters.
     #[inline]
     fn bytes_of(&self, span: TextSpan) -> &[u8] {
         let start = (span.start & !MADE) as usize;
@@ -222,7 +222,7 @@ pub fn read_value(bytes: &[u8]) -> Result<Value, Malformed> {
 
 /// A whole number that is not negative. JSON has one kind of numbers, so `5.0` is one as well, as JSON Schema says.
 pub fn whole_number(value: &Value) -> Option<u64> {
-    /// Beyond it, numbers of 64 bits with a fraction leave out some.
+    /// Above it, a floating-point number of 64 bits can't hold every whole number.
     const EXACT_MAX: f64 = 9_007_199_254_740_992.0;
     let rounded = || value.as_f64().filter(|number| number.fract() == 0.0 && (0.0..=EXACT_MAX).contains(number));
     value.as_u64().or_else(|| rounded().map(|number| number as u64))
@@ -230,5 +230,5 @@ pub fn whole_number(value: &Value) -> Option<u64> {
 
 #[inline]
 fn small(number: usize) -> u32 {
-    u32::try_from(number).expect("a text's length was checked, and nothing in it is more than that")
+    u32::try_from(number).expect("no position or count exceeds the text's length, which was checked")
 }

@@ -1,12 +1,12 @@
-//! Where the first byte of a JSON string is that can't stand for itself (RFC 8259, section 7): eight bytes at a time.
+//! Finds the first byte of a JSON string that can't stand for itself (RFC 8259, section 7), eight bytes at a time.
 
-/// For eight bytes, the first in the lowest position: the highest bit of each byte that is special in a string. Bits
-/// above the first one may be wrong, and are not used.
+/// Takes eight bytes, the first in the lowest position, and sets the highest bit of each that is special in a string.
+/// Only the first bit that is set is certain: bytes after it may be marked wrongly.
 fn special(bytes: u64) -> u64 {
     const ONES: u64 = u64::from_ne_bytes([1; 8]);
     const HIGHS: u64 = u64::from_ne_bytes([0x80; 8]);
-    // A byte less than the one taken away borrows from its highest bit; the bytes of letters beyond
-    // ASCII have it already, and are left out by the mask.
+    // Subtracting sets the highest bit of each byte that is smaller than the other. Bytes beyond ASCII have
+    // that bit before; the mask clears it.
     let less = |than: u8, bytes: u64| bytes.wrapping_sub(ONES * u64::from(than)) & !bytes;
     let is = |byte: u8| less(1, bytes ^ (ONES * u64::from(byte)));
     (less(0x20, bytes) | is(b'"') | is(b'\\')) & HIGHS

@@ -22,21 +22,21 @@ pub(super) fn bounded(text: &str) -> Result<(), Malformed> {
     if whole.len() > BYTES_MAX { Err(Malformed::at(whole, BYTES_MAX, SyntaxError::TooLong)) } else { Ok(()) }
 }
 
-/// Members that are open at a time in usual texts.
+/// The size of the stack that most texts need.
 const STACK: usize = 16;
 /// How much text a member usually takes.
 const BYTES_PER_MEMBER: usize = 16;
-/// The most members that room is made for before they are seen; none for an array's elements, of
-/// which there may be many without a member.
+/// The most members for which room is allocated before they are read. An element of an array gets no room ahead: there
+/// may be many elements, most of them without members.
 const MEMBERS_EXPECTED_MAX: usize = 64;
-/// Room for other strings beside the first one with an escape.
+/// How much more room the first string with an escape allocates, for further ones.
 const BYTES_ADDED: usize = 96;
 
 pub(super) struct JsonReader<'t> {
     text: &'t str,
     pub(super) at: usize,
     document: Document,
-    /// Members of what is open, the innermost ones last.
+    /// The members of open arrays and objects, those of the innermost one last.
     pub(super) stack: Vec<DocumentMember>,
     /// The depth of the root.
     top: usize,
@@ -48,7 +48,7 @@ impl<'t> JsonReader<'t> {
         Self { text, at: 0, document, stack: Vec::new(), top: 0 }
     }
 
-    /// Reads an element of an array from `at` on. `stack` is an empty one of earlier elements.
+    /// Reads an element of an array from `at` on. `stack` is the empty stack of the element before, for its allocation.
     pub(super) fn element(text: &'t ByteString, at: usize, stack: Vec<DocumentMember>) -> Self {
         Self { at, stack, top: 1, ..Self::new(text) }
     }
@@ -177,7 +177,7 @@ impl<'t> JsonReader<'t> {
         Ok(self.stack.len())
     }
 
-    /// Whether another follows before the bracket that ends the row.
+    /// Whether another member follows; otherwise reads the closing bracket `end`.
     pub(super) fn more(&mut self, end: u8) -> Result<bool, SyntaxError> {
         self.blank();
         let byte = self.peek().ok_or(SyntaxError::Ends)?;

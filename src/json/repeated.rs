@@ -7,17 +7,16 @@ use std::{fmt, io};
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
 
-/// The most that are named.
+/// The most repeated members that are reported.
 const FOUND_MAX: usize = 100;
 
-/// The JSON Pointers of the members below a place that their objects have twice, the first hundred of them. The place
-/// is given by the names on the way to it, where `*` is any name or any index of a list. A text that is no JSON is
-/// read as far as it is one.
+/// The JSON Pointers of the repeated members below a place, at most [`FOUND_MAX`]. The names on the path to the place
+/// are given in `below`, where `*` is any name or any index of a list. Text after a syntax error is not read.
 pub fn repeated_members(text: &[u8], below: &[&str]) -> Vec<String> {
     let mut search = RepeatedNameSearch { pointer: String::new(), way: below, found: Vec::new() };
     let begin = super::encoding::begin(text).unwrap_or(0);
     let mut reader = serde_json::Deserializer::from_slice(&text[begin..]);
-    // Ends early with an error where there are too many.
+    // It ends early, with an error, once there are too many.
     let _ = (&mut search).deserialize(&mut reader);
     search.found
 }
@@ -41,13 +40,13 @@ pub fn is_compact(value: &Value, text: &[u8]) -> bool {
 
 struct RepeatedNameSearch<'w> {
     pointer: String,
-    /// What is left of the way to the place; empty: it is here or above.
+    /// The rest of the path to the place; empty at the place and below it.
     way: &'w [&'w str],
     found: Vec<String>,
 }
 
 impl<'w> RepeatedNameSearch<'w> {
-    /// Goes into a member or an element for a while, if the place is there or above.
+    /// Visits a member or an element, unless the place is elsewhere.
     fn enter<T>(&mut self, name: &str, visit: impl FnOnce(&mut Self) -> T) -> Option<T> {
         let (way, length) = (self.way, self.pointer.len());
         if let Some((first, rest)) = way.split_first() {
@@ -150,7 +149,7 @@ mod tests {
         ] {
             assert!(is_compact(compact), "{compact}");
         }
-        // The last is repeated, and as long as what is read of it.
+        // In the last text the value read is as long as the text, and yet a member is repeated.
         for other in [
             r#"{"a":1,"a":1}"#,
             r#"{"a":"","b":{"c":"","c":""}}"#,

@@ -1,7 +1,7 @@
 //! Puts a large index that is built as a whole into huge pages, and no other memory of the node.
 //!
 //! With pages of 4 kB, neither what an event finds in such an index nor where its pages are is in the processor's
-//! caches: an event among a million triggers took half as long again. Elsewhere huge pages cost more than they bring.
+//! caches: an event among a million triggers took 1.5 times as long. Elsewhere huge pages cost more than they bring.
 //! Most buffers are much smaller, so a node used up to a third more memory, and the first write to a page waited until
 //! two megabytes were cleared. So huge pages are disabled for the process, and enabled while an index grows, which
 //! fills each page at once. A page that is huge stays so. Meanwhile the memory of other threads may be in huge pages,

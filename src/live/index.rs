@@ -165,7 +165,7 @@ impl Index {
         }
     }
 
-    /// What is live in an account, for changes in place: only what an older index shares with this one is copied.
+    /// An account's live records, for changes in place. Only parts that an older index shares are copied.
     fn entry(&mut self, account: &AccountId) -> &mut LiveAccount {
         if !self.accounts.contains_key(account) {
             self.accounts.insert_mut(account.clone(), LiveAccount::default());

@@ -1,5 +1,5 @@
-//! The operations of a pattern, in the pattern itself if they are few: with a million patterns, what a search follows a
-//! pointer to comes from no cache.
+//! The operations of a pattern. If they are few they are stored in the pattern itself: with a million patterns, memory
+//! behind a pointer is in no cache.
 
 use std::ops::Deref;
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use arrayvec::ArrayVec;
 
 use super::program::Op;
 
-/// Two members of two members, one of them with a range and the other with two values, are no more.
+/// Enough for a pattern on two members of two members, one with a range and one with two values.
 const FEW: usize = 10;
 
 /// In pre-order.
@@ -20,7 +20,7 @@ pub(super) enum Operations {
 }
 
 impl Operations {
-    /// The bytes of those that are not in the pattern.
+    /// How many bytes the operations have outside the pattern.
     pub(super) fn bytes_beside(&self) -> usize {
         match self {
             Self::Few(_) => 0,

@@ -14,7 +14,7 @@ pub(super) const FOLDED_BYTES_PER_STEP: usize = 8;
 #[derive(Debug, Clone, Copy)]
 pub struct Steps {
     left: usize,
-    /// The slice is over when no more than this are left; 0: it never is.
+    /// The slice ends when this many steps are left, or fewer; 0: it never ends.
     pause_at: usize,
 }
 
@@ -29,7 +29,7 @@ impl Steps {
         self.pause_at = self.left.saturating_sub(steps);
     }
 
-    /// Whether the steps of the slice are taken.
+    /// Whether the steps of the slice are used up.
     pub(super) fn slice_is_over(self) -> bool {
         self.left <= self.pause_at && self.pause_at > 0
     }

@@ -1,6 +1,6 @@
 //! Redeems claims for one partition, so that an unreachable cluster node delays only its own partitions. Redis acknowledges
-//! an entry once, whoever asks and whoever holds it, and each response says whether this was the time. Only that
-//! response permits an attempt; a missing response does not.
+//! an entry once, whichever node asks or holds it, and each response says whether this request did it. Only such a
+//! response permits an attempt; a missing one does not.
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -131,7 +131,7 @@ impl ClaimWorker {
                 if !leaves {
                     return redeemed;
                 }
-                // What was won does not wait for what is given up.
+                // Claims that were won do not wait for those that are given up.
                 self.grant_all(redeemed);
                 Vec::new()
             };

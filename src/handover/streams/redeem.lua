@@ -8,7 +8,7 @@
 -- stream afterwards, so it is won once. If Redis refuses a part of that, it is an error, and nothing is won.
 --
 -- The last response is kept for a minute, so that a request whose response was lost can be repeated. A full Redis does not
--- keep it, and still responds; what it can't count out any more does not count.
+-- keep it, and still responds. If it can't lower an account's number of entries, it deletes the number: they count no more.
 local stored = redis.call('GET', ARGV[2])
 if stored and string.sub(stored, 1, #ARGV[3] + 1) == ARGV[3] .. ' ' then
   return cjson.decode(string.sub(stored, #ARGV[3] + 2))

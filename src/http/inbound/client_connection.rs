@@ -252,8 +252,8 @@ impl ClientConnection {
         }
     }
 
-    /// Bytes were written; `all`: no more were waiting to be. A client that did not read has as long again for each step
-    /// of bytes, however slow it is.
+    /// Bytes were written; `all`: no more were waiting to be. A client that did not read has the whole time again for
+    /// each step of bytes, however slow it is.
     pub(super) fn written(&self, bytes: usize, all: bool) {
         if self.owing_since.get().is_none() {
             return;

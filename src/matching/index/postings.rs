@@ -1,8 +1,8 @@
 //! Listeners under the hashes of their witnesses: a trie over the bits of the hash, whose copies share what did not
-//! change. A lookup takes no decision that depends on more than the hash: at each branch its next bits are the place of
-//! the next node, and in a leaf they are the place of the entry, or one shortly before it. The branches are small enough
-//! for a processor's own cache, so a lookup touches one or two lines of memory that are in none, however many hashes
-//! there are. A change copies one leaf and the branches above it.
+//! change. A lookup is guided by the hash alone: at each branch the hash's next bits are the place of the next node, and
+//! in a leaf they are the place of the posting, or one shortly before it. The branches fit into a processor's own cache,
+//! so a lookup reads one or two lines of memory that are in no cache, however many hashes there are. A change copies
+//! one leaf and the branches above it.
 
 mod posting;
 #[cfg(test)]
@@ -14,33 +14,33 @@ use super::fetch;
 pub(super) use posting::Posting;
 use posting::first_bits;
 
-/// Bits of a hash that a branch tells apart. Few, so that leaves are about as full whatever the number of hashes.
+/// How many bits of a hash a branch uses. Few, so that leaves are about equally full for any number of hashes.
 const BITS: u32 = 2;
 const WAYS: usize = 1 << BITS;
-/// Bits whose branches, 80 kB, stay in a processor's own cache. An event reads one line of the last branches: of more, it
-/// would be in no cache either.
+/// The branches of this many bits, 80 kB, stay in a processor's own cache. With more branches, the line of the last one
+/// that an event reads would be in no cache either.
 const NEAR: u32 = 6 * BITS;
-/// With as many hashes, a leaf becomes a branch when it needs more gaps. A change copies a leaf, so they are few...
+/// A leaf with this many hashes becomes a branch when it needs more gaps. Few, because a change copies a leaf...
 const LEAF_MAX: usize = 32;
-/// ...but not where the branches would no longer be near.
+/// ...but more below branches that would not stay in the cache, see [`NEAR`].
 const FAR_LEAF_MAX: usize = 384;
-/// How many postings move to the next place, at most, so that one is put in; beyond that the leaf gets more gaps.
+/// The most postings that are moved by one place to insert another; if more were needed, the leaf gets more gaps.
 const MOVED_MAX: usize = 8;
 
-/// A leaf with this many places for each posting gets fewer gaps.
+/// A leaf with this many places for each posting, or more, is rebuilt with fewer gaps.
 const SPARSE: usize = 2;
 
-/// How many places are prefetched for a posting: it is at the one that its hash says, or shortly after it.
+/// How many places are prefetched for a posting: it is at the place of its hash, or shortly after it.
 const NEIGHBOURS: usize = 4;
 
 /// Listeners by hash.
 #[derive(Debug)]
 pub(super) struct Postings<T>(PostingNode<T>);
 
-/// All below it have the same first bits.
+/// A node of the trie. All hashes below it begin with the same bits.
 #[derive(Debug)]
 enum PostingNode<T> {
-    /// In the order of their hashes, with gaps, so that most are at the place that their hash says.
+    /// Postings in the order of their hashes, with gaps, so that most are at the place of their hash.
     Leaf(Arc<[Posting<T>]>),
     Branch(Arc<[PostingNode<T>; WAYS]>),
 }
@@ -80,7 +80,7 @@ impl<T> Postings<T> {
         find(postings, hash, depth).map(|at| &postings[at])
     }
 
-    /// Has the place of a hash fetched.
+    /// Prefetches the place of a hash.
     pub(super) fn fetch(&self, hash: u64) {
         let (postings, depth) = self.leaf(hash);
         fetch::row(&postings[about(postings.len(), hash, depth)..], NEIGHBOURS);
@@ -111,9 +111,9 @@ impl<T> Postings<T> {
         self.0.insert(first_bits(hash), 0, listener);
     }
 
-    /// Takes a listener out of those under a hash.
+    /// Removes a listener from those under a hash.
     pub(super) fn remove(&mut self, hash: u64, listener: &Arc<T>) {
-        // Nothing is copied for one that is not there.
+        // For a listener that is not there nothing is copied.
         if self.get(hash).is_some_and(|posting| posting.contains(listener)) {
             self.0.remove(first_bits(hash), 0, listener);
         }
@@ -145,7 +145,7 @@ impl<T> PostingNode<T> {
         *self = Self::Branch(Arc::new(ways));
     }
 
-    /// Takes out a listener that is there.
+    /// Removes a listener that is there.
     fn remove(&mut self, hash: u64, depth: u32, listener: &Arc<T>) {
         match self {
             Self::Branch(ways) => {
@@ -167,8 +167,8 @@ impl<T> PostingNode<T> {
     }
 }
 
-/// A leaf for changes in place: a copy, where another index has it. That counts one owner more of each listener, which is
-/// most of what a change costs: they are in no cache.
+/// A leaf for changes in place: a copy, if another index shares it. Copying increments each listener's reference count,
+/// which is most of the cost of a change, since the listeners are in no cache; so they are prefetched.
 fn own<T>(postings: &mut Arc<[Posting<T>]>) -> &mut [Posting<T>] {
     if Arc::get_mut(postings).is_none() {
         for posting in postings.iter() {
@@ -180,12 +180,12 @@ fn own<T>(postings: &mut Arc<[Posting<T>]>) -> &mut [Posting<T>] {
     Arc::make_mut(postings)
 }
 
-/// Takes all out of a leaf.
+/// Removes all postings from a leaf and returns them.
 fn take<T>(postings: &mut Arc<[Posting<T>]>) -> Vec<Posting<T>> {
     own(postings).iter_mut().filter(|posting| !posting.is_gap()).map(std::mem::take).collect()
 }
 
-/// Puts a posting of a new hash into a leaf, if a gap is near its place.
+/// Inserts a posting of a new hash into a leaf, if a gap is near its place.
 fn put<T>(postings: &mut [Posting<T>], posting: Posting<T>, depth: u32) -> Result<(), Posting<T>> {
     let hash = posting.hash();
     let mut at = about(postings.len(), hash, depth);
@@ -203,7 +203,8 @@ fn put<T>(postings: &mut [Posting<T>], posting: Posting<T>, depth: u32) -> Resul
     Ok(())
 }
 
-/// Moves postings that a new gap would part from the place that their hash says, so that it no longer does.
+/// After a removal: moves postings into the new gap that is between them and the place of their hash, until no such gap
+/// is left.
 fn close<T>(postings: &mut [Posting<T>], mut gap: usize, depth: u32) {
     if !postings[gap].is_gap() {
         return;
@@ -216,14 +217,14 @@ fn close<T>(postings: &mut [Posting<T>], mut gap: usize, depth: u32) {
         postings.swap(gap, gap + 1);
         gap += 1;
     }
-    // Only those at the end are before their place.
+    // Only postings at the end of a leaf are before their place.
     while gap > 0 && said(&postings[gap - 1]).is_some_and(|place| place >= gap) {
         postings.swap(gap, gap - 1);
         gap -= 1;
     }
 }
 
-/// What is below a branch whose leaves have at most this many places.
+/// The postings below a branch, if its children are leaves with at most this many places together.
 fn few<T>(ways: &[PostingNode<T>; WAYS], places_max: usize) -> Option<Vec<Posting<T>>> {
     let mut places = 0;
     for way in ways {
@@ -237,8 +238,8 @@ fn few<T>(ways: &[PostingNode<T>; WAYS], places_max: usize) -> Option<Vec<Postin
     (places <= places_max).then(|| postings.filter(|posting| !posting.is_gap()).cloned().collect())
 }
 
-/// A leaf of these, which are in the order of their hashes: each is at the place that its hash says, or at the next one
-/// that is free.
+/// A leaf of these postings, which are in the order of their hashes. Each is at the place of its hash, or at the next
+/// free one.
 fn spread<T>(all: Vec<Posting<T>>, depth: u32) -> Arc<[Posting<T>]> {
     let room = all.len() + all.len() / 2;
     let mut places = Vec::with_capacity(all.len());
@@ -246,7 +247,7 @@ fn spread<T>(all: Vec<Posting<T>>, depth: u32) -> Arc<[Posting<T>]> {
         let free = places.last().map_or(0, |last| last + 1);
         places.push(about(room, posting.hash(), depth).max(free));
     }
-    // What is beyond the end moves back, and what is in its way.
+    // Postings beyond the end move back, together with those before them that are in the way.
     let mut end = room;
     for place in places.iter_mut().rev() {
         *place = (*place).min(end - 1);
@@ -266,20 +267,19 @@ fn way(hash: u64, depth: u32) -> usize {
     (hash << depth >> (u64::BITS - BITS)) as usize
 }
 
-/// The place that a hash says, of this many.
+/// The place of a hash among this many places.
 fn about(places: usize, hash: u64, depth: u32) -> usize {
     let later = hash.checked_shl(depth).unwrap_or(0);
     ((u128::from(later) * places as u128) >> u64::BITS) as usize
 }
 
-/// The place of a hash among others that have the same bits before `depth`. No gap is between it and the place that the
-/// hash says.
+/// Where the posting of a hash is, in a leaf at this depth. No gap is between it and the place of the hash.
 fn find<T>(postings: &[Posting<T>], hash: u64, depth: u32) -> Option<usize> {
     let mut at = about(postings.len(), hash, depth);
     while postings.get(at)?.hash() < hash {
         at += 1;
     }
-    // Only those at the end may be before their place.
+    // Only postings at the end of a leaf may be before their place.
     while !postings[at].is_gap() && postings[at].hash() > hash {
         at = at.checked_sub(1)?;
     }

@@ -276,7 +276,7 @@ impl<T: Listener> SearchState<T> {
         }
     }
 
-    /// After a candidate: on to the next one, unless the slice is over.
+    /// After a candidate: continues with the next one, unless the slice is over.
     fn go_on(&self) -> SearchEnd {
         if self.steps.slice_is_over() { SearchEnd::Paused } else { SearchEnd::Complete }
     }

@@ -1,18 +1,18 @@
-//! What the entries of a tree cover. Each node of the tree has one line of memory that says which of its members may
-//! cover a point. It is coarse: it may name a member that does not cover the point, and never leaves out one that does.
+//! The span of an entry: the points that it covers. Each node of the tree has one line of memory that says which of its
+//! members may cover a point. It is coarse: it may name a member that does not cover the point, but it names all that do.
 
 use std::fmt::Debug;
 
 /// Entries of a leaf and children of an inner node of a tree, at most. A row of as many spans is one line of memory.
 pub(super) const WIDTH: usize = 14;
 
-/// What an entry covers.
+/// The points that an entry covers.
 pub(super) trait Span: Copy + PartialEq + Debug {
-    /// What a walk asks for.
+    /// A walk finds the entries that cover one point.
     type Point: Copy;
     /// The spans of the members of a node.
     type Row: Clone + Debug;
-    /// All that one of both covers.
+    /// The smallest span that covers all points of both.
     fn join(self, other: Self) -> Self;
     /// Whether it covers a point.
     fn covers(self, point: Self::Point) -> bool;
@@ -22,7 +22,7 @@ pub(super) trait Span: Copy + PartialEq + Debug {
     fn places(row: &Self::Row, point: Self::Point) -> u32;
 }
 
-/// For entries that a walk never leaves out.
+/// For entries that no walk excludes.
 impl Span for () {
     type Point = ();
     type Row = ();
@@ -92,7 +92,7 @@ impl Span for NumberSpan {
 }
 
 impl RowScale {
-    /// One that tells most ends of these spans apart, however far away the others are.
+    /// The scale that distinguishes most ends of these spans, even if a few others are far away.
     fn of(spans: impl Iterator<Item = NumberSpan>) -> Self {
         let mut ends: arrayvec::ArrayVec<i64, { 2 * WIDTH }> =
             spans.flat_map(|span| [span.low, span.high]).filter(|end| !matches!(*end, i64::MIN | i64::MAX)).collect();
@@ -100,12 +100,12 @@ impl RowScale {
         let first = ends.first().copied().unwrap_or(0);
         let most = ends.get(ends.len() * 3 / 4).copied().unwrap_or(first);
         let reach = most.saturating_sub(first) | SHIFT;
-        // The ends up to there take half of the positive integers.
+        // The ends up to there get the lower half of the positive integers.
         let shift = (i64::BITS - reach.leading_zeros()).saturating_sub(i16::BITS - 2);
         Self(first & !SHIFT | i64::from(shift))
     }
 
-    /// A number, so that a greater one never becomes a smaller one.
+    /// Scales a number. Of two numbers the greater one never gets the smaller result.
     #[inline]
     fn small(self, number: i64) -> i16 {
         let distance = number.saturating_sub(self.0 & !SHIFT) >> (self.0 & SHIFT);

@@ -1,9 +1,8 @@
 //! A sorted set whose copies share what did not change: a B+ tree of immutable nodes. A change copies the nodes on one
-//! way down (or changes them in place where no copy shares them), so that it costs the same in a small set and in one
-//! of a million. Finding, counting and walking a range never lock and never allocate.
+//! path from the root to a leaf, or changes them in place if no copy shares them. So it costs about the same in a set of
+//! a few entries and of a million. Finding, counting and walking a range never lock and never allocate.
 //!
-//! A walk reads few lines of memory: what excludes members of a node is in one line (`span`), and only the others are
-//! read.
+//! A walk reads few lines of memory: each node has one line that excludes members (`span`), and only the others are read.
 
 #[cfg(test)]
 mod tests;
@@ -15,14 +14,14 @@ use arrayvec::ArrayVec;
 use super::fetch;
 use super::span::{Span, WIDTH};
 
-/// A node with fewer is joined with the one beside it, where both fit into one.
+/// A node with fewer members is joined with the one beside it, if both fit into one.
 const NARROW: usize = WIDTH / 4;
 
 /// What a [`Tree`] holds.
 pub(super) trait TreeEntry: Clone {
-    /// The order; no two entries have the same.
+    /// Determines the order. No two entries have the same key.
     type Key: Copy + Ord + std::fmt::Debug;
-    /// What a walk leaves entries out by; `()` where it leaves none out.
+    /// By which a walk excludes entries; `()` if it excludes none.
     type Span: Span;
     fn key(&self) -> Self::Key;
     fn span(&self) -> Self::Span;
@@ -40,7 +39,7 @@ enum TreeNode<E: TreeEntry> {
     Inner(Arc<TreeBranch<E>>),
 }
 
-/// Entries, and beside them their spans.
+/// Entries and their spans.
 #[derive(Debug, Clone)]
 #[repr(C)]
 struct TreeLeaf<E: TreeEntry> {
@@ -48,7 +47,7 @@ struct TreeLeaf<E: TreeEntry> {
     entries: ArrayVec<E, WIDTH>,
 }
 
-/// The children of a node, and beside them their spans.
+/// The children of a node and their spans.
 #[derive(Debug, Clone)]
 #[repr(C)]
 struct TreeBranch<E: TreeEntry> {
@@ -59,13 +58,13 @@ struct TreeBranch<E: TreeEntry> {
 #[derive(Debug, Clone)]
 struct TreeChild<E: TreeEntry> {
     least: E::Key,
-    /// Covers what one of its entries covers.
+    /// Covers all that its entries cover.
     span: E::Span,
     count: usize,
     node: TreeNode<E>,
 }
 
-/// What a walk asks a tree for.
+/// The point that the entries of a walk must cover.
 type Point<E> = <<E as TreeEntry>::Span as Span>::Point;
 
 impl<E: TreeEntry> Clone for TreeNode<E> {
@@ -94,12 +93,12 @@ impl<E: TreeEntry> Tree<E> {
         self.root.is_none()
     }
 
-    /// How many there are.
+    /// The number of entries.
     pub(super) fn len(&self) -> usize {
         self.root.as_ref().map_or(0, TreeNode::count)
     }
 
-    /// Puts an entry in; one with the same key gives way.
+    /// Inserts an entry, or replaces the one with the same key.
     pub(super) fn insert(&mut self, entry: E) {
         let Some(root) = &mut self.root else {
             self.root = Some(TreeNode::leaf([entry].into_iter().collect()));
@@ -111,9 +110,9 @@ impl<E: TreeEntry> Tree<E> {
         }
     }
 
-    /// Takes the entry of this key out.
+    /// Removes the entry with this key.
     pub(super) fn remove(&mut self, key: E::Key) -> Option<E> {
-        // Nothing is copied for an entry that is not there.
+        // For an entry that is not there nothing is copied.
         self.get(key)?;
         let root = self.root.as_mut()?;
         let removed = root.remove(key);
@@ -139,7 +138,7 @@ impl<E: TreeEntry> Tree<E> {
         }
     }
 
-    /// Has the first leaf fetched whose entries may cover a point.
+    /// Prefetches the first leaf with an entry that may cover a point.
     pub(super) fn fetch(&self, point: Point<E>) {
         let mut node = self.root.as_ref();
         while let Some(TreeNode::Inner(inner)) = node {
@@ -152,8 +151,8 @@ impl<E: TreeEntry> Tree<E> {
         }
     }
 
-    /// The entries that cover a point, from a key on (`None`: the first), in their order, as long as `wanted` returns
-    /// true.
+    /// Calls `wanted` with the entries that cover a point, in their order, from a key on (`None`: from the first), as
+    /// long as it returns true.
     pub(super) fn walk<'t>(&'t self, from: Option<E::Key>, point: Point<E>, mut wanted: impl FnMut(&'t E) -> bool) {
         if let Some(root) = &self.root {
             root.walk(from, point, &mut wanted);
@@ -161,7 +160,7 @@ impl<E: TreeEntry> Tree<E> {
     }
 }
 
-/// The members at the places of a set of bits. Nothing of an empty set is read, not even how many there are.
+/// The members at the places that are set in `places`. If none is set, not even the number of members is read.
 fn members<T>(members: &ArrayVec<T, WIDTH>, mut places: u32) -> impl Iterator<Item = &T> {
     std::iter::from_fn(move || {
         if places == 0 {
@@ -173,12 +172,12 @@ fn members<T>(members: &ArrayVec<T, WIDTH>, mut places: u32) -> impl Iterator<It
     })
 }
 
-/// The set without the places before this one.
+/// `places` without those before `first`.
 fn from_place(places: u32, first: usize) -> u32 {
     places >> first << first
 }
 
-/// The child that a key is or would be in.
+/// The child that holds a key, or would hold it.
 fn below<E: TreeEntry>(children: &[TreeChild<E>], key: E::Key) -> usize {
     children.partition_point(|child| child.least <= key).saturating_sub(1)
 }
@@ -218,7 +217,7 @@ impl<E: TreeEntry> TreeBranch<E> {
         child.span != before
     }
 
-    /// Puts an entry in; where there was no room, what is split off.
+    /// Inserts an entry. If there was no room for it, returns the right half, which was split off.
     fn insert(&mut self, entry: E) -> Option<TreeChild<E>> {
         let at = below(&self.children, entry.key());
         let right = self.children[at].node.insert(entry);
@@ -232,7 +231,7 @@ impl<E: TreeEntry> TreeBranch<E> {
         right.map(|right| TreeChild::of(TreeNode::inner(right)))
     }
 
-    /// Takes an entry out, and a child that becomes empty; a narrow one is joined with one beside it.
+    /// Removes an entry. A child that becomes empty is removed, and one that becomes narrow is joined with one beside it.
     fn remove(&mut self, key: E::Key) -> Option<E> {
         let at = below(&self.children, key);
         let removed = self.children[at].node.remove(key);
@@ -249,7 +248,7 @@ impl<E: TreeEntry> TreeBranch<E> {
         removed
     }
 
-    /// Joins a child with the one to its right, where both fit into one.
+    /// Joins a child with the one to its right, if both fit into one.
     fn join(&mut self, at: usize) -> bool {
         let width = |at: usize| self.children.get(at).map_or(WIDTH, |child| child.node.width());
         if width(at) + width(at + 1) > WIDTH {
@@ -312,7 +311,7 @@ impl<E: TreeEntry> TreeNode<E> {
         }
     }
 
-    /// Puts an entry in; where there was no room, what is split off.
+    /// Inserts an entry. If there was no room for it, returns the right half, which was split off.
     fn insert(&mut self, entry: E) -> Option<TreeChild<E>> {
         match self {
             Self::Leaf(leaf) => {
@@ -362,13 +361,13 @@ impl<E: TreeEntry> TreeNode<E> {
     }
 }
 
-/// Puts a member in; where there is no room, the right half is split off.
+/// Inserts a member. If there is no room for it, splits off the right half and returns that.
 fn put<T>(members: &mut ArrayVec<T, WIDTH>, at: usize, member: T) -> Option<ArrayVec<T, WIDTH>> {
     if members.len() < WIDTH {
         members.insert(at, member);
         return None;
     }
-    // What comes in order fills nodes whole.
+    // Members that come in ascending order fill nodes completely.
     let middle = if at == WIDTH { WIDTH } else { WIDTH / 2 };
     let mut right: ArrayVec<T, WIDTH> = members.drain(middle..).collect();
     if at < middle || (at == middle && middle < WIDTH) {

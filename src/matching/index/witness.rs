@@ -6,10 +6,10 @@ use super::key::{AFFIX_MAX, LookupKind, PART_MAX, PART_MIN, Path, affix_slots, n
 use crate::matching::pattern::Pattern;
 use crate::matching::program::{Comparison, FieldShape, Op};
 
-/// With more tests than this in a list, those that are filed under each are not counted: the list is long enough.
+/// In a list, the listeners under this many tests are counted. The cost of a longer list is high enough without the rest.
 const COUNTED_MAX: usize = 32;
 
-/// What one listener that is filed already says of those that come later, as it shows that a value is common.
+/// How many candidates each listener that is filed already stands for: a value that is filed once is likely to come again.
 const COUNTED_WEIGHT: usize = 4;
 
 /// What a test is filed under.

@@ -112,7 +112,7 @@ fn unlike_pattern(digits: &str, unit: Option<Unit>) -> Option<TimeValue> {
 }
 
 fn since_1970(number: &Decimal, unit: Option<Unit>) -> Option<TimeValue> {
-    // Times have fewer digits, of which it takes all several times.
+    // Times have fewer digits than that. What follows reads all digits several times.
     if number.steps() > 4 {
         return None;
     }

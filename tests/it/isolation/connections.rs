@@ -26,7 +26,7 @@ fn set_up(address: &str, account: &str, id: usize, event: &str, url: &str) {
 }
 
 /// Receivers that never accept hold all connections that their account may have: a new destination of another account
-/// opens its first one all the same, and nothing of either is dropped.
+/// still opens its first one, and no delivery of either is dropped.
 #[actix_rt::test]
 async fn a_new_destination_opens_its_first_connection_beside_black_holes() {
     let home = home();

@@ -11,7 +11,7 @@ const FUNCTION_LINES_MAX: usize = 70;
 
 /// Words that the project once used, and the field's term in their place. One concept has one word, and a reader who
 /// knows the field understands each sentence at first sight.
-const BANNED: [(&str, &str); 12] = [
+const BANNED: [(&str, &str); 15] = [
     ("manyth", "every Nth"),
     ("to be had", "available"),
     ("words are off", "usage error"),
@@ -24,6 +24,9 @@ const BANNED: [(&str, &str); 12] = [
     ("anew", "again"),
     ("so many", "this many"),
     ("holds up nobody", "delays no other"),
+    ("all the same", "still"),
+    ("of late", "recently"),
+    ("long again", "the time again, or a factor"),
 ];
 
 /// What the mark `EARLIER(…)` may hold; `CONTRIBUTING.md` explains it.

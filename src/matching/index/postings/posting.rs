@@ -118,7 +118,7 @@ impl<T> Posting<T> {
         }
     }
 
-    /// The listeners from an address on, in the order of addresses, as long as `wanted` says so.
+    /// Calls `wanted` with the listeners from an address on, in the order of addresses, as long as it returns true.
     pub(in crate::matching::index) fn walk<'t>(&'t self, from: usize, mut wanted: impl FnMut(&'t Arc<T>) -> bool) {
         match self {
             Self::One { listener, .. } if address(listener) >= from => {
@@ -131,7 +131,7 @@ impl<T> Posting<T> {
 }
 
 impl<T: Listener> Posting<T> {
-    /// Has the only listener fetched.
+    /// Prefetches the listener, if there is only one.
     pub(in crate::matching::index) fn fetch(&self) {
         if let Self::One { listener, .. } = self {
             fetch::listener(listener.as_ref());
