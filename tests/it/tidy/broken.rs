@@ -1,7 +1,7 @@
 //! Each rule finds what breaks it, and lets pass what is next to it.
 
 use super::Source;
-use super::{imports, locks, text};
+use super::{dependencies, imports, text};
 
 fn count(violations: &[String]) -> usize {
     violations.len()
@@ -34,6 +34,18 @@ fn files_that_import_each_other_are_found() {
     assert_eq!(count(&imports::circles(&files(""))), 0);
     let found = imports::circles(&files("use crate::a::one::One;\n"));
     assert_eq!(found, ["these files import each other: a/one.rs, a/two.rs, b.rs"]);
+}
+
+#[test]
+fn a_dependency_that_no_code_names_is_found() {
+    let manifest =
+        "[package]\n\n[dependencies]\n# A reason.\nmd-5 = \"1\"\nactix-rt = \"1\"\n\n[dev-dependencies]\nb = \"1\"\n";
+    let manifest = Source::new("Cargo.toml", manifest);
+    let unused = |code: &str| count(&dependencies::unused(&manifest, "dependencies", &[code.to_owned()]));
+    assert_eq!(unused("use md5::Md5;\nfn f() { actix_rt::spawn(g()); }\n"), 0);
+    for code in ["use md5::Md5;\nuse actix_rtx::spawn;\n", "md5::x(); my_actix_rt::y();\n"] {
+        assert_eq!(unused(code), 1, "{code}");
+    }
 }
 
 #[test]
@@ -72,9 +84,9 @@ fn a_dependency_that_the_fuzzer_does_not_lock_is_found() {
     };
     let lock = "[[package]]\nname = \"url\"\n\n[[package]]\nname = \"posthaste\"\ndependencies = [\n \"serde\",\n \"http 1.4.0\",\n]\n";
     let lock = Source::new("tests/fuzz/Cargo.lock", lock);
-    assert_eq!(count(&locks::unlocked(&manifest("http"), &lock)), 0);
+    assert_eq!(count(&dependencies::unlocked(&manifest("http"), &lock)), 0);
     for name in ["url", "serd", "b"] {
-        assert_eq!(count(&locks::unlocked(&manifest(name), &lock)), 1, "{name}");
+        assert_eq!(count(&dependencies::unlocked(&manifest(name), &lock)), 1, "{name}");
     }
 }
 

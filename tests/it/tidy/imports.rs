@@ -137,7 +137,8 @@ pub(super) fn empty_homes(sources: &[Source]) -> Vec<String> {
     empty.map(|(outside, home)| format!("{home} does not name {outside}; it is not its home")).collect()
 }
 
-fn names(code: &str, path: &str) -> bool {
+/// Whether code names a path.
+pub(super) fn names(code: &str, path: &str) -> bool {
     code.match_indices(path).any(|(at, _)| {
         let before = code[..at].chars().next_back();
         !before.is_some_and(|c| c.is_alphanumeric() || c == '_' || c == ':')

@@ -2,8 +2,8 @@
 //! violations that it finds, with its reason in its documentation; [`broken`] proves for each that it finds one.
 
 mod broken;
+mod dependencies;
 mod imports;
-mod locks;
 mod text;
 
 use std::path::{Path, PathBuf};
@@ -124,7 +124,17 @@ fn what_is_there_for_earlier_versions_is_marked() {
 #[test]
 fn the_fuzzer_can_be_built() {
     let one = |path| sources(&[path], &[".toml", ".lock"]).pop().expect("a file");
-    holds(locks::unlocked(&one("Cargo.toml"), &one("tests/fuzz/Cargo.lock")));
+    holds(dependencies::unlocked(&one("Cargo.toml"), &one("tests/fuzz/Cargo.lock")));
+}
+
+#[test]
+fn each_dependency_is_needed() {
+    let manifest = sources(&["Cargo.toml"], &[".toml"]).pop().expect("a file");
+    let codes: Vec<String> = rust().iter().map(Source::code).collect();
+    holds(dependencies::unused(&manifest, "dependencies", &codes));
+    let all = sources(&["src", "tests", "benches"], &[".rs"]);
+    let texts: Vec<String> = all.into_iter().map(|source| source.text).collect();
+    holds(dependencies::unused(&manifest, "dev-dependencies", &texts));
 }
 
 #[test]
