@@ -48,7 +48,16 @@ impl TemplateNode {
     }
 
     /// The separator of the parts inside, if there is one.
-    pub(crate) fn separator_mut(&mut self) -> Option<&mut TextNode> {
+    pub(crate) fn separator(&self) -> Option<&SeparatorNode> {
+        match self {
+            Self::Each(each) => each.separator.as_ref(),
+            Self::Parts(parts) => Some(&parts.separator),
+            _ => None,
+        }
+    }
+
+    /// The same, to be changed.
+    pub(crate) fn separator_mut(&mut self) -> Option<&mut SeparatorNode> {
         match self {
             Self::Each(each) => each.separator.as_mut(),
             Self::Parts(parts) => Some(&mut parts.separator),
@@ -63,6 +72,14 @@ pub(crate) struct TextNode {
     pub(crate) content: Box<str>,
     /// The number of this text, in the order of the body.
     pub(crate) id: usize,
+}
+
+/// What is written between parts that are not blank.
+#[derive(Debug)]
+pub(crate) struct SeparatorNode {
+    pub(crate) text: TextNode,
+    /// Whether the parts are percent-encoded, so that a blank in them is `%20`.
+    pub(crate) is_encoded: bool,
 }
 
 /// A value that is written.
@@ -98,7 +115,7 @@ pub(crate) struct EachNode {
     /// Used for a list without elements, and for a value that is not a list.
     pub(crate) otherwise: Nodes,
     /// Written between the elements' parts that are not blank.
-    pub(crate) separator: Option<TextNode>,
+    pub(crate) separator: Option<SeparatorNode>,
     pub(crate) at: usize,
 }
 
@@ -106,7 +123,7 @@ pub(crate) struct EachNode {
 #[derive(Debug)]
 pub(crate) struct PartsNode {
     pub(crate) parts: Vec<Nodes>,
-    pub(crate) separator: TextNode,
+    pub(crate) separator: SeparatorNode,
     pub(crate) at: usize,
 }
 

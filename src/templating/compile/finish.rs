@@ -41,7 +41,8 @@ pub(crate) fn encode(nodes: &mut Nodes) {
             text.content = percent::constant(&text.content).into();
         }
         if let Some(separator) = node.separator_mut() {
-            separator.content = percent::constant(&separator.content).into();
+            separator.text.content = percent::constant(&separator.text.content).into();
+            separator.is_encoded = true;
         }
         for inner in node.inner_mut() {
             encode(inner);

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 
 use super::args::{Args, BYTES_PER_STEP, Evaluator};
 use super::data::Data;
+use super::escape::percent;
 use super::helpers;
 use super::stop::{ArgumentLocation, HelperFailure, RenderFailure, UnusableArgument, ValueRoom};
 use super::value::Datum;
@@ -12,8 +13,8 @@ use super::write::write;
 use crate::json::Json;
 use crate::templating::limits::TemplateLimits;
 use crate::templating::program::{
-    DataPath, EachNode, Expression, HelperCall, IfNode, LocalName, Nodes, PartsNode, PathStep, TemplateNode, TextNode,
-    WithNode,
+    DataPath, EachNode, Expression, HelperCall, IfNode, LocalName, Nodes, PartsNode, PathStep, SeparatorNode,
+    TemplateNode, WithNode,
 };
 
 /// The most complaints of one preview.
@@ -42,14 +43,14 @@ struct RenderScope<'a> {
 
 /// The separator between parts.
 struct PartSeparator<'a> {
-    separator: Option<&'a str>,
+    separator: Option<&'a SeparatorNode>,
     /// A part before was not blank.
     earlier: bool,
 }
 
 impl<'a> PartSeparator<'a> {
-    fn of(separator: Option<&'a TextNode>) -> Self {
-        Self { separator: separator.map(|separator| &*separator.content), earlier: false }
+    fn of(separator: Option<&'a SeparatorNode>) -> Self {
+        Self { separator, earlier: false }
     }
 }
 
@@ -237,11 +238,12 @@ impl<'a> RenderRun<'a> {
         let Some(separator) = joint.separator else { return self.nodes(part) };
         let start = self.out.len();
         if joint.earlier {
-            self.out.extend_from_slice(separator.as_bytes());
+            self.out.extend_from_slice(separator.text.content.as_bytes());
         }
         let begin = self.out.len();
         self.nodes(part)?;
-        if is_blank(&self.out[begin..]) {
+        let written = &self.out[begin..];
+        if if separator.is_encoded { percent::is_blank(written) } else { is_blank(written) } {
             self.out.truncate(start);
         } else {
             joint.earlier = true;

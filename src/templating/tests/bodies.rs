@@ -76,6 +76,10 @@ fn bodies_are_rendered() {
         (Xml, "<a xmlns:p=\"u\" xmlns:q=\"v\"><b p:x=\"1\" q:x=\"2\" x=\"3\" xml:x=\"4\"/></a>", "<a xmlns:p=\"u\" xmlns:q=\"v\"><b p:x=\"1\" q:x=\"2\" x=\"3\" xml:x=\"4\"/></a>"),
         (Form, "name={{guest.email}}&text=Hello {{inquiry.cost}}!", "name=a%40b.c&text=Hello%201234.50!"),
         (Form, "a=1{{#if guest.vip}}&{{guest.email}}={{guest.vip}}{{/if}}", "a=1&a%40b.c=true"),
+        // White space around blocks is no part, also where it would be written as %20.
+        (Form, "{{#each rooms separator=\"&\"}} {{#if beds}}n={{n}}{{/if}} {{/each}}", "%20n=one%20&%20n=three%20"),
+        (Form, "{{#parts separator=\"&\"}}{{#if guest.vip}} {{/if}}{{#if guest.vip}}a=1{{/if}}{{#if guest.vip}}%09{{/if}}{{#if guest.vip}}b=%20{{/if}}{{/parts}}", "a=1&b=%20"),
+        (Text, "{{#parts separator=\"&\"}}{{#if guest.vip}}%20{{/if}}{{#if guest.vip}}a{{/if}}{{/parts}}", "%20&a"),
     ] {
         assert_eq!(render(format, body, &data), expected, "{body}");
     }

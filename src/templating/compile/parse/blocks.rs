@@ -8,7 +8,9 @@ use super::scopes::BlockScope;
 use super::{ParserState, refused};
 use crate::templating::compile::foreign::is_value;
 use crate::templating::compile::origin::Origin;
-use crate::templating::program::{EachNode, Expression, IfNode, Nodes, PartsNode, TemplateNode, TextNode, WithNode};
+use crate::templating::program::{
+    EachNode, Expression, IfNode, Nodes, PartsNode, SeparatorNode, TemplateNode, TextNode, WithNode,
+};
 
 /// The longest separator, in bytes.
 const SEPARATOR_BYTES_MAX: usize = 100;
@@ -19,7 +21,7 @@ const PARTS: &str = "{{#parts}} takes nothing but its separator, and has no {{el
 #[derive(Default)]
 struct Options {
     include_zero: bool,
-    separator: Option<TextNode>,
+    separator: Option<SeparatorNode>,
 }
 
 fn example(block: &str) -> &'static str {
@@ -141,9 +143,9 @@ impl ParserState<'_, '_, '_, '_> {
         TemplateNode::Parts(Box::new(PartsNode { parts, separator, at }))
     }
 
-    fn separator(&mut self, text: &str, at: usize) -> TextNode {
+    fn separator(&mut self, text: &str, at: usize) -> SeparatorNode {
         let id = self.origins.add(Origin::Straight(at.cast_signed()));
-        TextNode { content: text.into(), id }
+        SeparatorNode { text: TextNode { content: text.into(), id }, is_encoded: false }
     }
 
     fn each(
@@ -151,7 +153,7 @@ impl ParserState<'_, '_, '_, '_> {
         block: &HelperTemplate,
         list: Expression,
         (value_name, place_name): (Option<String>, Option<String>),
-        separator: Option<TextNode>,
+        separator: Option<SeparatorNode>,
         at: usize,
     ) -> TemplateNode {
         if self.scopes.loops() >= self.each_depth_max {

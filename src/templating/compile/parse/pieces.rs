@@ -255,7 +255,7 @@ mod tests {
                 take(std::mem::take(&mut text.id), text.content.len());
             }
             if let Some(separator) = node.separator_mut() {
-                separator.id = 0;
+                separator.text.id = 0;
             }
             for inner in node.inner_mut() {
                 take_ids(inner, take);

@@ -57,7 +57,7 @@ impl DuplicateKeyWalk<'_, '_> {
                 TemplateNode::Parts(parts) => {
                     for (i, part) in parts.parts.iter().enumerate() {
                         if i > 0 {
-                            self.text(&parts.separator, reader)?;
+                            self.text(&parts.separator.text, reader)?;
                         }
                         self.nodes(part, reader)?;
                     }
@@ -104,7 +104,7 @@ impl DuplicateKeyWalk<'_, '_> {
         let last = LoopPosition { from: 1, to: None, last: true };
         for position in [first, last] {
             if let (Some(separator), true) = (&each.separator, position.last) {
-                self.text(separator, reader)?;
+                self.text(&separator.text, reader)?;
             }
             self.positions.enter(Some(position));
             let element = self.nodes(&each.body, reader);

@@ -3,6 +3,7 @@
 
 use super::{ErrorLocation, Machine, MisplacedValue, PlacementError};
 use crate::templating::program::EscapeContext;
+use crate::templating::render::escape::percent;
 
 /// The state machine. It keeps nothing outside its states.
 pub(super) struct FormMachine;
@@ -42,6 +43,10 @@ impl Machine for FormMachine {
             same => same,
         };
         Ok((EscapeContext::Form, next))
+    }
+
+    fn is_blank(&self, text: &str) -> bool {
+        percent::is_blank(percent::constant(text).as_bytes())
     }
 
     fn end(&self, state: FormState) -> Result<(), PlacementError> {

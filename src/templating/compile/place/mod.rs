@@ -60,6 +60,11 @@ trait Machine {
     /// Reads any value: its context, and the state after it.
     fn value(&mut self, state: Self::State) -> Result<(EscapeContext, Self::State), MisplacedValue<Self::State>>;
 
+    /// Whether a text is only white space, so that no separator is written for it.
+    fn is_blank(&self, text: &str) -> bool {
+        text.chars().all(char::is_whitespace)
+    }
+
     /// The mistake at the begin of `rest`, as the text around it explains it.
     fn explain(&self, error: PlacementError, _state: Self::State, _before: &str, _rest: &str) -> PlacementError {
         error

@@ -4,7 +4,8 @@
 use super::{Machine, MisplacedValue, PlacementError};
 use crate::templating::compile::findings::DiagnosticList;
 use crate::templating::compile::origin::Origins;
-use crate::templating::program::{EscapeContext, Nodes, TemplateNode};
+use crate::templating::program::{EscapeContext, Nodes, SeparatorNode, TemplateNode, TextNode};
+use crate::templating::render::escape::percent;
 
 /// The state machine. It keeps nothing outside its states.
 pub(super) struct UrlMachine;
@@ -27,6 +28,9 @@ pub(super) enum SegmentText {
     Two,
     Other,
 }
+
+/// What ends a segment of the path.
+const ENDS: [char; 2] = ['/', '?'];
 
 const BEGIN: UrlState = UrlState::Segment { values: false, text: SegmentText::None };
 
@@ -74,6 +78,10 @@ impl Machine for UrlMachine {
         })
     }
 
+    fn is_blank(&self, text: &str) -> bool {
+        percent::is_blank(percent::constant(text).as_bytes())
+    }
+
     fn end(&self, state: UrlState) -> Result<(), PlacementError> {
         match state {
             UrlState::Segment { values: false, text: SegmentText::One | SegmentText::Two } => {
@@ -95,27 +103,33 @@ pub(super) fn check_blocks(nodes: &Nodes, origins: &Origins<'_>, findings: &mut 
         {
             return;
         }
-        for inner in node.inner() {
-            check_inside(inner, origins, findings);
-        }
+        check_block(node, origins, findings);
     }
 }
 
-fn check_inside(nodes: &Nodes, origins: &Origins<'_>, findings: &mut DiagnosticList<'_>) {
-    for node in nodes {
-        if let TemplateNode::Text(text) = node
-            && let Some(byte) = text.content.find(['/', '?'])
-        {
-            findings.error(
-                "url_shape",
-                origins.offset(text.id, byte),
-                "The path must have the same segments for all \
-                data: a block can't contain a / or a ?. Put a block inside one segment, or into the query.",
-            );
+/// What a block writes: its texts, the separator between them, and the blocks in it.
+fn check_block(node: &TemplateNode, origins: &Origins<'_>, findings: &mut DiagnosticList<'_>) {
+    if let Some(SeparatorNode { text, .. }) = node.separator() {
+        // A separator is found where its block begins.
+        check_text(text, origins.offset(text.id, 0), findings);
+    }
+    for inside in node.inner().into_iter().flatten() {
+        if let TemplateNode::Text(text) = inside {
+            let byte = text.content.find(ENDS).unwrap_or(0);
+            check_text(text, origins.offset(text.id, byte), findings);
         }
-        for inner in node.inner() {
-            check_inside(inner, origins, findings);
-        }
+        check_block(inside, origins, findings);
+    }
+}
+
+fn check_text(text: &TextNode, at: usize, findings: &mut DiagnosticList<'_>) {
+    if text.content.contains(ENDS) {
+        findings.error(
+            "url_shape",
+            at,
+            "The path must have the same segments for all data: a block can't contain a / or a ?, nor can its separator. \
+            Put a block inside one segment, or into the query.",
+        );
     }
 }
 

@@ -57,6 +57,22 @@ pub(crate) fn constant(text: &str) -> String {
     out
 }
 
+/// Whether encoded text is nothing but white space.
+pub(crate) fn is_blank(encoded: &[u8]) -> bool {
+    let mut decoded = Vec::new();
+    let mut rest = encoded;
+    while let Some((&byte, after)) = rest.split_first() {
+        let digits = std::str::from_utf8(after.get(..2).unwrap_or_default()).unwrap_or_default();
+        let Ok(meant) = u8::from_str_radix(digits, 16) else { return false };
+        if byte != b'%' {
+            return false;
+        }
+        decoded.push(meant);
+        rest = &after[2..];
+    }
+    std::str::from_utf8(&decoded).is_ok_and(|text| text.chars().all(char::is_whitespace))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -68,6 +84,24 @@ mod tests {
         encode(&mut out, &text);
         let pairs: Vec<_> = url::form_urlencoded::parse(&out).collect();
         assert_eq!(pairs, [("k".into(), text.into())]);
+    }
+
+    #[test]
+    fn blanks_are_found_in_every_notation() {
+        for (encoded, blank) in [
+            ("", true),
+            ("%20", true),
+            ("%0A%09%0d%C2%A0%e3%80%80", true),
+            ("%20a", false),
+            ("a%20", false),
+            ("%C2", false),
+            ("%2", false),
+            ("%", false),
+            ("+", false),
+            (" ", false),
+        ] {
+            assert_eq!(is_blank(encoded.as_bytes()), blank, "{encoded}");
+        }
     }
 
     #[test]

@@ -127,7 +127,7 @@ impl<M: Machine> PlacementWalk<'_, '_, M> {
         states: States<M::State>,
     ) -> Result<States<M::State>, WalkStopped> {
         self.scoped(Some(position), states, |walk, states| match &each.separator {
-            Some(separator) => walk.separate(separator, &each.body, states),
+            Some(separator) => walk.separate(&separator.text, &each.body, states),
             None => walk.nodes(&each.body, states),
         })
     }
@@ -139,7 +139,7 @@ impl<M: Machine> PlacementWalk<'_, '_, M> {
     ) -> Result<States<M::State>, WalkStopped> {
         self.separated(parts.at, states, |walk, mut states| {
             for part in &parts.parts {
-                states = walk.separate(&parts.separator, part, states)?;
+                states = walk.separate(&parts.separator.text, part, states)?;
             }
             Ok(states)
         })

@@ -178,7 +178,7 @@ impl<M: Machine> PlacementWalk<'_, '_, M> {
     }
 
     fn text(&mut self, text: &TextNode, states: States<M::State>) -> Result<States<M::State>, WalkStopped> {
-        let filled = if is_blank(&text.content) { 0 } else { self.levels() };
+        let filled = if self.machine.is_blank(&text.content) { 0 } else { self.levels() };
         let mut after = StateSet::with_capacity(states.len());
         for path in states {
             let (state, mark) = match self.text_effects.get(&(text.id, path.state)) {
@@ -337,9 +337,4 @@ impl<M: Machine> PlacementWalk<'_, '_, M> {
             |wanted: bool| self.around.iter().rev().find(|(_, is_loop)| *is_loop == wanted).map(|(at, _)| *at);
         Surroundings { at, each: innermost(true), branch: innermost(false) }
     }
-}
-
-/// Whether a text is only white space, so that no separator is written for it.
-fn is_blank(text: &str) -> bool {
-    text.chars().all(char::is_whitespace)
 }
