@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 
-use jiff::civil::{Date, DateTime};
+use jiff::civil::{Date, DateTime, Time};
 use jiff::fmt::strtime::BrokenDownTime;
 use jiff::fmt::temporal::Pieces;
 use jiff::fmt::{rfc2822, strtime};
@@ -80,9 +80,18 @@ impl TimeValue {
         match self {
             Self::Moment(moment, own) => own.to_datetime(*moment),
             Self::Local(local) => *local,
-            Self::Day(day) => day.to_datetime(jiff::civil::Time::midnight()),
+            Self::Day(day) => day.to_datetime(Time::midnight()),
         }
     }
+}
+
+/// Reads a value as a time of day without a day, such as `16:00`. `from` is the pattern it is written in.
+pub(crate) fn time_of_day(value: &Datum<'_>, from: Option<&str>) -> Option<Time> {
+    let text = value.as_text()?.trim();
+    let Some(pattern) = from else { return text.contains(':').then(|| text.parse().ok())? };
+    let read = strtime::parse(pattern, text).ok()?;
+    read.hour()?;
+    read.to_time().ok()
 }
 
 /// The zone of an IANA name.

@@ -57,6 +57,8 @@ const TEXTS: &[(&str, &str)] = &[
     ("replace \"a-b-c\" \"-\" \"+\"", "a+b+c"), ("replace long \"x\" \"y\"", "Grüße!"), ("replace long \"\" \"y\"", ""),
     ("pad_start seven 3 \"0\"", "007"), ("pad_start \"12345\" 3 \"0\"", "12345"), ("pad_start seven 4 \"ab\"", "aba7"), ("pad_start seven 3", "  7"), ("pad_end seven 3 \".\"", "7.."), ("pad_start seven 10001", ""), ("length (pad_end seven 10000)", "10000"), ("pad_start \"äö\" 4 \"0\"", "00äö"), ("pad_end \"äö\" 3", "äö "),
     ("starts_with name \"Anna\"", "true"), ("starts_with name \"anna\"", "false"), ("ends_with name \"Smith\"", "true"), ("ends_with none \"x\"", ""), ("starts_with name \"Maria\"", "false"), ("ends_with name \"Maria\"", "false"),
+    ("concat name \"/\" seven", "Anna Maria O'Neil-Smith/7"), ("concat none \"-\" tags", "-[\"pool\",\"beach\",\"pool\"]"), ("default (concat none empty) \"x\"", "x"), ("unix (concat day \"T16:00\") tz=zone", "1786716000"),
+    ("digits \"+44 (0)117 496-0123\"", "4401174960123"), ("digits seven", "7"), ("digits word", ""), ("digits none", ""), ("digits \"٣4\"", "4"), ("digits tags", ""),
     // Lists.
     ("length tags", "3"), ("length long", "6"), ("length object", "2"), ("length nothing", "0"), ("length yes", "4"), ("length none", ""),
     ("first tags", "pool"), ("last numbers", "10"), ("first nothing", ""), ("first word", ""),
@@ -77,6 +79,7 @@ const TEXTS: &[(&str, &str)] = &[
     // Dates.
     ("date day \"%d.%m.%Y\"", "14.08.2026"), ("date day \"%d.%m.%Y\" tz=\"Pacific/Auckland\"", "14.08.2026"), ("date moment \"%F %H:%M\"", "2026-08-14 16:00"),
     ("date moment \"%F %H:%M\" tz=zone", "2026-08-14 18:00"), ("date offset \"%H:%M %:z\"", "16:00 +02:00"), ("date space \"%H:%M\"", "16:00"), ("date mail \"%F %T\"", "2026-08-14 16:00:00"),
+    ("date \"16:00\" \"%-I:%M %p\"", "4:00 PM"), ("date \"09:05:30\" \"%H.%M.%S\" tz=zone locale=\"de\"", "09.05.30"), ("date \"4 PM\" \"%H:%M\" from=\"%I %p\"", "16:00"), ("date \"16:00\"", ""), ("date \"16:00\" \"%d %H\"", ""), ("date \"16:00\" \"%B\" locale=\"de\"", ""), ("date \"16\" \"%H:%M\"", ""), ("date \"25:00\" \"%H:%M\"", ""), ("date \"16:00\" \"%H\" from=\"%d\"", ""), ("unix \"16:00\" tz=zone", ""),
     ("date seconds \"%F %H:%M\"", "2026-08-14 16:00"), ("date milliseconds \"%F %H:%M\"", "2026-08-14 16:00"), ("date seconds \"%F\" unit=\"ms\"", "1970-01-21"), ("date milliseconds \"%Y\" unit=\"s\"", ""), ("date \"1786723200000\" \"%F\"", "2026-08-14"), ("date \"1786723200\" \"%F\"", "2026-08-14"), ("date \"20260814\"", "2026-08-14"), ("date \"20260814160000\"", ""),
     ("date slashes \"%F\"", ""), ("date slashes \"%F\" from=\"%d/%m/%Y\"", "2026-04-03"), ("date slashes \"%F\" from=\"%m/%d/%Y\"", "2026-03-04"), ("date \"4 Mar 26 5:30 PM\" \"%F %H:%M\" from=\"%d %b %y %I:%M %p\"", "2026-03-04 17:30"), ("date day \"%F\" from=\"%d/%m/%Y\"", ""), ("date \"14/08/2026 16:00 +0200\" \"%H:%M %:z\" from=\"%d/%m/%Y %H:%M %z\"", "16:00 +02:00"),
     ("date 20260814 from=\"%Y%m%d\"", "2026-08-14"), ("date seconds \"%T\" from=\"%s\"", "16:00:00"), ("unix 20260814 from=\"%Y%m%d\" tz=zone", "1786658400"), ("date @root.zero from=\"%d/%m/%Y\"", ""),

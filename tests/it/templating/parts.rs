@@ -157,6 +157,8 @@ pub(crate) const CALLS: &[&str] = &[
     "truncate $ 5",
     "substring $ 1 3",
     "replace $ \"a\" \"\\\"\"",
+    "concat $ \"a\" $",
+    "digits $",
     "pad_start $ 4 \"<\"",
     "pad_end $ 4 \"&\"",
     "starts_with $ \"a\"",

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use jiff::fmt::strtime::{self, BrokenDownTime};
 
 use super::super::args::{Args, HelperResult};
-use super::super::moment::{TimeValue, Unit, find_zone};
+use super::super::moment::{TimeValue, Unit, find_zone, time_of_day};
 use super::super::stop::HelperFailure;
 use super::super::value::Datum;
 use super::numbers::{check_locale, locale};
@@ -87,6 +87,9 @@ fn in_its_language(args: &mut Args<'_, '_>, value: &Datum<'_>, from: &str) -> Re
 /// What a helper would read as a time in place of this value.
 fn expected(value: &Datum<'_>, has_pattern: bool) -> &'static str {
     match value {
+        _ if matches!(value.as_text(), Some("now" | "today")) => {
+            "a date, as no helper reads the clock: the time of the event is event.time"
+        }
         _ if has_pattern => "a date in the pattern of from=",
         _ if value.is_text() => "a recognized date; give its pattern with from=\"%d/%m/%Y\"",
         _ if value.is_number() => {
@@ -104,7 +107,10 @@ pub(super) fn zone(args: &mut Args<'_, '_>) -> Result<Option<jiff::tz::TimeZone>
 
 fn date<'a>(args: &mut Args<'_, 'a>) -> HelperResult<'a> {
     let unit = args.option_text("unit")?.and_then(|name| Unit::find(&name));
-    let time = time_argument(args, 0, unit)?;
+    let time = match time_argument(args, 0, unit) {
+        Err(HelperFailure::Helper(unusable)) => return clock(args)?.ok_or(HelperFailure::Helper(unusable)),
+        time => time?,
+    };
     let pattern = if args.count() > 1 { args.text(1)? } else { PATTERN.into() };
     let locale = locale(args)?;
     let (broken_down, local) = match time.zoned(zone(args)?) {
@@ -122,4 +128,14 @@ fn date<'a>(args: &mut Args<'_, 'a>) -> HelperResult<'a> {
     const NEEDS_ZONE: &str = "a moment, which this pattern needs; give the time zone with tz=\"Europe/Rome\"";
     let text = strtime::format(&*pattern, broken_down).map_err(|_| HelperFailure::argument(0, NEEDS_ZONE))?;
     args.made(text)
+}
+
+/// A time of day in the pattern. `None` if the value is not one.
+fn clock<'a>(args: &mut Args<'_, 'a>) -> Result<Option<Datum<'a>>, HelperFailure> {
+    let from = args.option_text("from")?.filter(|from| from.len() <= patterns::PATTERN_BYTES_MAX);
+    let Some(time) = time_of_day(&args.value(0)?, from.as_deref()) else { return Ok(None) };
+    let pattern = if args.count() > 1 { args.text(1)? } else { PATTERN.into() };
+    const NEEDS_DAY: &str = "a date, which this pattern needs; a time of day has hours and minutes, as in \"%H:%M\"";
+    let text = strtime::format(&*pattern, BrokenDownTime::from(time));
+    args.made(text.map_err(|_| HelperFailure::argument(0, NEEDS_DAY))?).map(Some)
 }

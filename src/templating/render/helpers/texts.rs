@@ -38,6 +38,8 @@ pub(super) static HELPERS: &[Helper] = &[
     text("truncate", (2, 2), "{{truncate message.text 100}}", truncate).options(&["end"]).check(check_truncate),
     text("substring", (2, 3), "{{substring guest.name 0 3}}", substring),
     text("replace", (3, 3), r#"{{replace guest.phone " " ""}}"#, replace),
+    text("concat", (2, 8), r#"{{concat inquiry.arrive "T" inquiry.check_in}}"#, concat),
+    text("digits", (1, 1), "{{digits guest.phone}}", |args| map(args, digits)),
     text("pad_start", (2, 3), r#"{{pad_start inquiry.id 8 "0"}}"#, |args| pad(args, true)),
     text("pad_end", (2, 3), r#"{{pad_end guest.name 20 "."}}"#, |args| pad(args, false)),
     condition("starts_with", r#"{{#if (starts_with guest.phone "+39")}}"#, |args| {
@@ -116,6 +118,21 @@ fn replace<'a>(args: &mut Args<'_, 'a>) -> HelperResult<'a> {
     let found = text.matches(&*from).count();
     args.fits((text.len() - found * from.len()).saturating_add(found.saturating_mul(to.len())))?;
     args.made(text.replace(&*from, &to))
+}
+
+/// The texts of all values, one after the other.
+fn concat<'a>(args: &mut Args<'_, 'a>) -> HelperResult<'a> {
+    let mut text = String::new();
+    for place in 0..args.count() {
+        let value = args.value(place)?;
+        text.push_str(&args.text_of(&value)?);
+        args.fits(text.len())?;
+    }
+    args.made(text)
+}
+
+fn digits(text: &str) -> String {
+    text.chars().filter(char::is_ascii_digit).collect()
 }
 
 fn pad<'a>(args: &mut Args<'_, 'a>, start: bool) -> HelperResult<'a> {
