@@ -97,7 +97,6 @@ async fn a_whole_document_is_checked_with_its_content_type_and_its_data() {
     let expected = [
         ("warning", "value_unescaped", 1, 1),
         ("warning", "unusable_value", 1, 11),
-        ("warning", "value_unescaped", 1, 11),
         ("warning", "unknown_path", 1, 26),
         ("warning", "value_unescaped", 1, 26),
     ];

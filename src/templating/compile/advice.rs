@@ -16,11 +16,11 @@ pub(crate) fn warn(
     origins: &Origins<'_>,
     findings: &mut DiagnosticList<'_>,
 ) {
-    each_write(nodes, &mut |write| number_as_text(write, findings));
+    each_write(nodes, &mut |write, _| number_as_text(write, findings));
     match format {
         Format::Form => by_hand(nodes, "\"", origins, findings),
         Format::Json => by_hand(nodes, "\\\"", origins, findings),
-        Format::Text => each_write(nodes, &mut |write| unescaped(write, content_type, findings)),
+        Format::Text => each_write(nodes, &mut |write, quoted| unescaped(write, quoted, content_type, findings)),
         Format::Xml => {}
     }
 }
@@ -52,8 +52,9 @@ fn by_hand(nodes: &Nodes, quote: &str, origins: &Origins<'_>, findings: &mut Dia
     }
 }
 
-/// A value in a `text` template that is sent in another format, and not escaped for it.
-fn unescaped(write: &ValueNode, content_type: Option<&str>, findings: &mut DiagnosticList<'_>) {
+/// A value in a `text` template that is sent in another format, and not escaped for it. `quoted`: the author wrote quotes
+/// around it.
+fn unescaped(write: &ValueNode, quoted: bool, content_type: Option<&str>, findings: &mut DiagnosticList<'_>) {
     let media_type = content_type.and_then(MediaType::parse).map(|media_type| media_type.essence());
     let (helper, gives) = match media_type.as_deref() {
         Some("text/html") => ("html", Some(ResultKind::Html)),
@@ -71,23 +72,50 @@ fn unescaped(write: &ValueNode, content_type: Option<&str>, findings: &mut Diagn
             own.name == helper
                 || Some(own.gives) == gives
                 || matches!(own.gives, ResultKind::Number | ResultKind::Boolean)
+                || is_plain(call)
         }
         Expression::Local(_) | Expression::Literal(_) => true,
         Expression::Path(_) => false,
     };
-    if !safe {
+    let quoted = quoted && helper == "csv";
+    if quoted && is_call_of(&write.value, helper) {
+        let message = "csv writes the quotes itself: write {{csv x}} in place of \"{{csv x}}\".";
+        findings.warning("value_unescaped", write.at, message);
+    } else if !safe {
+        let instead = if quoted { " in place of \"{{x}}\"" } else { "" };
         let message = format!(
-            "This body is sent as {}, and the value is not escaped for it. Write {{{{{helper} x}}}}.",
+            "This body is sent as {}, and the value is not escaped for it. Write {{{{{helper} x}}}}{instead}.",
             media_type.unwrap_or_default()
         );
         findings.warning("value_unescaped", write.at, message);
     }
 }
 
-fn each_write(nodes: &Nodes, look: &mut impl FnMut(&ValueNode)) {
-    for node in nodes {
+fn is_call_of(value: &Expression, helper: &str) -> bool {
+    matches!(value, Expression::Call(call) if helpers::get(call.helper).name == helper)
+}
+
+/// Whether a call writes nothing that HTML or CSV would have to escape, by its constants: a date in a plain pattern, a
+/// number without grouped thousands.
+fn is_plain(call: &HelperCall) -> bool {
+    let is_plain = |text: &str| !text.contains([',', ';', '"', '\'', '<', '>', '&', '\t', '\r', '\n']);
+    match helpers::get(call.helper).name {
+        "date" => call.constant(1).is_none_or(is_plain),
+        "number" => {
+            let point = call.option("point").is_none() || call.constant_option("point").is_some_and(is_plain);
+            call.option("locale").is_none() && call.constant_option("group").is_some_and(is_plain) && point
+        }
+        _ => false,
+    }
+}
+
+/// Looks at each value, and whether the author wrote quotes around it.
+fn each_write(nodes: &Nodes, look: &mut impl FnMut(&ValueNode, bool)) {
+    for (i, node) in nodes.iter().enumerate() {
         if let TemplateNode::Write(write) = node {
-            look(write);
+            let text = |node: Option<&'_ TemplateNode>, quoted: fn(&str) -> bool| matches!(node, Some(TemplateNode::Text(text)) if quoted(&text.content));
+            let begins = text(i.checked_sub(1).and_then(|before| nodes.get(before)), |text| text.ends_with('"'));
+            look(write, begins && text(nodes.get(i + 1), |text| text.starts_with('"')));
         }
         for inner in node.inner() {
             each_write(inner, look);

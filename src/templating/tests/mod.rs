@@ -5,6 +5,7 @@ mod bodies;
 mod document;
 mod helpers;
 mod mistakes;
+mod needs;
 mod recovery;
 mod reports;
 mod request;

@@ -196,7 +196,7 @@ fn refusals_say_what_to_write_instead() {
         (Text, "{{#xs}}{{n}}{{/xs}}", (1, 1), &["{{#each xs}}", "{{#if xs}}"], &[]),
         (Text, "{{^xs}}none{{/xs}}", (1, 1), &["{{#unless xs}}"], &["belongs between"]),
         (Text, "{{#if a}}{{^xs}}none{{/xs}}{{/if}}", (1, 10), &["{{#unless xs}}"], &["closes"]),
-        (Text, "{{concat a b}}", (1, 1), &["side by side"], &["with dots"]),
+        (Text, "{{append a b}}", (1, 1), &["side by side", "(concat "], &["with dots"]),
         (Text, "{{math @index \"+\" 1}}", (1, 1), &["{{add a b}}"], &["with dots"]),
         (Text, "{{date a \"YYYY-MM-DD\"}}", (1, 1), &["\"%Y-%m-%d\""], &["text in quotes"]),
         (Text, "{{date a \"%d %L\"}}", (1, 1), &["%L"], &["text in quotes"]),

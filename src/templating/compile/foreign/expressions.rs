@@ -12,6 +12,7 @@ pub(crate) fn explain(inside: &str) -> Option<String> {
         .or_else(|| go(block, value))
         .or_else(|| operator(block, value))
         .or_else(|| value.contains('|').then(|| filters::explain(block, value)))
+        .or_else(|| function(block, value))
         .or_else(|| method(block, value))
         .or_else(|| index(block, value))
 }
@@ -102,7 +103,7 @@ fn go(block: &str, value: &str) -> Option<String> {
 }
 
 /// `a == b`, `a + b`, `!a`, `a ? b : c`.
-fn operator(block: &str, value: &str) -> Option<String> {
+pub(super) fn operator(block: &str, value: &str) -> Option<String> {
     const SAYS: &str = "Operators are helpers here, and are written before their values";
     let inner = value.strip_prefix('(').and_then(|value| value.strip_suffix(')'));
     let value = inner.filter(|inner| !inner.contains(['(', ')'])).unwrap_or(value);
@@ -151,13 +152,29 @@ fn operator(block: &str, value: &str) -> Option<String> {
     is_operation.then(|| format!("{SAYS}: {{{{#if (and (gt a 1) (eq b \"x\"))}}}}, {{{{add a 1}}}}."))
 }
 
+/// `upper(name)`, `date(x, "%d")` and `date x, "%d"`.
+fn function(block: &str, value: &str) -> Option<String> {
+    let end = value.find(|c: char| !(c.is_alphanumeric() || c == '_')).unwrap_or(value.len());
+    let (name, rest) = value.split_at(end);
+    let helper = helpers::find(name).map(|(_, helper)| helper.name).or_else(|| names::helper(name))?;
+    let rest = rest.trim();
+    let inside = rest.strip_prefix('(').and_then(|rest| rest.strip_suffix(')')).unwrap_or(rest);
+    let arguments: Vec<_> = filters::split(inside, ',').into_iter().map(str::trim).collect();
+    let is_called = (inside.len() < rest.len() || arguments.len() > 1) && arguments.iter().all(|own| is_value(own));
+    let call = is_called.then(|| format!("{helper} {}", arguments.join(" ")))?;
+    let here = if block.is_empty() { written(block, &call) } else { written(block, &format!("({call})")) };
+    Some(format!("Values stand behind the helper, with blanks and no commas between them: {here}."))
+}
+
 /// `name.toUpperCase()`.
 fn method(block: &str, value: &str) -> Option<String> {
     let (before, arguments) = value.split_once('(')?;
     let (path, name) = before.rsplit_once('.')?;
     let arguments = arguments.strip_suffix(')').unwrap_or(arguments).trim();
-    let known = names::helper(name).filter(|_| is_value(path) && arguments.is_empty());
+    let known = names::helper(name).or_else(|| helpers::find(name).map(|(_, helper)| helper.name));
+    let known = known.filter(|_| is_value(path));
     let here = match known {
+        Some(helper) if !arguments.is_empty() => helpers::find(helper)?.1.example.to_owned(),
         Some(helper) if block.is_empty() => format!("{{{{{helper} {path}}}}}"),
         Some(helper) => format!("{{{{{block} ({helper} {path})}}}}"),
         None => "{{upper guest.name}}".to_owned(),

@@ -89,7 +89,7 @@ impl<'t> Filter<'t> {
 }
 
 /// The parts of a text between separators that are outside quotes.
-fn split(text: &str, separator: char) -> Vec<&str> {
+pub(super) fn split(text: &str, separator: char) -> Vec<&str> {
     let mut quote = None;
     text.split(|c: char| match quote {
         Some(open) => {

@@ -3,6 +3,7 @@
 
 use std::ops::Range;
 
+use super::expressions::operator;
 use super::is_value;
 
 /// The most bytes between the begin and the end of a mark.
@@ -92,15 +93,31 @@ fn value(inside: &str) -> String {
     if is_value(path) { format!("{{{{{path}}}}}") } else { "{{guest.name}}".to_owned() }
 }
 
+/// Names of a loop in Liquid and Jinja.
+fn loop_name(word: &str) -> &str {
+    match word {
+        "forloop.first" | "loop.first" => "@first",
+        "forloop.last" | "loop.last" => "@last",
+        "forloop.index0" | "loop.index0" => "@index",
+        _ => word,
+    }
+}
+
 /// What to write for a tag of Liquid's.
 fn tag(inside: &str) -> String {
     let inside = inside.trim_matches(|c: char| c.is_whitespace() || c == '-');
     let (word, rest) = inside.split_once(char::is_whitespace).unwrap_or((inside, ""));
-    let words: Vec<_> = rest.split_whitespace().collect();
+    let words: Vec<_> = rest.split_whitespace().map(loop_name).collect();
+    let block = match word {
+        "elsif" | "elif" => "else if",
+        "unless" => "#unless",
+        _ => "#if",
+    };
     match (word, words.as_slice()) {
         ("if", [path]) if is_value(path) => format!("A condition is written {{{{#if {path}}}}}…{{{{/if}}}}."),
         ("unless", [path]) if is_value(path) => format!("It is written {{{{#unless {path}}}}}…{{{{/unless}}}}."),
         ("elsif" | "elif", [path]) if is_value(path) => format!("Another condition is written {{{{else if {path}}}}}."),
+        ("if" | "unless" | "elsif" | "elif", _) if let Some(message) = operator(block, rest.trim()) => message,
         ("else", _) => "It is written {{else}}.".to_owned(),
         ("endif", _) => "A condition ends with {{/if}}.".to_owned(),
         ("endfor", _) => "A list ends with {{/each}}.".to_owned(),

@@ -10,7 +10,7 @@ pub(super) mod placeholders;
 mod tests;
 
 pub(super) use self::expressions::{explain, n8n};
-pub(super) use self::names::helper;
+pub(super) use self::names::{helper, instead_of_helper};
 
 /// The most bytes of the author's text that advice repeats.
 const REPEATED_BYTES_MAX: usize = 120;

@@ -35,9 +35,13 @@ pub(crate) fn find(text: &str, known: impl Fn(&str) -> Option<String>) -> Vec<Ma
         let Some((shape, name, length)) = placeholder(&text[at..]) else { continue };
         // `${` is a mark of its own, and `[name]` and `$name` are common in honest text.
         let is_weak = matches!(shape.0, "[" | "$" | "|" | "*|") && !name.contains(['.', ':']);
+        // A selection of GraphQL: `item(id: 1) { name }`.
+        let is_selection = shape.0 == "{"
+            && !name.contains(['.', ':'])
+            && (text[from..].starts_with(' ') || text[..at].trim_end().ends_with(')'));
         let is_tag = matches!(shape, ("*|", "|")) && text[at + length..].starts_with('*');
         let is_inner = is_tag || text[..at].ends_with(['{', '$', '*']);
-        let Some(path) = known(name).filter(|_| !is_weak && !is_inner) else { continue };
+        let Some(path) = known(name).filter(|_| !is_weak && !is_selection && !is_inner) else { continue };
         let message = format!("{}…{} means nothing here. A value is written {{{{{path}}}}}.", shape.0, shape.1);
         found.push(Mark::new(at..at + length, message));
         from = at + length;
@@ -134,6 +138,8 @@ mod tests {
             "\\{name",
             "{ \"name\": 1 }",
             "[ [name] ]",
+            "mutation { create(x: 1) { name } }",
+            "create(x: 1){name}",
         ] {
             assert_eq!(find(text, known), [], "{text}");
         }

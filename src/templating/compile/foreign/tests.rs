@@ -43,14 +43,29 @@ const HABITS: &[(&str, &str)] = &[
     ("{{a + b}}", "{{add a b}}"), ("{{guest.phone || \"none\"}}", "{{default guest.phone \"none\"}}"), ("{{#if a == \"x\"}}{{/if}}", "{{#if (eq a \"x\")}}"), ("{{#if a && b}}{{/if}}", "{{#if (and a b)}}"), ("{{#if a || b}}{{/if}}", "{{#if (or a b)}}"),
     ("{{#if !a}}{{/if}}", "{{#if (not a)}}"), ("{{#if a}}{{else if b >= 3}}{{/if}}", "{{else if (gte b 3)}}"), ("{{ a ? b : c }}", "{{#if a}}…{{else}}…{{/if}}"), ("{{#if a > 1 && b}}{{/if}}", "{{#if (and (gt a 1) (eq b \"x\"))}}"),
     // Methods and elements.
-    ("{{x.toUpperCase()}}", "{{upper x}}"), ("{{x.foo(1)}}", "{{upper guest.name}}"), ("{{#if x.trim()}}{{/if}}", "{{upper guest.name}}"), ("{{items[0].name}}", "{{items.0.name}}"), ("{{data[\"b c\"]}}", "{{data.[b c]}}"), ("{{tags[0]}}", "{{tags.0}}"), ("{{tags[0].name}}", "{{tags.0.name}}"), ("{{#if tags[0]}}{{/if}}", "{{#if tags.0}}"), ("{{upper tags[0]}}", "{{tags.0}}"), ("{{!-- x --~}}", "A ~ at the end"),
+    ("{{x.toUpperCase()}}", "{{upper x}}"), ("{{x.foo(1)}}", "{{upper guest.name}}"), ("{{#if x.trim()}}{{/if}}", "{{#if (trim x)}}"), ("{{x.toFixed(2)}}", "{{number inquiry.cost decimals=2 group=\",\" point=\".\" locale=\"de\"}}"), ("{{x.replace(\"a\", \"b\")}}", "{{replace guest.phone \" \" \"\"}}"), ("{{items[0].name}}", "{{items.0.name}}"), ("{{data[\"b c\"]}}", "{{data.[b c]}}"), ("{{tags[0]}}", "{{tags.0}}"), ("{{tags[0].name}}", "{{tags.0.name}}"), ("{{#if tags[0]}}{{/if}}", "{{#if tags.0}}"), ("{{upper tags[0]}}", "{{tags.0}}"), ("{{!-- x --~}}", "A ~ at the end"),
 
     ("{{#each a[0].b}}{{/each}}", "{{#each a.0.b}}"),
+    // Calls as in other languages.
+    ("{{date(x, \"%d\")}}", "{{date x \"%d\"}}"), ("{{date x, \"%d\"}}", "{{date x \"%d\"}}"), ("{{formatDate(a.b, '%d, %m')}}", "{{date a.b '%d, %m'}}"), ("{{#if contains(xs, \"a\")}}{{/if}}", "{{#if (contains xs \"a\")}}"),
+    ("{{ x | append: \"!\" }}", "{{concat x \"!\"}}"),
     // Marks in the text.
     ("${x}", "{{x}}"), ("${x.y.z}", "{{x.y.z}}"), ("${x + 1}", "{{guest.name}}"), ("<$.detail.id>", "{{id}}"), ("<$.source>", "{{source}}"), ("<%= x.y %>", "{{x.y}}"),
     ("{% if x %}", "{{#if x}}…{{/if}}"), ("{%- elsif y -%}", "{{else if y}}"), ("{% else %}", "{{else}}"), ("{% endif %}", "{{/if}}"), ("{% for a in b.c %}", "{{#each b.c as |a|}}…{{/each}}"), ("{% endfor %}", "{{/each}}"),
-    ("{% if a == b %}", "{{#if (eq a \"x\")}}…{{else}}…{{/if}}"),
+    ("{% if a == b %}", "{{#if (eq a b)}}"), ("{% elsif a and b %}", "{{else if (and a b)}}"), ("{% case a %}", "{{#if (eq a \"x\")}}…{{else}}…{{/if}}"),
 ];
+
+#[test]
+fn names_of_a_loop_are_translated() {
+    for (habit, expected) in [
+        ("{% unless forloop.last %}", "{{#unless @last}}"),
+        ("{% if loop.first %}", "{{#if @first}}"),
+        ("{% if forloop.index0 %}", "{{#if @index}}"),
+    ] {
+        let advice = advice(habit);
+        assert!(advice.iter().any(|message| message.contains(expected)), "{habit}: {advice:?}");
+    }
+}
 
 #[test]
 fn each_habit_gets_the_way_to_write_it_here() {

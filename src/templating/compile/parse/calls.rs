@@ -98,7 +98,10 @@ impl ParserState<'_, '_, '_, '_> {
         }
         let is_name = foreign::is_value(name);
         if is_name && call.params.is_empty() && call.hash.is_empty() {
-            let message = format!("({name}) is no helper with its values: write {name} without parentheses.");
+            let message = format!(
+                "({name}) is no helper with its values: write {name} without parentheses, behind a blank, as in \
+                {{{{upper {name}}}}}."
+            );
             return self.findings.error("unknown_helper", at, message);
         }
         let words = written(&call.params).filter(|_| is_name && !call.params.is_empty());
@@ -113,29 +116,14 @@ impl ParserState<'_, '_, '_, '_> {
 
     fn unknown_helper(&mut self, name: &str, at: usize) {
         let message = match name {
+            _ if let Some(instead) = foreign::instead_of_helper(name) => instead.to_owned(),
             _ if tags::of_name(name).is_some() => {
                 "A tag takes no values: write it alone, or as a value of a helper, as in {{upper *|GUEST:NAME|*}}."
                     .to_owned()
             }
             "" => "A helper's name must come first, as in {{upper guest.name}}.".to_owned(),
-            "log" => "log is not accepted: a template can't write to the engine's log.".to_owned(),
-            "elif" | "elsif" | "elseif" => "Another condition is written {{else if …}}.".to_owned(),
             "if" | "unless" | "each" | "with" | "parts" => {
                 format!("A block begins with a #: {{{{#{name} …}}}}…{{{{/{name}}}}}.")
-            }
-            "concat" | "append" | "prepend" | "concatenate" => {
-                "Texts stand side by side: {{guest.name}} {{guest.email}}.".to_owned()
-            }
-            "math" | "calc" | "calculate" => {
-                "Each operation is a helper of its own: {{add a b}}, {{subtract a b}}, {{multiply a b}}, {{divide a b}}."
-                    .to_owned()
-            }
-            "ternary" | "iif" | "ifelse" | "cond" | "choose" => {
-                "A choice is written {{#if a}}…{{else}}…{{/if}}.".to_owned()
-            }
-            "for" | "foreach" => "A list is repeated with {{#each list}}…{{this}}…{{/each}}.".to_owned(),
-            "end" | "endif" | "endfor" | "endeach" => {
-                "A block ends with / and its name: {{/if}}, {{/each}}.".to_owned()
             }
             _ => {
                 let names = helpers::all().map(|helper| helper.name);

@@ -135,6 +135,13 @@ fn second_value(context: &MistakeContext<'_>) -> Option<String> {
     Some(format!("If both blocks are written, there are two values here. Make them {ONE_BLOCK}."))
 }
 
+/// What to add where a key's place has what may be the next element of a list without brackets.
+pub(super) fn in_a_list(code: &str, context: &MistakeContext<'_>) -> Option<String> {
+    let each = context.here.each.filter(|_| matches!(code, "json_key" | "json_key_unquoted" | "json_colon"))?;
+    let separated = separated(context.source, each);
+    Some(format!(" If these are the elements of a list, put [ before it and ] after it, and write {separated}."))
+}
+
 /// No value, because each of several blocks was skipped.
 fn value_missing(context: &MistakeContext<'_>) -> Option<String> {
     let passed = context.passed?;

@@ -76,7 +76,7 @@ impl<'b> Scanner<'b, '_, '_> {
     }
 
     fn ends_elsewhere(&mut self, inside: &'b str) {
-        if matches!(inside, "end" | "endif" | "endfor" | "endeach" | "endunless" | "endwith" | "fi" | "done")
+        if ends_block(inside)
             && let Some(block) = self.open.last_mut()
         {
             block.foreign_end.get_or_insert(inside);
@@ -86,6 +86,10 @@ impl<'b> Scanner<'b, '_, '_> {
     fn opens(&mut self, at: usize, after: &'b str) -> Option<()> {
         if name_of(after) == "else" {
             self.misplaced("syntax", at, "It is written without the #: {{else}} or {{else if …}}.");
+            return Some(());
+        }
+        if ends_block(name_of(after)) {
+            self.misplaced("unclosed_block", at, "A block ends with / and its name: {{/if}}, {{/each}}.");
             return Some(());
         }
         if after.starts_with('>') {
@@ -143,7 +147,9 @@ impl<'b> Scanner<'b, '_, '_> {
             );
         }
         let Some(block) = self.open.pop() else {
-            let message = format!("There is no {{{{#{name}}}}} for this {{{{/{name}}}}} to close.");
+            let message = format!(
+                "There is no {{{{#{name}}}}} for this {{{{/{name}}}}} to close. A block begins with a #: {{{{#{name} …}}}}."
+            );
             return self.misplaced("unclosed_block", at, message);
         };
         self.depth -= 1;
@@ -154,6 +160,11 @@ impl<'b> Scanner<'b, '_, '_> {
             self.misplaced("unclosed_block", at, message);
         }
     }
+}
+
+/// Whether a word ends a block in other languages.
+fn ends_block(word: &str) -> bool {
+    matches!(word, "end" | "endif" | "endfor" | "endeach" | "endunless" | "endwith" | "fi" | "done")
 }
 
 const PARTIAL: &str = "Partials ({{> …}}) are not accepted: a template can't include another one.";

@@ -6,7 +6,7 @@ use super::{PathState, PlacementWalk, WalkStopped};
 use crate::json::LookAlike;
 use crate::templating::compile::diagnostic::Severity;
 use crate::templating::compile::place::advice::{
-    CorrectableMistake, MistakeContext, advice, begins_with_key, ends_with_comma, separating,
+    CorrectableMistake, MistakeContext, advice, begins_with_key, ends_with_comma, in_a_list, separating,
 };
 use crate::templating::compile::place::{ErrorLocation, Machine, PlacementError};
 
@@ -93,9 +93,10 @@ impl<M: Machine> PlacementWalk<'_, '_, M> {
         }
         let message = match self.separating {
             Some(separator) => Some(separating(error.code, separator, &context).into()),
-            None => mistake.and_then(|mistake| advice(mistake, &context)).map(Into::into),
+            None => mistake.and_then(|mistake| advice(mistake, &context)),
         };
-        let message = message.unwrap_or_else(|| error.message.clone());
+        let hint = in_a_list(error.code, &context).unwrap_or_default();
+        let message: String = message.unwrap_or_else(|| format!("{}{hint}", error.message));
         self.findings.error(error.code, at, message);
     }
 }

@@ -160,11 +160,16 @@ impl XmlMachine {
                     return Ok(XmlState::outside(stack));
                 }
                 let (open, close) = (self.lists.text(name), self.lists.text(state.name));
+                let write = match open.as_str() {
+                    // Those of HTML have no end.
+                    "br" | "hr" | "img" | "input" | "link" | "meta" => format!("write <{open}/>"),
+                    _ => format!("write </{open}>"),
+                };
                 Err(xml_error(
                     "xml_close",
                     format!(
-                        "For some data the open element is <{open}>, not <{close}>: write </{open}>, and let each \
-                        block contain whole elements."
+                        "For some data the open element is <{open}>, not <{close}>: {write}, and let each block contain \
+                        whole elements."
                     ),
                 ))
             }
