@@ -25,7 +25,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn addresses_to_listen_on() {
+    fn an_address_and_a_port_are_read_and_others_explained() {
         for (text, expected) in [
             ("127.0.0.1:9000", Some("127.0.0.1:9000")),
             ("localhost:9000", Some("127.0.0.1:9000")),

@@ -159,7 +159,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn paths_of_file_urls() {
+    fn a_file_url_names_a_path() {
         for (rest, path) in [
             ("data/x.redb", Some("data/x.redb")),
             ("/var/x", Some("/var/x")),

@@ -237,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn where_it_is_in_doubt_the_whole_text_is_refused() {
+    fn an_uncertain_structure_refuses_the_whole_text() {
         for bad in [
             r#"[1,{"a":"say "hi, you""},3]"#,
             r#"[1,{"a":"x},{"b":"y"},3]"#,

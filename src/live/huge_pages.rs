@@ -62,7 +62,7 @@ mod tests {
 
     /// One test, since the state is the process's.
     #[test]
-    fn only_a_large_index_gets_them_and_only_where_they_were_disabled() {
+    fn only_a_large_index_gets_huge_pages_and_only_after_disable() {
         assert!(HugePages::for_index(RECORDS_MIN).is_none());
         disable();
         assert!(HugePages::for_index(RECORDS_MIN - 1).is_none());

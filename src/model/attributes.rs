@@ -64,7 +64,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn they_are_kept_as_they_are_and_bounded() {
+    fn attributes_are_kept_as_they_are_and_bounded() {
         assert_eq!(
             (Attributes::default().to_text(), Attributes::from_text("")),
             ("".into(), Some(Attributes::default()))

@@ -1,11 +1,12 @@
-//! Destinations: a host and a port can be slow, dead or refused, a single path can't.
+//! Destinations. Deliveries are queued for each host and port: a host can be slow, dead or refused, and then all of its
+//! paths are.
 
 use std::fmt;
 use std::hash::{BuildHasher as _, Hash, Hasher};
 use std::net::IpAddr;
 use std::sync::{Arc, LazyLock};
 
-/// The same hashes for all destinations of the process, and others in the next process: customers choose the hosts.
+/// Seeded for each process: customers choose the hosts, and must not be able to choose the hashes.
 static HASHES: LazyLock<foldhash::quality::RandomState> = LazyLock::new(foldhash::quality::RandomState::default);
 
 /// The destination of deliveries: scheme, host and port of a URL. Each has one Dispatcher.

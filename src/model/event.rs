@@ -183,7 +183,7 @@ pub struct Event {
 impl Event {
     /// The memory that it needs in addition to the text that it was read from.
     pub fn heap_bytes(&self) -> usize {
-        // Templates that read the properties of the event itself have them in a copy of what was read.
+        // A template that reads the properties of the event itself gets a copy of the data with them.
         2 * self.data.heap_bytes() + self.attributes.heap_bytes()
     }
 }
@@ -219,7 +219,7 @@ mod tests {
             let fits = |text: &str| text.len() <= EVENT_TYPE_BYTES_MAX;
             proptest::prop_assert_eq!(EventType::new(&own).is_ok(), fits(&own), "{}", own);
             proptest::prop_assert_eq!(EventPattern::new(&pattern).is_ok(), fits(pattern.trim_end_matches(".*")), "{}", pattern);
-            // A character is a word where the pattern's class has it.
+            // A character is a word if the class in the regular expression has it.
             for c in any.chars().filter(|c| !matches!(c, '.')) {
                 let excluded = c <= '\u{20}' || matches!(c, '*' | '"' | '\'' | '\\' | '\u{7f}'..='\u{a0}' | '\u{1680}'
                     | '\u{2000}'..='\u{200a}' | '\u{2028}' | '\u{2029}' | '\u{202f}' | '\u{205f}' | '\u{3000}');

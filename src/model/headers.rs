@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_request_can_carry() {
+    fn only_headers_that_a_request_can_carry_are_read() {
         assert!(header("X-Token", "a\tb ~").is_ok());
         for bad in ["", "a b", "a:b", "ä", "a\n"] {
             assert!(matches!(header(bad, "x"), Err(HeaderError::Name(_))), "{bad:?}");

@@ -126,15 +126,16 @@ pub fn new_id() -> String {
     uuid::Uuid::now_v7().to_string()
 }
 
-/// The ids of events that come together. The first one is new, and the others count on from it, which takes neither a
-/// reading of the clock nor a random number.
+/// The ids of events that come together. The first one is new; each other one is its predecessor plus one, which needs
+/// no clock and no random number.
 #[derive(Debug, Default)]
 pub struct EventIds(Option<u128>);
 
 impl EventIds {
     /// An id that sorts by time, as [`new_id`].
     pub fn next_id(&mut self) -> Arc<str> {
-        /// The last digits are random. Those before them are of no other id that this process makes.
+        /// The bits that are counted: the last ones, which are random in the first id. Those before them differ from
+        /// those of all other first ids of this process.
         const COUNTED: u128 = u32::MAX as u128;
         let next = match self.0 {
             None => uuid::Uuid::now_v7().as_u128(),

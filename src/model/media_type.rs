@@ -94,7 +94,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn parameters_that_are_valid() {
+    fn only_valid_parameters_are_accepted() {
         for (parameters, valid) in [
             ("", true),
             (";", true),
@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn parts_of_media_types() {
+    fn the_essence_and_the_parameters_are_read() {
         for (text, essence, charset, is_json) in [
             ("a/b", "a/b", None, false),
             ("Application/JSON", "application/json", None, true),

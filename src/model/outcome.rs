@@ -49,7 +49,7 @@ words! {
 }
 
 words! {
-    /// How an attempt ended. The first is a delivery; of the rest the operator sees the number.
+    /// How an attempt ended. Only with the first was the delivery accepted.
     pub enum Outcome {
         /// The receiver responded with 2xx.
         Delivered = "delivered",

@@ -2,9 +2,10 @@
 
 use jiff::Timestamp;
 
-/// The last time that can be computed with stands for the 26 hours after it, which end the year 9999.
+/// The text of `Timestamp::MAX`, the last time that can be computed with. It also stands for the 26 hours after it, to
+/// the end of the year 9999.
 const LAST: &str = "9999-12-31T23:59:59Z";
-/// The first second of the year 0000, which stands for those before it that an offset leads to.
+/// The first second of the year 0000. It stands for earlier ones too, to which an offset can lead.
 const FIRST_SECOND: i64 = -62_167_219_200;
 /// Digits of a fraction that are computed with.
 const FRACTION_DIGITS: usize = 9;
@@ -18,7 +19,7 @@ pub fn is_time(text: &str) -> bool {
 pub fn read(text: &str) -> Option<Timestamp> {
     let Parts { moment, fraction, offset } = parts(text)?;
     let fraction = &fraction[..fraction.len().min(1 + FRACTION_DIGITS)];
-    // All parts were checked, so only a time that is too late is not read.
+    // All parts were checked, so parsing fails only for a time that is too late.
     let time: Timestamp = format!("{moment}{fraction}{offset}").parse().unwrap_or(Timestamp::MAX);
     Timestamp::from_second(FIRST_SECOND).ok().map(|first| time.max(first))
 }

@@ -48,7 +48,7 @@ fn carried(name: &str, value: &str) -> Result<(HeaderName, HeaderValue), HeaderE
 }
 
 impl Target {
-    /// The URL that a delivery is sent to, in the notation that it has there.
+    /// The URL that a delivery is sent to, as the request has it.
     pub fn sent_url(&self) -> String {
         let text = self.uri.to_string();
         let behind_scheme = text.strip_prefix("http").unwrap_or(&text);

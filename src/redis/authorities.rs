@@ -78,7 +78,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_file_is_named() {
+    fn a_missing_or_too_large_file_is_named() {
         let folder = tempfile::tempdir().expect("a folder");
         let long = folder.path().join("long");
         File::create(&long).and_then(|file| file.set_len(BYTES_MAX + 1)).expect("a file");

@@ -192,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn the_ways_on_are_json_where_they_are_to_be() {
+    fn the_documents_in_the_next_steps_are_json() {
         let text = ways_on(SocketAddr::from(([127, 0, 0, 1], 8080)));
         let documents: Vec<&str> = text.split("-d '").skip(1).filter_map(|rest| rest.split('\'').next()).collect();
         assert_eq!(documents.len(), 2);

@@ -78,7 +78,7 @@ fn a_dangling_link_is_named_and_a_good_one_followed() {
 }
 
 #[test]
-fn the_bounds_hold() {
+fn too_many_files_event_types_and_attributes_are_refused() {
     let names: Vec<String> = (0..=FILES_MAX).map(|n| format!("{n:03}.toml")).collect();
     let empty: Vec<(&str, &[u8])> = names.iter().map(|n| (n.as_str(), &b""[..])).collect();
     let dir = folder(&empty);

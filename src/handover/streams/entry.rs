@@ -288,7 +288,7 @@ mod tests {
     }
 
     #[test]
-    fn an_entry_of_an_earlier_version_is_read() {
+    fn an_entry_without_optional_fields_is_read() {
         let target = r#"{"url":"http://h/","content-type":"a/b","secret":"whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"}"#;
         let fields = vec![(TARGET, target.into()), (WEBHOOK_ID, b"msg_1".to_vec()), (BODY, Vec::new())];
         let read = EntryReader::default()

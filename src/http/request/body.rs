@@ -33,7 +33,7 @@ pub(in crate::http) const DOCUMENT_BYTES_MAX: usize = 1 << 20;
 /// The most characters of a header that a message repeats.
 const CODINGS_SHOWN: usize = 80;
 
-/// The bytes that a member of an object takes beside its name and its value.
+/// How much memory a member of an object takes in addition to its name and its value.
 const MEMBER_BYTES: usize = 48;
 
 /// The bytes of a body as they arrive, from the router or before it.
@@ -101,11 +101,11 @@ pub(in crate::http) async fn read_decompressed(
     Ok(RequestBody { bytes, taken })
 }
 
-/// The coding of the body (RFC 9110, section 8.4); `None` where it is as it is.
+/// The coding of the body (RFC 9110, section 8.4); `None` if it has none.
 fn coding(head: &RequestHead) -> Result<Option<&str>, Problem> {
     let mut codings = head.headers.get_all(CONTENT_ENCODING);
     let Some(coding) = codings.next() else { return Ok(None) };
-    // Several were applied one after the other.
+    // A body with several codings was encoded several times, which is not supported.
     let only = coding.to_str().ok().filter(|_| codings.next().is_none()).map(str::trim);
     let only = only.ok_or_else(|| unsupported_coding(head, "send it as it is"))?;
     Ok(Some(only).filter(|coding| !coding.is_empty() && !coding.eq_ignore_ascii_case("identity")))

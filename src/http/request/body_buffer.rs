@@ -8,12 +8,12 @@ use std::thread;
 use bytes::{Bytes, BytesMut};
 use memmap2::MmapMut;
 
-/// A buffer of this size and more is mapped memory, which the system has back at once when the body ends. The allocator
-/// keeps what a thread frees for that thread, for a while: when many large bodies ended and others came, the process
-/// held the memory of both.
+/// A buffer of this size or larger is mapped memory, which goes back to the system as soon as the body is dropped. The
+/// allocator keeps memory that a thread has freed for that thread, for some time: when many large bodies ended and others
+/// came, the process held the memory of both.
 const MAPPED_MIN: usize = 256 << 10;
 
-/// A buffer with a capacity that is chosen once. What is not yet written takes no memory if it is large.
+/// A buffer with a fixed capacity. The part of a large buffer that is not written yet takes no memory.
 #[derive(Debug)]
 pub(super) enum BodyBuffer {
     Allocated(BytesMut),
@@ -55,7 +55,7 @@ impl BodyBuffer {
         }
     }
 
-    /// The body. Its memory is freed when nobody uses a part of it.
+    /// The body. Its memory is freed when no part of it is used any more.
     pub(super) fn freeze(self) -> Bytes {
         match self {
             Self::Allocated(bytes) => bytes.freeze(),
@@ -64,9 +64,8 @@ impl BodyBuffer {
     }
 }
 
-/// The memory of a large body; `None` once it is given back. To give it back takes longer the larger it is, and a
-/// client that ends hundreds of bodies together would delay the other clients of its thread. So a thread of its own
-/// does it.
+/// The memory of a large body; `None` once it was unmapped. To unmap memory takes longer the larger it is, and a client
+/// that ends hundreds of bodies together would delay the other clients of its thread. So a separate thread does it.
 #[derive(Debug)]
 pub(super) struct MappedMemory(Option<MmapMut>);
 
@@ -82,12 +81,12 @@ impl Drop for MappedMemory {
             let (returned, memories) = mpsc::channel::<MmapMut>();
             let work = move || memories.into_iter().for_each(drop);
             if let Err(error) = thread::Builder::new().name("memory".to_owned()).spawn(work) {
-                tracing::warn!(%error, "no thread can be started for the memory of large bodies; those who use it give it back");
+                tracing::warn!(%error, "no thread can be started that unmaps the memory of large bodies; the threads that use it unmap it");
             }
             returned
         });
         if let Some(memory) = self.0.take() {
-            // What is not taken is dropped here.
+            // Without the thread, the memory is unmapped here.
             let _ = RETURNED.send(memory);
         }
     }

@@ -69,12 +69,12 @@ pub(in crate::http) fn payer(head: &RequestHead) -> Payer {
     }
 }
 
-/// A document as it is sent. Made where long work is done, as writing it can be such.
+/// The JSON text of a document. For a large document, call it in [`Caller::run`]: it is long work.
 pub(in crate::http) fn written(document: &impl Serialize) -> Vec<u8> {
     serde_json::to_vec(document).unwrap_or_default()
 }
 
-/// A 200 response with a document that is written.
+/// A 200 response with the text of a document.
 pub(in crate::http) fn respond(written: impl Into<Bytes>) -> HttpResponse {
     HttpResponse::Ok().insert_header(ContentType::json()).body(written.into())
 }

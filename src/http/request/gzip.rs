@@ -6,7 +6,7 @@ use std::io::{Error, ErrorKind, Write};
 use bytes::Bytes;
 use flate2::write::MultiGzDecoder;
 
-/// Decompressed at a time, before it is charged.
+/// How many compressed bytes are passed to the decoder at a time.
 const STEP_BYTES: usize = 16 << 10;
 
 /// Why a body can't be decompressed.
@@ -16,7 +16,7 @@ pub(super) enum GzipError {
     NotGzip,
     /// It holds more than it may.
     TooLarge,
-    /// There is no room for what it holds.
+    /// The bound on all bodies has no room for it.
     NoRoom,
 }
 
@@ -29,7 +29,7 @@ pub(super) fn decompress(gzip: &[u8], max: usize, charge: impl FnMut(usize) -> b
         read = read.and_then(|()| decoder.write_all(step));
     }
     let ended = read.and_then(|()| decoder.try_finish());
-    // The decoder accepts no bytes at all, which are not gzip.
+    // The decoder accepts an empty input, which is not gzip.
     let is_whole = ended.is_ok() && !gzip.is_empty();
     let plain = decoder.get_mut();
     match plain.refused.take() {
@@ -83,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_too_much_is_not_made() {
+    fn decompression_ends_at_the_bound() {
         let bomb = gzip(&vec![b' '; 32 << 20]);
         assert!(bomb.len() < 100 << 10);
         let mut charged = 0;
@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_whole_is_refused() {
+    fn incomplete_gzip_is_refused() {
         let whole = gzip(b"{\"type\":\"a\",\"data\":{}}");
         for end in 0..whole.len() {
             assert_eq!(decompress(&whole[..end], 1_000, |_| true), Err(GzipError::NotGzip), "{end}");

@@ -75,8 +75,8 @@ pub(in crate::http) fn read_cursor(cursor: &str) -> Result<String, Problem> {
     decoded.ok_or_else(|| Problem::new(StatusCode::BAD_REQUEST, "bad_cursor", detail))
 }
 
-/// What a cursor is: the base64 of an id, and so of ASCII. The first bit of each byte is zero, and so are those that no
-/// byte has.
+/// The form of a cursor: the base64 of an id. An id is ASCII, so the first bit of each byte is zero, as are the bits that
+/// fill up the last digit.
 pub(in crate::http) fn cursor_schema() -> Value {
     let (first, second, third) = ("[A-Za-f]", "[A-HQ-Xg-nw-z0-3]", "[ABEFIJMNQRUVYZcdghklopstwx014589]");
     let whole = format!("{first}{second}{third}[A-Za-z0-9_-]");

@@ -130,7 +130,7 @@ fn each_kind_of_witness_is_found_and_taken_out_without_a_trace() {
 }
 
 #[test]
-fn a_few_are_taken_out_too() {
+fn listeners_in_a_plain_list_are_removed_too() {
     let (one, two) = (waiting("one", json!({"a": [1]})), waiting("two", json!({"a": [1]})));
     let mut bucket = Bucket::default();
     bucket.add(&one);
@@ -142,7 +142,7 @@ fn a_few_are_taken_out_too() {
 }
 
 #[test]
-fn what_is_emptied_holds_nothing() {
+fn an_emptied_bucket_holds_nothing() {
     let mut bucket = Bucket::default();
     let listeners: Vec<_> = kinds().into_iter().map(|(pattern, _, _)| waiting("x", pattern)).collect();
     for _ in 0..3 {

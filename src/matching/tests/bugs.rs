@@ -55,7 +55,7 @@ fn a_suffix_is_of_characters() {
 /// event-ruler #89: host bits that are set. #131: an address made `anything-but` always true. #58: a value that is no
 /// address. hypermatch #9: `anything-but` on a list that holds an excluded value.
 #[test]
-fn addresses_and_what_is_none() {
+fn networks_match_addresses_and_no_other_values() {
     check(&[
         (json!({"a": [{"cidr": "10.0.0.5/24"}]}), json!({"a": "10.0.0.200"}), true),
         (json!({"a": [{"cidr": "10.0.0.5/24"}]}), json!({"a": "10.0.1.5"}), false),

@@ -191,7 +191,7 @@ mod tests {
     use crate::json::Document;
 
     #[test]
-    fn texts_and_truths() {
+    fn each_value_has_a_text_and_counts_as_true_or_false() {
         for (value, text, truth) in [
             ("null", "", false),
             ("true", "true", true),

@@ -77,10 +77,10 @@ fn every_report_comes_out_right() {
     }
 }
 
-/// Others of the kind of a report, with the exact body.
+/// Templates like those that authors reported, with the exact body.
 #[test]
 #[rustfmt::skip]
-fn what_is_of_the_kind_of_a_report_comes_out_right() {
+fn further_templates_like_reported_ones_give_the_exact_body() {
     let mut failed = Vec::new();
     let data = json!({
         "a": "x", "b": "y", "yes": true, "no": false, "k": "k2", "xs": [7, 8, 9], "ys": [], "one": [1],

@@ -178,22 +178,22 @@ proptest! {
     #![proptest_config(config())]
 
     #[test]
-    fn json_with_mistakes(node in json_templates::node(), mistakes in mistakes(), members in data::members()) {
+    fn json_with_mistakes_is_refused_or_well_formed(node in json_templates::node(), mistakes in mistakes(), members in data::members()) {
         judge(Format::Json, &mutated(&node.write(0), &mistakes), &members)?;
     }
 
     #[test]
-    fn xml_with_mistakes(root in xml::root(), mistakes in mistakes(), members in data::members()) {
+    fn xml_with_mistakes_is_refused_or_well_formed(root in xml::root(), mistakes in mistakes(), members in data::members()) {
         judge(Format::Xml, &mutated(&root.write(0), &mistakes), &members)?;
     }
 
     #[test]
-    fn forms_with_mistakes(pairs in form::pairs(), mistakes in mistakes(), members in data::members()) {
+    fn a_form_with_mistakes_is_refused_or_well_formed(pairs in form::pairs(), mistakes in mistakes(), members in data::members()) {
         judge(Format::Form, &mutated(&form::template(&pairs), &mistakes), &members)?;
     }
 
     #[test]
-    fn helpers_in_every_place(pieces in parts::any_pieces(), members in data::members()) {
+    fn helpers_are_accepted_in_every_context_and_leave_bodies_well_formed(pieces in parts::any_pieces(), members in data::members()) {
         let plain = |text: &str| text.chars().filter(|c| c.is_alphanumeric()).collect::<String>();
         let text = parts::write(&pieces, 0, plain);
         for (format, template) in [
@@ -209,7 +209,7 @@ proptest! {
     }
 
     #[test]
-    fn scraps(scraps in proptest::collection::vec(proptest::sample::select(&SCRAPS[..]), 0..12), members in data::members()) {
+    fn random_scraps_are_refused_or_well_formed(scraps in proptest::collection::vec(proptest::sample::select(&SCRAPS[..]), 0..12), members in data::members()) {
         for format in Format::ALL {
             judge(format, &scraps.concat(), &members)?;
         }

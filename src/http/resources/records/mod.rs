@@ -61,7 +61,7 @@ pub(super) trait Resource: AccountRecord {
     /// The document that a client reads.
     fn view(&self) -> Value;
 
-    /// Adds to a document what it leaves out and the old record has. Returns whether there was any, and the mistakes.
+    /// Adds the parts of the old record to a document that leaves them out. Returns whether any was added, and the mistakes.
     fn complete(_document: &mut Map<String, Value>, _old: &Self) -> (bool, Vec<FieldError>) {
         (false, Vec::new())
     }
@@ -71,8 +71,8 @@ pub(super) trait Resource: AccountRecord {
         Vec::new()
     }
 
-    /// Checks it, as this node's rules and the account's other records require. Its document has the mistakes that were
-    /// found before: what stands in their places is not the author's.
+    /// Checks the record against this node's rules and the account's other records. `found` are the mistakes of its
+    /// document: the record has harmless values in their places, which must not be reported.
     fn check(
         &self,
         account: &AccountId,

@@ -30,7 +30,7 @@ pub(super) fn not_modified(request: &HttpRequest, current: Revision) -> bool {
     })
 }
 
-/// An unknown tag matches nothing. A weak one neither, as the comparison is strong.
+/// An unknown tag matches nothing, nor does a weak one: the comparison is strong.
 fn revision(tag: &str) -> Option<Revision> {
     let digits = tag.trim().strip_prefix('"')?.strip_suffix('"')?;
     digits.parse().ok().map(Revision)

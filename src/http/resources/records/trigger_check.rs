@@ -152,7 +152,7 @@ struct TriggerTrial {
 }
 
 impl TriggerTrial {
-    /// The verdict as it is sent.
+    /// The text of the result.
     async fn examine(mut self, caller: &Caller) -> Result<Vec<u8>, Problem> {
         let state = caller.state();
         let template = state.store.get::<Template>(Some(&self.account), self.trigger.template.as_str()).await?;
@@ -174,7 +174,7 @@ impl TriggerTrial {
         caller.run(move |state| written(&self.without_template(state).with(checked, content_type, state))).await
     }
 
-    /// All but the template.
+    /// Checks everything except the template.
     fn without_template(mut self, state: &AppState) -> ExaminedTrigger {
         let trigger = &self.trigger;
         self.errors.extend(triggers::broken_rules(trigger, state));
@@ -192,7 +192,7 @@ impl TriggerTrial {
     }
 }
 
-/// What is known of a trigger without its template.
+/// A trigger that was checked without its template.
 struct ExaminedTrigger {
     question: TriggerTrial,
     data: Data,
@@ -201,7 +201,7 @@ struct ExaminedTrigger {
 }
 
 impl ExaminedTrigger {
-    /// With what its template makes of the event.
+    /// The result, with the template's mistakes and preview.
     fn with(mut self, checked: CheckedTemplate, content_type: String, state: &AppState) -> TriggerCheckResult {
         let mut diagnostics = checked.diagnostics;
         let request = expressions::preview(&self.question.trigger, &self.data, state);

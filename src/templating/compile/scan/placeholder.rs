@@ -48,7 +48,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_follows_keeps_its_place() {
+    fn text_after_a_placeholder_keeps_its_position() {
         for (expression, expected) in [
             ("{{x | y}}", Some("{{\u{e002}    }}")),
             ("{{{x | y}}}", Some("{{\u{e002}      }}")),

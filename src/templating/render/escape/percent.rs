@@ -78,7 +78,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn values_read_back() {
+    fn an_encoded_value_decodes_to_the_value() {
         let text: String = ('\0'..='\u{2fff}').chain("😀%41+&=;".chars()).collect();
         let mut out = b"k=".to_vec();
         encode(&mut out, &text);

@@ -75,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn text_and_attributes() {
+    fn text_and_attribute_values_are_escaped() {
         for (text, in_text, in_attribute) in [
             ("Anna", "Anna", "Anna"),
             ("a<b>&\"'", "a&lt;b&gt;&amp;\"'", "a&lt;b&gt;&amp;&quot;&apos;"),

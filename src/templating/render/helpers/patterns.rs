@@ -209,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn what_can_not_be_used_is_named() {
+    fn a_directive_that_can_not_be_used_is_named() {
         for (pattern, named) in [
             ("%d %L %Y", Some("hold %L: ")),
             ("%F %3E", Some("hold %3E: ")),

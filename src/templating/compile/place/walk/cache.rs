@@ -73,7 +73,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_kept_is_bounded() {
+    fn the_states_that_are_kept_are_bounded() {
         let mut cache = LoopCache::<usize>::default();
         let set = |first: usize, length: usize| (first..first + length).collect::<Vec<_>>();
         let mut keep = |at: usize, first: usize, lengths: (usize, usize)| {

@@ -60,7 +60,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn declarations() {
+    fn a_declaration_is_that_of_xml_1_0_in_utf_8() {
         for good in [
             "<?xml version=\"1.0\"?>",
             "<?xml version='1.0' encoding='utf-8' ?>",
