@@ -1,7 +1,7 @@
 //! Each rule finds what breaks it, and lets pass what is next to it.
 
 use super::Source;
-use super::{dependencies, imports, text};
+use super::{dependencies, imports, pages, text};
 
 fn count(violations: &[String]) -> usize {
     violations.len()
@@ -171,4 +171,22 @@ fn an_earlier_version_without_its_mark_is_found() {
     {
         assert_eq!(count(&text::unmarked(&[Source::new("src/a.rs", line)])), 1, "{line}");
     }
+}
+
+#[test]
+fn a_path_that_leads_nowhere_is_found() {
+    let dead = |line: &str| count(&pages::dead_paths(&[Source::new("docs/a.md", line)], |path| path == "src/a.rs"));
+    for line in ["see `src/a.rs`.", "`src/store/NAME/`", "https://x/src/b.rs", "src/*/b.rs", "my_src/b.rs"] {
+        assert_eq!(dead(line), 0, "{line}");
+    }
+    for line in ["see src/b.rs.", "(src/a)", "[a](src/b/)"] {
+        assert_eq!(dead(line), 1, "{line}");
+    }
+}
+
+#[test]
+fn a_row_of_another_length_is_found() {
+    let uneven = |text: &str| count(&pages::uneven_rows(&[Source::new("docs/a.md", text)]));
+    assert_eq!(uneven("| a | b |\n|---|---|\n| `x\\|y` | 1 |\n\n| c |\n```\n| d | e |\n```\n"), 0);
+    assert_eq!(uneven("| a | b |\n|---|---|\n| 1 |\n| 1 | 2 | 3 |\n"), 2);
 }

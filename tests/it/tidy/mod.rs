@@ -4,6 +4,7 @@
 mod broken;
 mod dependencies;
 mod imports;
+mod pages;
 mod text;
 
 use std::path::{Path, PathBuf};
@@ -62,6 +63,12 @@ fn sources(roots: &[&str], ends: &[&str]) -> Vec<Source> {
 
 fn rust() -> Vec<Source> {
     sources(&["src"], &[".rs"])
+}
+
+/// All documents.
+fn pages() -> Vec<Source> {
+    let roots = ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md", "docs"];
+    sources(&roots, &[".md"])
 }
 
 fn holds(violations: Vec<String>) {
@@ -138,11 +145,23 @@ fn each_dependency_is_needed() {
 }
 
 #[test]
+fn what_documents_and_comments_name_exists() {
+    let mut all = pages();
+    all.extend(sources(&["src", "tests", "benches", "config", "Cargo.toml"], &[".rs", ".lua", ".toml"]));
+    all.retain(|source| !source.path.starts_with("tests/it/tidy"));
+    holds(pages::dead_paths(&all, |path| Path::new(env!("CARGO_MANIFEST_DIR")).join(path).exists()));
+}
+
+#[test]
+fn tables_are_even() {
+    holds(pages::uneven_rows(&pages()));
+}
+
+#[test]
 fn words_are_those_of_the_field() {
-    let pages = ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md"];
-    let mut all = sources(&pages, &[".md"]);
+    let mut all = pages();
     let ends = [".rs", ".md", ".toml", ".yml", ".lua", ".ts", ".html", ".css", ".mjs"];
-    all.extend(sources(&["src", "tests", "benches", "docs", "config"], &ends));
+    all.extend(sources(&["src", "tests", "benches", "config"], &ends));
     // Most scripts have no ending.
     all.extend(sources(&["scripts"], &[""]));
     all.retain(|source| !source.path.starts_with("tests/it/tidy"));
