@@ -5,14 +5,17 @@ use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 use super::{AttributeEntry, AttributeType, Dictionary, EntityEntry, EventEntry};
+use crate::templating::{self, HelperView};
 
-/// The whole dictionary.
+/// The whole dictionary, and the helpers, which are the same with each dictionary.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct DictionaryView {
     /// The known event types. Events of other types are accepted too.
     pub events: Vec<EventView>,
     /// The entities that events carry.
     pub entities: Vec<EntityView>,
+    /// The helpers that templates may call.
+    pub helpers: Vec<HelperView>,
 }
 
 /// One event type.
@@ -79,6 +82,7 @@ impl Dictionary {
         DictionaryView {
             events: self.events().map(EventView::of).collect(),
             entities: self.entities().map(EntityView::of).collect(),
+            helpers: templating::helpers(),
         }
     }
 

@@ -201,6 +201,22 @@ test("A tag is inserted in the form that its place needs", async () => {
   }
 });
 
+test("A helper is inserted as an example, with the end of its block, or by its name inside an expression", async () => {
+  const { helperInsertion } = await load("place.ts");
+  for (const [example, before, after, expected] of [
+    ["{{upper guest.country}}", '{"a": "', '"}', '{"a": "{{upper guest.country}}|"}'],
+    ['{{#if (eq a "b")}}', "x ", " y", 'x {{#if (eq a "b")}}|{{/if}} y'],
+    ["{{#each (slice xs 0 3)}}{{this}}{{/each}}", "", "", "{{#each (slice xs 0 3)}}{{this}}{{/each}}|"],
+    ["{{upper guest.country}}", "{{", "}}", "{{upper |}}"],
+    ["{{upper guest.country}}", "{{trim (", ")}}", "{{trim (upper |)}}"],
+    ["{{upper guest.country}}", "{{#if", "}}", "{{#if upper |}}"],
+  ]) {
+    const name = /\((\w+)|\{\{(\w+)/.exec(example).slice(1).find(Boolean);
+    const { text, back } = helperInsertion(before + after, before.length, { name, example });
+    assert.equal(before + text.slice(0, text.length - back) + "|" + text.slice(text.length - back) + after, expected);
+  }
+});
+
 test("Two texts are compared line by line, and none of either is left out", async () => {
   const { compared } = await load("parts/conflict.ts");
   const lines = compared("a\nmine\nc", "a\ntheirs\nmore\nc");

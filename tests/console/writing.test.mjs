@@ -72,12 +72,35 @@ test("The dictionary is searched, and a click inserts the form that the place ne
   await close();
 });
 
+test("Helpers are searched beside the tags, and a click inserts a call that works", async () => {
+  const { page, errors, close } = await on.open(template("team-chat"));
+  await preview(page).waitFor();
+  const helper = page.getByRole("button", { name: /^upper / });
+  assert.equal(await helper.isVisible(), false, "the list is closed");
+  await page.getByText("Helpers: dates, numbers").click();
+  await helper.waitFor();
+  await page.getByLabel("Search the dictionary").fill("capitals");
+  await page.getByText(/0 of \d+ tags of inquiry.created, 1 of \d+ helpers/).waitFor();
+  await eventually(async () => assert.equal(await page.locator(".tag").count(), 1));
+  assert.match(await helper.innerText(), /A text in capitals.*\{\{upper guest.country\}\}/s);
+  await write(page, '{"a": ""}');
+  for (let i = 0; i < 2; i++) await page.keyboard.press("ArrowLeft");
+  await helper.click();
+  await eventually(async () => assert.equal(await written(page), '{"a": "{{upper guest.country}}"}'));
+  await page.waitForFunction(() => document.querySelector("[aria-label='What the receiver gets']")?.textContent.includes('{"a": "GB"}'));
+  assert.deepEqual(errors, []);
+  await close();
+});
+
 test("Completion after {{ and *|", async () => {
   const { page, errors, close } = await on.open(template("team-chat"));
   await preview(page).waitFor();
   for (const [typed, option, expected] of [
     ['{"a": "*|guest:na', "GUEST:NAME", '{"a": "*|GUEST:NAME|*'],
     ['{"a": "{{rental.na', "rental.name", '{"a": "{{rental.name}}'],
+    ['{"a": "{{upp', "upper", '{"a": "{{upper '],
+    ['{"a": "{{trim (upp', "upper", '{"a": "{{trim (upper '],
+    ['{"a": "{{upper guest.coun', "guest.country", '{"a": "{{upper guest.country'],
   ]) {
     await write(page, "");
     await page.keyboard.type(typed);

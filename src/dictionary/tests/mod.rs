@@ -196,6 +196,16 @@ fn the_views_have_the_form_of_the_interface() {
             {"tag": "*|NOTE:TEXT|*", "path": "note", "type": "string", "description": "Its text.", "example": "hi"},
         ]})
     );
+    let helpers = view["helpers"].as_array().expect("a list");
+    let upper = helpers.iter().find(|helper| helper["name"] == "upper").expect("there");
+    let expected = json!({
+        "name": "upper",
+        "group": "Text",
+        "description": "A text in capitals",
+        "example": "{{upper guest.country}}",
+        "options": [],
+    });
+    assert_eq!(*upper, expected);
     let event = dictionary.event_view("order.note.added").expect("known");
     let event = serde_json::to_value(event).expect("JSON");
     let members: Vec<&String> = event.as_object().expect("an object").keys().collect();

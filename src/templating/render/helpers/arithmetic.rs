@@ -14,25 +14,49 @@ const DECIMALS_MAX: i64 = 100;
 
 const fn number(
     name: &'static str,
+    description: &'static str,
     values: (usize, usize),
     example: &'static str,
     run: for<'a> fn(&mut Args<'_, 'a>) -> HelperResult<'a>,
 ) -> Helper {
-    Helper::new(name, values, ResultKind::Number, example, run)
+    Helper::new(name, description, values, ResultKind::Number, example, run)
 }
 
 pub(super) static HELPERS: &[Helper] = &[
-    number("add", (2, 8), "{{add inquiry.cost inquiry.deposit}}", |args| fold(args, Decimal::add)),
-    number("subtract", (2, 2), "{{subtract inquiry.cost inquiry.deposit}}", |args| fold(args, Decimal::subtract)),
-    number("multiply", (2, 8), "{{multiply inquiry.cost 100}}", |args| fold(args, Decimal::multiply)),
-    number("divide", (2, 2), "{{divide inquiry.cost inquiry.nights}}", divide).check(check_divisor),
-    number("modulo", (2, 2), "{{modulo inquiry.nights 7}}", modulo).check(check_divisor),
-    number("round", (1, 2), "{{round inquiry.cost 2}}", round),
-    number("floor", (1, 1), "{{floor inquiry.cost}}", |args| cut(args, Rounding::Down)),
-    number("ceil", (1, 1), "{{ceil inquiry.cost}}", |args| cut(args, Rounding::Up)),
-    number("abs", (1, 1), "{{abs inquiry.cost}}", |args| Ok(Args::made_number(&args.number(0)?.absolute()))),
-    number("min", (1, 8), "{{min inquiry.nights 7}}", |args| extreme(args, |new, old| new < old)),
-    number("max", (1, 8), "{{max inquiry.nights 7}}", |args| extreme(args, |new, old| new > old)),
+    number("add", "The sum of numbers", (2, 8), "{{add inquiry.num_adults inquiry.num_child}}", |args| {
+        fold(args, Decimal::add)
+    }),
+    number(
+        "subtract",
+        "The first number minus the second",
+        (2, 2),
+        "{{subtract rental.sleep_max inquiry.num_guests}}",
+        |args| fold(args, Decimal::subtract),
+    ),
+    number("multiply", "The product of numbers", (2, 8), "{{multiply inquiry.cost 100}}", |args| {
+        fold(args, Decimal::multiply)
+    }),
+    number(
+        "divide",
+        "The first number divided by the second",
+        (2, 2),
+        "{{divide inquiry.cost inquiry.nights}}",
+        divide,
+    )
+    .check(check_divisor),
+    number("modulo", "The remainder of a division", (2, 2), "{{modulo inquiry.nights 7}}", modulo).check(check_divisor),
+    number("round", "A number rounded to some decimals", (1, 2), "{{round inquiry.cost 2}}", round),
+    number("floor", "The next whole number down", (1, 1), "{{floor inquiry.cost}}", |args| cut(args, Rounding::Down)),
+    number("ceil", "The next whole number up", (1, 1), "{{ceil inquiry.cost}}", |args| cut(args, Rounding::Up)),
+    number("abs", "A number without its sign", (1, 1), "{{abs inquiry.cost}}", |args| {
+        Ok(Args::made_number(&args.number(0)?.absolute()))
+    }),
+    number("min", "The smallest of some numbers, or of a list", (1, 8), "{{min inquiry.nights 7}}", |args| {
+        extreme(args, |new, old| new < old)
+    }),
+    number("max", "The largest of some numbers, or of a list", (1, 8), "{{max inquiry.nights 7}}", |args| {
+        extreme(args, |new, old| new > old)
+    }),
 ];
 
 const TOO_LONG: &str = "small enough: the result would have more than 400 digits";

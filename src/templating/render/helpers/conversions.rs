@@ -7,12 +7,40 @@ use super::{Helper, ResultKind};
 use crate::json::Json;
 
 pub(super) static HELPERS: &[Helper] = &[
-    Helper::new("default", (2, 8), ResultKind::Value, r#"{{default guest.phone "none"}}"#, default),
-    Helper::new("lookup", (2, 2), ResultKind::Value, "{{lookup rental.names guest.language}}", lookup),
-    Helper::new("json", (1, 1), ResultKind::Value, "{{json guest}}", json),
-    Helper::new("to_number", (1, 1), ResultKind::Number, "{{to_number invoice.amount}}", to_number),
-    Helper::new("to_string", (1, 1), ResultKind::Text, "{{to_string inquiry.id}}", to_string),
-    Helper::new("to_boolean", (1, 1), ResultKind::Boolean, "{{to_boolean guest.newsletter}}", to_boolean),
+    Helper::new(
+        "default",
+        "The first value that is there and not empty",
+        (2, 8),
+        ResultKind::Value,
+        r#"{{default guest.phone "none"}}"#,
+        default,
+    ),
+    Helper::new(
+        "lookup",
+        "A member of an object, or an element of a list, by a name from the data",
+        (2, 2),
+        ResultKind::Value,
+        "{{lookup rental.names guest.language}}",
+        lookup,
+    ),
+    Helper::new("json", "A value as JSON text", (1, 1), ResultKind::Value, "{{json guest}}", json),
+    Helper::new(
+        "to_number",
+        "The number that a text says",
+        (1, 1),
+        ResultKind::Number,
+        "{{to_number invoice.amount}}",
+        to_number,
+    ),
+    Helper::new("to_string", "The text of a value", (1, 1), ResultKind::Text, "{{to_string inquiry.id}}", to_string),
+    Helper::new(
+        "to_boolean",
+        "true or false for yes, no, on, off, 1 and 0",
+        (1, 1),
+        ResultKind::Boolean,
+        "{{to_boolean guest.newsletter}}",
+        to_boolean,
+    ),
 ];
 
 /// The first value that is not blank, or the last value if all are blank.

@@ -17,6 +17,7 @@ const PATTERN: &str = "%Y-%m-%d";
 
 pub(super) static HELPERS: &[Helper] = &[Helper::new(
     "date",
+    "A date or time: in a pattern, a time zone and a language",
     (1, 2),
     ResultKind::Text,
     r#"{{date inquiry.arrive "%d %B %Y" tz="Europe/Rome" locale="de"}}"#,

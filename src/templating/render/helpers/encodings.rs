@@ -12,23 +12,44 @@ use super::{Helper, ResultKind};
 
 const fn encoding(
     name: &'static str,
+    description: &'static str,
     gives: ResultKind,
     example: &'static str,
     run: for<'a> fn(&mut Args<'_, 'a>) -> HelperResult<'a>,
 ) -> Helper {
-    Helper::new(name, (1, 1), gives, example, run)
+    Helper::new(name, description, (1, 1), gives, example, run)
 }
 
 pub(super) static HELPERS: &[Helper] = &[
-    encoding("url_encode", ResultKind::Text, "{{url_encode guest.email}}", |args| map(args, percent::encoded)),
-    encoding("html", ResultKind::Html, "{{html message.text}}", |args| map(args, html)),
-    encoding("csv", ResultKind::Csv, "{{csv guest.name}}", |args| map(args, csv)),
-    encoding("base64", ResultKind::Text, "{{base64 guest.email}}", |args| map(args, |text| BASE64.encode(text))),
-    encoding("hex", ResultKind::Text, "{{hex guest.id}}", |args| map(args, |text| hex(text.as_bytes()))),
-    encoding("sha256", ResultKind::Text, "{{sha256 (lower guest.email)}}", |args| {
-        map(args, |text| hex(&Sha256::digest(text)))
+    encoding(
+        "url_encode",
+        "A text percent-encoded, for a part of a URL",
+        ResultKind::Text,
+        "{{url_encode guest.email}}",
+        |args| map(args, percent::encoded),
+    ),
+    encoding("html", "A text that is safe in HTML", ResultKind::Html, "{{html message.text}}", |args| map(args, html)),
+    encoding("csv", "A text as a field of a CSV row", ResultKind::Csv, "{{csv guest.name}}", |args| map(args, csv)),
+    encoding("base64", "A text in base64", ResultKind::Text, "{{base64 guest.email}}", |args| {
+        map(args, |text| BASE64.encode(text))
     }),
-    encoding("md5", ResultKind::Text, "{{md5 (lower guest.email)}}", |args| map(args, |text| hex(&Md5::digest(text)))),
+    encoding("hex", "A text's bytes as hexadecimal digits", ResultKind::Text, "{{hex guest.name}}", |args| {
+        map(args, |text| hex(text.as_bytes()))
+    }),
+    encoding(
+        "sha256",
+        "The SHA-256 of a text as hexadecimal digits",
+        ResultKind::Text,
+        "{{sha256 (lower guest.email)}}",
+        |args| map(args, |text| hex(&Sha256::digest(text))),
+    ),
+    encoding(
+        "md5",
+        "The MD5 of a text as hexadecimal digits",
+        ResultKind::Text,
+        "{{md5 (lower guest.email)}}",
+        |args| map(args, |text| hex(&Md5::digest(text))),
+    ),
 ];
 
 /// Applies an encoding that writes at most six bytes for each byte.

@@ -14,33 +14,74 @@ use crate::json::Json;
 
 const fn list(
     name: &'static str,
+    description: &'static str,
     values: (usize, usize),
     example: &'static str,
     run: for<'a> fn(&mut Args<'_, 'a>) -> HelperResult<'a>,
 ) -> Helper {
-    Helper::new(name, values, ResultKind::List, example, run)
+    Helper::new(name, description, values, ResultKind::List, example, run)
 }
 
 pub(super) static HELPERS: &[Helper] = &[
-    Helper::new("length", (1, 1), ResultKind::Number, "{{length rental.tags}}", length),
-    Helper::new("first", (1, 1), ResultKind::Value, "{{first rental.tags}}", |args| {
+    Helper::new(
+        "length",
+        "How many elements a list has, or characters a text",
+        (1, 1),
+        ResultKind::Number,
+        "{{length rental.tags}}",
+        length,
+    ),
+    Helper::new("first", "The first element of a list", (1, 1), ResultKind::Value, "{{first rental.tags}}", |args| {
         Ok(args.list(0)?.into_iter().next().unwrap_or(Datum::Missing))
     }),
-    Helper::new("last", (1, 1), ResultKind::Value, "{{last rental.tags}}", |args| {
+    Helper::new("last", "The last element of a list", (1, 1), ResultKind::Value, "{{last rental.tags}}", |args| {
         Ok(args.list(0)?.pop().unwrap_or(Datum::Missing))
     }),
-    list("slice", (2, 3), "{{#each (slice rental.tags 0 3)}}{{this}} {{/each}}", slice),
-    list("sort", (1, 2), r#"{{join (sort rental.tags) ", "}}"#, sort),
-    list("reverse", (1, 1), r#"{{join (reverse rental.tags) ", "}}"#, |args| {
+    list(
+        "slice",
+        "Some elements of a list: from a place, a number of them",
+        (2, 3),
+        "{{#each (slice rental.tags 0 3)}}{{this}} {{/each}}",
+        slice,
+    ),
+    list("sort", "A list in order, by itself or by a field", (1, 2), r#"{{join (sort rental.tags) ", "}}"#, sort),
+    list("reverse", "A list with its last element first", (1, 1), r#"{{join (reverse rental.tags) ", "}}"#, |args| {
         Ok(Args::made_list(args.list(0)?.into_iter().rev().collect()))
     }),
-    list("unique", (1, 2), r#"{{join (unique rental.tags) ", "}}"#, unique),
-    list("pluck", (2, 2), r#"{{join (pluck guests "name") ", "}}"#, pluck),
-    list("where", (2, 3), r#"{{#each (where rooms "free" true)}}{{name}} {{/each}}"#, matching),
-    Helper::new("sum", (1, 2), ResultKind::Number, r#"{{sum invoice.items "amount"}}"#, sum),
-    Helper::new("contains", (2, 2), ResultKind::Boolean, r#"{{#if (contains rental.tags "beach")}}"#, contains),
-    Helper::new("join", (1, 2), ResultKind::Text, r#"{{join rental.tags ", "}}"#, join),
-    list("split", (2, 2), r#"{{first (split guest.name " ")}}"#, split),
+    list("unique", "A list without repetitions", (1, 2), r#"{{join (unique rental.tags) ", "}}"#, unique),
+    list("pluck", "One field of each element of a list", (2, 2), r#"{{join (pluck guests "name") ", "}}"#, pluck),
+    list(
+        "where",
+        "The elements of a list whose field has a value",
+        (2, 3),
+        r#"{{#each (where rooms "free" true)}}{{name}} {{/each}}"#,
+        matching,
+    ),
+    Helper::new(
+        "sum",
+        "The sum of a list, or of a field of its elements",
+        (1, 2),
+        ResultKind::Number,
+        r#"{{sum invoice.items "amount"}}"#,
+        sum,
+    ),
+    Helper::new(
+        "contains",
+        "Whether a list has an element, or a text holds another",
+        (2, 2),
+        ResultKind::Boolean,
+        r#"{{#if (contains rental.tags "beach")}}"#,
+        contains,
+    ),
+    Helper::new(
+        "join",
+        "The elements of a list as one text, with something between them",
+        (1, 2),
+        ResultKind::Text,
+        r#"{{join rental.tags ", "}}"#,
+        join,
+    ),
+    list("split", "A text as a list of its parts", (2, 2), r#"{{first (split guest.name " ")}}"#, split),
 ];
 
 /// A path in elements: names, each with the index that it is in a list.

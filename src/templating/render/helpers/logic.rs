@@ -10,23 +10,58 @@ use super::{Helper, ResultKind};
 
 const fn condition(
     name: &'static str,
+    description: &'static str,
     values: (usize, usize),
     example: &'static str,
     run: for<'a> fn(&mut Args<'_, 'a>) -> HelperResult<'a>,
 ) -> Helper {
-    Helper::new(name, values, ResultKind::Boolean, example, run)
+    Helper::new(name, description, values, ResultKind::Boolean, example, run)
 }
 
 pub(super) static HELPERS: &[Helper] = &[
-    condition("eq", (2, 2), r#"{{#if (eq guest.country "IT")}}"#, |args| Ok(Datum::Truth(is_equal(args)?))),
-    condition("ne", (2, 2), r#"{{#if (ne guest.country "IT")}}"#, |args| Ok(Datum::Truth(!is_equal(args)?))),
-    condition("lt", (2, 2), "{{#if (lt inquiry.nights 7)}}", |args| compared(args, Ordering::is_lt)),
-    condition("lte", (2, 2), "{{#if (lte inquiry.nights 7)}}", |args| compared(args, Ordering::is_le)),
-    condition("gt", (2, 2), "{{#if (gt inquiry.nights 7)}}", |args| compared(args, Ordering::is_gt)),
-    condition("gte", (2, 2), "{{#if (gte inquiry.nights 7)}}", |args| compared(args, Ordering::is_ge)),
-    condition("and", (2, 8), "{{#if (and guest.email guest.phone)}}", |args| junction(args, false)),
-    condition("or", (2, 8), "{{#if (or guest.email guest.phone)}}", |args| junction(args, true)),
-    condition("not", (1, 1), "{{#if (not guest.email)}}", |args| Ok(Datum::Truth(!args.holds(0)?))),
+    condition("eq", "Whether two values are the same", (2, 2), r#"{{#if (eq guest.country "IT")}}"#, |args| {
+        Ok(Datum::Truth(is_equal(args)?))
+    }),
+    condition("ne", "Whether two values differ", (2, 2), r#"{{#if (ne guest.country "IT")}}"#, |args| {
+        Ok(Datum::Truth(!is_equal(args)?))
+    }),
+    condition(
+        "lt",
+        "Whether the first value is less than the second",
+        (2, 2),
+        "{{#if (lt inquiry.nights 7)}}",
+        |args| compared(args, Ordering::is_lt),
+    ),
+    condition(
+        "lte",
+        "Whether the first value is less than the second, or the same",
+        (2, 2),
+        "{{#if (lte inquiry.nights 7)}}",
+        |args| compared(args, Ordering::is_le),
+    ),
+    condition(
+        "gt",
+        "Whether the first value is greater than the second",
+        (2, 2),
+        "{{#if (gt inquiry.nights 7)}}",
+        |args| compared(args, Ordering::is_gt),
+    ),
+    condition(
+        "gte",
+        "Whether the first value is greater than the second, or the same",
+        (2, 2),
+        "{{#if (gte inquiry.nights 7)}}",
+        |args| compared(args, Ordering::is_ge),
+    ),
+    condition("and", "Whether all of some values hold", (2, 8), "{{#if (and guest.email guest.phone)}}", |args| {
+        junction(args, false)
+    }),
+    condition("or", "Whether any of some values holds", (2, 8), "{{#if (or guest.email guest.phone)}}", |args| {
+        junction(args, true)
+    }),
+    condition("not", "Whether a value is missing, empty, 0 or false", (1, 1), "{{#if (not guest.email)}}", |args| {
+        Ok(Datum::Truth(!args.holds(0)?))
+    }),
 ];
 
 fn is_equal(args: &mut Args<'_, '_>) -> Result<bool, RenderFailure> {

@@ -15,6 +15,7 @@ mod names;
 mod numbers;
 mod patterns;
 mod texts;
+pub(crate) mod view;
 
 use std::borrow::Cow;
 
@@ -25,6 +26,8 @@ use crate::templating::program::{HelperCall, HelperId};
 #[derive(Debug)]
 pub(crate) struct Helper {
     pub(crate) name: &'static str,
+    /// What it gives, for people.
+    pub(crate) description: &'static str,
     /// The minimum and the maximum number of values.
     pub(crate) values: (usize, usize),
     /// The names of its options.
@@ -58,12 +61,13 @@ pub(crate) enum ResultKind {
 impl Helper {
     const fn new(
         name: &'static str,
+        description: &'static str,
         values: (usize, usize),
         gives: ResultKind,
         example: &'static str,
         run: for<'a> fn(&mut Args<'_, 'a>) -> HelperResult<'a>,
     ) -> Self {
-        Self { name, values, options: &[], gives, example, check: |_| None, run }
+        Self { name, description, values, options: &[], gives, example, check: |_| None, run }
     }
 
     const fn options(self, options: &'static [&'static str]) -> Self {
@@ -80,27 +84,27 @@ impl Helper {
     }
 }
 
-/// All helpers. Each needs at least one value, so `{{date}}` is always a field of the data.
-static GROUPS: [&[Helper]; 9] = [
-    dates::HELPERS,
-    moments::HELPERS,
-    numbers::HELPERS,
-    arithmetic::HELPERS,
-    conversions::HELPERS,
-    texts::HELPERS,
-    lists::HELPERS,
-    encodings::HELPERS,
-    logic::HELPERS,
+/// All helpers, by group. Each needs at least one value, so `{{date}}` is always a field of the data.
+static GROUPS: [(&str, &[Helper]); 9] = [
+    ("Dates", dates::HELPERS),
+    ("Dates", moments::HELPERS),
+    ("Numbers", numbers::HELPERS),
+    ("Numbers", arithmetic::HELPERS),
+    ("Values", conversions::HELPERS),
+    ("Text", texts::HELPERS),
+    ("Lists", lists::HELPERS),
+    ("Encodings", encodings::HELPERS),
+    ("Conditions", logic::HELPERS),
 ];
 
 /// All helpers.
 pub(crate) fn all() -> impl Iterator<Item = &'static Helper> {
-    GROUPS.iter().flat_map(|group| group.iter())
+    GROUPS.iter().flat_map(|(_, helpers)| helpers.iter())
 }
 
 /// The helper with this name.
 pub(crate) fn find(name: &str) -> Option<(HelperId, &'static Helper)> {
-    GROUPS.iter().enumerate().find_map(|(group, helpers)| {
+    GROUPS.iter().enumerate().find_map(|(group, (_, helpers))| {
         let place = helpers.iter().position(|helper| helper.name == name)?;
         Some((HelperId { group, place }, &helpers[place]))
     })
@@ -108,5 +112,5 @@ pub(crate) fn find(name: &str) -> Option<(HelperId, &'static Helper)> {
 
 /// The helper of a call.
 pub(crate) fn get(id: HelperId) -> &'static Helper {
-    &GROUPS[id.group][id.place]
+    &GROUPS[id.group].1[id.place]
 }

@@ -32,6 +32,7 @@ const UNITS: [(&str, Unit); 7] = [
 pub(super) static HELPERS: &[Helper] = &[
     Helper::new(
         "date_add",
+        "A date some days, months or hours later or earlier",
         (1, 1),
         ResultKind::Text,
         r#"{{date_add inquiry.arrive days=-2 tz="Europe/Rome"}}"#,
@@ -41,6 +42,7 @@ pub(super) static HELPERS: &[Helper] = &[
     .check(check_reading),
     Helper::new(
         "date_diff",
+        "How many days, hours or months lie between two dates",
         (2, 2),
         ResultKind::Number,
         r#"{{date_diff inquiry.arrive inquiry.depart unit="days"}}"#,
@@ -48,9 +50,16 @@ pub(super) static HELPERS: &[Helper] = &[
     )
     .options(&["from", "tz", "unit"])
     .check(check_diff),
-    Helper::new("unix", (1, 1), ResultKind::Number, r#"{{unix event.time unit="ms"}}"#, unix)
-        .options(&["from", "tz", "unit"])
-        .check(check_unix),
+    Helper::new(
+        "unix",
+        "A date as seconds (or milliseconds) since 1970",
+        (1, 1),
+        ResultKind::Number,
+        r#"{{unix event.time unit="ms"}}"#,
+        unix,
+    )
+    .options(&["from", "tz", "unit"])
+    .check(check_unix),
 ];
 
 fn check_diff(call: &HelperCall) -> Option<Cow<'static, str>> {

@@ -21,6 +21,7 @@ const NO_BREAK_SPACE: &str = "\u{a0}";
 pub(super) static HELPERS: &[Helper] = &[
     Helper::new(
         "number",
+        "A number as text, with grouped thousands and a fixed number of decimals",
         (1, 1),
         ResultKind::Figures,
         r#"{{number inquiry.cost decimals=2 group="," point="." locale="de"}}"#,
@@ -28,9 +29,16 @@ pub(super) static HELPERS: &[Helper] = &[
     )
     .options(&["decimals", "group", "locale", "point"])
     .check(check),
-    Helper::new("money", (1, 2), ResultKind::Figures, r#"{{money inquiry.cost "EUR" locale="de"}}"#, money)
-        .options(&["decimals", "group", "locale", "point", "symbol"])
-        .check(check),
+    Helper::new(
+        "money",
+        "An amount with the decimals and the code or sign of its currency",
+        (1, 2),
+        ResultKind::Figures,
+        r#"{{money inquiry.cost "EUR" locale="de"}}"#,
+        money,
+    )
+    .options(&["decimals", "group", "locale", "point", "symbol"])
+    .check(check),
 ];
 
 /// The mistake in the constant arguments of a call, if there is one.

@@ -14,38 +14,89 @@ const WIDTH_MAX: i64 = 10_000;
 
 const fn text(
     name: &'static str,
+    description: &'static str,
     values: (usize, usize),
     example: &'static str,
     run: for<'a> fn(&mut Args<'_, 'a>) -> HelperResult<'a>,
 ) -> Helper {
-    Helper::new(name, values, ResultKind::Text, example, run)
+    Helper::new(name, description, values, ResultKind::Text, example, run)
 }
 
 const fn condition(
     name: &'static str,
+    description: &'static str,
     example: &'static str,
     run: for<'a> fn(&mut Args<'_, 'a>) -> HelperResult<'a>,
 ) -> Helper {
-    Helper::new(name, (2, 2), ResultKind::Boolean, example, run)
+    Helper::new(name, description, (2, 2), ResultKind::Boolean, example, run)
 }
 
 pub(super) static HELPERS: &[Helper] = &[
-    text("upper", (1, 1), "{{upper guest.country}}", |args| map(args, |text| text.to_uppercase())),
-    text("lower", (1, 1), "{{lower guest.email}}", |args| map(args, |text| text.to_lowercase())),
-    text("capitalize", (1, 1), "{{capitalize rental.kind}}", |args| map(args, capitalized)),
-    text("title", (1, 1), "{{title guest.name}}", |args| map(args, titled)),
-    text("trim", (1, 1), "{{trim guest.name}}", |args| map(args, |text| text.trim().to_owned())),
-    text("truncate", (2, 2), "{{truncate message.text 100}}", truncate).options(&["end"]).check(check_truncate),
-    text("substring", (2, 3), "{{substring guest.name 0 3}}", substring),
-    text("replace", (3, 3), r#"{{replace guest.phone " " ""}}"#, replace),
-    text("concat", (2, 8), r#"{{concat inquiry.arrive "T" inquiry.check_in}}"#, concat),
-    text("digits", (1, 1), "{{digits guest.phone}}", |args| map(args, digits)),
-    text("pad_start", (2, 3), r#"{{pad_start inquiry.id 8 "0"}}"#, |args| pad(args, true)),
-    text("pad_end", (2, 3), r#"{{pad_end guest.name 20 "."}}"#, |args| pad(args, false)),
-    condition("starts_with", r#"{{#if (starts_with guest.phone "+39")}}"#, |args| {
-        Ok(Datum::Truth(args.text(0)?.starts_with(&*args.text(1)?)))
+    text("upper", "A text in capitals", (1, 1), "{{upper guest.country}}", |args| {
+        map(args, |text| text.to_uppercase())
     }),
-    condition("ends_with", r#"{{#if (ends_with guest.email ".it")}}"#, |args| {
+    text("lower", "A text in small letters", (1, 1), "{{lower guest.email}}", |args| {
+        map(args, |text| text.to_lowercase())
+    }),
+    text(
+        "capitalize",
+        "A text with its first letter as a capital, all others small",
+        (1, 1),
+        "{{capitalize rental.type}}",
+        |args| map(args, capitalized),
+    ),
+    text(
+        "title",
+        "A text with the first letter of each word as a capital, all others small",
+        (1, 1),
+        "{{title guest.name}}",
+        |args| map(args, titled),
+    ),
+    text("trim", "A text without white space at both ends", (1, 1), "{{trim guest.name}}", |args| {
+        map(args, |text| text.trim().to_owned())
+    }),
+    text("truncate", "A text cut to some characters", (2, 2), "{{truncate message.text 100}}", truncate)
+        .options(&["end"])
+        .check(check_truncate),
+    text(
+        "substring",
+        "A part of a text: from a place, some characters",
+        (2, 3),
+        "{{substring guest.name 0 3}}",
+        substring,
+    ),
+    text(
+        "replace",
+        "A text with every occurrence of another replaced",
+        (3, 3),
+        r#"{{replace guest.phone " " ""}}"#,
+        replace,
+    ),
+    text("concat", "Some values as one text", (2, 8), r#"{{concat inquiry.arrive "T" inquiry.check_in}}"#, concat),
+    text("digits", "The digits of a text, such as those of a phone number", (1, 1), "{{digits guest.phone}}", |args| {
+        map(args, digits)
+    }),
+    text(
+        "pad_start",
+        "A text filled up at its start to some characters",
+        (2, 3),
+        r#"{{pad_start inquiry.id 8 "0"}}"#,
+        |args| pad(args, true),
+    ),
+    text(
+        "pad_end",
+        "A text filled up at its end to some characters",
+        (2, 3),
+        r#"{{pad_end guest.name 20 "."}}"#,
+        |args| pad(args, false),
+    ),
+    condition(
+        "starts_with",
+        "Whether a text begins with another",
+        r#"{{#if (starts_with guest.phone "+39")}}"#,
+        |args| Ok(Datum::Truth(args.text(0)?.starts_with(&*args.text(1)?))),
+    ),
+    condition("ends_with", "Whether a text ends with another", r#"{{#if (ends_with guest.email ".it")}}"#, |args| {
         Ok(Datum::Truth(args.text(0)?.ends_with(&*args.text(1)?)))
     }),
 ];

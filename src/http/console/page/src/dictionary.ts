@@ -23,9 +23,19 @@ export interface Entity {
   tags: Tag[];
 }
 
+/** A function that a template may call. */
+export interface Helper {
+  name: string;
+  group: string;
+  description: string;
+  /** A call of it. One that opens a block does not close it. */
+  example: string;
+}
+
 export interface Dictionary {
   events: EventType[];
   entities: Entity[];
+  helpers: Helper[];
 }
 
 export type Data = Record<string, unknown>;
@@ -34,7 +44,8 @@ let all: Promise<Dictionary> | null = null;
 const details = new Map<string, Promise<{ tags: Tag[]; sample: Data }>>();
 
 export function dictionary(): Promise<Dictionary> {
-  all ??= call<Dictionary>({ method: "GET", path: "/v1/dictionary" }).then((response) => response.body);
+  // A node of an earlier version lists no helpers.
+  all ??= call<Dictionary>({ method: "GET", path: "/v1/dictionary" }).then(({ body }) => ({ ...body, helpers: body.helpers ?? [] }));
   all.catch(() => (all = null));
   return all;
 }

@@ -9,7 +9,7 @@ import { bracketMatching, syntaxHighlighting } from "@codemirror/language";
 import { type Diagnostic as Mark, lintGutter, lintKeymap, nextDiagnostic, setDiagnostics } from "@codemirror/lint";
 import { type ChangeSet, Compartment, EditorState, type Extension } from "@codemirror/state";
 import { EditorView, drawSelection, highlightActiveLine, keymap, lineNumbers } from "@codemirror/view";
-import type { Tag } from "../dictionary";
+import type { Helper, Tag } from "../dictionary";
 import { completions } from "./completions";
 import { type Replacement, inner, outer, replaced } from "./line-ends";
 import { expressions } from "./expressions";
@@ -39,6 +39,8 @@ export class CodeEditor extends HTMLElement {
   private locked = false;
   /** The tags that completion offers. */
   tags: Tag[] = [];
+  /** The helpers that completion offers. */
+  helpers: Helper[] = [];
   /** Whether the text is a template, with expressions in it. */
   template = false;
 
@@ -153,7 +155,7 @@ export class CodeEditor extends HTMLElement {
         // In a template, `{{` is not a bracket of the format.
         this.template ? [] : bracketMatching(),
         closeBrackets(),
-        autocompletion({ override: [completions(() => (this.template ? this.tags : []))], icons: false }),
+        autocompletion({ override: [completions(() => (this.template ? this.tags : []), () => this.helpers)], icons: false }),
         lintGutter(),
         EditorView.lineWrapping,
         // The browser handles Tab, so that keyboard users can leave the editor.

@@ -1,7 +1,7 @@
-// Completion after `{{` and `*|`: the dictionary's tags for the chosen event, and the keywords that open a block.
+// Completion after `{{` and `*|`: the dictionary's tags for the chosen event, the keywords that open a block, and helpers.
 
 import type { Completion, CompletionContext, CompletionResult, CompletionSource } from "@codemirror/autocomplete";
-import { type Tag, example } from "../dictionary";
+import { type Helper, type Tag, example } from "../dictionary";
 
 const BLOCKS: Completion[] = [
   { label: "#if", detail: "only where there is a value", apply: "#if }}{{/if}}" },
@@ -11,7 +11,7 @@ const BLOCKS: Completion[] = [
   { label: "else", detail: "otherwise", apply: "else}}" },
 ];
 
-export function completions(tags: () => Tag[]): CompletionSource {
+export function completions(tags: () => Tag[], helpers: () => Helper[]): CompletionSource {
   return (context: CompletionContext): CompletionResult | null => {
     const known = tags();
     if (known.length === 0) return null;
@@ -20,7 +20,10 @@ export function completions(tags: () => Tag[]): CompletionSource {
     const inExpression = context.matchBefore(/\{\{[^{}\n]*/);
     if (!inExpression) return null;
     const word = context.matchBefore(/[#\w.]*$/);
-    return ofPaths(context, word?.from ?? context.pos, known, word?.from === inExpression.from + 2);
+    const from = word?.from ?? context.pos;
+    // A parenthesis opens the call of a helper.
+    if (context.state.sliceDoc(from - 1, from) === "(") return { from, options: helpers().map(ofHelper), validFor: /^\w*$/ };
+    return ofPaths(context, from, known, word?.from === inExpression.from + 2 ? helpers() : null);
   };
 }
 
@@ -33,16 +36,21 @@ function ofTags(context: CompletionContext, from: number, known: Tag[]): Complet
   return { from, options, validFor: /^[\w:]*$/ };
 }
 
-function ofPaths(context: CompletionContext, from: number, known: Tag[], isFirst: boolean): CompletionResult {
+function ofHelper({ name, description, example: call, group }: Helper): Completion {
+  return { label: name, detail: group, info: `${description}: ${call}`, apply: `${name} ` };
+}
+
+/** Paths, and what else can be first in an expression: blocks and these helpers. */
+function ofPaths(context: CompletionContext, from: number, known: Tag[], helpers: Helper[] | null): CompletionResult {
   const end = closing(context, "}}");
   const paths = known.map((tag) => ({
     label: tag.path,
     detail: example(tag),
     info: tag.description,
     // A path may be an argument of a helper. Only a path that stands alone closes the expression.
-    apply: isFirst ? tag.path + end : tag.path,
+    apply: helpers ? tag.path + end : tag.path,
   }));
-  return { from, options: isFirst ? [...paths, ...BLOCKS] : paths, validFor: /^[#\w.]*$/ };
+  return { from, options: helpers ? [...paths, ...BLOCKS, ...helpers.map(ofHelper)] : paths, validFor: /^[#\w.]*$/ };
 }
 
 /** The text that closes the expression; empty if it is closed already. */

@@ -10,7 +10,7 @@ import { KINDS, edgeCases } from "../samples";
 
 export class Sample {
   choice: SampleChoice = { event: "", kind: "dictionary", pasted: "" };
-  known: Dictionary = { events: [], entities: [] };
+  known: Dictionary = { events: [], entities: [], helpers: [] };
   tags: Tag[] = [];
   data: Data | null = null;
   /** Why there is no data. */

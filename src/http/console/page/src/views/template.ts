@@ -2,7 +2,7 @@
 
 import { type TemplateResult, html, nothing } from "lit";
 import { type Diagnostic, Problem, type Request, at, call, list } from "../api";
-import { type Tag, typeFor } from "../dictionary";
+import { type Helper, type Tag, typeFor } from "../dictionary";
 import { Edited } from "../document";
 import type { CodeEditor, Language } from "../editor/code-editor";
 import { placed } from "../findings";
@@ -14,7 +14,7 @@ import { Sample } from "../parts/sample";
 import { head } from "../parts/template-head";
 import { findings, preview } from "../parts/template-preview";
 import { trouble } from "../parts/trouble";
-import { insertion } from "../place";
+import { type Insertion, helperInsertion, insertion } from "../place";
 import { route } from "../route";
 import { session } from "../session";
 import { View, ask, debounced, explain, notify, slug } from "../ui";
@@ -211,10 +211,10 @@ export class TemplateView extends View {
     }
   }
 
-  private insertTag(tag: Tag): void {
+  private insert(made: (text: string, cursor: number) => Insertion): void {
     const editor = this.editor;
     if (!editor) return;
-    const { text, back } = insertion(editor.value, editor.cursor, this.doc.format, tag);
+    const { text, back } = made(editor.value, editor.cursor);
     editor.insert(text, back);
   }
 
@@ -332,11 +332,12 @@ export class TemplateView extends View {
             .label=${"Template body"}
             .lang=${this.doc.format as Language}
             .tags=${this.sample.tags}
+            .helpers=${this.sample.known.helpers}
             .value=${this.doc.body}
             @input=${(e: Event) => this.change({ body: (e.currentTarget as CodeEditor).value })}
           ></ph-editor>
           <p class="hint keys">
-            <kbd>{{</kbd> or <kbd>*|</kbd> suggests tags · <kbd>F8</kbd> next mistake · <kbd>Ctrl</kbd> <kbd>S</kbd> saves ·
+            <kbd>{{</kbd> or <kbd>*|</kbd> suggests tags and helpers · <kbd>F8</kbd> next mistake · <kbd>Ctrl</kbd> <kbd>S</kbd> saves ·
             <kbd>Tab</kbd> leaves the editor
           </p>
           ${findings(this.checkError, this.checked?.diagnostics ?? [], this.doc.body, () => this.editor)}
@@ -346,8 +347,10 @@ export class TemplateView extends View {
             <summary><h2>Dictionary</h2></summary>
             <ph-dictionary
               .tags=${this.sample.tags}
+              .helpers=${this.sample.known.helpers}
               .event=${this.sample.choice.event}
-              @insert-tag=${(e: CustomEvent<Tag>) => this.insertTag(e.detail)}
+              @insert-tag=${(e: CustomEvent<Tag>) => this.insert((text, cursor) => insertion(text, cursor, this.doc.format, e.detail))}
+              @insert-helper=${(e: CustomEvent<Helper>) => this.insert((text, cursor) => helperInsertion(text, cursor, e.detail))}
             ></ph-dictionary>
           </details>
         </section>
