@@ -15,6 +15,7 @@ use super::account::{AccountShares, Charge};
 use super::event_data::EventData;
 use super::in_flight::{InFlight, ParkedLane, StreamClaims};
 use super::journal::JournaledFiring;
+use super::late::Late;
 use super::permit::Admission;
 use crate::model::event::Event;
 use crate::model::firing::FiringId;
@@ -22,7 +23,7 @@ use crate::model::id::TriggerId;
 use crate::model::outcome::{DropReason, FiringReport};
 use crate::model::target::Target;
 use crate::model::template::Template;
-use crate::templating::{self, Expressions};
+use crate::templating::{CompiledTemplate, Expressions};
 
 /// The events of a request that the gate has admitted, to the Matcher. They are accepted once their work is measured.
 #[derive(Debug, Message)]
@@ -93,7 +94,7 @@ pub struct LiveTarget {
     /// What all its deliveries share.
     pub target: Arc<Target>,
     /// The parts of the URL and the headers that each delivery computes.
-    pub expressions: Option<Expressions>,
+    pub expressions: Option<Late<Expressions>>,
 }
 
 /// An event and a trigger that it fired.
@@ -122,11 +123,11 @@ impl Firing {
     }
 }
 
-/// A template that can render.
+/// A template that can render, unless it turns out to be unusable when it is first used.
 #[derive(Debug)]
 pub struct LiveTemplate {
     /// The prepared body.
-    pub compiled: templating::CompiledTemplate,
+    pub compiled: Late<CompiledTemplate>,
     /// What is sent as `content-type`.
     pub content_type: HeaderValue,
     /// Whether its last rendering took so long that it would have delayed other tasks of its thread.
@@ -134,8 +135,8 @@ pub struct LiveTemplate {
 }
 
 impl LiveTemplate {
-    /// For a compiled template; `None` if its content type is not a valid header value.
-    pub fn new(template: &Template, compiled: templating::CompiledTemplate) -> Option<Arc<Self>> {
+    /// For a template; `None` if its content type is not a valid header value.
+    pub fn new(template: &Template, compiled: Late<CompiledTemplate>) -> Option<Arc<Self>> {
         let content_type = match &template.content_type {
             Some(own) => HeaderValue::from_str(own).ok()?,
             // A constant has no reference count that several threads would write to.

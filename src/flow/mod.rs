@@ -19,6 +19,7 @@ pub mod fairness;
 pub mod gate;
 pub mod in_flight;
 pub mod journal;
+pub mod late;
 pub mod messages;
 pub mod payer;
 pub mod permit;

@@ -14,6 +14,7 @@ use huge_pages::HugePages;
 pub use index::{Index, LiveAccount, LiveTrigger};
 
 use crate::dictionary::Dictionary;
+use crate::flow::late::Late;
 use crate::flow::messages::{LiveTarget, LiveTemplate};
 use crate::matching;
 use crate::model::egress::EgressRules;
@@ -116,7 +117,7 @@ impl ChangeSink for Live {
         }
         let checked =
             templating::compile(template.format, &template.body, self.dictionary.as_ref(), None, &self.limits);
-        let live = checked.compiled.and_then(|compiled| LiveTemplate::new(template, compiled));
+        let live = checked.compiled.and_then(|compiled| LiveTemplate::new(template, Late::ready(compiled)));
         if live.is_none() {
             refuse(checked.diagnostics.first().map_or("content_type", |first| first.code));
         }
@@ -149,7 +150,7 @@ impl ChangeSink for Live {
                 Some(_) => refuse("/headers", DropReason::HeaderRefused),
             });
         }
-        Ok(Arc::new(LiveTarget { target: Arc::new(trigger.target()), expressions }))
+        Ok(Arc::new(LiveTarget { target: Arc::new(trigger.target()), expressions: expressions.map(Late::ready) }))
     }
 
     fn apply(&self, changes: Vec<Change>) {

@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering;
 use bytes::Bytes;
 
 use crate::flow::event_data::EventData;
+use crate::flow::late::Late;
 use crate::flow::messages::{LiveTarget, LiveTemplate};
 use crate::model::outcome::DropReason;
 use crate::model::target::Target;
@@ -33,7 +34,7 @@ pub(super) struct RenderedContent {
 impl FiringContent {
     /// Renders what does not take long. `None`: it must be rendered in the background.
     pub(super) fn render_at_once(&self) -> Option<Result<RenderedContent, DropReason>> {
-        if self.template.takes_long.load(Ordering::Relaxed) {
+        if self.template.takes_long.load(Ordering::Relaxed) || !self.is_compiled() {
             return None;
         }
         let mut steps_left = STEPS_AT_ONCE;
@@ -43,7 +44,11 @@ impl FiringContent {
         }
     }
 
-    /// Renders it however long that takes, within the bounds of templates.
+    fn is_compiled(&self) -> bool {
+        self.template.compiled.is_ready() && self.target.expressions.as_ref().is_none_or(Late::is_ready)
+    }
+
+    /// Renders it however long that takes, within the bounds of templates, and compiles it before if it is not.
     pub(super) fn render(&self) -> Result<RenderedContent, DropReason> {
         let mut steps_left = usize::MAX;
         let rendered = self.render_within(&mut steps_left);
@@ -56,11 +61,12 @@ impl FiringContent {
 
     fn render_within(&self, steps_left: &mut usize) -> Result<RenderedContent, DropReason> {
         let data = &self.event.data;
-        let body = self.template.compiled.render_within(data, steps_left).map_err(|error| unrendered(&error))?;
+        let template = self.template.compiled.get()?;
+        let body = template.render_within(data, steps_left).map_err(|error| unrendered(&error))?;
         let shared = &self.target.target;
         let target = match &self.target.expressions {
             None => Arc::clone(shared),
-            Some(own) => own.target_within(shared, data, steps_left).map_err(|error| unsendable(&error))?,
+            Some(own) => own.get()?.target_within(shared, data, steps_left).map_err(|error| unsendable(&error))?,
         };
         Ok(RenderedContent { body, target })
     }

@@ -16,6 +16,7 @@ use crate::config::Config;
 use crate::dictionary::Dictionary;
 use crate::flow::account::NodeBounds;
 use crate::flow::event_data::EventData;
+use crate::flow::late::Late;
 use crate::flow::messages::{LiveTarget, LiveTemplate};
 use crate::flow::probe::{Probe, soon};
 use crate::flow::response::{EventsResponse, Receipt};
@@ -91,7 +92,7 @@ fn template(format: Format, body: &str) -> Option<Arc<LiveTemplate>> {
     let checked = templating::compile(format, body, &Dictionary::shipped(), None, &limits);
     let compiled = checked.compiled.expect("a template");
     Some(Arc::new(LiveTemplate {
-        compiled,
+        compiled: Late::ready(compiled),
         content_type: HeaderValue::from_static("a/b"),
         takes_long: AtomicBool::new(false),
     }))

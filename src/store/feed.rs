@@ -133,6 +133,11 @@ impl ChangeFeed {
         Self { sink, unreadable: Mutex::default(), metrics }
     }
 
+    /// Receives what is read.
+    pub(super) fn sink(&self) -> &Arc<dyn ChangeSink> {
+        &self.sink
+    }
+
     /// The metrics that it counts in.
     pub(super) fn metrics(&self) -> &Arc<Metrics> {
         &self.metrics
@@ -143,11 +148,6 @@ impl ChangeFeed {
         let slow = observed.iter().filter(|one| one.is_slow()).count();
         let worth = slow.max(observed.len() / QUICK_PER_THREAD);
         in_parallel(observed, worth, |one| self.compile_observed(one))
-    }
-
-    /// Reads a stored record and compiles it.
-    pub(super) fn read(&self, location: Location, json: &[u8]) -> Observation<Change> {
-        self.compile_observed(read(location, json))
     }
 
     fn compile_observed(&self, observed: Observation<LoadedRecord>) -> Observation<Change> {

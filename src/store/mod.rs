@@ -12,6 +12,7 @@ mod decoders;
 mod embedded;
 mod error;
 mod feed;
+mod load_time;
 mod overlay;
 mod record;
 #[cfg(feature = "redis")]

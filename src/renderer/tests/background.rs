@@ -57,3 +57,40 @@ async fn what_exceeds_the_steps_of_templates_in_the_background_is_dropped() {
     assert_eq!(bodies(&soon(passed.recv()).await.expect("deliveries")), [b"2"]);
     assert_eq!(alone.metrics.deliveries.dropped.get(DropReason::RenderTooManySteps), 1);
 }
+
+/// A template that is compiled when it is first used.
+fn late(result: Result<&'static str, DropReason>) -> Option<Arc<LiveTemplate>> {
+    let compile =
+        move || template(Format::Text, result?).and_then(Arc::into_inner).expect("it is new").compiled.into_inner();
+    Some(Arc::new(LiveTemplate {
+        compiled: Late::new(compile),
+        content_type: HeaderValue::from_static("a/b"),
+        takes_long: AtomicBool::new(false),
+    }))
+}
+
+#[actix_rt::test]
+async fn what_is_not_compiled_yet_is_compiled_in_the_background() {
+    let (alone, mut passed) = Alone::start();
+    let (release, held) = blocking::channel::<()>();
+    let busy = TurnKey { account: AccountId::new("busy").expect("a name"), is_test: false };
+    let busy = alone.background.run(busy, move || held.recv().is_ok());
+    let (first, wrong) = (late(Ok("late")), late(Err(DropReason::TemplateUnusable)));
+    let firings = ["1", "2"].map(|id| firing(id, "h", &json!(1), first.clone()));
+    alone.give(firings.into(), None).await;
+    alone.give_of("other", vec![firing("3", "h", &json!(1), template(Format::Text, "at once"))], None).await;
+    assert_eq!(bodies(&soon(passed.recv()).await.expect("deliveries")), [b"at once"]);
+    assert!(passed.try_recv().is_err() && first.is_some_and(|template| !template.compiled.is_ready()));
+    release.send(()).expect("somebody waits");
+    assert_eq!(soon(busy).await, Ok(true));
+    let mut rest = soon(passed.recv()).await.expect("deliveries");
+    while rest.0.len() < 2 {
+        rest.0.extend(soon(passed.recv()).await.expect("deliveries").0);
+    }
+    assert_eq!(bodies(&rest), [b"late", b"late"]);
+    let (report, reported) = oneshot::channel();
+    let mut unusable = firing("4", "h", &json!(1), wrong);
+    unusable.report = Some(report);
+    alone.give(vec![unusable], None).await;
+    assert_eq!(soon(reported).await.expect("a report"), FiringReport::Dropped(DropReason::TemplateUnusable));
+}

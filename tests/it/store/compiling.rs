@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use posthaste::config::Config;
 use posthaste::dictionary::Dictionary;
+use posthaste::flow::late::Late;
 use posthaste::flow::messages::{LiveTarget, LiveTemplate};
 use posthaste::model::id::AccountId;
 use posthaste::model::outcome::DropReason;
@@ -61,7 +62,7 @@ impl Compiler {
 fn compile(template: &Template) -> Option<Arc<LiveTemplate>> {
     let limits = Config::from_layers(None, []).expect("the defaults").templates;
     let checked = templating::compile(template.format, &template.body, &Dictionary::shipped(), None, &limits);
-    LiveTemplate::new(template, checked.compiled?)
+    LiveTemplate::new(template, Late::ready(checked.compiled?))
 }
 
 impl ChangeSink for Compiler {

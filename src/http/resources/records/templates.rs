@@ -5,6 +5,7 @@ use serde_json::Value;
 use super::finding::Finding;
 use super::template_check::{self, CheckOptions};
 use super::{CallIds, CheckedRecord, Resource, is_wrong, new_mistakes};
+use crate::flow::late::Late;
 use crate::flow::messages::LiveTemplate;
 use crate::http::openapi::operation::Shape;
 use crate::http::openapi::shapes::{TemplateDocument, TemplateList};
@@ -48,6 +49,6 @@ impl Resource for Template {
             return Ok(CheckedRecord { errors, unusable: Some(checked.diagnostics), ..CheckedRecord::default() });
         };
         let warnings = checked.diagnostics.into_iter().map(Finding::Template).collect();
-        Ok(CheckedRecord { errors, unusable: None, warnings, live: LiveTemplate::new(self, compiled) })
+        Ok(CheckedRecord { errors, unusable: None, warnings, live: LiveTemplate::new(self, Late::ready(compiled)) })
     }
 }

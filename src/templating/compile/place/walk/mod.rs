@@ -24,8 +24,7 @@ use states::{StateSet, change};
 /// The most states at one point. Most templates have two or three; a tag with eight attributes, each optional on its
 /// own condition, reaches this number.
 const STATES_MAX: usize = 256;
-/// The most parts to read, on all paths together. They take some hundredths of a second. Each template is read at each
-/// start, so this bounds how long an account's templates delay it.
+/// The most parts to read, on all paths together. They take some hundredths of a second.
 const WORK_MAX: usize = 1_000_000;
 /// How many characters are as much work as a part.
 const CHARACTERS_PER_WORK: usize = 4;
