@@ -35,9 +35,9 @@ pub type OriginalText = ByteString;
 
 /// The most bytes of a text; more than a request's body may have.
 const BYTES_MAX: usize = 1 << 30;
-/// The deepest nesting, as in common parsers: parsing needs stack, and receivers must be able to parse what was parsed
-/// here.
-const DEPTH_MAX: usize = 127;
+/// The deepest nesting that is read, and that templates write: strict parsers (serde_json among them) stop at 128, and
+/// receivers must be able to parse what was parsed here.
+pub const DEPTH_MAX: usize = 127;
 /// An object with more members than this is searched by a sorted index of its names.
 const MEMBERS_UNORDERED_MAX: usize = 16;
 

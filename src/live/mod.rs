@@ -98,7 +98,7 @@ impl Live {
         self.metrics.store.templates.set(index.templates() as i64);
         let unusable = index.unusable() as i64;
         let before = self.index.swap(Arc::new(index));
-        // By the difference: the store counts unreadable records in the same metric.
+        // Only the difference is added: the store counts unreadable records in the same metric.
         self.metrics.store.records_unusable.add(unusable - before.unusable() as i64);
     }
 }
@@ -138,7 +138,7 @@ impl ChangeSink for Live {
         if let Some(broken) = trigger.broken_rules(&self.egress).into_iter().chain(over).next() {
             return Err(refuse(&broken.error.pointer, broken.reason));
         }
-        // What is found elsewhere are warnings, which its author got.
+        // Without expressions there is nothing to compile. Warnings were given to the author when the trigger was saved.
         if !trigger.has_expressions() {
             return Ok(Arc::new(LiveTarget { target: Arc::new(trigger.target()), expressions: None }));
         }

@@ -17,16 +17,16 @@ use crate::ingester::{IngestContext, Ingester};
 use crate::matcher::Matcher;
 use crate::renderer::{NextStage, Renderer};
 
-/// Bytes of bodies that each thread may have rendered and Redis not yet taken: a small event can make a
-/// large body, many times.
+/// The most bytes of bodies that a thread has rendered and not yet handed over. A small event can fire many triggers with
+/// large bodies.
 pub(super) const WAITING_BYTES_MAX: usize = 32 << 20;
 
 /// How a pipeline's deliveries reach Dispatchers.
 #[derive(Clone)]
 pub(super) enum HandOver {
-    /// Those of this node.
+    /// To those of this node.
     Direct(Vec<Addr<Dispatchers>>),
-    /// Those of any node, through Redis.
+    /// To those of any node, through Redis.
     #[cfg(feature = "redis")]
     Streams(Streams, Arc<Backlog>),
 }

@@ -41,7 +41,7 @@ impl<F> Default for PartialRequest<F> {
     }
 }
 
-/// Where records end that were written together.
+/// The segment and the end of records that were written together.
 pub(super) type RecordsEnd<F> = (Arc<Segment<F>>, u32);
 
 /// Whole requests that were written together.
@@ -54,7 +54,7 @@ pub(super) struct AcceptedRequests<F> {
 }
 
 impl<F: SegmentFile> PartialRequest<F> {
-    /// Forgets it: its producer gets the response that it was not accepted.
+    /// Abandons the request: its producer is told that it was not accepted.
     pub(super) fn abandon(&mut self) {
         for entry in self.entries.drain(..) {
             entry.cancel();

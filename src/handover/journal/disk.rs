@@ -18,7 +18,7 @@ const LOCK: &str = "lock";
 #[derive(Debug)]
 pub(super) struct Disk {
     path: PathBuf,
-    /// For its sync.
+    /// The folder itself, opened so that it can be synced.
     folder: File,
     /// Released when the process ends, however it ends.
     _lock: File,

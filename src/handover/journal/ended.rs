@@ -1,6 +1,6 @@
 //! Which runs have ended with all of their writes on the disk, so that a later start trusts them also in another boot of
-//! the kernel, or on another machine. A graceful stop leaves an empty file that says so; its name says the rest. Earlier
-//! versions ignore it.
+//! the kernel, or on another machine. A graceful stop leaves an empty file with this in its name. EARLIER(node): the file
+//! is ignored there.
 
 use std::fmt;
 

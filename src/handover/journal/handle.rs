@@ -222,7 +222,7 @@ struct AttemptRecorder {
     age_max: Duration,
 }
 
-/// What the next begun record will name. A group whose record failed waits for it beside newer ones.
+/// The firings of the next begun record. Groups whose record failed wait for it together with newer ones.
 #[derive(Debug, Default)]
 struct NextRecord {
     firings: Vec<EntryFiring<File>>,

@@ -32,10 +32,10 @@ const BEGUN_SEGMENTS_FREE: u64 = 4;
 #[derive(Debug)]
 pub(super) struct Keeper<D: Folder> {
     journal: Arc<SegmentRegistry<D>>,
-    /// For rewritten records. Never takes a spare segment: its segments' numbers must be drawn at the moment they are
+    /// Writes rewritten records. Never takes a spare segment: its segments' numbers must be drawn at the moment they are
     /// needed.
     accepted: SegmentWriter<D>,
-    /// For firings that end without an attempt.
+    /// Writes begun records for firings that end without an attempt.
     begun: SegmentWriter<D>,
 }
 

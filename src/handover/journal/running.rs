@@ -81,7 +81,7 @@ impl Journal {
         // Each thread that accepts and each that sends has one segment open.
         let sizes = JournalSizes::of(config.journal.bytes_max, config.server.workers + config.dispatch.threads);
         let (settings, gate, metrics) = (config.journal.clone(), Arc::clone(gate), Arc::clone(metrics));
-        // It reads files, and this thread handles signals.
+        // Opening reads files, which must not block this thread: it handles signals.
         let opened = tokio::task::spawn_blocking(move || Self::start(&path, &settings, sizes, &gate, &metrics)).await;
         opened.unwrap_or_else(|error| Err(JournalError::Threads(std::io::Error::other(error))))
     }

@@ -45,7 +45,7 @@ const BUFFER_KEPT_BYTES: usize = 1 << 20;
 #[derive(Debug)]
 pub(super) struct WrittenRecords<F> {
     pub(super) segment: Arc<Segment<F>>,
-    /// Where they end.
+    /// Where the last one ends in the segment.
     pub(super) end: u32,
     /// The offset and the length of each.
     pub(super) records: Vec<(u32, usize)>,

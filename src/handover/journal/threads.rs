@@ -40,7 +40,7 @@ pub(super) struct JournalContext {
     /// Writes that failed.
     failures: AtomicUsize,
     wake: Mutex<Sender<KeeperMessage>>,
-    /// With `power`: to the threads that sync.
+    /// With `power`: what waits for a sync goes to two threads, one for responses and one for attempts.
     responses: Option<Mutex<Sender<SyncWaiter>>>,
     begins: Option<Mutex<Sender<SyncWaiter>>>,
 }

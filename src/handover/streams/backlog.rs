@@ -31,9 +31,9 @@ const PROBE_EVERY: u64 = 10;
 const PROBED_AT_ONCE: usize = 16;
 /// How long a probe's key lives, in milliseconds.
 const PROBE_KEPT_MS: &str = "10000";
-/// An account may have parked for a destination up to this many times what all parked deliveries leave free.
+/// For one destination, an account may have this many times as many deliveries parked as all parked ones leave free.
 const SHARE: usize = 4;
-/// One in this many may always be parked so, even if an outage left too many for others.
+/// One of this many deliveries may always be parked, even if an outage left so many parked ones that none is free.
 const ALWAYS_ONE_OF: usize = 1_000;
 
 /// Returns the length of a partition's streams together, the ids of their oldest entries, how many are pending, and the
@@ -88,7 +88,7 @@ pub struct Backlog {
     max: usize,
     ingest: bool,
     unavailable: AtomicBool,
-    /// Those that have reached their share of parked deliveries.
+    /// The lanes that have reached their share of parked deliveries.
     over_share: RwLock<HashSet<ParkedLane>>,
     any_over_share: AtomicBool,
     gate: Arc<Gate>,
@@ -166,7 +166,7 @@ impl Backlog {
                 Ok(()) if self.unavailable.swap(false, Ordering::Relaxed) && self.ingest => {
                     tracing::info!("Redis accepts deliveries again")
                 }
-                // What a node that only sends can't do, its consumers say.
+                // On a node that only sends, its consumers log it.
                 Err(error) if !self.unavailable.swap(true, Ordering::Relaxed) && self.ingest => {
                     tracing::warn!(%error, "no events are accepted until Redis accepts deliveries again");
                 }

@@ -1,5 +1,5 @@
-//! Which of its partition's two streams an entry is added to. What an account adds that has many entries there already
-//! goes to the bulk stream, so that it does not stand before the few of another account.
+//! Chooses the stream of its partition to which an entry is added. If its account has many entries there already, it is
+//! the bulk stream, so that the entry does not delay the few of another account.
 
 use std::collections::BTreeMap;
 
@@ -7,8 +7,9 @@ use super::counts::EntryCounts;
 use crate::flow::in_flight::StreamKind;
 use crate::model::id::AccountId;
 
-/// With this many entries in a partition, an account adds to its bulk stream: what one read returns. So before an entry in
-/// the first stream there are at most this many of each other account, and what ingest threads were adding meanwhile.
+/// An account with this many entries in a partition adds further ones to the bulk stream. One read returns as many. So
+/// before an entry of the first stream there are at most this many of each other account, and those that ingest threads
+/// were adding at the same moment.
 const MANY: usize = 64;
 
 /// The choices of one round of a Publisher.

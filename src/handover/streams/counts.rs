@@ -42,7 +42,7 @@ struct KnownCounts {
 #[derive(Debug)]
 struct EntriesOf {
     account: Arc<AccountShares>,
-    /// In each partition.
+    /// How many it has in each partition.
     entries: Vec<Reported>,
 }
 
@@ -58,7 +58,7 @@ struct Reported {
 #[derive(Debug, Default)]
 pub(super) struct PartitionReport {
     pub(super) length: usize,
-    /// Some accounts and how many entries they have, in turn.
+    /// Some accounts, each followed by the number of its entries.
     pub(super) held: Vec<Value>,
     /// The clock of the partition's server, in microseconds.
     pub(super) made_at_us: u64,
@@ -69,7 +69,7 @@ pub(super) struct PartitionReport {
 pub(super) struct SentAfter(u64);
 
 impl EntryCounts {
-    /// Of this many partitions, which are empty.
+    /// Counts for this many partitions, all of them empty.
     pub(super) fn new(partitions: usize, backlog_max: usize, gate: Arc<Gate>) -> Self {
         gate.set_room(backlog_max);
         let lengths = vec![Reported::default(); partitions];

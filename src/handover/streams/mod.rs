@@ -68,7 +68,7 @@ pub struct Streams {
     parked: Arc<watch::Sender<Vec<ParkedEntries>>>,
     /// Each partition, as of the last poll.
     seen: Arc<[SeenPartition]>,
-    /// An entry of a shared stream that has waited for longer is parked where it would wait on.
+    /// An entry of a shared stream that has waited for longer is parked if it would have to wait on.
     late_after: Duration,
 }
 

@@ -10,7 +10,7 @@ const LONGEST: Duration = Duration::from_secs(1);
 /// default that is a tenth of a second's work of one node, which is what a delivery then waits for; a tenth of the bound
 /// let half a second's work wait whenever producers were faster than nodes.
 const BEGINS_AT_ONE_OF: usize = 40;
-/// Fewer never cause one: a node reads them in a moment.
+/// Fewer entries than this never cause a pause: a node reads them in a moment.
 const ALWAYS_FREE: usize = 1_000;
 
 /// What is in the streams.

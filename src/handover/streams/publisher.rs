@@ -350,7 +350,7 @@ impl Batcher {
 struct EncodedDeliveries {
     deliveries: Vec<(InFlight, Option<String>)>,
     bytes: Vec<u8>,
-    /// Where each word ends.
+    /// Where each word of the command ends in `bytes`.
     ends: Vec<usize>,
 }
 

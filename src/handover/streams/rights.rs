@@ -3,7 +3,7 @@
 use crate::model::id::new_id;
 use crate::redis::{RedisConnection, RedisResult, rights};
 
-/// In this order they leave no keys behind.
+/// The commands, `@` being a key that nothing else uses. Run in this order they leave no key behind.
 const NEEDED: [&str; 28] = [
     "DEL @",
     "EVALSHA 0000000000000000000000000000000000000000 1 @",

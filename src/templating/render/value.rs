@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::rc::Rc;
 
 use super::escape::json::{self, Unwritable};
-use crate::json::Json;
+use crate::json::{DEPTH_MAX, Json};
 
 /// A value, borrowed from the data if possible.
 #[derive(Debug, Clone)]
@@ -120,7 +120,7 @@ impl<'a> Datum<'a> {
             Self::Truth(false) => out.extend_from_slice(b"false"),
             Self::Index(index) => out.extend_from_slice(index.to_string().as_bytes()),
             Self::List(list) | Self::JsonList(list) => {
-                if depth >= json::DEPTH_MAX {
+                if depth >= DEPTH_MAX {
                     return Err(Unwritable::TooDeep);
                 }
                 out.push(b'[');

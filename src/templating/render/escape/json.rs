@@ -1,6 +1,6 @@
 //! Writes JSON (RFC 8259): values, compact, and text inside a string's quotes.
 
-use crate::json::{Json, plain_bytes};
+use crate::json::{DEPTH_MAX, Json, plain_bytes};
 
 /// Why a value can't be written.
 #[derive(Debug)]
@@ -10,9 +10,6 @@ pub(crate) enum Unwritable {
     /// It would be longer than it may be. The rest of it was not looked at.
     TooLong,
 }
-
-/// The deepest nesting of a JSON body: strict parsers (serde_json among them) stop at 128.
-pub(crate) const DEPTH_MAX: usize = 127;
 
 const HEX: &[u8; 16] = b"0123456789abcdef";
 
