@@ -33,7 +33,7 @@ const PROBED_AT_ONCE: usize = 16;
 const PROBE_KEPT_MS: &str = "10000";
 /// For one destination, an account may have this many times as many deliveries parked as all parked ones leave free.
 const SHARE: usize = 4;
-/// One of this many deliveries may always be parked, even if an outage left so many parked ones that none is free.
+/// One of this many deliveries may always be parked, even if after an outage nothing is left free.
 const ALWAYS_ONE_OF: usize = 1_000;
 
 /// Returns the length of a partition's streams together, the ids of their oldest entries, how many are pending, and the
