@@ -68,7 +68,7 @@ const TEXTS: &[(&str, &str)] = &[
     ("unique tags", "[\"pool\",\"beach\"]"), ("pluck (unique guests \"age\") \"name\"", "[\"Nora\",\"Tom\"]"), ("unique repeated", "[1,\"1\",null,1.5]"),
     ("pluck guests \"name\"", "[\"Nora\",\"Tom\",\"Zoë\"]"), ("pluck guests \"at.city\"", "[\"Rome\",null,\"Oslo\"]"), ("pluck word \"x\"", ""),
     ("pluck (where guests \"age\" 34) \"name\"", "[\"Nora\",\"Zoë\"]"), ("pluck (where guests \"vip\") \"name\"", "[\"Nora\"]"), ("pluck (where guests \"at.city\" \"Oslo\") \"name\"", "[\"Zoë\"]"), ("where guests \"age\" 99", "[]"),
-    ("sum guests \"age\"", "75"), ("sum numbers", "16"), ("sum nothing", "0"), ("sum tags", ""), ("sum (pluck guests \"missing\")", "0"),
+    ("sum guests \"age\"", "75"), ("sum guests \"age\" \"age\"", "2361"), ("sum guests \"age\" \"score\"", "0"), ("sum guests \"age\" \"name\"", ""), ("sum guests \"age\" \"age\" \"age\"", "78951"), ("sum numbers", "16"), ("sum nothing", "0"), ("sum tags", ""), ("sum (pluck guests \"missing\")", "0"),
     ("contains tags \"beach\"", "true"), ("contains tags \"bea\"", "false"), ("contains name \"Maria\"", "true"), ("contains numbers 2", "true"), ("contains seven 7", "true"), ("contains object 1", ""),
     ("join tags", "pool, beach, pool"), ("join mixed \"|\"", "b|2||a|1|true"), ("join (pluck guests \"name\") \" & \"", "Nora & Tom & Zoë"), ("join word", "twelve"), ("join object", ""),
     ("first (split name \" \")", "Anna"), ("join (split \"a,b,,c\" \",\") \"|\"", "a|b||c"), ("join (split \"abc\" \"\") \"-\"", "a-b-c"), ("length (split empty \",\")", "0"), ("split \"a,,\" \",\"", "[\"a\",\"\",\"\"]"),

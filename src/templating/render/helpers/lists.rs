@@ -59,8 +59,8 @@ pub(super) static HELPERS: &[Helper] = &[
     ),
     Helper::new(
         "sum",
-        "The sum of a list, or of a field of its elements",
-        (1, 2),
+        "The sum of a list, of a field of its elements, or of the products of several fields",
+        (1, 4),
         ResultKind::Number,
         r#"{{sum invoice.items "amount"}}"#,
         sum,
@@ -195,17 +195,31 @@ fn matching<'a>(args: &mut Args<'_, 'a>) -> HelperResult<'a> {
     Ok(Args::made_list(kept))
 }
 
-/// Missing and null values count as zero; any other value that is not a number makes the sum unusable.
+/// The sum of the elements, of a field, or of the products of several fields. An element with a missing or null value
+/// counts as zero; any other value that is not a number makes the sum unusable.
 fn sum<'a>(args: &mut Args<'_, 'a>) -> HelperResult<'a> {
+    let paths = (2..args.count()).map(|place| args.text(place)).collect::<Result<Vec<_>, _>>()?;
+    let paths = paths.iter().map(|path| FieldPath::new(args, path)).collect::<Result<Vec<_>, _>>()?;
+    let too_long = || HelperFailure::argument(0, "a list whose sum has at most 400 digits");
     let mut total = Decimal::from(0_usize);
-    for (key, _) in keyed(args)? {
-        if key.is_blank() {
-            continue;
+    for (key, element) in keyed(args)? {
+        let Some(mut product) = summand(args, &key)? else { continue };
+        for path in &paths {
+            let factor = path.value(args, &element)?;
+            let factor = summand(args, &factor)?.unwrap_or_else(|| Decimal::from(0_usize));
+            product = product.multiply(&factor).ok_or_else(too_long)?;
         }
-        let number = args.decimal(&key)?.ok_or(HelperFailure::argument(0, "a list of numbers"))?;
-        total = total.add(&number).ok_or(HelperFailure::argument(0, "a list whose sum has at most 400 digits"))?;
+        total = total.add(&product).ok_or_else(too_long)?;
     }
     Ok(Args::made_number(&total))
+}
+
+/// The number to add; `None` for a missing or null value.
+fn summand(args: &mut Args<'_, '_>, value: &Datum<'_>) -> Result<Option<Decimal>, HelperFailure> {
+    if value.is_blank() {
+        return Ok(None);
+    }
+    args.decimal(value)?.map(Some).ok_or(HelperFailure::argument(0, "a list of numbers"))
 }
 
 fn contains<'a>(args: &mut Args<'_, 'a>) -> HelperResult<'a> {
