@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 use crate::templating::render::run::Complaint;
 
 /// The codes of all findings. `docs/templates.md` has the fix for each, and a test compares the two.
-pub(crate) const CODES: [&str; 73] = [
+pub(crate) const CODES: [&str; 74] = [
     "above_root",
     "block_values",
     "content_type",
@@ -18,6 +18,7 @@ pub(crate) const CODES: [&str; 73] = [
     "else_outside_block",
     "expression_in_token",
     "foreign_syntax",
+    "form_ampersand",
     "form_line_break",
     "form_lone_key",
     "form_plus",

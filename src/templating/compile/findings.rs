@@ -2,6 +2,7 @@
 //! read.
 
 use super::diagnostic::{CODES, Diagnostic, Positions, Severity};
+use super::tags::as_written;
 
 /// The most errors, and the most warnings, that are reported: further ones usually have the same causes. Counted
 /// separately, so that many warnings hide no error.
@@ -79,7 +80,7 @@ impl<'p> DiagnosticList<'p> {
             return;
         }
         let (line, column) = self.positions.line_column(at);
-        let finding = Diagnostic { severity, code, line, column, message, suggestion };
+        let finding = Diagnostic { severity, code, line, column, message: as_written(message), suggestion };
         let known = self.list.iter().any(|known| {
             (known.code, known.line, known.column, &known.message) == (code, line, column, &finding.message)
         });

@@ -34,6 +34,42 @@ pub(crate) fn warn_of_form_text(nodes: &Nodes, origins: &Origins<'_>, findings: 
     }
 }
 
+/// Warns of a `&` that is meant as a character: the pair that it begins has no `=`.
+pub(crate) fn warn_of_lone_pairs(nodes: &Nodes, origins: &Origins<'_>, findings: &mut DiagnosticList<'_>) {
+    for (i, node) in nodes.iter().enumerate() {
+        let TemplateNode::Text(text) = node else { continue };
+        for (byte, _) in text.content.match_indices('&') {
+            if is_lone(&text.content[byte + 1..], &nodes[i + 1..]) {
+                findings.warning(
+                    "form_ampersand",
+                    origins.offset(text.id, byte),
+                    "This & begins another pair, which has no =. Write %26 for the character &.",
+                );
+            }
+        }
+    }
+}
+
+/// Whether a pair ends before its `=`: its first text, and what follows that. What blocks write is not known.
+fn is_lone(text: &str, rest: &[TemplateNode]) -> bool {
+    let end = |text: &str| text.chars().find(|c| matches!(c, '=' | '&'));
+    let mut written = !text.trim().is_empty();
+    if let Some(end) = end(text) {
+        return end == '&' && !text.trim_start().starts_with('&');
+    }
+    for node in rest {
+        match node {
+            TemplateNode::Write(_) => written = true,
+            TemplateNode::Text(text) => match end(&text.content) {
+                Some(end) => return end == '&',
+                None => written = true,
+            },
+            _ => return false,
+        }
+    }
+    written
+}
+
 /// Encodes the characters of the template's text that are not allowed in a form or a URL.
 pub(crate) fn encode(nodes: &mut Nodes) {
     for node in nodes {

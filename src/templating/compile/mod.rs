@@ -147,6 +147,7 @@ fn prepare(
     match shape {
         TemplateShape::Body(Format::Form) => {
             finish::warn_of_form_text(&nodes, &origins, findings);
+            finish::warn_of_lone_pairs(&nodes, &origins, findings);
             finish::encode(&mut nodes);
         }
         TemplateShape::Url => finish::encode(&mut nodes),

@@ -103,6 +103,26 @@ pub(crate) fn of_name(name: &str) -> Option<&str> {
     name.strip_prefix(TAG_OPEN)?.strip_suffix(TAG_CLOSE)?.strip_prefix('_')?.strip_suffix('_')
 }
 
+/// A text of an expression with its tags as the parser has them.
+pub(crate) fn as_names(text: &str) -> String {
+    let mut names = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(tag) = find(rest) {
+        names.push_str(&rest[..tag.at]);
+        names.push_str(&format!("{TAG_OPEN}_{}_{TAG_CLOSE}", tag.inside));
+        rest = &rest[tag.at + tag.length..];
+    }
+    names + rest
+}
+
+/// A message with the tags in it as their author writes them.
+pub(crate) fn as_written(message: String) -> String {
+    if !message.contains(TAG_OPEN) {
+        return message;
+    }
+    message.replace(&format!("{TAG_OPEN}_"), "*|").replace(&format!("_{TAG_CLOSE}"), "|*")
+}
+
 fn name(text: &str) -> &str {
     let end = text.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).unwrap_or(text.len());
     &text[..end]

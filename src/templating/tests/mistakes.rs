@@ -210,6 +210,7 @@ const ODD: &[(Format, &str, Option<&str>, Option<&str>)] = &[
     (Json, "\"{{number guest.name}}\"", None, None),
     (Form, "a=1&b=2\n", None, None),
     (Form, "a=1+1", Some("form_plus"), None),
+    (Form, "a=Bed & Breakfast {{guest.name}}", Some("form_ampersand"), None),
     (Form, "payload={\"text\":\"{{guest.name}}\"}", Some("json_by_hand"), None),
     (Form, "payload={\"text\":{{json guest.name}}}", None, None),
     (Form, "a=\"{{guest.name}}", None, None),

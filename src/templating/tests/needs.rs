@@ -24,6 +24,14 @@ const MISTAKES: &[(Format, &str, &[&str], &str)] = &[
     (Text, "{{is_empty a}}", &["Did you mean not?"], "elsewhere"),
     (Text, "{{toISOString a}}", &["Did you mean date?"], "elsewhere"),
     (Text, "{{phone a}}", &["Did you mean digits?"], "elsewhere"),
+    (Text, "{{(first xs).name}}", &["{{lookup (first guests) \"name\"}}"], "Expressions look like"),
+    // With tags.
+    (Text, "{{#if *|GUEST:NAME|* == \"x\"}}{{/if}}", &["{{#if (eq *|GUEST:NAME|* \"x\")}}"], "(gt a 1)"),
+    (Text, "{{#if eq *|GUEST:NAME|* \"x\"}}{{/if}}", &["{{#if (eq *|GUEST:NAME|* \"x\")}}"], "(eq guest"),
+    (Text, "{{ *|GUEST:NAME|* | upcase }}", &["{{upper *|GUEST:NAME|*}}"], "guest.name"),
+    (Text, "{{upper(*|GUEST:NAME|*)}}", &["{{upper *|GUEST:NAME|*}}"], "elsewhere"),
+    (Text, "{{*|GUEST:NAME|*.toUpperCase()}}", &["{{upper *|GUEST:NAME|*}}"], "guest.name"),
+    (Json, "[{{#each *|GUEST:NAME|*}}{{this}}{{/each}}]", &["{{#each *|GUEST:NAME|* separator=\",\"}}"], "…"),
     // XML.
     (Xml, "<p>a<br>b</p>", &["write <br/>"], "</br>"),
     (Xml, "<p><b>a</p>", &["write </b>"], "<b/>"),
@@ -85,5 +93,23 @@ fn what_a_helper_can_t_read_is_explained() {
     ] {
         let (_, found) = check(Text, body).compiled.expect(body).preview(&data);
         assert!(found.iter().any(|found| found.message.contains(words)), "{body}: {found:?}");
+    }
+}
+
+#[test]
+fn an_ampersand_that_is_a_character_is_warned_of() {
+    for (body, columns) in [
+        ("a=Bed & Breakfast&b=R&B", &[7, 22][..]),
+        ("a=R&B {{x}} x&b={{x}}", &[4]),
+        ("a=Q&A{{x}}", &[4]),
+        ("a=1&{{x}}b&c=2", &[4]),
+        ("a=1&k{{x}}={{x}}&", &[]),
+        ("a=1&&b=2", &[]),
+        ("a=1&k{{#if x}}=1{{/if}}", &[]),
+        ("a=1{{#if x}}&b={{x}}{{/if}}&{{#each xs separator=\"&\"}}c=1{{/each}}", &[]),
+    ] {
+        let found = check(Format::Form, body).diagnostics;
+        let ampersands = found.iter().filter(|found| found.code == "form_ampersand").map(|found| found.column);
+        assert_eq!(ampersands.collect::<Vec<_>>(), columns, "{body}: {found:?}");
     }
 }

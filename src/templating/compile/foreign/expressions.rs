@@ -1,10 +1,12 @@
 //! Expressions that can't be read, because they are written as in another language.
 
 use super::{REPEATED_BYTES_MAX, filters, is_value, names};
+use crate::templating::compile::tags;
 use crate::templating::render::helpers;
 
 /// What to write for the inside of an expression that belongs to another language.
 pub(crate) fn explain(inside: &str) -> Option<String> {
+    let inside = &*tags::as_names(inside);
     let inside = inside.trim_matches(|c: char| c.is_whitespace() || c == '~' || c == '-');
     let inside = inside.trim_start_matches('{').trim_end_matches('}').trim();
     let (block, value) = block(inside);

@@ -12,6 +12,8 @@ mod tests;
 pub(super) use self::expressions::{explain, n8n};
 pub(super) use self::names::{helper, instead_of_helper};
 
+use super::tags;
+
 /// The most bytes of the author's text that advice repeats.
 const REPEATED_BYTES_MAX: usize = 120;
 
@@ -33,13 +35,14 @@ pub(super) fn is_other_number(word: &str) -> bool {
     (exponent.is_some() || word.contains('_')) && decimal(whole) && fraction.is_none_or(decimal) && exponent_holds
 }
 
-/// Whether a text is a value as it is written here: a path, a number, or a text in quotes.
+/// Whether a text is a value as it is written here: a path, a tag as the parser has it, a number, or a text in quotes.
 pub(super) fn is_value(text: &str) -> bool {
     let quoted = |quote: char| {
         let inside = text.strip_prefix(quote).and_then(|text| text.strip_suffix(quote));
         inside.is_some_and(|inside| !inside.contains([quote, '\\', '{', '}']))
     };
+    let is_tag = tags::of_name(text).is_some();
     let letter = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '.' | '@');
     let is_word = text.chars().all(letter) && !text.starts_with(['.']) && !text.ends_with('.') && !text.contains("..");
-    text.len() <= REPEATED_BYTES_MAX && !text.is_empty() && (is_word || quoted('"') || quoted('\''))
+    text.len() <= REPEATED_BYTES_MAX && !text.is_empty() && (is_word || is_tag || quoted('"') || quoted('\''))
 }

@@ -111,6 +111,9 @@ fn unreadable(inside: &str) -> Cow<'static, str> {
     if name.len() + 2 == value.len() && foreign::is_value(name) && !name.contains(['"', '\'']) {
         return format!("A name is written without quotes: {{{{{name}}}}}.").into();
     }
+    if inside.contains(").") {
+        return "A member of a helper's result is written {{lookup (first guests) \"name\"}}.".into();
+    }
     let mut quote = None;
     let mut escaped = false;
     for c in inside.chars() {

@@ -1,8 +1,6 @@
 //! The advice for a mistake with a comma. It differs in a loop, beside an optional part, and in plain text. Messages name
 //! only what is in the template.
 
-use crate::templating::compile::tags::{TAG_CLOSE, TAG_OPEN};
-
 /// The surroundings of a mistake.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct MistakeContext<'c> {
@@ -262,7 +260,7 @@ fn separated(source: &str, each: usize) -> String {
     const ANY: &str = "{{#each … separator=\",\"}}";
     let begin = begin(source, each);
     let inside = begin.trim_end_matches(['}', '~']);
-    if begin.contains([TAG_OPEN, TAG_CLOSE, '\n']) || begin.len() > 100 || begin.contains("separator") {
+    if begin.contains('\n') || begin.len() > 100 || begin.contains("separator") {
         return ANY.to_owned();
     }
     let (list, names) = match inside.split_once(" as |") {
