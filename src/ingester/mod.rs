@@ -28,7 +28,7 @@ use crate::flow::payer::Payer;
 use crate::flow::refusal::{ReachedBound, Refusal};
 use crate::flow::response::{EventsResponse, Receipt};
 use crate::flow::turns::{Turns, Worker};
-use crate::ingester::idempotency::{IN_PROGRESS_RETRY_S, IdempotencyWindow, WindowUnavailable};
+use crate::ingester::idempotency::{GivenIds, IN_PROGRESS_RETRY_S, IdempotencyWindow, WindowUnavailable};
 use crate::model::event::Event;
 use crate::model::id::AccountId;
 use crate::telemetry::metrics::Metrics;
@@ -125,7 +125,7 @@ impl Worker for Rc<IngestContext> {
 
     fn step(&self, job: &mut Option<EventsReceived>) -> JobProgress {
         if let Some(EventsReceived { unread, body, reply, .. }) = job.take() {
-            self.take(unread.read(), body, reply);
+            self.take(unread.read(self.window.is_some()), body, reply);
         }
         JobProgress::Done
     }
@@ -136,14 +136,15 @@ impl Worker for Rc<IngestContext> {
 }
 
 impl UnreadEvents {
-    /// Reads the events. A panic costs this request only.
-    fn read(self) -> Result<EventsRead, Refusal> {
+    /// Reads the events, and their ids if those are needed. A panic costs this request only.
+    fn read(self, with_ids: bool) -> Result<EventsRead, Refusal> {
         let read = catch_unwind(AssertUnwindSafe(|| {
             drill::point(drill::Stage::Ingester);
             let mut batch = self.encoding.read(&self.source, self.only_account.as_ref())?;
             batch.events.iter_mut().for_each(|event| event.hops = self.hops);
+            let given = if with_ids { GivenIds::take(&mut batch.events) } else { None };
             let bytes = batch.events.iter().map(|event| size_of::<Event>() + event.heap_bytes()).sum();
-            Ok(EventsRead { batch, bytes })
+            Ok(EventsRead { batch, given, bytes })
         }));
         read.unwrap_or(Err(Refusal::Panic))
     }
@@ -152,13 +153,16 @@ impl UnreadEvents {
 /// A request's events, and the memory that they take beside its body: it can be many times as large.
 struct EventsRead {
     batch: EventBatch,
+    /// For the idempotency window, if there is one.
+    given: Option<GivenIds>,
     bytes: usize,
 }
 
 impl IngestContext {
     async fn read_apart(self: Rc<Self>, request: EventsReceived) {
         let EventsReceived { unread, payer, body, reply } = request;
-        let read = self.background.run(payer, move || unread.read()).await;
+        let with_ids = self.window.is_some();
+        let read = self.background.run(payer, move || unread.read(with_ids)).await;
         self.take(read.unwrap_or(Err(Refusal::Panic)), body, reply);
     }
 
@@ -169,7 +173,7 @@ impl IngestContext {
         mut body: TakenUnits,
         reply: oneshot::Sender<EventsResponse>,
     ) {
-        let EventsRead { batch, bytes } = match read {
+        let EventsRead { batch, given, bytes } = match read {
             Ok(read) => read,
             Err(refusal) => return self.refuse(reply, refusal),
         };
@@ -181,10 +185,10 @@ impl IngestContext {
             }
             body.grow_over(bytes);
         }
-        match &self.window {
+        match (&self.window, given) {
             // At most as many of these tasks as connections: each connection waits for its response.
-            Some(window) if batch.events.iter().any(|event| event.id_given) => {
-                actix_rt::spawn(Rc::clone(self).admit_once(window.clone(), batch, body, reply));
+            (Some(window), Some(given)) => {
+                actix_rt::spawn(Rc::clone(self).admit_once(window.clone(), batch, given, body, reply));
             }
             _ => self.admit(batch, body, 0, reply),
         }
@@ -196,11 +200,12 @@ impl IngestContext {
         self: Rc<Self>,
         window: IdempotencyWindow,
         mut batch: EventBatch,
+        given: GivenIds,
         body: TakenUnits,
         reply: oneshot::Sender<EventsResponse>,
     ) {
         let events = batch.events.len();
-        let (known, claims) = match window.sift(&mut batch.events).await {
+        let (known, claims) = match window.sift(&mut batch.events, given).await {
             Ok(sifted) => sifted,
             Err(WindowUnavailable::Store) => return self.refuse(reply, Refusal::Unavailable),
             Err(WindowUnavailable::Open) => {

@@ -14,6 +14,7 @@ use futures_util::future::BoxFuture;
 
 use crate::model::event::Event;
 use crate::model::firing::hash_of_names;
+use crate::model::id::AccountId;
 use memory::MemoryWindow;
 #[cfg(feature = "redis")]
 use shared::RedisWindow;
@@ -35,8 +36,19 @@ const WAITED_FOR: Duration = Duration::from_secs(5);
 pub const IN_PROGRESS_RETRY_S: u64 = CLAIMED_FOR.as_secs() - WAITED_FOR.as_secs();
 const ASKED_AGAIN_AFTER: Duration = Duration::from_millis(20);
 
+/// How many ids are taken to the store at a time. Between, the thread's other tasks have their turn, and Redis its other
+/// requests.
+const KEYS_AT_ONCE: usize = 256;
+
 /// Identifies an event: a hash of account, source and id. It is small, and does not reveal what it is made of.
 type EventHash = [u8; 16];
+
+/// An event's id, and whose it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct EventKey {
+    account: AccountId,
+    hash: EventHash,
+}
 
 /// The state of an id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,13 +66,13 @@ trait WindowStore: Send + Sync {
     /// Claims the unknown ones.
     fn claim<'a>(
         &'a self,
-        hashes: &'a [EventHash],
+        keys: &'a [EventKey],
         claimant: &'a str,
     ) -> BoxFuture<'a, Result<Vec<ClaimResult>, WindowUnavailable>>;
     /// Ends a claim: the events were accepted, or were not.
     fn settle<'a>(
         &'a self,
-        hashes: &'a [EventHash],
+        keys: &'a [EventKey],
         claimant: &'a str,
         accepted: bool,
     ) -> BoxFuture<'a, Result<(), WindowUnavailable>>;
@@ -81,11 +93,33 @@ pub struct IdempotencyWindow {
     store: Arc<dyn WindowStore>,
 }
 
+/// The ids of a request's events, as far as their producer chose them.
+#[derive(Debug)]
+pub struct GivenIds {
+    keys: Vec<EventKey>,
+    repeated: usize,
+}
+
 /// The ids that are claimed for one request.
 pub struct Claims {
     store: Arc<dyn WindowStore>,
     claimant: String,
-    hashes: Vec<EventHash>,
+    keys: Vec<EventKey>,
+}
+
+impl GivenIds {
+    /// Removes the events that are repeated in the request; `None` if none has an id of its producer's choice. Those of
+    /// a large request are hashed where it is read, as that can take ten milliseconds.
+    pub fn take(events: &mut Vec<Event>) -> Option<Self> {
+        let (before, mut own, mut keys) = (events.len(), HashSet::new(), Vec::new());
+        events.retain(|event| {
+            let hash = event.id_given.then(|| hash_of(event));
+            let is_new = hash.is_none_or(|hash| own.insert(hash));
+            keys.extend(hash.filter(|_| is_new).map(|hash| EventKey { account: event.account.clone(), hash }));
+            is_new
+        });
+        (!keys.is_empty()).then(|| Self { keys, repeated: before - events.len() })
+    }
 }
 
 impl IdempotencyWindow {
@@ -104,34 +138,39 @@ impl IdempotencyWindow {
         Ok(Some(Self { store }))
     }
 
-    /// Removes the events whose id was seen, and those that are repeated in the request, and claims the ids of the
-    /// others. Returns how many were removed. Only ids chosen by the producer count.
-    pub async fn sift(&self, events: &mut Vec<Event>) -> Result<(usize, Claims), WindowUnavailable> {
+    /// Removes the events whose id was seen, and claims the ids of the others. Returns how many of the request's events
+    /// are not to fire. Only ids chosen by the producer count.
+    pub async fn sift(&self, events: &mut Vec<Event>, given: GivenIds) -> Result<(usize, Claims), WindowUnavailable> {
+        let GivenIds { keys, repeated } = given;
         let before = events.len();
-        let mut own = HashSet::new();
-        events.retain(|event| !event.id_given || own.insert(hash_of(event)));
-        let hashes: Vec<EventHash> = events.iter().filter(|event| event.id_given).map(hash_of).collect();
         let claimant = crate::model::id::new_id();
-        let results = self.claim(&hashes, &claimant).await?;
+        let results = self.claim(&keys, &claimant).await?;
         let mut ids = results.iter();
         events.retain(|event| !event.id_given || ids.next() == Some(&ClaimResult::Claimed));
-        let claimed = hashes.into_iter().zip(results).filter(|(_, result)| *result == ClaimResult::Claimed);
-        let claims =
-            Claims { store: Arc::clone(&self.store), claimant, hashes: claimed.map(|(hash, _)| hash).collect() };
-        Ok((before - events.len(), claims))
+        let keys = claimed(&keys, &results);
+        Ok((repeated + before - events.len(), Claims { store: Arc::clone(&self.store), claimant, keys }))
     }
 
     /// Claims all or none: two requests that each hold an id of the other must not wait for ever.
-    async fn claim(&self, hashes: &[EventHash], claimant: &str) -> Result<Vec<ClaimResult>, WindowUnavailable> {
+    async fn claim(&self, keys: &[EventKey], claimant: &str) -> Result<Vec<ClaimResult>, WindowUnavailable> {
         let begun = Instant::now();
         loop {
-            let results = self.store.claim(hashes, claimant).await?;
+            let mut results = Vec::with_capacity(keys.len());
+            for part in keys.chunks(KEYS_AT_ONCE) {
+                if !results.is_empty() {
+                    tokio::task::yield_now().await;
+                }
+                let more = self.store.claim(part, claimant).await?;
+                let is_open = more.contains(&ClaimResult::Open);
+                results.extend(more);
+                if is_open {
+                    break;
+                }
+            }
             if !results.contains(&ClaimResult::Open) {
                 return Ok(results);
             }
-            let claimed = hashes.iter().zip(&results).filter(|(_, result)| **result == ClaimResult::Claimed);
-            let claimed: Vec<EventHash> = claimed.map(|(hash, _)| *hash).collect();
-            self.store.settle(&claimed, claimant, false).await?;
+            settle(&*self.store, &claimed(keys, &results), claimant, false).await?;
             if begun.elapsed() >= WAITED_FOR {
                 return Err(WindowUnavailable::Open);
             }
@@ -146,8 +185,30 @@ impl Claims {
     /// Reports whether the events were accepted. If so, their ids are seen from now on; if not, they may be sent again.
     pub async fn settle(self, accepted: bool) {
         // Logged by the store. A claim that it could not end expires in a few seconds.
-        let _ = self.store.settle(&self.hashes, &self.claimant, accepted).await;
+        let _ = settle(&*self.store, &self.keys, &self.claimant, accepted).await;
     }
+}
+
+/// Ends claims.
+async fn settle(
+    store: &dyn WindowStore,
+    keys: &[EventKey],
+    claimant: &str,
+    accepted: bool,
+) -> Result<(), WindowUnavailable> {
+    for (number, part) in keys.chunks(KEYS_AT_ONCE).enumerate() {
+        if number > 0 {
+            tokio::task::yield_now().await;
+        }
+        store.settle(part, claimant, accepted).await?;
+    }
+    Ok(())
+}
+
+/// The ids that were claimed, of those that have a result.
+fn claimed(keys: &[EventKey], results: &[ClaimResult]) -> Vec<EventKey> {
+    let claimed = keys.iter().zip(results).filter(|(_, result)| **result == ClaimResult::Claimed);
+    claimed.map(|(key, _)| key.clone()).collect()
 }
 
 fn hash_of(event: &Event) -> EventHash {
@@ -159,7 +220,6 @@ mod tests {
     use super::*;
     use crate::json::Document;
     use crate::model::event::EventType;
-    use crate::model::id::AccountId;
 
     fn event(account: &str, source: &str, id: &str, id_given: bool) -> Event {
         Event {
@@ -181,7 +241,8 @@ mod tests {
 
     async fn fresh(window: &IdempotencyWindow, events: Vec<Event>) -> (usize, usize, Claims) {
         let mut events = events;
-        let (known, claims) = window.sift(&mut events).await.expect("memory is there");
+        let given = GivenIds::take(&mut events).expect("ids");
+        let (known, claims) = window.sift(&mut events, given).await.expect("memory is there");
         (events.len(), known, claims)
     }
 
@@ -220,5 +281,26 @@ mod tests {
         assert!(!second.is_finished());
         first.settle(true).await;
         assert_eq!(second.await.expect("a response"), 1);
+    }
+
+    #[actix_rt::test]
+    async fn other_tasks_have_their_turn_while_many_ids_are_looked_up() {
+        let window = window(60_000);
+        let events = (0..KEYS_AT_ONCE * 20).map(|number| event("a", "", &number.to_string(), true)).collect();
+        let turns = std::rc::Rc::new(std::cell::Cell::new(0));
+        let counting = actix_rt::spawn({
+            let turns = std::rc::Rc::clone(&turns);
+            async move {
+                loop {
+                    turns.set(turns.get() + 1);
+                    tokio::task::yield_now().await;
+                }
+            }
+        });
+        let (new, _, claims) = fresh(&window, events).await;
+        let claiming = turns.get();
+        claims.settle(true).await;
+        counting.abort();
+        assert!(new == KEYS_AT_ONCE * 20 && claiming >= 19 && turns.get() >= claiming + 19, "{claiming} {turns:?}");
     }
 }

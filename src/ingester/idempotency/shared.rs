@@ -5,9 +5,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use futures_util::future::{BoxFuture, FutureExt as _, join_all};
+use futures_util::future::{BoxFuture, FutureExt as _, try_join_all};
 
-use super::{CLAIMED_FOR, ClaimResult, EventHash, WindowStore, WindowUnavailable};
+use super::{CLAIMED_FOR, ClaimResult, EventKey, WindowStore, WindowUnavailable};
 use crate::config::StoreSettings;
 use crate::model::id::new_id;
 use crate::redis::{AddressError, Cmd, Link, LuaScript, Outage, Pipeline, RedisError, RedisResult, Value, rights};
@@ -16,9 +16,6 @@ use crate::redis::{AddressError, Cmd, Link, LuaScript, Outage, Pipeline, RedisEr
 const PREFIX: &str = "posthaste:seen:";
 /// The value of an id whose event was accepted. No claimant has this name.
 const SEEN: &str = "seen";
-/// The most ids per request: Redis runs nothing else meanwhile.
-const GROUP_MAX: usize = 256;
-
 /// Releases an id if this claimant still holds it.
 const FREE: &str = r"
 if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end
@@ -148,49 +145,45 @@ impl RedisWindow {
     }
 
     /// Frees ids that a request of this node left behind, so that they can be claimed.
-    async fn free_left(&self, hashes: &[EventHash], responses: &[Value], claimant: &str) -> RedisResult<()> {
-        for (hash, response) in hashes.iter().zip(responses.chunks(2)) {
+    async fn free_left(&self, keys: &[EventKey], responses: &[Value], claimant: &str) -> RedisResult<()> {
+        for (own, response) in keys.iter().zip(responses.chunks(2)) {
             if let (ClaimResult::Open, [_, Value::BulkString(other)]) = (claim_result(response, claimant), response)
                 && self.left.contain(other)
             {
-                self.link.code_twice(&self.free, &key(hash), &[other]).await?;
+                self.link.code_twice(&self.free, &key(own), &[other]).await?;
             }
         }
         Ok(())
     }
 
     /// Asks for each id; on a cluster one by one, as each has its own hash slot.
-    async fn ask(&self, hashes: &[EventHash], question: impl Fn(&EventHash, &mut Pipeline)) -> RedisResult<Vec<Value>> {
-        let at_once = if self.link.is_cluster() { 1 } else { GROUP_MAX };
-        let groups = hashes.chunks(at_once).map(|group| {
+    async fn ask(&self, keys: &[EventKey], question: impl Fn(&EventKey, &mut Pipeline)) -> RedisResult<Vec<Value>> {
+        let at_once = if self.link.is_cluster() { 1 } else { keys.len().max(1) };
+        let groups = keys.chunks(at_once).map(|group| {
             let mut pipeline = Pipeline::new();
-            group.iter().for_each(|hash| question(hash, &mut pipeline));
+            group.iter().for_each(|key| question(key, &mut pipeline));
             // A claim that is made twice is recognized as our own.
             async move { self.link.pipeline_twice::<Vec<Value>>(&pipeline).await }
         });
-        let mut responses = Vec::new();
-        for response in join_all(groups).await {
-            responses.extend(response?);
-        }
-        Ok(responses)
+        Ok(try_join_all(groups).await?.concat())
     }
 }
 
 impl WindowStore for RedisWindow {
     fn claim<'a>(
         &'a self,
-        hashes: &'a [EventHash],
+        keys: &'a [EventKey],
         claimant: &'a str,
     ) -> BoxFuture<'a, Result<Vec<ClaimResult>, WindowUnavailable>> {
         async move {
-            let responses = self.ask(hashes, |hash, pipeline| {
-                pipeline.add_command(set(hash, claimant, CLAIMED_FOR)).arg("NX");
-                pipeline.cmd("GET").arg(key(hash));
+            let responses = self.ask(keys, |own, pipeline| {
+                pipeline.add_command(set(own, claimant, CLAIMED_FOR)).arg("NX");
+                pipeline.cmd("GET").arg(key(own));
             });
             let responses = self.outage.note(responses.await).inspect_err(|_| {
                 self.left.add(claimant, Instant::now());
             })?;
-            self.outage.note(self.free_left(hashes, &responses, claimant).await)?;
+            self.outage.note(self.free_left(keys, &responses, claimant).await)?;
             Ok(responses.chunks(2).map(|response| claim_result(response, claimant)).collect())
         }
         .boxed()
@@ -198,22 +191,20 @@ impl WindowStore for RedisWindow {
 
     fn settle<'a>(
         &'a self,
-        hashes: &'a [EventHash],
+        keys: &'a [EventKey],
         claimant: &'a str,
         accepted: bool,
     ) -> BoxFuture<'a, Result<(), WindowUnavailable>> {
         async move {
             if accepted {
-                let noted = self.ask(hashes, |hash, pipeline| {
-                    pipeline.add_command(set(hash, SEEN, self.window));
+                let noted = self.ask(keys, |own, pipeline| {
+                    pipeline.add_command(set(own, SEEN, self.window));
                 });
                 return self.outage.note(noted.await.map(drop));
             }
-            for hash in hashes {
-                let freed = self.link.code_twice(&self.free, &key(hash), &[claimant.as_bytes()]).await;
-                self.outage.note(freed).inspect_err(|_| self.left.add(claimant, Instant::now()))?;
-            }
-            Ok(())
+            let free = async |own| self.link.code_twice(&self.free, &key(own), &[claimant.as_bytes()]).await;
+            let freed = try_join_all(keys.iter().map(free)).await;
+            self.outage.note(freed.map(drop)).inspect_err(|_| self.left.add(claimant, Instant::now()))
         }
         .boxed()
     }
@@ -230,12 +221,12 @@ fn claim_result(response: &[Value], claimant: &str) -> ClaimResult {
     }
 }
 
-fn key(hash: &EventHash) -> String {
-    format!("{PREFIX}{:032x}", u128::from_be_bytes(*hash))
+fn key(own: &EventKey) -> String {
+    format!("{PREFIX}{:032x}", u128::from_be_bytes(own.hash))
 }
 
-fn set(hash: &EventHash, value: &str, life: Duration) -> Cmd {
+fn set(own: &EventKey, value: &str, life: Duration) -> Cmd {
     let mut command = Cmd::new();
-    command.arg("SET").arg(key(hash)).arg(value).arg("PX").arg(life.as_millis().to_string());
+    command.arg("SET").arg(key(own)).arg(value).arg("PX").arg(life.as_millis().to_string());
     command
 }
