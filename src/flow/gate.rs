@@ -64,7 +64,7 @@ impl Gate {
         response: A,
         reply: oneshot::Sender<A>,
     ) -> Result<AdmittedEvents<A>, (Refusal, oneshot::Sender<A>)> {
-        self.admit_where(events, response, reply, |number| self.check_rates(events, number))
+        self.admit_where(events, response, reply, |number| self.charge_rates(events, number))
     }
 
     /// The same for events that were accepted before the last start: their account's rate was charged then.
@@ -74,7 +74,7 @@ impl Gate {
         response: A,
         reply: oneshot::Sender<A>,
     ) -> Result<AdmittedEvents<A>, (Refusal, oneshot::Sender<A>)> {
-        self.admit_where(events, response, reply, |_| Ok(()))
+        self.admit_where(events, response, reply, |_| Ok(None))
     }
 
     fn admit_where<A>(
@@ -82,7 +82,7 @@ impl Gate {
         events: &[(Arc<AccountShares>, usize)],
         response: A,
         reply: oneshot::Sender<A>,
-        passes: impl FnOnce(usize) -> Result<(), Refusal>,
+        charge_rates: impl FnOnce(usize) -> Result<Option<RateCharge>, Refusal>,
     ) -> Result<AdmittedEvents<A>, (Refusal, oneshot::Sender<A>)> {
         let number = events.iter().map(|(_, events)| events).sum();
         // Counts first and decides then: a stop that closes the gate and sees no events in flight can be sure that none
@@ -93,13 +93,14 @@ impl Gate {
             // A request that has no room owes nothing.
             None => charge(events)
                 .ok_or(Refusal::Full(ReachedBound::Events(number)))
-                .and_then(|charges| passes(number).map(|()| charges)),
+                .and_then(|charges| Ok((charges, charge_rates(number)?))),
         };
         match charged {
-            Ok(charges) => Ok(AdmittedEvents {
+            Ok((charges, rate_charge)) => Ok(AdmittedEvents {
                 gate: Arc::clone(self),
                 events: number,
                 charges,
+                rate_charge,
                 body: None,
                 response: Some((response, reply)),
                 instead: OnceLock::new(),
@@ -111,13 +112,24 @@ impl Gate {
         }
     }
 
-    /// Whether each account may post this many events now.
-    fn check_rates(&self, events: &[(Arc<AccountShares>, usize)], number: usize) -> Result<(), Refusal> {
-        let Some(rates) = &self.accounts.rates else { return Ok(()) };
-        let events = events.iter().map(|(account, events)| (&account.id, *events));
-        rates
-            .pass(events, Instant::now())
-            .map_err(|wait| Refusal::RateLimited { events: number, retry_after_s: wait.as_secs_f64().ceil() as u64 })
+    /// Charges each account's rate, if there is one.
+    fn charge_rates(
+        &self,
+        events: &[(Arc<AccountShares>, usize)],
+        number: usize,
+    ) -> Result<Option<RateCharge>, Refusal> {
+        let Some(rates) = &self.accounts.rates else { return Ok(None) };
+        let charge = RateCharge {
+            events: events.iter().map(|(account, events)| (account.id.clone(), *events)).collect(),
+            at: Instant::now(),
+        };
+        match rates.pass(charge.of_each(), charge.at) {
+            Ok(()) => Ok(Some(charge)),
+            Err(wait) => {
+                let retry_after_s = wait.as_secs_f64().ceil() as u64;
+                Err(Refusal::RateLimited { events: number, retry_after_s })
+            }
+        }
     }
 
     /// Waits for this many permits. A number above the total waits for all of them.
@@ -237,6 +249,19 @@ impl Gate {
     }
 }
 
+/// What accounts' rates were charged for a request, and when.
+#[derive(Debug)]
+struct RateCharge {
+    events: Vec<(AccountId, usize)>,
+    at: Instant,
+}
+
+impl RateCharge {
+    fn of_each(&self) -> impl Iterator<Item = (&AccountId, usize)> + Clone {
+        self.events.iter().map(|(account, events)| (account, *events))
+    }
+}
+
 /// Charges events to their accounts; `None` if one of the accounts may not hold its part.
 fn charge(events: &[(Arc<AccountShares>, usize)]) -> Option<Vec<TakenUnits>> {
     let charge = |(account, events): &(Arc<AccountShares>, usize)| {
@@ -255,6 +280,7 @@ pub struct AdmittedEvents<A> {
     gate: Arc<Gate>,
     pub(crate) events: usize,
     charges: Vec<TakenUnits>,
+    rate_charge: Option<RateCharge>,
     body: Option<TakenUnits>,
     response: Option<(A, oneshot::Sender<A>)>,
     instead: OnceLock<A>,
@@ -266,7 +292,8 @@ impl<A> AdmittedEvents<A> {
         self.body = Some(body);
     }
 
-    /// Replaces the response, for work that could not be handed on. The first replacement counts.
+    /// Replaces the response by a refusal, for work that could not be handed on. The first replacement counts. What the
+    /// accounts' rates were charged is given back.
     pub fn replace_response(&self, other: A) {
         let _ = self.instead.set(other);
     }
@@ -277,6 +304,10 @@ impl<A> Drop for AdmittedEvents<A> {
         self.charges.clear();
         self.body = None;
         self.gate.release(&self.gate.events, self.events);
+        if let (Some(rates), Some(charge), Some(_)) = (&self.gate.accounts.rates, &self.rate_charge, self.instead.get())
+        {
+            rates.give_back(charge.of_each(), charge.at, Instant::now());
+        }
         if let Some((response, reply)) = self.response.take() {
             // Fails if the client has closed its connection: no one waits for the response.
             let _ = reply.send(self.instead.take().unwrap_or(response));
@@ -378,6 +409,20 @@ mod tests {
             gate.admit_again(&one, (), oneshot::channel().0).expect("room");
         }
         assert!((0..5).any(|_| gate.admit(&one, (), oneshot::channel().0).is_err()), "new ones have a rate");
+    }
+
+    #[test]
+    fn a_request_that_is_refused_after_its_admission_owes_nothing() {
+        let events_per_s = std::num::NonZeroU32::new(10);
+        let gate = Gate::new(NodeBounds { events: 900, deliveries: 9, bytes: 9, events_per_s }, 1);
+        let ten = [(gate.account(&AccountId::default_account()), 10)];
+        for _ in 0..5 {
+            let admitted = gate.admit(&ten, "taken", oneshot::channel().0).expect("it owes nothing");
+            admitted.replace_response("refused");
+        }
+        gate.admit(&ten, "taken", oneshot::channel().0).expect("it owes nothing");
+        let refused = gate.admit(&ten, "taken", oneshot::channel().0).map_err(|(refusal, _)| refusal);
+        assert!(matches!(refused, Err(Refusal::RateLimited { .. })), "{refused:?}");
     }
 
     #[actix_rt::test]

@@ -104,6 +104,26 @@ impl AccountRates {
     }
 }
 
+impl AccountRates {
+    /// Takes back what [`Self::pass`] charged at `charged_at`, but for what the accounts would have paid off since then
+    /// without it: no more is saved up than a burst.
+    pub fn give_back<'a>(
+        &self,
+        events: impl Iterator<Item = (&'a AccountId, usize)>,
+        charged_at: Instant,
+        now: Instant,
+    ) {
+        let paid_off = now.saturating_duration_since(charged_at);
+        let mut owed = self.owed.lock().unwrap_or_else(PoisonError::into_inner);
+        for (account, events) in events {
+            let back = time_of(events, self.per_s).saturating_sub(paid_off);
+            if let Some(until) = owed.accounts.get_mut(account) {
+                *until = until.checked_sub(back).unwrap_or(now);
+            }
+        }
+    }
+}
+
 impl OwedUntil {
     fn until(&self, account: &AccountId, now: Instant) -> Instant {
         self.accounts.get(account).map_or(now, |until| now.max(*until))
@@ -151,6 +171,27 @@ mod tests {
         let later = begun + Duration::from_millis(4_900);
         assert_eq!(rates.pass([(&a, 900)].into_iter(), later), Ok(()), "the wait was the right one");
         assert_eq!(rates.pass([(&a, 1)].into_iter(), later), Err(Duration::from_millis(1)));
+    }
+
+    #[test]
+    fn what_is_given_back_is_not_owed_and_nothing_more() {
+        let rates = AccountRates::new(NonZeroU32::new(10).expect("not zero"));
+        let account = AccountId::new("a").expect("a name");
+        let begun = Instant::now();
+        let pass = |number: usize, ms| rates.pass([(&account, number)].into_iter(), begun + Duration::from_millis(ms));
+        let give_back = |number: usize, at, ms| {
+            let [at, now] = [at, ms].map(|ms| begun + Duration::from_millis(ms));
+            rates.give_back([(&account, number)].into_iter(), at, now);
+        };
+        assert_eq!(pass(50, 0), Ok(()));
+        give_back(50, 0, 0);
+        assert_eq!((pass(10, 0), pass(1, 0)), (Ok(()), Err(Duration::from_millis(100))));
+        // At 3 s it owes nothing; one that was charged then and is refused 400 ms later gives back what is still owed.
+        assert_eq!((pass(10, 3_000), pass(4, 3_400)), (Ok(()), Ok(())));
+        give_back(10, 3_000, 3_400);
+        assert_eq!((pass(6, 3_400), pass(1, 3_400)), (Ok(()), Err(Duration::from_millis(100))));
+        give_back(10, 0, 60_000);
+        assert_eq!((pass(10, 60_000), pass(1, 60_000)), (Ok(()), Err(Duration::from_millis(100))), "one burst");
     }
 
     /// A client that tries all the time gets a second's worth, and then what the rate allows, whatever its requests hold.
