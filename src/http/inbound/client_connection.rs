@@ -12,7 +12,7 @@ use std::time::Instant;
 
 use tokio::sync::watch;
 
-use super::framing::HeadTooLarge;
+use super::framing::UnfitHead;
 use super::policy::{ConnectionPhase, EndMode, Timeouts};
 use crate::telemetry::metrics::{ConnectionEnd, ConnectionMetrics, Metrics};
 
@@ -119,7 +119,7 @@ impl HeldConnections {
 /// Why a head was not passed on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum HeadRefused {
-    TooLarge(HeadTooLarge),
+    Unfit(UnfitHead),
     Timeout,
 }
 
@@ -289,7 +289,7 @@ impl ClientConnection {
 
     /// A head was not passed on.
     pub(super) fn refuse_head(&self, reason: HeadRefused) {
-        if let HeadRefused::TooLarge(_) = reason {
+        if let HeadRefused::Unfit(UnfitHead::TooLong | UnfitHead::TooManyFields) = reason {
             self.shared.metrics().ended.inc(ConnectionEnd::HeadTooLarge);
         }
         self.refused.set(Some(reason));

@@ -1,6 +1,6 @@
 //! Finds where the heads and bodies of requests begin and end in the bytes of a connection (RFC 9112). It decides which
 //! bytes may be passed on: a head only when it is complete, so that the server parses each head once, however it
-//! arrives. It changes no byte and rejects no request: the server refuses invalid ones and closes the connection. Pure:
+//! arrives. It changes no byte, and rejects a request only for an [`UnfitHead`]: the server refuses invalid ones and closes the connection. Pure:
 //! no socket, no clock.
 
 /// How large a request's head may be.
@@ -12,11 +12,16 @@ pub(super) struct HeadLimits {
     pub(super) fields: usize,
 }
 
-/// A head that exceeds a limit.
+/// Why a head is not passed on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum HeadTooLarge {
-    Bytes,
-    Fields,
+pub(super) enum UnfitHead {
+    /// It exceeds the limit of bytes.
+    TooLong,
+    /// It exceeds the limit of fields.
+    TooManyFields,
+    /// It offers to change to WebSocket, and its body has a length. The server would take all that follows for the body,
+    /// whatever the length is, and so would take other requests that a proxy sends on the connection.
+    UpgradeWithBody,
 }
 
 /// The position in a connection's bytes.
@@ -36,8 +41,8 @@ enum FramingState {
     Chunked(Chunked),
     /// All that follows belongs to one request: after CONNECT or an upgrade.
     Rest,
-    /// A head exceeds a limit. Nothing more is passed on.
-    Refused(HeadTooLarge),
+    /// A head is unfit. Nothing more is passed on.
+    Refused(UnfitHead),
 }
 
 /// An incomplete head.
@@ -58,6 +63,7 @@ struct DeclaredBody {
     length: u64,
     chunked: bool,
     rest: bool,
+    is_upgrade: bool,
     /// Whether every reader of the head finds the same length.
     is_certain: bool,
 }
@@ -99,8 +105,8 @@ impl RequestFraming {
                         self.at = head.body.begin();
                         length
                     }
-                    Err(large) => {
-                        self.at = FramingState::Refused(large);
+                    Err(unfit) => {
+                        self.at = FramingState::Refused(unfit);
                         break;
                     }
                 },
@@ -133,10 +139,10 @@ impl RequestFraming {
         self.heads.filter(|_| matches!(self.at, FramingState::Head(_)))
     }
 
-    /// Why the connection's last head is not passed on, if it exceeds a limit.
-    pub(super) fn refused(&self) -> Option<HeadTooLarge> {
+    /// Why the connection's last head is not passed on, if it is unfit.
+    pub(super) fn refused(&self) -> Option<UnfitHead> {
         match &self.at {
-            FramingState::Refused(large) => Some(*large),
+            FramingState::Refused(unfit) => Some(*unfit),
             _ => None,
         }
     }
@@ -144,14 +150,14 @@ impl RequestFraming {
 
 impl PartialHead {
     /// Scans the new part of the head that `bytes` begin with; returns its length once it is complete.
-    fn scan(&mut self, bytes: &[u8], limits: HeadLimits) -> Result<Option<usize>, HeadTooLarge> {
+    fn scan(&mut self, bytes: &[u8], limits: HeadLimits) -> Result<Option<usize>, UnfitHead> {
         while let Some(found) = memchr::memchr(b'\n', &bytes[self.scanned..]) {
             let end = self.scanned + found;
             let line = &bytes[self.line..end];
             let line = line.strip_suffix(b"\r").unwrap_or(line);
             (self.scanned, self.line) = (end + 1, end + 1);
             if self.scanned > limits.bytes {
-                return Err(HeadTooLarge::Bytes);
+                return Err(UnfitHead::TooLong);
             }
             match (self.lines, line.is_empty()) {
                 // Empty lines before a request line are skipped.
@@ -160,16 +166,17 @@ impl PartialHead {
                     self.body.rest = line.starts_with(b"CONNECT ");
                     self.body.is_certain = !self.body.rest && line.ends_with(b" HTTP/1.1");
                 }
+                (_, true) if self.body.is_taken_for_rest() => return Err(UnfitHead::UpgradeWithBody),
                 (_, true) => return Ok(Some(self.scanned)),
                 (_, false) => self.body.read(line),
             }
             self.lines += 1;
             if self.lines > limits.fields + 1 {
-                return Err(HeadTooLarge::Fields);
+                return Err(UnfitHead::TooManyFields);
             }
         }
         self.scanned = bytes.len();
-        if self.scanned > limits.bytes { Err(HeadTooLarge::Bytes) } else { Ok(None) }
+        if self.scanned > limits.bytes { Err(UnfitHead::TooLong) } else { Ok(None) }
     }
 }
 
@@ -187,9 +194,13 @@ impl DeclaredBody {
             self.chunked = value.eq_ignore_ascii_case(b"chunked");
             self.is_certain = false;
         } else if name.eq_ignore_ascii_case(b"upgrade") && value.eq_ignore_ascii_case(b"websocket") {
-            self.rest = true;
-            self.is_certain = false;
+            (self.rest, self.is_upgrade, self.is_certain) = (true, true, false);
         }
+    }
+
+    /// Whether the server takes all that follows for a body that has a length.
+    fn is_taken_for_rest(&self) -> bool {
+        self.is_upgrade && !self.chunked && self.length > 0
     }
 
     fn begin(&self) -> FramingState {
@@ -238,7 +249,7 @@ mod tests {
     const LIMITS: HeadLimits = HeadLimits { bytes: 200, fields: 4 };
 
     /// Passes a connection's bytes in these pieces; returns what was passed on after each.
-    fn passed(pieces: &[&[u8]]) -> Result<Vec<usize>, HeadTooLarge> {
+    fn passed(pieces: &[&[u8]]) -> Result<Vec<usize>, UnfitHead> {
         let (mut framing, mut held, mut passed) = (RequestFraming::new(LIMITS), Vec::new(), Vec::new());
         for piece in pieces {
             held.extend_from_slice(piece);
@@ -296,20 +307,39 @@ mod tests {
     #[test]
     fn heads_over_a_limit_are_refused_before_they_end() {
         let long = format!("GET / HTTP/1.1\r\na: {}", "x".repeat(LIMITS.bytes));
-        assert_eq!(passed(&[long.as_bytes()]), Err(HeadTooLarge::Bytes));
-        assert_eq!(passed(&[&b"\n".repeat(LIMITS.bytes + 1)]), Err(HeadTooLarge::Bytes));
+        assert_eq!(passed(&[long.as_bytes()]), Err(UnfitHead::TooLong));
+        assert_eq!(passed(&[&b"\n".repeat(LIMITS.bytes + 1)]), Err(UnfitHead::TooLong));
         let fields = |number| format!("GET / HTTP/1.1\r\n{}", "a: b\r\n".repeat(number));
         assert_eq!(passed(&[fields(LIMITS.fields).as_bytes()]), Ok(vec![0]));
-        assert_eq!(passed(&[fields(LIMITS.fields + 1).as_bytes()]), Err(HeadTooLarge::Fields));
+        assert_eq!(passed(&[fields(LIMITS.fields + 1).as_bytes()]), Err(UnfitHead::TooManyFields));
         // What is before it is passed on, and nothing behind it.
         let request = "POST / HTTP/1.1\r\ncontent-length: 2\r\n\r\nab";
         let mut framing = RequestFraming::new(LIMITS);
         let both = format!("{request}{}", fields(LIMITS.fields + 1));
-        assert_eq!((framing.advance(both.as_bytes()), framing.refused()), (request.len(), Some(HeadTooLarge::Fields)));
+        assert_eq!(
+            (framing.advance(both.as_bytes()), framing.refused()),
+            (request.len(), Some(UnfitHead::TooManyFields))
+        );
         assert_eq!(framing.advance(request.as_bytes()), 0);
         // The limit applies to each head.
         let short = "GET / HTTP/1.1\r\n\r\n".repeat(50);
         assert_eq!(passed(&[short.as_bytes()]), Ok(vec![short.len()]));
+    }
+
+    #[test]
+    fn an_upgrade_with_a_body_is_refused() {
+        let passed = |fields: &str| passed(&[format!("POST / HTTP/1.1\r\n{fields}\r\n\r\n").as_bytes()]);
+        for fields in ["content-length: 2\r\nUpgrade: WebSocket", "upgrade:websocket \r\ncontent-length: 2"] {
+            assert_eq!(passed(fields), Err(UnfitHead::UpgradeWithBody), "{fields}");
+        }
+        for fields in [
+            "upgrade: websocket",
+            "upgrade: websocket\r\ncontent-length: 0",
+            "upgrade: websocket\r\ntransfer-encoding: chunked",
+            "upgrade: h2c\r\ncontent-length: 2",
+        ] {
+            assert!(passed(fields).is_ok(), "{fields}");
+        }
     }
 
     /// Byte by byte, each byte is scanned once.

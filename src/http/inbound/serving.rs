@@ -11,7 +11,7 @@ use futures_util::future::Either;
 
 use super::HEAD;
 use super::client_connection::{ClientConnection, HeadRefused};
-use super::framing::HeadTooLarge;
+use super::framing::UnfitHead;
 use super::response::{ResponseBody, ServedRequest};
 use super::stream::REFUSED_PATH;
 use crate::http::problem::Problem;
@@ -64,7 +64,7 @@ fn suit_request(response: &mut ServiceResponse<BoxBody>) {
 /// The response to a refused head.
 fn refusal(reason: HeadRefused) -> Problem {
     let (status, code, detail) = match reason {
-        HeadRefused::TooLarge(HeadTooLarge::Bytes) => (
+        HeadRefused::Unfit(UnfitHead::TooLong) => (
             StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             "head_too_large",
             format!(
@@ -72,10 +72,15 @@ fn refusal(reason: HeadRefused) -> Problem {
                 HEAD.bytes
             ),
         ),
-        HeadRefused::TooLarge(HeadTooLarge::Fields) => (
+        HeadRefused::Unfit(UnfitHead::TooManyFields) => (
             StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             "too_many_headers",
             format!("the request has more than {} header fields; send fewer", HEAD.fields),
+        ),
+        HeadRefused::Unfit(UnfitHead::UpgradeWithBody) => (
+            StatusCode::BAD_REQUEST,
+            "malformed_request",
+            "this server has no WebSocket; send the request without the field `upgrade`".to_owned(),
         ),
         HeadRefused::Timeout => (
             StatusCode::REQUEST_TIMEOUT,

@@ -245,8 +245,8 @@ impl AsyncRead for InboundStream {
                 // The response to the refused head ends the connection.
                 return Poll::Pending;
             }
-            if let Some(large) = own.framing.refused() {
-                own.refuse(HeadRefused::TooLarge(large));
+            if let Some(unfit) = own.framing.refused() {
+                own.refuse(HeadRefused::Unfit(unfit));
                 continue;
             }
             if own.read >= TURN_BYTES {

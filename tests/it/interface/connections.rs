@@ -90,6 +90,7 @@ async fn a_request_that_is_not_http_gets_a_problem_document() {
         "GET /healthz HTTP/1.1\r\n\r\n",
         "GET /healthz HTTP/1.1\r\nhost: x\r\nhost: y\r\n\r\n",
         "POST /v1/events HTTP/1.1\r\nhost: x\r\ncontent-length: 2\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n",
+        "POST /v1/events HTTP/1.1\r\nhost: x\r\nupgrade: websocket\r\ncontent-length: 2\r\n\r\n{}",
         "GET /healthz HTTP/1.1\r\nhost: x\r\na: b\r\n c\r\n\r\n",
         "GET /healthz HTTP/2.0\r\nhost: x\r\n\r\n",
         "GET /\u{e9} HTTP/1.1\r\nhost: x\r\n\r\n",
