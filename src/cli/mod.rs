@@ -182,7 +182,7 @@ impl SettingsArguments {
         })
     }
 
-    /// Loads the settings and starts the log. Warns of environment variables that resemble a setting.
+    /// Loads the settings and starts the log. Warns of environment variables that resemble a setting, and of settings without effect.
     fn begin(&self) -> Result<Config, ExitCode> {
         let config = self.load()?;
         log::start(&config.log);

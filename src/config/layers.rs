@@ -44,7 +44,7 @@ pub(super) type SettingSources = HashMap<String, String>;
 pub(super) struct Layers {
     pub(super) table: Table,
     pub(super) errors: Vec<ConfigError>,
-    /// Environment variables that resemble one of Posthaste's and are not.
+    /// Environment variables that resemble one of Posthaste's and are not, and keys that were changed without effect.
     pub(super) unused: Vec<ConfigError>,
     pub(super) sources: SettingSources,
 }
@@ -52,8 +52,14 @@ pub(super) struct Layers {
 impl Layers {
     /// The compiled-in settings.
     pub(super) fn defaults() -> Self {
-        let table = DEFAULTS.parse().expect("the compiled-in file is valid TOML; a test checks it");
-        Self { table, errors: Vec::new(), unused: Vec::new(), sources: HashMap::new() }
+        Self { table: default_table(), errors: Vec::new(), unused: Vec::new(), sources: HashMap::new() }
+    }
+
+    /// The file or the variable that changed a key from its default.
+    pub(super) fn changed_by(&self, key: &str) -> Option<&str> {
+        let (section, name) = key.split_once('.')?;
+        let differs = self.table[section].get(name) != default_table()[section].get(name);
+        self.source(key).filter(|_| differs)
     }
 
     /// The file or the variable that set a key.
@@ -142,6 +148,10 @@ impl Layers {
             Err(expected) => refuse(expected.to_string()),
         }
     }
+}
+
+fn default_table() -> Table {
+    DEFAULTS.parse().expect("the compiled-in file is valid TOML; a test checks it")
 }
 
 /// What a variable that names no key most likely meant. A program of another kind may use names that begin as ours do

@@ -21,6 +21,7 @@ mod reader;
 mod server;
 mod store;
 mod templates;
+mod without_effect;
 
 use std::ffi::OsString;
 use std::net::{IpAddr, SocketAddr};
@@ -77,7 +78,7 @@ pub struct Config {
     pub console: Console,
     /// The log's format and level.
     pub log: Log,
-    /// Variables that look like settings and are not, for the operator to look at.
+    /// Variables that look like settings and are not, and settings without effect, for the operator to look at.
     pub unused: Vec<ConfigError>,
     sources: SettingSources,
 }
@@ -131,6 +132,7 @@ impl Config {
         let mut reader = SettingsReader::new(layers);
         let config = Self::read(&mut reader);
         config.check_together(&mut reader);
+        config.note_without_effect(&mut reader);
         let Layers { errors, unused, sources, .. } = reader.into_layers();
         (Self { unused, sources, ..config }, errors)
     }

@@ -39,6 +39,14 @@ impl SettingsReader {
         self.layers.errors.push(error);
     }
 
+    /// Notes that a key has no effect, if it was changed.
+    pub(super) fn note_without_effect(&mut self, name: &str, reason: &str) {
+        if let Some(source) = self.layers.changed_by(name) {
+            let note = ConfigError::new(name, format!("has no effect: {reason}")).found_in(Some(source));
+            self.layers.unused.push(note);
+        }
+    }
+
     fn value(&self, name: &str) -> &Value {
         let (section, key) = name.split_once('.').expect("keys are named section.key");
         let value = self.layers.table.get(section).and_then(|s| s.get(key));
