@@ -2,6 +2,7 @@
 //! defined here.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -36,10 +37,10 @@ pub struct Rejections {
 }
 
 impl Rejections {
-    /// Adds one rejected event.
-    pub fn push(&mut self, index: usize, code: &'static str, detail: String) {
+    /// Adds one rejected event. The detail of one that is not listed is not written.
+    pub fn push(&mut self, index: usize, code: &'static str, detail: impl fmt::Display) {
         if self.listed.len() < REJECTED_LISTED_MAX {
-            self.listed.push(RejectedEvent { index, code, detail });
+            self.listed.push(RejectedEvent { index, code, detail: detail.to_string() });
         } else {
             *self.more.entry(code).or_default() += 1;
         }

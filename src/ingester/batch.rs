@@ -52,7 +52,7 @@ impl<'a> BatchReader<'a> {
             Ok(event) => self.batch.events.push(event),
             Err(rejection) => {
                 let index = self.batch.events.len() + self.batch.rejected.len();
-                self.batch.rejected.push(index, rejection.code(), rejection.to_string());
+                self.batch.rejected.push(index, rejection.code(), rejection);
             }
         }
     }

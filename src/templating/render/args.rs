@@ -67,10 +67,10 @@ impl<'r, 'a> Args<'r, 'a> {
         self.decimal(&value)?.ok_or(HelperFailure::argument(place, expected))
     }
 
-    /// The number in a value or its text, if it is one. Computing with a long one costs steps.
+    /// The number in a value or its text, if it is one. Computing with it costs a step, and more with a long one.
     pub(crate) fn decimal(&mut self, value: &Datum<'_>) -> Result<Option<Decimal>, RenderFailure> {
         let number = Decimal::of(value);
-        self.run.spend(number.as_ref().map_or(0, Decimal::steps))?;
+        self.run.spend(number.as_ref().map_or(0, |number| 1 + number.steps()))?;
         Ok(number)
     }
 

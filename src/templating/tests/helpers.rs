@@ -255,4 +255,12 @@ fn work_costs_steps() {
     assert!(steps("sort xs") > steps("reverse xs") + 1_000);
     assert!(steps("sha256 text") > steps("substring text 0 64") + 500);
     assert!(steps("split text \"x\"") > steps("split text \"y\"") + 10_000);
+    assert!(steps("unique xs") > steps("reverse xs") + 500);
+    assert!(steps("title (replace text \"x\" \"x \")") > steps("upper (replace text \"x\" \"x \")") + 20_000);
+    // As measured: a date's arithmetic takes four times as long as its text, and money twice as long as a sum.
+    let date = |options: &str| steps(&format!("date_add \"2026-07-01T10:00:00Z\" {options}"));
+    assert!(date("hours=1") >= date("") + 2 && date("years=1 months=1 days=1 tz=\"Europe/Rome\"") >= date("") + 7);
+    assert!(steps("add 1 2") >= steps("lower \"a\"") + 2);
+    assert!(steps("money 1 \"EUR\" locale=\"de\"") >= steps("add 1 2") + 4);
+    assert!(steps("date \"2026-07-01\" \"%B %B %B %B\" locale=\"de\"") >= steps("date \"2026-07-01\"") + 2);
 }

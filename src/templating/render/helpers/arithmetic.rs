@@ -75,6 +75,7 @@ fn fold<'a>(args: &mut Args<'_, 'a>, apply: fn(&Decimal, &Decimal) -> Option<Dec
 fn divide<'a>(args: &mut Args<'_, 'a>) -> HelperResult<'a> {
     let (a, b) = (args.number(0)?, args.number(1)?);
     let expected = if b.is_zero() { ZERO } else { TOO_LONG };
+    args.spend(1)?;
     a.divide(&b).map(|quotient| Args::made_number(&quotient)).ok_or(HelperFailure::argument(1, expected))
 }
 

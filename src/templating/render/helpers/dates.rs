@@ -103,6 +103,7 @@ fn expected(value: &Datum<'_>, has_pattern: bool) -> &'static str {
 /// The value of the option `tz`.
 pub(super) fn zone(args: &mut Args<'_, '_>) -> Result<Option<jiff::tz::TimeZone>, HelperFailure> {
     let Some(name) = args.option_text("tz")? else { return Ok(None) };
+    args.spend(1)?;
     find_zone(&name).map(Some).ok_or(HelperFailure::option("tz", "a known time zone, like \"Europe/Rome\""))
 }
 
@@ -120,6 +121,7 @@ fn date<'a>(args: &mut Args<'_, 'a>) -> HelperResult<'a> {
     };
     let pattern = match locale {
         Some(locale) => {
+            args.spend_elements(pattern.matches('%').count())?;
             let month = usize::try_from(local.month()).unwrap_or(1);
             let weekday = usize::try_from(local.weekday().to_sunday_zero_offset()).unwrap_or(0);
             patterns::localized(&pattern, month, weekday, locale).into()

@@ -159,7 +159,9 @@ fn sort<'a>(args: &mut Args<'_, 'a>) -> HelperResult<'a> {
 fn unique<'a>(args: &mut Args<'_, 'a>) -> HelperResult<'a> {
     let mut seen = HashSet::new();
     let mut kept = Vec::new();
-    for (key, element) in keyed(args)? {
+    let list = keyed(args)?;
+    args.spend(list.len() / 2)?;
+    for (key, element) in list {
         let number = if key.is_number() { args.decimal(&key)? } else { None };
         let json = match number {
             Some(number) => number.to_string(),

@@ -111,6 +111,7 @@ fn spans(args: &mut Args<'_, '_>) -> Result<(Vec<Span>, bool), HelperFailure> {
     for (i, name) in SHIFTS.into_iter().enumerate() {
         let Some(count) = args.option_whole(name)? else { continue };
         within_day |= i >= HOURS;
+        args.spend(1)?;
         let span = match name {
             "years" => Span::new().try_years(count),
             "months" => Span::new().try_months(count),

@@ -13,6 +13,10 @@ use super::super::value::Datum;
 use super::{Helper, ResultKind};
 use crate::templating::program::HelperCall;
 
+/// What it costs to write a number, beside its length: its parts and their places are looked for.
+const WRITING_STEPS: usize = 2;
+/// What it costs to look for a currency.
+const CURRENCY_STEPS: usize = 2;
 /// The maximum of the option `decimals`.
 const DECIMALS_MAX: i64 = 20;
 /// A space at which a line is not broken.
@@ -73,6 +77,7 @@ pub(super) fn check_locale(call: &HelperCall) -> Option<Cow<'static, str>> {
 pub(super) fn locale(args: &mut Args<'_, '_>) -> Result<Option<Locale>, HelperFailure> {
     const EXPECTED: &str = "a known locale, like \"de\" or \"de-AT\"";
     let Some(name) = args.option_text("locale")? else { return Ok(None) };
+    args.spend(1)?;
     Locale::find(&name).map(Some).ok_or(HelperFailure::option("locale", EXPECTED))
 }
 
@@ -110,6 +115,7 @@ fn number<'a>(args: &mut Args<'_, 'a>) -> HelperResult<'a> {
     let decimals = decimals(args)?;
     let chosen = ChosenSeparators::of(args, locale)?;
     let sign = if is_negative(&number, decimals) { "-" } else { "" };
+    args.spend(WRITING_STEPS)?;
     args.made(format!("{sign}{}", unsigned(&number, decimals, chosen.separators())))
 }
 
@@ -129,6 +135,7 @@ fn money<'a>(args: &mut Args<'_, 'a>) -> HelperResult<'a> {
     };
     let chosen = ChosenSeparators::of(args, locale.map(|locale| locale.separators))?;
     let sign = if is_negative(&number, Some(decimals)) { "-" } else { "" };
+    args.spend(WRITING_STEPS + CURRENCY_STEPS)?;
     let amount = unsigned(&number, Some(decimals), chosen.separators());
     let symbol = args.option("symbol")?.is_some_and(|symbol| symbol.holds(false));
     args.made(match (code.is_empty(), symbol) {

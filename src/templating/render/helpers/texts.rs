@@ -50,7 +50,7 @@ pub(super) static HELPERS: &[Helper] = &[
         "A text with the first letter of each word as a capital, all others small",
         (1, 1),
         "{{title guest.name}}",
-        |args| map(args, titled),
+        title,
     ),
     text("trim", "A text without white space at both ends", (1, 1), "{{trim guest.name}}", |args| {
         map(args, |text| text.trim().to_owned())
@@ -114,9 +114,11 @@ fn capitalized(text: &str) -> String {
 }
 
 /// Makes the first letter of each word uppercase and the others lowercase. White space and hyphens separate words.
-fn titled(text: &str) -> String {
-    let parts = text.split_inclusive(|c: char| c.is_whitespace() || c == '-');
-    parts.map(capitalized).collect()
+fn title<'a>(args: &mut Args<'_, 'a>) -> HelperResult<'a> {
+    let text = args.text(0)?;
+    let parts: Vec<&str> = text.split_inclusive(|c: char| c.is_whitespace() || c == '-').collect();
+    args.spend(parts.len() / 2)?;
+    args.made(parts.into_iter().map(capitalized).collect())
 }
 
 /// Shortens a text to this many characters. A shortened text ends with `end`, which is included in the length.
