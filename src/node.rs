@@ -27,7 +27,7 @@ use crate::flow::descriptors::Descriptors;
 use crate::flow::fairness::Pool;
 use crate::flow::gate::Gate;
 use crate::flow::journal::EventJournal;
-use crate::flow::runtime::thread_runtime;
+use crate::flow::runtime::named_thread_runtime;
 use crate::handover::journal::{Journal, JournalError};
 #[cfg(feature = "redis")]
 use crate::handover::streams::StreamsError;
@@ -319,7 +319,8 @@ fn start_dispatchers(
         journal,
     };
     let threads = if config.cluster.dispatch { config.dispatch.threads } else { 0 };
-    let threads = (0..threads).map(|_| Arbiter::try_with_tokio_rt(thread_runtime));
+    let threads = (1..=threads)
+        .map(|number| Arbiter::try_with_tokio_rt(move || named_thread_runtime(&format!("dispatch-{number}"))));
     let threads = threads.collect::<Result<Vec<Arbiter>, _>>().map_err(StartError::Thread)?;
     let dispatchers = threads
         .iter()

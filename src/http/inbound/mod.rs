@@ -36,7 +36,7 @@ use tokio::sync::{oneshot, watch};
 use super::resources::events::EventsCall;
 use super::security::security_headers;
 use super::state::AppState;
-use crate::flow::runtime::thread_runtime;
+use crate::flow::runtime::named_thread_runtime;
 use acceptor::{Accepted, ConnectionAcceptor, ThreadLoad};
 use client_connection::{ConnectionBounds, ServerContext};
 use connections::ThreadConnections;
@@ -123,8 +123,9 @@ impl Inbound {
         let mut acceptor =
             ConnectionAcceptor::new(connections + over_budget(self.connections_max).div_ceil(self.workers));
         let mut threads = Vec::with_capacity(self.workers);
-        for _ in 0..self.workers {
-            let arbiter = Arbiter::try_with_tokio_rt(thread_runtime)?;
+        for number in 1..=self.workers {
+            let name = format!("{}-{number}", self.name);
+            let arbiter = Arbiter::try_with_tokio_rt(move || named_thread_runtime(&name))?;
             let (load, accepted) = acceptor.add_thread();
             let (end, ended) = oneshot::channel();
             let (shared, state, calls) = (Arc::clone(&shared), Arc::clone(state), calls.clone());

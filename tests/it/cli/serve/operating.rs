@@ -136,3 +136,22 @@ fn it_raises_its_limit_of_open_files() {
     running.signal("TERM");
     assert_eq!(running.end().0, Some(0));
 }
+
+/// So that `top -H` shows which part of a node is busy.
+#[test]
+fn its_threads_are_named_for_their_work() {
+    let home = home();
+    let two = [("POSTHASTE_SERVER__WORKERS", "2"), ("POSTHASTE_DISPATCH__THREADS", "2")];
+    let (running, _) = serve(&home, &two);
+    let threads = fs::read_dir(format!("/proc/{}/task", running.child.id())).expect("its threads");
+    let names: Vec<String> = threads
+        .flatten()
+        .filter_map(|thread| fs::read_to_string(thread.path().join("comm")).ok())
+        .map(|name| name.trim().to_owned())
+        .collect();
+    for expected in ["http-1", "http-2", "http-accept", "dispatch-1", "dispatch-2"] {
+        assert!(names.iter().any(|name| name == expected), "{expected} in {names:?}");
+    }
+    running.signal("TERM");
+    assert_eq!(running.end().0, Some(0));
+}
