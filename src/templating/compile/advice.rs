@@ -33,7 +33,9 @@ fn by_hand(nodes: &Nodes, quote: &str, origins: &Origins<'_>, findings: &mut Dia
         };
         let begins = |text: &str| {
             let before_quote = text.strip_suffix(quote).map(str::trim_end);
-            before_quote.is_some_and(|text| text.ends_with([':', ',', '[', '{', '=']))
+            // In a string of JSON, `="` begins an attribute of HTML.
+            let is_field = |text: &str| quote == "\"" && text.ends_with('=');
+            before_quote.is_some_and(|text| text.ends_with([':', ',', '[', '{']) || is_field(text))
         };
         let in_json = write.context != EscapeContext::JsonString || before.content.contains(quote);
         if in_json

@@ -215,7 +215,7 @@ const ODD: &[(Format, &str, Option<&str>, Option<&str>)] = &[
     (Form, "payload={\"text\":{{json guest.name}}}", None, None),
     (Form, "a=\"{{guest.name}}", None, None),
     (Json, r#"{"p":"{\"text\":\"{{guest.name}}\"}"}"#, Some("json_by_hand"), None),
-    (Json, r#"{"p":"{\"text\":{{json guest.name}}}"}"#, None, None),
+    (Json, r#"{"p":"{\"text\":{{json guest.name}}}","h":"<a href=\"{{guest.name}}\">"}"#, None, None),
     (Json, r#"{"p":"say \"{{guest.name}}\"","q":"{{guest.name}}","r":["{{guest.name}}"]}"#, None, None),
     (Json, "{\"s\":\"{% if up %}up{% endif %}\"}", Some("foreign_syntax"), None),
     (Text, "Dear ${name}", Some("foreign_syntax"), None),

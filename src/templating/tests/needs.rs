@@ -15,6 +15,17 @@ const MISTAKES: &[(Format, &str, &[&str], &str)] = &[
     (Json, "{\"a\": {{#each xs}}{{this}},{{/each}} }", &["put [ before it", "{{#each xs separator=\",\"}}"], "Nothing follows"),
     (Json, "{\"a\": {{#each xs}}\"{{this}}\",{{/each}} }", &["put [ before it", "{{#each xs separator=\",\"}}"], "Nothing follows"),
     (Json, "{ {{a}}: 1 }", &["must be in quotes"], "put [ before"),
+    (Json, "{\"a\": \"He said \"{{a}}\"\"}", &["If the quote belongs to the text, write \\\""], "elsewhere"),
+    (Json, "[\"a\"\"b\"]", &["A comma is missing"], "the quote"),
+    // Conditions, lists and rows of other languages.
+    (Text, "{{#if a == \"GB\" || a == \"IE\"}}{{/if}}", &["{{#if (or (eq a \"GB\") (eq a \"IE\"))}}"], "(gt a 1)"),
+    (Text, "{{#if a > 1 && !b && c}}{{/if}}", &["{{#if (and (gt a 1) (not b) c)}}"], "(eq b"),
+    (Text, "{{#if a > 1 && b || c}}{{/if}}", &["(and (gt a 1) (eq b \"x\"))"], "(or"),
+    (Text, "{{#if (a > 1) && b}}{{/if}}", &["(and (gt a 1) (eq b \"x\"))"], "(or"),
+    (Text, "{{#ifnot a}}{{/ifnot}}", &["{{#unless a}}"], "elsewhere"),
+    (Text, "{{#each room in rooms}}{{/each}}", &["{{#each rooms as |room|}}…{{room}}"], "takes one value"),
+    (Text, "{{#for room in rooms}}{{/for}}", &["{{#each rooms as |room|}}…{{room}}"], "There is no block"),
+    (Text, "{{#each a}}{{@number}}{{/each}}", &["{{add @index 1}}"], "elsewhere"),
     // Helpers.
     (Text, "{{upper(guest.name)}}", &["{{upper guest.name}}"], "elsewhere"),
     (Text, "{{present a}}", &["{{#if guest.email}}"], "with dots"),
@@ -34,6 +45,9 @@ const MISTAKES: &[(Format, &str, &[&str], &str)] = &[
     (Json, "[{{#each *|GUEST:NAME|*}}{{this}}{{/each}}]", &["{{#each *|GUEST:NAME|* separator=\",\"}}"], "…"),
     // XML.
     (Xml, "<p>a<br>b</p>", &["write <br/>"], "</br>"),
+    (Xml, "<p>a&nbsp;b</p>", &["&nbsp; belongs to HTML", "&#160;"], "&amp;"),
+    (Xml, "<p>a &#0; b</p>", &["&amp;"], "HTML"),
+    (Xml, "<p>a & b</p>", &["&amp;"], "HTML"),
     (Xml, "<p><b>a</p>", &["write </b>"], "<b/>"),
     (Xml, "<a><p:\u{feff}b/></a>", &["byte order mark"], "declared"),
     (Xml, "<a b\u{200d}=\"1\"/>", &["can't be seen"], "elsewhere"),

@@ -149,9 +149,30 @@ pub(super) fn operator(block: &str, value: &str) -> Option<String> {
             "A choice is written {{#if a}}…{{else}}…{{/if}}, and a default value {{default a \"none\"}}.".to_owned(),
         );
     }
+    let part = |part: &str| match *part.split_whitespace().collect::<Vec<_>>().as_slice() {
+        [a, sign, b] if is_value(a) && is_value(b) => {
+            let compares = |name: &&str| matches!(*name, "eq" | "ne" | "lt" | "lte" | "gt" | "gte");
+            Some(format!("({} {a} {b})", helper(sign).filter(compares)?))
+        }
+        [negated] if negated.starts_with('!') && is_value(&negated[1..]) => Some(format!("(not {})", &negated[1..])),
+        [value] if is_value(value) => Some(value.to_owned()),
+        _ => None,
+    };
+    if let Some(joined) = joined(value, part) {
+        return Some(format!("{SAYS}: {}.", call(joined)));
+    }
     let is_sign = |word: &&str| !word.contains(char::is_alphabetic) && helper(word).is_some();
     let is_operation = words.iter().any(is_sign) || ["==", "!=", "&&", "||"].iter().any(|sign| value.contains(sign));
     is_operation.then(|| format!("{SAYS}: {{{{#if (and (gt a 1) (eq b \"x\"))}}}}, {{{{add a 1}}}}."))
+}
+
+/// `a == 1 && b == 2` as one call, where nothing is in parentheses and all signs between its parts are the same.
+fn joined(value: &str, part: impl Fn(&str) -> Option<String>) -> Option<String> {
+    [("&&", "and"), ("||", "or"), (" and ", "and"), (" or ", "or")].into_iter().find_map(|(sign, name)| {
+        let parts: Vec<_> = value.split(sign).map(|text| part(text.trim())).collect::<Option<_>>()?;
+        let call = format!("{name} {}", parts.join(" "));
+        ((2..=8).contains(&parts.len()) && call.len() <= 2 * REPEATED_BYTES_MAX).then_some(call)
+    })
 }
 
 /// `upper(name)`, `date(x, "%d")` and `date x, "%d"`.

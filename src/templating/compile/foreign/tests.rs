@@ -41,7 +41,7 @@ const HABITS: &[(&str, &str)] = &[
     ("{{ $json[\"x\"] }}", "{{x}}"), ("{{$json.body.x}}", "{{body.x}}"), ("{{ $('Node').item.json.x }}", "{{x}}"), ("{{$node[\"A\"].json[\"b c\"].d}}", "{{[b c].d}}"),
     // Operators.
     ("{{a + b}}", "{{add a b}}"), ("{{guest.phone || \"none\"}}", "{{default guest.phone \"none\"}}"), ("{{#if a == \"x\"}}{{/if}}", "{{#if (eq a \"x\")}}"), ("{{#if a && b}}{{/if}}", "{{#if (and a b)}}"), ("{{#if a || b}}{{/if}}", "{{#if (or a b)}}"),
-    ("{{#if !a}}{{/if}}", "{{#if (not a)}}"), ("{{#if a}}{{else if b >= 3}}{{/if}}", "{{else if (gte b 3)}}"), ("{{ a ? b : c }}", "{{#if a}}…{{else}}…{{/if}}"), ("{{#if a > 1 && b}}{{/if}}", "{{#if (and (gt a 1) (eq b \"x\"))}}"),
+    ("{{#if !a}}{{/if}}", "{{#if (not a)}}"), ("{{#if a}}{{else if b >= 3}}{{/if}}", "{{else if (gte b 3)}}"), ("{{ a ? b : c }}", "{{#if a}}…{{else}}…{{/if}}"), ("{{#if a > 1 && b}}{{/if}}", "{{#if (and (gt a 1) b)}}"), ("{{#if a + 1 > b}}{{/if}}", "{{#if (and (gt a 1) (eq b \"x\"))}}"),
     // Methods and elements.
     ("{{x.toUpperCase()}}", "{{upper x}}"), ("{{x.foo(1)}}", "{{upper guest.name}}"), ("{{#if x.trim()}}{{/if}}", "{{#if (trim x)}}"), ("{{x.toFixed(2)}}", "{{number inquiry.cost decimals=2 group=\",\" point=\".\" locale=\"de\"}}"), ("{{x.replace(\"a\", \"b\")}}", "{{replace guest.phone \" \" \"\"}}"), ("{{items[0].name}}", "{{items.0.name}}"), ("{{data[\"b c\"]}}", "{{data.[b c]}}"), ("{{tags[0]}}", "{{tags.0}}"), ("{{tags[0].name}}", "{{tags.0.name}}"), ("{{#if tags[0]}}{{/if}}", "{{#if tags.0}}"), ("{{upper tags[0]}}", "{{tags.0}}"), ("{{!-- x --~}}", "A ~ at the end"),
 

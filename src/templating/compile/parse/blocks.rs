@@ -56,6 +56,7 @@ fn unknown(name: &str, section: bool) -> String {
         }
         "for" | "foreach" | "range" | "list" | "loop" => "A list is repeated with {{#each list}}…{{this}}…{{/each}}",
         "switch" | "case" => "Choose with {{#if (eq a \"x\")}}…{{else if (eq a \"y\")}}…{{else}}…{{/if}}",
+        "ifnot" | "notif" => "The opposite of {{#if a}} is {{#unless a}}…{{/unless}}",
         "elseif" | "elif" | "elsif" => "It is written {{else if …}}",
         _ => "",
     };
@@ -81,7 +82,8 @@ impl ParserState<'_, '_, '_, '_> {
             "if" | "unless" | "each" | "with" => {}
             _ => {
                 let section = block.params.is_empty() && block.hash.is_empty() && is_value(&name);
-                self.findings.error("unknown_block", at, unknown(&name, section));
+                let message = calls::element_in(&block.params).unwrap_or_else(|| unknown(&name, section));
+                self.findings.error("unknown_block", at, message);
                 // Its content is checked nevertheless.
                 self.part(block.inverse.as_ref());
                 return self.part(block.template.as_ref());
@@ -90,6 +92,8 @@ impl ParserState<'_, '_, '_, '_> {
         let call = calls::without_parentheses(&block.params);
         if let Some(message) = calls::element(&format!("#{name} "), &block.params) {
             self.findings.error("foreign_syntax", at, message);
+        } else if let Some(message) = calls::element_in(&block.params) {
+            self.findings.error("block_values", at, message);
         } else if let Some(call) = &call {
             let message = format!("A helper and its values are in parentheses: {{{{#{name} {call}}}}}.");
             self.findings.error("block_values", at, message);

@@ -153,6 +153,16 @@ fn element_of(list: &str, brackets: &Parameter) -> Option<String> {
     }
 }
 
+/// What to write for a block with `item in items`.
+pub(super) fn element_in(parameters: &[Parameter]) -> Option<String> {
+    match written(parameters)?.as_slice() {
+        [item, word, list] if word == "in" => {
+            Some(format!("A list is repeated with {{{{#each {list} as |{item}|}}}}…{{{{{item}}}}}…{{{{/each}}}}."))
+        }
+        _ => None,
+    }
+}
+
 /// What a block's values mean if one of the first two names a helper: `eq a b` or `a eq b` is `(eq a b)`.
 pub(super) fn without_parentheses(parameters: &[Parameter]) -> Option<String> {
     helper_call(written(parameters).filter(|words| words.len() > 1)?)

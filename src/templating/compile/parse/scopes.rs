@@ -151,7 +151,7 @@ impl ParserState<'_, '_, '_, '_> {
             self.findings.error(
                 "unknown_local",
                 at,
-                "@ must be followed by first, last, index or key (in an {{#each}}), or by root.",
+                "@ must be followed by first, last, index or key (in an {{#each}}), or by root. @index begins with 0: {{add @index 1}} begins with 1.",
             );
             return refused();
         };

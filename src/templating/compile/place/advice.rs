@@ -167,6 +167,11 @@ fn missing(context: &MistakeContext<'_>) -> String {
         (_, Some(_), _) | (_, _, Some(_)) => {
             format!("A comma is missing before this. Put the comma inside the conditional part; or {PARTS}.")
         }
+        _ if context.source[..here.at].ends_with('"') && !context.source[here.at..].starts_with('"') => {
+            "The text before this ends at the quote. If the quote belongs to the text, write \\\"; otherwise write a comma \
+            between the two."
+                .to_owned()
+        }
         _ => "A comma is missing before this: write one between the two.".to_owned(),
     }
 }

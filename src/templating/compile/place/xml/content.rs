@@ -90,6 +90,14 @@ impl XmlMachine {
             None => None,
         };
         let named = matches!(text.as_str(), "amp" | "lt" | "gt" | "quot" | "apos");
+        if !named && !text.is_empty() && text.chars().all(char::is_alphanumeric) {
+            return Err(xml_error(
+                "xml_ampersand",
+                format!(
+                    "&{text}; belongs to HTML. Write the character itself, or its number: &#160; is a no-break space."
+                ),
+            ));
+        }
         if !named && !number.and_then(char::from_u32).is_some_and(is_allowed) {
             return Err(reference_error());
         }
