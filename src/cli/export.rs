@@ -154,7 +154,7 @@ fn write_record(out: &mut impl Write, is_first: bool, record: &Value) -> io::Res
     write!(out, "{comma}\n{record}")
 }
 
-/// The records of an account. In Redis others may change them meanwhile; what is written can be imported all the same.
+/// The records of an account. In Redis others may change them meanwhile; what is written can be imported in any case.
 struct AccountExport<'a, W> {
     store: &'a Store,
     account: &'a AccountId,
