@@ -43,6 +43,9 @@ test("A new template starts from a preset chosen by receiver, never from an empt
   await page.getByRole("heading", { name: "New trigger" }).waitFor();
   assert.equal(await page.getByLabel("send this template").inputValue(), id);
   assert.equal(await page.getByLabel("When this event comes").inputValue(), event);
+  const [{ url }] = (await on.node.call("GET", "/v1/presets")).presets;
+  assert.equal(await page.getByLabel("to this URL").getAttribute("placeholder"), url, "the form of the receiver's URL");
+  assert.match(await page.locator(".fields .note").innerText(), /The URL of a trigger for this receiver has the form/);
   assert.deepEqual(errors, []);
   await close();
 });

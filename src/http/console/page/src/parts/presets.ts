@@ -38,6 +38,12 @@ async function load(changed: () => void): Promise<void> {
   changed();
 }
 
+/** The preset with this name; `null` if the node has none. */
+export async function preset(name: string): Promise<Preset | null> {
+  if (!known) await load(() => {});
+  return known?.find((own) => own.name === name) ?? null;
+}
+
 /** The template's members are either those of the preset or in a member of it. */
 function read(body: unknown): Preset[] {
   const items = (body as { items?: unknown[] }).items ?? (body as { presets?: unknown[] }).presets ?? (Array.isArray(body) ? body : []);
@@ -86,7 +92,7 @@ function everything(tags: Tag[], event: string): Preset[] {
 export function wanted({ url, headers = {} }: Preset): TemplateResult | typeof nothing {
   if (!url) return nothing;
   const own = Object.entries(headers);
-  return html`<p class="note">
+  return html`<p class="note wide">
     The URL of a trigger for this receiver has the form <code>${url}</code>${own.length ? html`, and it needs ${own.length === 1 ? "the header" : "the headers"}` : nothing}
     ${own.map(([name, value], i) => html`${i ? ", " : ""}<code>${name}: ${value}</code>`)}
   </p>`;

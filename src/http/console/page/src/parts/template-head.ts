@@ -23,6 +23,8 @@ export interface Head {
   users: TriggerDoc[] | null;
   /** The event type of the preview. */
   event: string;
+  /** The name of the preset that it was made from; empty if there is none. */
+  preset: string;
   isSaving: boolean;
   isRefused: boolean;
   change: (change: Partial<TemplateDoc>) => void;
@@ -84,10 +86,10 @@ function state({ doc, edited, isSaving }: Head): string {
   return edited.saved ? "Changed, not saved." : "Not saved yet.";
 }
 
-function usedBy({ users, doc, event }: Head, isNew: boolean): TemplateResult | string {
+function usedBy({ users, doc, event, preset }: Head, isNew: boolean): TemplateResult | string {
   if (!users || isNew) return "";
   if (!users.length) {
-    const made = route.href({ account: session.account, page: "trigger", template: doc.id, event });
+    const made = route.href({ account: session.account, page: "trigger", template: doc.id, event, preset });
     return html`Used by no trigger: nothing sends it yet. <a href=${made}>Make a trigger for it</a>`;
   }
   const link = ({ id, name }: TriggerDoc, i: number) =>

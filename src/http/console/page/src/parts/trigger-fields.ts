@@ -6,6 +6,7 @@ import type { HeaderRow, SecretRow } from "../trigger-form";
 import type { TriggerView } from "../views/trigger";
 import { curlButton } from "../ui";
 import type { ConditionsChange } from "./conditions";
+import { wanted } from "./presets";
 import "../editor/code-editor";
 import "./conditions";
 
@@ -40,9 +41,10 @@ export function fields(view: TriggerView): TemplateResult {
     </label>
     <label class="field wide">
       <span>to this URL</span>
-      <input id="url" type="url" spellcheck="false" placeholder="https://example.com/hook" .value=${form.url} @input=${(e: Event) => view.change({ url: text(e).trim() })} />
+      <input id="url" type="url" spellcheck="false" placeholder=${view.preset?.url ?? "https://example.com/hook"} .value=${form.url} @input=${(e: Event) => view.change({ url: text(e).trim() })} />
       ${faults("/url")}
     </label>
+    ${view.preset ? wanted(view.preset) : nothing}
     <div class="field wide">
       <span id="where-label">only if (optional)</span>
       <ph-conditions .where=${form.where} .tags=${view.sample.tags} @ph-conditions=${(e: CustomEvent<ConditionsChange>) => view.change(e.detail)}></ph-conditions>

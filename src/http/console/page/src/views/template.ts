@@ -364,7 +364,7 @@ export class TemplateView extends View {
       this.change(own);
     };
     const isRefused = saving || this.isRefused;
-    return head({ doc, edited, users, event: this.sample.choice.event, isSaving: saving, isRefused, change, save: () => void this.save(), erase: () => void this.erase() });
+    return head({ doc, edited, users, event: this.sample.choice.event, preset: this.preset?.name ?? "", isSaving: saving, isRefused, change, save: () => void this.save(), erase: () => void this.erase() });
   }
 
   /** Saves on Ctrl+S. */

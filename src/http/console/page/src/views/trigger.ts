@@ -10,6 +10,7 @@ import { conditions } from "../filter";
 import { inPart } from "../findings";
 import { read } from "../json";
 import { erase } from "../parts/erase";
+import { type Preset, preset } from "../parts/presets";
 import { Sample } from "../parts/sample";
 import { fields } from "../parts/trigger-fields";
 import { type TestResult, type CheckResult, outcome, request } from "../parts/trigger-request";
@@ -27,13 +28,15 @@ const CONDITIONS_MAX = 16;
 
 export class TriggerView extends View {
   static override properties = { place: { attribute: false }, tick: { state: true } };
-  place: { id: string; template?: string; event?: string } = { id: "" };
+  place: { id: string; template?: string; event?: string; preset?: string } = { id: "" };
   private tick = 0;
   private edited!: Edited<TriggerDoc>;
   sample!: Sample;
   form: Form = { id: "", name: "", event: "", template: "", url: "", where: "", unfinished: "", headers: [], secrets: [], rate: "", enabled: true };
   templates: TemplateDoc[] = [];
   hasAllTemplates = false;
+  /** What the template of a new trigger was made from. */
+  preset: Preset | null = null;
   private stage: "loading" | "edit" | "gone" = "loading";
   private error = "";
   private idTouched = false;
@@ -98,6 +101,7 @@ export class TriggerView extends View {
         this.form = saved ? formOf(saved) : begun(this.place, this.templates);
       }
       this.idTouched = Boolean(this.place.id);
+      if (this.place.preset) this.preset = await preset(this.place.preset);
       await this.sample.open(`trigger:${this.place.id}`, this.form.event);
       this.stage = "edit";
       this.check();
@@ -126,19 +130,14 @@ export class TriggerView extends View {
     return true;
   }
 
-  /** The document of the form. */
   private get document(): TriggerDoc {
     return documentOf(this.form);
-  }
-
-  private get whereError(): string {
-    return whereMistake(this.form.where);
   }
 
   private checkRequest(document = this.document): Request {
     const { id, where, ...others } = document;
     // A filter that is not JSON can't be sent.
-    const body = { ...(id ? { id } : {}), ...others, ...(this.whereError ? {} : { where }), ...this.sample.sent };
+    const body = { ...(id ? { id } : {}), ...others, ...(whereMistake(this.form.where) ? {} : { where }), ...this.sample.sent };
     return { method: "POST", path: at(session.account, "triggers", "check"), body };
   }
 
@@ -172,7 +171,7 @@ export class TriggerView extends View {
 
   /** Checks each condition alone, since the node names only the first one that fails. */
   private async checkEach(document: TriggerDoc, signal: AbortSignal): Promise<void> {
-    const all = this.checked?.errors.length ? [] : conditions(this.whereError || !this.form.where.trim() ? {} : read(this.form.where)).slice(0, CONDITIONS_MAX);
+    const all = this.checked?.errors.length ? [] : conditions(whereMistake(this.form.where) || !this.form.where.trim() ? {} : read(this.form.where)).slice(0, CONDITIONS_MAX);
     const results: ConditionResult[] = [];
     for (const condition of all) {
       const { body } = await call<CheckResult>(this.checkRequest({ ...document, where: condition.alone }), signal);
@@ -181,7 +180,7 @@ export class TriggerView extends View {
     this.conditionResults = results;
   }
 
-  /** The node's explanation of what the saved trigger does with the sample. */
+  /** What the saved trigger does with the sample. */
   private async explain(signal: AbortSignal): Promise<Explained | null> {
     if (!this.edited.saved || !this.sample.data) return null;
     try {
@@ -323,7 +322,7 @@ export class TriggerView extends View {
           ${action({
             label: this.isNew ? "Save" : "Save changes",
             kind: "primary",
-            request: this.form.id && !this.whereError ? this.edited.request(this.document) : null,
+            request: this.form.id && !whereMistake(this.form.where) ? this.edited.request(this.document) : null,
             run: () => void this.save(),
             disabled: this.saving || this.errors.length > 0,
           })}
@@ -359,7 +358,7 @@ export class TriggerView extends View {
   }
 
   private renderSampleResult(): TemplateResult | typeof nothing {
-    if (this.whereError || this.checked?.fires === undefined || !this.sample.data) return nothing;
+    if (whereMistake(this.form.where) || this.checked?.fires === undefined || !this.sample.data) return nothing;
     const isSaved = this.edited.isSaved(this.document);
     return sampleResult({
       fires: this.checked.fires,
