@@ -213,8 +213,8 @@ async fn a_test_has_its_turn_before_the_queue_is_empty() {
     assert!(place.is_some_and(|place| place < 5), "it was {place:?}");
 }
 
-/// A destination that never responds takes all of its account's permits: the account's other destination is served all the
-/// same, as soon as the first one is found to be stalled, and not only when its attempts end.
+/// A destination that never responds takes all of its account's permits. The account's other destination is served as soon
+/// as the first one is found to be stalled, and not only when its attempts end.
 #[actix_rt::test]
 async fn a_silent_destination_holds_up_no_other_of_its_account() {
     let node = Node::start(&[

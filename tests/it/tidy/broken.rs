@@ -154,7 +154,7 @@ fn a_name_of_two_types_is_found() {
 #[test]
 fn a_banned_word_is_found_wherever_it_stands() {
     assert_eq!(count(&text::banned_words(&[Source::new("docs/a.md", "standby and bystander\n")])), 0);
-    for line in ["What is to be had.", "by and by it ends", "left to Whoever comes"] {
+    for line in ["What is to be had.", "by and by it ends", "left to Whoever comes", "/// it is to\n/// be had"] {
         assert_eq!(count(&text::banned_words(&[Source::new("docs/a.md", line)])), 1, "{line}");
     }
 }

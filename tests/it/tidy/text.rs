@@ -151,9 +151,13 @@ fn defined_type(line: &str) -> Option<&str> {
 pub(super) fn banned_words(sources: &[Source]) -> Vec<String> {
     let mut violations = Vec::new();
     for source in sources {
-        for (number, line) in source.text.lines().enumerate() {
-            let lower = line.to_lowercase();
-            for (word, instead) in BANNED.iter().filter(|(word, _)| is_word(&lower, word)) {
+        let lines: Vec<String> = source.text.lines().map(str::to_lowercase).collect();
+        for (number, line) in lines.iter().enumerate() {
+            let next = lines.get(number + 1).map_or("", String::as_str);
+            let joined = format!("{line} {}", next.trim_start_matches(['/', '!', '-', '#', '*', ' ']));
+            // A phrase may be broken across two lines.
+            let stands_here = |word: &str| is_word(line, word) || (is_word(&joined, word) && !is_word(next, word));
+            for (word, instead) in BANNED.iter().filter(|(word, _)| stands_here(word)) {
                 violations.push(format!("{}:{}: {word:?}; write: {instead}", source.path, number + 1));
             }
         }
