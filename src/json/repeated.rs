@@ -10,8 +10,8 @@ use serde_json::Value;
 /// The most repeated members that are reported.
 const FOUND_MAX: usize = 100;
 
-/// The JSON Pointers of the repeated members below a place, at most [`FOUND_MAX`]. The names on the path to the place
-/// are given in `below`, where `*` is any name or any index of a list. Text after a syntax error is not read.
+/// The JSON Pointers of the repeated members below a place, at most a hundred. The names on the path to the place are
+/// given in `below`, where `*` is any name or any index of a list. Text after a syntax error is not read.
 pub fn repeated_members(text: &[u8], below: &[&str]) -> Vec<String> {
     let mut search = RepeatedNameSearch { pointer: String::new(), way: below, found: Vec::new() };
     let begin = super::encoding::begin(text).unwrap_or(0);
