@@ -1,6 +1,6 @@
 //! Accepts connections on a thread that does nothing else, and gives each to the thread that has fewest. The system holds
-//! connections in one queue, the first first, so they leave it as fast as they come; who has to wait is decided on the
-//! threads, where each client has its turn.
+//! new connections in one queue, in which a client with many would delay all others. So connections are accepted as fast
+//! as they come; which of them wait is decided on the threads, where clients take turns.
 
 use std::io::{self, ErrorKind};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -18,8 +18,8 @@ use tokio::task::unconstrained;
 
 use crate::flow::runtime::thread_runtime;
 
-/// The acceptor pauses after this many connections within the time of a pause: to be woken for each of thousands, and to
-/// wake a thread for it, takes more time than to accept them.
+/// The acceptor pauses after this many connections within the time of a pause. If thousands come, waking up for each, and
+/// waking a thread for it, takes more time than accepting it.
 const UNPAUSED_MAX: usize = 16;
 const PAUSE: Duration = Duration::from_millis(1);
 /// How many are accepted at most before the server can stop, however fast they come.

@@ -1,5 +1,5 @@
-//! The stream while the HTTP server has it. It is taken back between two requests if the next one is not for the
-//! server. The server's future is then dropped; nobody waits for a response of it.
+//! A connection's stream while it is lent to the HTTP server. It is taken back between two requests if the next one is not
+//! for the server. The server's future is then dropped; it has no response left to send.
 
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
@@ -17,7 +17,7 @@ use super::client_connection::ClientConnection;
 use super::stream::InboundStream;
 use super::unreadable;
 
-/// As the server writes it in the head of a connection's last response (HTTP/1.1).
+/// The field that the server writes into the head of a connection's last response (HTTP/1.1).
 const CLOSE: &[u8] = b"connection: close";
 
 /// A connection's stream, for the server.
@@ -25,7 +25,7 @@ pub(super) struct LentStream(Rc<Loan>);
 
 struct Loan {
     stream: RefCell<InboundStream>,
-    /// Whether a request that begins with these bytes is for others than the server.
+    /// Whether a request that begins with these bytes is not for the server.
     is_others: Option<fn(&[u8]) -> bool>,
     /// The server may have more to write.
     writes: Cell<bool>,
@@ -36,8 +36,8 @@ struct Loan {
     taken_back: Cell<bool>,
 }
 
-/// Lends a connection's stream to the server. Returns it once it has a request for others, which is then the first that
-/// is read of it; `None` once the connection is over.
+/// Lends a connection's stream to the server. Returns it once its next request is not for the server, with that request
+/// still to be read; `None` once the connection has ended.
 pub(super) async fn lend<S>(
     stream: InboundStream,
     peer: SocketAddr,
@@ -74,8 +74,8 @@ impl Loan {
         Self { stream, is_others, writes, closes, instead: RefCell::default(), taken_back }
     }
 
-    /// Whether the next request may be for others: the server has responded to all of its requests, and keeps the
-    /// connection. A server that closes it says so in its response, before it discards the rest of a body.
+    /// Whether the stream may be taken back: the server has responded to all of its requests, and keeps the connection.
+    /// A server that closes it says so in its response, before it discards the rest of a body.
     fn is_between_requests(&self) -> bool {
         !self.writes.get() && !self.closes.get() && self.stream.borrow().is_between_requests()
     }
@@ -106,15 +106,15 @@ impl AsyncWrite for LentStream {
     fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let loan = &*self.0;
         loan.writes.set(true);
-        // A response's head is in the first bytes that the server has of it. If a body says the same, the server keeps the
-        // connection.
+        // The head of a response is in its first write. If a body holds the same text, the server only keeps the
+        // stream for longer.
         if loan.is_others.is_some() && memchr::memmem::find(bytes, CLOSE).is_some() {
             loan.closes.set(true);
         }
         let mut stream = loan.stream.borrow_mut();
         match unreadable::response_at(bytes) {
             None => Pin::new(&mut *stream).poll_write(context, bytes),
-            // What is before it is written first.
+            // Earlier responses in these bytes are written first.
             Some(before @ 1..) => Pin::new(&mut *stream).poll_write(context, &bytes[..before]),
             Some(0) => {
                 stream.discard_rest();

@@ -47,9 +47,9 @@ fn close_at_stop(headers: &mut HeaderMap, served: Option<&ServedRequest>) {
 }
 
 /// Adapts a response to its request. The server would confirm an upgrade that was offered and is not made, and send
-/// chunks to a client of HTTP/1.0, which does not know them (RFC 9112, section 6.1). Both connections end with the
-/// response. So does that of a response with the field `connection: close`: the server writes that field by the type of
-/// the connection only.
+/// chunks to a client of HTTP/1.0, which does not know them (RFC 9112, section 6.1). In both cases the connection
+/// ends with the response. So it does if the response has the field `connection: close`: the server writes that field
+/// only if the connection's type is set.
 fn suit_request(response: &mut ServiceResponse<BoxBody>) {
     let request = response.request().head();
     let is_old = request.version < Version::HTTP_11 && response.response().body().size() == BodySize::Stream;

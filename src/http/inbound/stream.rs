@@ -21,8 +21,8 @@ use super::policy::EndMode;
 /// The path of the request that replaces a refused head.
 pub(super) const REFUSED_PATH: &str = "/-/refused-head";
 const REFUSED_REQUEST: &[u8] = b"GET /-/refused-head HTTP/1.1\r\nhost: -\r\nconnection: close\r\n\r\n";
-/// How much is read of a connection, or written to it, at a time. Then the others of its thread have their turn, and it
-/// continues when it has its own: at their pace however much a client sends or requests.
+/// How much is read from a connection, or written to it, in one turn. Then the other connections of its thread have
+/// theirs, however much a client sends or requests.
 pub(super) const TURN_BYTES: usize = 16 << 10;
 /// The size of a read while a part of a head is held.
 const READ_BYTES: usize = 4_096;
@@ -34,7 +34,7 @@ const DISCARDED_BEHIND_HEAD_MAX: usize = 1 << 20;
 pub(super) struct InboundStream {
     socket: TcpStream,
     framing: RequestFraming,
-    /// Bytes that were passed on and given back, for who reads next.
+    /// Bytes that were passed on and given back. The next read returns them.
     given_back: BytesMut,
     /// Bytes that were read and not passed on.
     held: BytesMut,
@@ -44,9 +44,9 @@ pub(super) struct InboundStream {
     read: usize,
     /// How much was written since the others had their turn.
     written: usize,
-    /// Waited for before it continues.
+    /// The next turn, if the connection waits for it.
     turn: Option<oneshot::Receiver<()>>,
-    /// Set once what arrives is discarded: how many more bytes are.
+    /// Set once what arrives is discarded: how many more bytes of it.
     discards: Option<usize>,
     connection: Rc<ClientConnection>,
     connections: Rc<ThreadConnections>,
@@ -99,7 +99,7 @@ impl InboundStream {
         .await
     }
 
-    /// Takes back the last bytes that were passed on: who reads next has them first.
+    /// Takes back the last bytes that were passed on. The next read returns them first.
     pub(super) fn give_back(&mut self, mut bytes: BytesMut) {
         bytes.extend_from_slice(&self.given_back);
         self.given_back = bytes;
@@ -111,8 +111,8 @@ impl InboundStream {
         self.given_back.is_empty() && self.ready == 0 && served.is_some() && self.framing.complete_requests() == served
     }
 
-    /// What arrives from now on is discarded, for as long as the end of the connection takes: the client has its last
-    /// response, and has not sent all of its request.
+    /// Discards what arrives from now on, until the connection has ended: the client has its last response, and has not
+    /// sent all of its request.
     pub(super) fn discard_rest(&mut self) {
         self.discards = Some(usize::MAX);
     }
@@ -121,7 +121,7 @@ impl InboundStream {
     fn poll_turn(&mut self, context: &mut Context<'_>) -> Poll<()> {
         loop {
             if let Some(turn) = &mut self.turn {
-                // A turnstile that is gone keeps nobody waiting.
+                // If the turnstile is gone, there is nothing to wait for.
                 let _ = ready!(Pin::new(turn).poll(context));
                 (self.turn, self.read, self.written) = (None, 0, 0);
                 return Poll::Ready(());

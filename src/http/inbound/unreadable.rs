@@ -7,14 +7,14 @@ use actix_web::http::StatusCode;
 use super::direct;
 use crate::http::problem::Problem;
 
-/// As the server begins its own response, behind the version.
+/// How the server's own response begins, after the version.
 const BEGIN: &[u8] = b" 400 Bad Request\r\ncontent-length: 0\r\n";
-/// As it ends: behind the date, which is its last field.
+/// How it ends: the end of the date, which is its last field.
 const END: &[u8] = b" GMT\r\n\r\n";
 /// Its greatest length.
 const BYTES_MAX: usize = 160;
 
-/// Where the server's own response begins, with which these bytes end. Those of calls have bodies and more fields.
+/// Where the server's own response begins, if these bytes end with one. Responses of calls have bodies and more fields.
 pub(super) fn response_at(bytes: &[u8]) -> Option<usize> {
     if !bytes.ends_with(END) {
         return None;

@@ -1,6 +1,6 @@
-//! Chooses the connections of a thread that end so that new ones can begin. To look at all connections takes time in
-//! proportion to their number. So one look finds many that may end, and the next look comes no sooner than after ten
-//! times as long.
+//! Chooses the connections of a thread that end so that new ones can begin. Looking at all connections takes time in
+//! proportion to their number. So one look finds many that may end, and the next one comes no sooner than after ten
+//! times the time that a look takes.
 
 use std::collections::{HashMap, VecDeque};
 use std::net::IpAddr;
@@ -13,7 +13,7 @@ use super::policy::{self, ConnectionPhase};
 /// A look finds at most this part of the open connections, or [`FOUND_MIN`] if that is more.
 const FOUND_PART: usize = 8;
 const FOUND_MIN: usize = 16;
-/// How long the connections that a look found are used.
+/// How long the result of a look is used.
 const FOUND_FOR: Duration = Duration::from_millis(50);
 /// For each open connection, the time from a look to the next one. A look takes about a tenth of it.
 const LOOK_PAUSE: Duration = Duration::from_micros(1);

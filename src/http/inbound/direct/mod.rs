@@ -33,8 +33,8 @@ use response::ResponseHeads;
 /// Serves such requests on one thread.
 pub(super) struct DirectEvents {
     events: EventsCall,
-    /// Where streams are read to. Each poll takes out of it what it has read, so that a connection without a request
-    /// needs no buffer.
+    /// The buffer into which all streams are read. Each poll removes what it has read, so that a connection without a
+    /// request needs no buffer of its own.
     room: RefCell<Box<[u8]>>,
     heads: RefCell<ResponseHeads>,
 }

@@ -13,13 +13,13 @@ use tokio::io::{AsyncRead as _, ReadBuf};
 
 use super::super::stream::InboundStream;
 
-/// A body of which this much is left to be read: first of what was read of its connection, then of its stream.
+/// A body, and how much of it is left to be read: first from the bytes that were read ahead, then from the stream.
 pub(super) struct DirectBody<'a> {
     pub(super) stream: &'a mut InboundStream,
-    /// Bytes that were read of the connection. What follows the body stays in it.
+    /// Bytes that were read ahead. Those after the body stay in it.
     pub(super) ahead: &'a mut BytesMut,
     pub(super) left: u64,
-    /// Where the stream is read to.
+    /// The buffer into which the stream is read.
     pub(super) room: &'a RefCell<Box<[u8]>>,
 }
 
