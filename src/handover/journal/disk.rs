@@ -13,6 +13,8 @@ use crate::flow::drill;
 
 /// The file whose lock marks the folder as in use.
 const LOCK: &str = "lock";
+/// The end of the name of a file whose room is not allocated yet: a file with its own name has its length.
+const DRAFT: &str = ".new";
 
 /// A folder that this process has locked.
 #[derive(Debug)]
@@ -49,7 +51,11 @@ impl Disk {
             Err(TryLockError::Error(error)) => return Err(system(error)),
         }
         let folder = File::open(path).map_err(system)?;
-        Ok(Self { path: path.to_owned(), folder, _lock: lock })
+        let own = Self { path: path.to_owned(), folder, _lock: lock };
+        for draft in own.list().map_err(system)?.iter().filter(|name| name.ends_with(DRAFT)) {
+            own.remove(draft).map_err(system)?;
+        }
+        Ok(own)
     }
 }
 
@@ -71,20 +77,24 @@ impl Folder for Disk {
     fn create(&self, name: &str, bytes: u64) -> io::Result<File> {
         let path = self.path.join(name);
         let mut options = OpenOptions::new();
-        let file = options.read(true).write(true).create_new(true).mode(0o600).open(&path)?;
+        options.read(true).write(true).create_new(true).mode(0o600);
         if bytes == 0 {
-            return Ok(file);
+            return options.open(path);
         }
-        match fallocate(&file, FallocateFlags::empty(), 0, bytes) {
-            Ok(()) => Ok(file),
+        let draft = self.path.join(format!("{name}{DRAFT}"));
+        let file = options.open(&draft)?;
+        let allocated = match fallocate(&file, FallocateFlags::empty(), 0, bytes) {
+            Ok(()) => Ok(()),
             // The file system can't allocate ahead: a full disk is noticed when a record is written.
-            Err(rustix::io::Errno::OPNOTSUPP | rustix::io::Errno::NOSYS) => file.set_len(bytes).map(|()| file),
-            Err(error) => {
-                // Best effort: recovery removes a file without a header.
-                let _ = std::fs::remove_file(&path);
-                Err(error.into())
-            }
+            Err(rustix::io::Errno::OPNOTSUPP | rustix::io::Errno::NOSYS) => file.set_len(bytes),
+            Err(error) => Err(error.into()),
+        };
+        if let Err(error) = allocated.and_then(|()| std::fs::rename(&draft, path)) {
+            // Best effort: a start removes it.
+            let _ = std::fs::remove_file(&draft);
+            return Err(error);
         }
+        Ok(file)
     }
 
     fn open(&self, name: &str) -> io::Result<File> {
@@ -134,4 +144,23 @@ impl SegmentFile for File {
 pub(super) fn boot_id() -> BootId {
     let text = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
     text.trim().parse::<uuid::Uuid>().map_or(BootId::default(), |id| BootId(id.into_bytes()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_has_its_room_with_its_name_and_what_a_crash_left_of_one_is_removed() {
+        let scratch = tempfile::tempdir().expect("a folder");
+        std::fs::write(scratch.path().join(format!("7.begun{DRAFT}")), "").expect("a file");
+        let disk = Disk::open(scratch.path()).expect("a folder");
+        assert_eq!(disk.list().expect("names"), [LOCK]);
+        assert_eq!(disk.create("8.begun", 9_000).and_then(|file| file.length()).expect("room"), 9_000);
+        let mut names = disk.list().expect("names");
+        names.sort();
+        assert_eq!(names, ["8.begun", LOCK]);
+        assert!(disk.create("9.begun", u64::MAX >> 1).is_err());
+        assert_eq!(disk.list().expect("names").len(), 2);
+    }
 }

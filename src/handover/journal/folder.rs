@@ -12,7 +12,8 @@ pub(super) trait Folder: Debug + Send + Sync + 'static {
     /// The names of all files.
     fn list(&self) -> io::Result<Vec<String>>;
 
-    /// Creates a file with room for this many bytes, all zero. A file of none has only its name.
+    /// Creates a file with room for this many bytes, all zero: it has its name only once it has all of its room. A file of none
+    /// has only its name.
     fn create(&self, name: &str, bytes: u64) -> io::Result<Self::File>;
 
     /// Opens a file to read it.

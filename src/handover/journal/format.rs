@@ -63,6 +63,8 @@ impl BootId {
 pub(super) struct SegmentHeader {
     pub(super) kind: SegmentKind,
     pub(super) level: Durability,
+    /// Bytes of the file. EARLIER(record): zero.
+    pub(super) capacity: u32,
     pub(super) number: u64,
     pub(super) run: u64,
     pub(super) boot: BootId,
@@ -87,6 +89,7 @@ impl SegmentHeader {
         bytes[8..10].copy_from_slice(&VERSION.to_le_bytes());
         bytes[10] = self.kind as u8;
         bytes[11] = self.level as u8;
+        bytes[12..16].copy_from_slice(&self.capacity.to_le_bytes());
         bytes[16..24].copy_from_slice(&self.number.to_le_bytes());
         bytes[24..32].copy_from_slice(&self.run.to_le_bytes());
         bytes[32..48].copy_from_slice(&self.boot.0);
@@ -121,7 +124,7 @@ impl SegmentHeader {
         let mut boot = BootId::default();
         boot.0.copy_from_slice(&bytes[32..48]);
         let (run, created_ms) = (u64_at(bytes, 24), u64_at(bytes, 48));
-        Ok(Self { kind, level, number, run, boot, created_ms })
+        Ok(Self { kind, level, capacity: u32_at(bytes, 12), number, run, boot, created_ms })
     }
 }
 
@@ -248,6 +251,7 @@ mod tests {
         let header = SegmentHeader {
             kind: SegmentKind::Begun,
             level: Durability::Power,
+            capacity: 1 << 24,
             number: 77,
             run: 5,
             boot: BootId([9; 16]),

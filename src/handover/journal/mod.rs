@@ -14,7 +14,7 @@
 //! | 8 | 2 | version of the format, 1 |
 //! | 10 | 1 | kind: 1 accepted, 2 begun |
 //! | 11 | 1 | level: 1 `process`, 2 `power` |
-//! | 12 | 4 | zero |
+//! | 12 | 4 | bytes of the file. EARLIER(record): zero |
 //! | 16 | 8 | number, as in the name |
 //! | 24 | 8 | run: starts of a node on this folder, counted |
 //! | 32 | 16 | boot id of the kernel; zero where there is none |
@@ -71,6 +71,9 @@
 //! 12. A run that stops gracefully syncs all segments, and then marks its end. A segment written in the boot of such a
 //!     mark, by that run or an earlier one, is whole, whatever its level and the current boot are. No later run has the
 //!     number of a marked one.
+//! 13. A run's last begun segment stays as long as any of its accepted segments, as a later one draws the number of its
+//!     seal. So an accepted segment whose header is damaged can be trusted if all headers of begun segments are valid and
+//!     none is of a run whose page cache is gone.
 
 mod accept;
 mod begin;

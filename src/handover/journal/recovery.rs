@@ -89,13 +89,15 @@ pub(super) fn open<D: Folder>(
     let untrusted = untrusted(&headers, &whole);
     let runs = headers.iter().map(|header| header.run).chain(whole.ended.iter().map(|ended| ended.run)).max();
     let next_number = old.iter().map(|segment| segment.name.number).max().map_or(1, |last| last + 1);
-    let mut reading = RecoveryReader::new(whole, Arc::default());
+    let mut reading = RecoveryReader::new(whole, &headers, Arc::default());
     let (begun, accepted): (Vec<_>, Vec<_>) = old.into_iter().partition(|old| old.name.kind == SegmentKind::Begun);
+    let are_all_known = untrusted.is_none() && begun.iter().all(|segment| segment.header.is_ok());
     for segment in begun {
         reading.begun_segment(segment)?;
     }
     for segment in accepted {
-        let is_trusted = segment.header.is_ok_and(|header| untrusted.is_none_or(|run| header.run > run));
+        let after_untrusted = |header: SegmentHeader| untrusted.is_none_or(|run| header.run > run);
+        let is_trusted = segment.header.map_or(are_all_known, after_untrusted);
         reading.accepted_segment(segment, is_trusted)?;
     }
     let run = runs.unwrap_or(0).max(reading.entries_max >> RUN_SHIFT) + 1;
@@ -124,6 +126,12 @@ struct OldSegment<F> {
     header: Result<SegmentHeader, HeaderFault>,
 }
 
+impl<F: SegmentFile> OldSegment<F> {
+    fn length(&self) -> Result<usize, RecoveryError> {
+        self.file.length().map(|length| usize::try_from(length).unwrap_or(usize::MAX)).map_err(system(self.name))
+    }
+}
+
 fn system(name: impl ToString) -> impl FnOnce(io::Error) -> RecoveryError {
     move |error| RecoveryError::System(name.to_string(), error)
 }
@@ -147,6 +155,8 @@ fn list<D: Folder>(folder: &D, names: &[String]) -> Result<Vec<OldSegment<D::Fil
 /// The contents of the segments read so far.
 struct RecoveryReader<F> {
     whole: WholeSegments,
+    /// No file shows that the machine was restarted since it was written.
+    no_power_cut: bool,
     unsettled: Arc<SharedLedger<F>>,
     begun: HashSet<(u64, u32)>,
     /// A begun record is damaged, so that its firings are unknown.
@@ -168,8 +178,9 @@ struct RecoveryReader<F> {
 }
 
 impl<F: SegmentFile> RecoveryReader<F> {
-    fn new(whole: WholeSegments, unsettled: Arc<SharedLedger<F>>) -> Self {
+    fn new(whole: WholeSegments, headers: &[SegmentHeader], unsettled: Arc<SharedLedger<F>>) -> Self {
         Self {
+            no_power_cut: headers.iter().all(|header| whole.contain(header)),
             whole,
             unsettled,
             begun: HashSet::new(),
@@ -188,7 +199,7 @@ impl<F: SegmentFile> RecoveryReader<F> {
 
     fn begun_segment(&mut self, old: OldSegment<F>) -> Result<(), RecoveryError> {
         let bytes = self.read(&old)?;
-        let found = self.scan(&old, &bytes);
+        let found = self.scan(&old, &bytes)?;
         self.doubt |= !found.damage.is_empty();
         for record in &found.records {
             let items = (record.header.kind == RecordKind::Begun).then(|| read_items(record.body)).flatten();
@@ -204,7 +215,7 @@ impl<F: SegmentFile> RecoveryReader<F> {
 
     fn accepted_segment(&mut self, old: OldSegment<F>, is_trusted: bool) -> Result<(), RecoveryError> {
         let bytes = self.read(&old)?;
-        let found = self.scan(&old, &bytes);
+        let found = self.scan(&old, &bytes)?;
         let is_unfinished = old.header == Err(HeaderFault::Unfinished);
         let segment = self.keep(old, found.end)?;
         if is_unfinished {
@@ -303,9 +314,7 @@ impl<F: SegmentFile> RecoveryReader<F> {
     }
 
     fn read(&self, old: &OldSegment<F>) -> Result<Vec<u8>, RecoveryError> {
-        let length = old.file.length().map_err(system(old.name))?;
-        let mut bytes =
-            read_up_to(&old.file, 0, usize::try_from(length).unwrap_or(usize::MAX)).map_err(system(old.name))?;
+        let mut bytes = read_up_to(&old.file, 0, old.length()?).map_err(system(old.name))?;
         // Most of a segment was never written.
         let blocks = bytes.chunks(BLOCK.len()).rposition(|block| *block != BLOCK[..block.len()]);
         // A record may end with some zeros.
@@ -313,24 +322,32 @@ impl<F: SegmentFile> RecoveryReader<F> {
         Ok(bytes)
     }
 
-    fn scan<'b>(&mut self, old: &OldSegment<F>, bytes: &'b [u8]) -> Scan<'b> {
+    fn scan<'b>(&mut self, old: &OldSegment<F>, bytes: &'b [u8]) -> Result<Scan<'b>, RecoveryError> {
         let kept = old.header.is_ok_and(|header| self.whole.contain(&header));
-        let found = scan(bytes, old.name.number, if kept { WriteOrder::Kept } else { WriteOrder::Lost });
+        let mut found = scan(bytes, old.name.number, if kept { WriteOrder::Kept } else { WriteOrder::Lost });
+        // Its room was allocated before it had its name.
+        let (length, capacity) = match old.header {
+            Ok(header) if kept => (old.length()?, header.capacity as usize),
+            Err(_) if self.no_power_cut => (old.length()?, SEGMENT_HEADER_BYTES),
+            _ => (0, 0),
+        };
+        if length < capacity {
+            found.damage.push(Damage { offset: length, bytes: capacity - length });
+        }
         let name = old.name.to_string();
         self.report.damage.extend(found.damage.iter().map(|damage| (name.clone(), *damage)));
         if old.header == Err(HeaderFault::Damaged) {
             self.report.damage.push((name, Damage { offset: 0, bytes: SEGMENT_HEADER_BYTES }));
         }
-        found
+        Ok(found)
     }
 
     fn keep(&mut self, old: OldSegment<F>, end: usize) -> Result<Arc<Segment<F>>, RecoveryError> {
-        let capacity = old.file.length().map_err(system(old.name))?;
-        let capacity = usize::try_from(capacity).unwrap_or(usize::MAX);
+        let capacity = old.length()?;
         let SegmentName { number, kind } = old.name;
         let (level, boot) = (Durability::Process, BootId::default());
         // A segment without a header is only removed, which needs only its name.
-        let unknown = SegmentHeader { kind, level, number, run: 0, boot, created_ms: 0 };
+        let unknown = SegmentHeader { kind, level, capacity: 0, number, run: 0, boot, created_ms: 0 };
         let segment = Segment::new(old.header.unwrap_or(unknown), old.file, capacity, end, Arc::clone(&self.unsettled));
         segment.synced.store(small(end), std::sync::atomic::Ordering::SeqCst);
         let segment = Arc::new(segment);

@@ -109,7 +109,8 @@ impl<D: Folder> SegmentRegistry<D> {
     fn create(&self, kind: SegmentKind, capacity: usize, now_ms: u64) -> io::Result<Arc<Segment<D::File>>> {
         let number = self.draw_number();
         let (level, boot) = (self.settings.level, self.settings.boot);
-        let header = SegmentHeader { kind, level, number, run: self.run, boot, created_ms: now_ms };
+        let header =
+            SegmentHeader { kind, level, capacity: small(capacity), number, run: self.run, boot, created_ms: now_ms };
         let name = SegmentName { number, kind }.to_string();
         let file = self.folder.create(&name, capacity as u64)?;
         if let Err(error) = write_all(&file, &header.encode(), 0) {

@@ -194,14 +194,9 @@ fn apply(state: &State, keep: impl Fn(usize, &Operation) -> Option<usize>) -> BT
             // A write to a file whose creation is undone is lost.
             (Operation::Create(name, file, bytes), kept) => {
                 contents.insert(*file, vec![0; *bytes]);
-                match kept {
-                    Some(usize::MAX) => drop(names.insert(name.clone(), *file)),
-                    // Created, but without its allocated room.
-                    Some(_) => {
-                        names.insert(name.clone(), *file);
-                        contents.insert(*file, Vec::new());
-                    }
-                    None => {}
+                // A file has its name only once its room is allocated.
+                if kept == Some(usize::MAX) {
+                    names.insert(name.clone(), *file);
                 }
             }
             (Operation::Write(file, at, bytes), Some(kept)) => {

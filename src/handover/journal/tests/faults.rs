@@ -283,6 +283,44 @@ fn after_a_damaged_begun_record_nothing_is_sent_that_it_may_have_named() {
     assert_eq!((after.found().len(), after.report.doubtful, after.report.damage.len()), (0, 3, 1));
 }
 
+/// Where all begun records are known, a damaged header costs nothing.
+#[test]
+fn records_behind_a_damaged_header_are_sent_unless_they_may_have_been_sent() {
+    let mut world = world(Durability::Process);
+    world.play(&[Accept(0, 4, 1), Begin(0, 1)]);
+    let (accepted, begun) = (records(&world, "accepted")[0].0.clone(), records(&world, "begun")[0].0.clone());
+    let damage = |names: &[&String], boot: BootId| {
+        let mut files = world.disk.files();
+        names.iter().for_each(|name| files.get_mut(*name).expect("the segment")[30] ^= 1);
+        World::start(DiskModel::with(files), Durability::Process, boot).expect("a journal")
+    };
+    let after = damage(&[&accepted], BOOT);
+    let header = Damage { offset: 0, bytes: 64 };
+    assert_eq!(
+        (after.found().len(), after.report.lost, &after.report.damage[..]),
+        (3, 0, &[(accepted.clone(), header)][..])
+    );
+    assert_eq!(damage(&[&accepted], OTHER_BOOT).found().len(), 0);
+    assert_eq!(damage(&[&accepted, &begun], BOOT).found().len(), 0);
+}
+
+/// A file system that repairs itself, or a copy that ended early, may leave a shorter file.
+#[test]
+fn a_segment_that_was_cut_is_damaged() {
+    let mut world = world(Durability::Process);
+    world.play(&[Accept(0, 4, 1), Begin(0, 1)]);
+    let cases = [("accepted", 64, 0), ("begun", 64, 4), ("accepted", 0, 0), ("begun", 0, 4), ("begun", 63, 4)];
+    for (kind, at, doubtful) in cases {
+        let (name, first, _) = records(&world, kind)[0].clone();
+        let mut files = world.disk.files();
+        let bytes = if at == first { files[&name].len() - at } else { first - at };
+        files.get_mut(&name).expect("the segment").truncate(at);
+        let after = World::start(DiskModel::with(files), Durability::Process, BOOT).expect("a journal");
+        assert_eq!((after.found().len(), after.report.doubtful), (0, doubtful), "{kind} {at}");
+        assert_eq!(after.report.damage, [(name, Damage { offset: at, bytes })]);
+    }
+}
+
 #[test]
 fn a_segment_of_a_later_version_is_refused_and_left_alone() {
     let mut world = world(Durability::Process);
