@@ -31,7 +31,14 @@ pub fn nearest<'c>(name: &str, candidates: impl IntoIterator<Item = &'c str>) ->
     let found = candidates.into_iter().map(|candidate| (edits(&wanted, &letters(candidate)), candidate));
     let (edits, name) = found.min_by_key(|&(edits, _)| edits)?;
     // A third of the letters: beyond that, a suggestion confuses more than it helps.
-    Some(NearestName { name, likely: edits <= (wanted.chars().count() / 3).max(1) })
+    let compared = wanted.chars().count() - shared_chars(&wanted, &letters(name));
+    Some(NearestName { name, likely: edits <= (compared / 3).max(1) })
+}
+
+/// The length of the parts with which both names begin, in characters: what is the same says nothing about the rest.
+fn shared_chars(name: &str, other: &str) -> usize {
+    let same = name.chars().zip(other.chars()).take_while(|(own, other)| own == other).enumerate();
+    same.filter(|(_, (letter, _))| matches!(letter, '.' | ':')).last().map_or(0, |(place, _)| place + 1)
 }
 
 /// The candidate that a misspelt name most likely meant, if one is near enough.
@@ -52,6 +59,9 @@ mod tests {
             ("GEUST:FNAM", ("GUEST:FNAME", true)),
             ("INQUIRY:ARIVE", ("INQUIRY:ARRIVE", true)),
             ("CUSTOMER:FNAME", ("GUEST:FNAME", false)),
+            // What both begin with does not count.
+            ("GUEST:VIP", ("GUEST:NAME", false)),
+            ("RENTAL:NAMES", ("RENTAL:NAME", true)),
         ] {
             let nearest = nearest(name, known).expect("there are some");
             assert_eq!((nearest.name, nearest.likely), expected, "{name}");
