@@ -1,13 +1,13 @@
 //! Ids in Redis, shared by all nodes: one key for each, which expires.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use futures_util::future::{BoxFuture, FutureExt as _, try_join_all};
 
-use super::{CLAIMED_FOR, ClaimResult, EventKey, WindowStore, WindowUnavailable};
+use super::{CLAIMED_FOR, ClaimResult, EventKey, KEYS_AT_ONCE, WindowStore, WindowUnavailable};
 use crate::config::StoreSettings;
 use crate::model::id::new_id;
 use crate::redis::{AddressError, Cmd, Link, LuaScript, Outage, Pipeline, RedisError, RedisResult, Value, rights};
@@ -32,7 +32,7 @@ const NEEDED: [&str; 6] = [
     "DEL @",
 ];
 
-/// The most requests whose claims are known to be left behind. Those past it end by themselves.
+/// The most requests, and the most ids, whose claims are known to be left behind. Those past it end by themselves.
 const LEFT_MAX: usize = 10_000;
 
 /// Why ids can't be kept in Redis.
@@ -100,26 +100,59 @@ impl WindowOutage {
     }
 }
 
-/// The claimants of this node to which Redis did not respond, each with the time. Their requests were refused, but Redis
-/// may have executed their claims, also later.
+/// The claims of this node to which Redis did not respond. Their requests were refused, but Redis may have executed them,
+/// also later.
 #[derive(Debug, Default)]
-struct LeftClaims(Mutex<VecDeque<(Instant, String)>>);
+struct LeftClaims {
+    claims: Mutex<VecDeque<LeftClaim>>,
+    /// How many keys they have, so that a request takes no lock where there are none.
+    keys: AtomicUsize,
+}
+
+#[derive(Debug)]
+struct LeftClaim {
+    since: Instant,
+    claimant: String,
+    /// Those that were not freed since.
+    keys: Vec<EventKey>,
+}
 
 impl LeftClaims {
-    fn add(&self, claimant: &str, now: Instant) {
-        let mut left = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+    fn claims(&self) -> MutexGuard<'_, VecDeque<LeftClaim>> {
+        self.claims.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn add(&self, claimant: &str, keys: &[EventKey], since: Instant) {
+        let mut claims = self.claims();
         // Twice: a claim's time begins when Redis executes it.
-        while left.front().is_some_and(|(at, _)| now.duration_since(*at) > CLAIMED_FOR * 2) {
-            left.pop_front();
+        while let Some(old) = claims.pop_front_if(|own| since.duration_since(own.since) > CLAIMED_FOR * 2) {
+            self.keys.fetch_sub(old.keys.len(), Ordering::Relaxed);
         }
-        if left.len() < LEFT_MAX {
-            left.push_back((now, claimant.to_owned()));
+        if claims.len() < LEFT_MAX {
+            let room = LEFT_MAX.saturating_sub(self.keys.load(Ordering::Relaxed));
+            let keys: Vec<EventKey> = keys.iter().take(room).cloned().collect();
+            self.keys.fetch_add(keys.len(), Ordering::Relaxed);
+            claims.push_back(LeftClaim { since, claimant: claimant.to_owned(), keys });
         }
     }
 
     fn contain(&self, claimant: &[u8]) -> bool {
-        let left = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        left.iter().any(|(_, own)| own.as_bytes() == claimant)
+        self.claims().iter().any(|own| own.claimant.as_bytes() == claimant)
+    }
+
+    /// Some keys to free, each with its claimant. They are not returned again.
+    fn take_keys(&self) -> Vec<(EventKey, String)> {
+        if self.keys.load(Ordering::Relaxed) == 0 {
+            return Vec::new();
+        }
+        let mut claims = self.claims();
+        let mut taken = Vec::new();
+        for own in claims.iter_mut() {
+            let first = own.keys.len().saturating_sub(KEYS_AT_ONCE - taken.len());
+            taken.extend(own.keys.drain(first..).map(|key| (key, own.claimant.clone())));
+        }
+        self.keys.fetch_sub(taken.len(), Ordering::Relaxed);
+        taken
     }
 }
 
@@ -144,8 +177,14 @@ impl RedisWindow {
         })
     }
 
-    /// Frees ids that a request of this node left behind, so that they can be claimed.
+    /// Frees ids that requests of this node left behind, so that they can be claimed: some of them, for other nodes, and
+    /// those that were asked for.
     async fn free_left(&self, keys: &[EventKey], responses: &[Value], claimant: &str) -> RedisResult<()> {
+        let left = self.left.take_keys();
+        let free = async |(own, other): &(EventKey, String)| {
+            self.link.code_twice(&self.free, &key(own), &[other.as_bytes()]).await
+        };
+        try_join_all(left.iter().map(free)).await?;
         for (own, response) in keys.iter().zip(responses.chunks(2)) {
             if let (ClaimResult::Open, [_, Value::BulkString(other)]) = (claim_result(response, claimant), response)
                 && self.left.contain(other)
@@ -181,9 +220,10 @@ impl WindowStore for RedisWindow {
                 pipeline.cmd("GET").arg(key(own));
             });
             let responses = self.outage.note(responses.await).inspect_err(|_| {
-                self.left.add(claimant, Instant::now());
+                self.left.add(claimant, keys, Instant::now());
             })?;
-            self.outage.note(self.free_left(keys, &responses, claimant).await)?;
+            let freed = self.free_left(keys, &responses, claimant).await;
+            self.outage.note(freed).inspect_err(|_| self.left.add(claimant, keys, Instant::now()))?;
             Ok(responses.chunks(2).map(|response| claim_result(response, claimant)).collect())
         }
         .boxed()
@@ -204,7 +244,7 @@ impl WindowStore for RedisWindow {
             }
             let free = async |own| self.link.code_twice(&self.free, &key(own), &[claimant.as_bytes()]).await;
             let freed = try_join_all(keys.iter().map(free)).await;
-            self.outage.note(freed.map(drop)).inspect_err(|_| self.left.add(claimant, Instant::now()))
+            self.outage.note(freed.map(drop)).inspect_err(|_| self.left.add(claimant, keys, Instant::now()))
         }
         .boxed()
     }

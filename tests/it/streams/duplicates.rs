@@ -150,6 +150,30 @@ async fn a_claim_that_got_no_response_does_not_keep_its_id() {
 }
 
 #[actix_rt::test]
+async fn a_claim_that_got_no_response_does_not_keep_its_id_from_other_nodes() {
+    let redis = RedisServer::start();
+    let (first, second) = (node(&redis.url(), &[WINDOW]).await, node(&redis.url(), &[WINDOW]).await);
+    let receiver = Receiver::start();
+    set_up(&first, &[&second], "t", receiver.url("/")).await;
+    assert_eq!(post(&first, &[event(0)]).await, 1);
+    redis.signal("STOP");
+    assert_eq!(first.post("/v1/events", &event(1)).await.problem(), (503, "store_unavailable".into()));
+    redis.signal("CONT");
+    for (node, number) in [(&first, 2), (&second, 1)] {
+        until("Redis is not seen", async || match node.post("/v1/events", &event(number)).await {
+            reply if reply.status == 202 => true,
+            reply => {
+                assert_eq!(reply.problem(), (503, "store_unavailable".into()), "{number}");
+                false
+            }
+        })
+        .await;
+    }
+    receiver.wait_for(3).await;
+    assert_eq!(ids(&receiver), expected([0, 1, 2]));
+}
+
+#[actix_rt::test]
 async fn an_id_that_another_request_holds_is_said() {
     let redis = RedisServer::start();
     let (node, receiver) = (node(&redis.url(), &[WINDOW]).await, Receiver::start());
