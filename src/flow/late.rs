@@ -1,4 +1,5 @@
-//! What is compiled when it is first used: a start does not compile more than it has time for (`store::load_time`). The
+//! What is compiled when it is first used: a node compiles no more of what is stored than it has time for
+//! (`store::compile_budget`). The
 //! first use takes place in the background, in the turn of its account, so the time that it takes is its account's own.
 
 use std::fmt;

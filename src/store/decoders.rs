@@ -8,8 +8,8 @@ use std::thread;
 
 use super::backend::Location;
 use super::change::Change;
-use super::feed::{ChangeFeed, Observation};
-use super::load_time::LoadTime;
+use super::compile_budget::CompileBudget;
+use super::feed::{ChangeFeed, Observation, read};
 
 /// Rows of a batch, at most: few, so that a handful of slow templates is divided between threads.
 pub(super) const BATCH_ROWS: usize = 100;
@@ -29,13 +29,15 @@ pub(super) struct Decoders {
 impl Decoders {
     pub(super) fn start(feed: &Arc<ChangeFeed>) -> io::Result<Self> {
         let threads = thread::available_parallelism().map_or(1, usize::from);
-        let time = Arc::<LoadTime>::default();
+        let budget = Arc::new(CompileBudget::of_load());
         let threads = (0..threads).map(|_| {
             let (jobs, given) = channel::<DecodingJob>();
-            let (feed, time) = (Arc::clone(feed), Arc::clone(&time));
+            let (feed, budget) = (Arc::clone(feed), Arc::clone(&budget));
             let work = move || {
                 for (rows, done) in given {
-                    done(rows.into_iter().map(|(location, json)| time.read(&feed, location, &json)).collect());
+                    done(
+                        rows.into_iter().map(|(location, json)| budget.compile(&feed, read(location, &json))).collect(),
+                    );
                 }
             };
             thread::Builder::new().name("store-decoder".to_owned()).spawn(work)?;

@@ -3,9 +3,8 @@
 //! and counted; it stops nothing.
 
 use std::collections::HashSet;
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::thread;
 
 use super::backend::Location;
 use super::change::{Change, ChangeSink, SavedTemplate, SavedTrigger, Snapshot};
@@ -29,9 +28,6 @@ pub enum LoadedRecord {
     /// A trigger whose URL and headers must be compiled.
     Trigger(AccountId, Trigger),
 }
-
-/// Records that compile quickly share a thread in this number: less work is not worth a thread.
-const QUICK_PER_THREAD: usize = 100;
 
 impl LoadedRecord {
     /// Whether compiling may take long, so that it must not happen on a thread that others wait for.
@@ -143,21 +139,6 @@ impl ChangeFeed {
         &self.metrics
     }
 
-    /// Compiles templates in parallel. The order is kept.
-    pub(super) fn compile(&self, observed: Vec<Observation<LoadedRecord>>) -> Vec<Observation<Change>> {
-        let slow = observed.iter().filter(|one| one.is_slow()).count();
-        let worth = slow.max(observed.len() / QUICK_PER_THREAD);
-        in_parallel(observed, worth, |one| self.compile_observed(one))
-    }
-
-    fn compile_observed(&self, observed: Observation<LoadedRecord>) -> Observation<Change> {
-        match observed {
-            Observation::Record(saved) => Observation::Record(self.compile_one(saved)),
-            Observation::Unreadable(location) => Observation::Unreadable(location),
-            Observation::Deleted(location) => Observation::Deleted(location),
-        }
-    }
-
     /// Compiles a record. A panic makes this record unusable and affects nothing else.
     pub(super) fn compile_one(&self, saved: LoadedRecord) -> Change {
         match saved {
@@ -208,24 +189,6 @@ impl ChangeFeed {
     }
 }
 
-/// Does the work on at most as many threads as it is worth. The order is kept.
-fn in_parallel<A: Send, B: Send>(all: Vec<A>, worth: usize, work: impl Fn(A) -> B + Sync) -> Vec<B> {
-    let threads = thread::available_parallelism().map_or(1, usize::from).min(worth);
-    if threads < 2 {
-        return all.into_iter().map(work).collect();
-    }
-    let part = all.len().div_ceil(threads);
-    let mut rest = all.into_iter();
-    let parts = std::iter::from_fn(|| Some(rest.by_ref().take(part).collect::<Vec<_>>()).filter(|p| !p.is_empty()));
-    thread::scope(|scope| {
-        let work = &work;
-        let do_part = |part: Vec<A>| scope.spawn(move || part.into_iter().map(work).collect::<Vec<_>>());
-        let running: Vec<_> = parts.map(do_part).collect();
-        let done = running.into_iter().map(|thread| thread.join().unwrap_or_else(|panic| resume_unwind(panic)));
-        done.flatten().collect()
-    })
-}
-
 /// A snapshot on its way to the sink. If it is dropped before its end, nothing changes.
 pub(super) struct FeedSnapshot<'a> {
     feed: &'a ChangeFeed,
@@ -268,7 +231,7 @@ fn note(unreadable: &mut UnreadableLocations, observed: Vec<Observation<Change>>
     changes.collect()
 }
 
-fn location_of(change: &Change) -> Location {
+pub(super) fn location_of(change: &Change) -> Location {
     let (kind, account, id) = match change {
         Change::Template(account, id, _) => (Kind::Template, Some(account), id.as_str()),
         Change::Trigger(account, id, _) => (Kind::Trigger, Some(account), id.as_str()),
@@ -284,65 +247,5 @@ fn deletion(location: &Location) -> Option<Change> {
         Kind::Template => Template::deleted(account, &location.id),
         Kind::Trigger => Trigger::deleted(account, &location.id),
         Kind::Key => Key::deleted(account, &location.id),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-    use crate::flow::messages::{LiveTarget, LiveTemplate};
-
-    /// Panics for some records, rejects others, and records the order of changes.
-    struct Picky(Mutex<Vec<String>>);
-
-    impl ChangeSink for Picky {
-        fn compile(&self, _: &AccountId, template: &Template) -> Option<Arc<LiveTemplate>> {
-            assert!(!template.body.contains("panic"), "as it was asked to");
-            None
-        }
-
-        fn target(&self, _: &AccountId, trigger: &Trigger) -> Result<Arc<LiveTarget>, DropReason> {
-            assert!(!trigger.name.contains("panic"), "as it was asked to");
-            Err(DropReason::UrlRefused)
-        }
-
-        fn apply(&self, changes: Vec<Change>) {
-            let mut received = self.0.lock().expect("no panic");
-            received.extend(changes.iter().map(|change| location_of(change).id));
-        }
-
-        fn snapshot(&self, _: usize) -> Box<dyn Snapshot + '_> {
-            unreachable!("no snapshot is taken here")
-        }
-    }
-
-    #[test]
-    fn records_are_compiled_in_parallel_in_order_and_a_panic_over_one_ends_none() {
-        let sink = Arc::new(Picky(Mutex::default()));
-        let feed = ChangeFeed::new(Arc::clone(&sink) as _, Arc::new(Metrics::new()));
-        let account = AccountId::new("acme").expect("a name");
-        let ids: Vec<String> = (0..100).map(|number| format!("t{number}")).collect();
-        let observed = ids.iter().enumerate().map(|(number, id)| {
-            let body = if number % 7 == 0 { "panic" } else { "{}" };
-            let (kind, document) = if number % 2 == 0 {
-                (Kind::Template, json!({"id": id, "format": "text", "body": body}))
-            } else {
-                (
-                    Kind::Trigger,
-                    json!({"id": id, "name": body, "event": "*", "template": "w", "url": "https://h/{{a}}"}),
-                )
-            };
-            let location = Location { kind, account: Some(account.clone()), id: id.clone() };
-            // Every fifth is deleted.
-            if number % 5 == 0 {
-                Observation::Deleted(location)
-            } else {
-                read(location, document.to_string().as_bytes())
-            }
-        });
-        feed.apply(feed.compile(observed.collect()));
-        assert_eq!(*sink.0.lock().expect("no panic"), ids);
     }
 }

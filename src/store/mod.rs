@@ -8,11 +8,11 @@
 
 pub mod backend;
 mod change;
+mod compile_budget;
 mod decoders;
 mod embedded;
 mod error;
 mod feed;
-mod load_time;
 mod overlay;
 mod record;
 #[cfg(feature = "redis")]

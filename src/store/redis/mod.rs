@@ -25,6 +25,7 @@ use self::reports::{CallReports, CallSubject, StoreOperation};
 use self::scripts::{META, PageScope, ROWS_MAX, ScriptError};
 use self::state::SharedState;
 use super::backend::{Backend, ListBounds, Location, Row, Write};
+use super::compile_budget::CompileBudget;
 use super::feed::ChangeFeed;
 use super::{Kind, OpenError, Precondition, PutResult, Revision, StoreError, StoreState};
 use crate::config::StoreSettings;
@@ -48,7 +49,8 @@ pub(super) async fn open(
 ) -> Result<Arc<dyn Backend>, OpenError> {
     let link = Link::new(&settings.url, settings.ca_file.as_deref())?;
     let (pending, connected, quotas) = (PendingWrites::new(), AtomicBool::new(false), settings.quotas.clone());
-    let shared = Arc::new(SharedState { link, feed, metrics, pending, connected, quotas });
+    let budget = Arc::new(CompileBudget::of_changes());
+    let shared = Arc::new(SharedState { link, feed, metrics, pending, connected, quotas, budget });
     shared.set_connected(false);
     let system = |error: std::io::Error| StoreError::Unavailable(error.to_string());
     let runtime = Builder::new_current_thread().enable_all().build().map_err(system)?;

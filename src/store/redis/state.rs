@@ -8,6 +8,7 @@ use super::pending::PendingWrites;
 use crate::model::quotas::Quotas;
 use crate::redis::Link;
 use crate::store::change::Change;
+use crate::store::compile_budget::CompileBudget;
 use crate::store::feed::{ChangeFeed, LoadedRecord, Observation};
 use crate::telemetry::metrics::Metrics;
 
@@ -19,6 +20,8 @@ pub(super) struct SharedState {
     pub(super) pending: PendingWrites,
     pub(super) connected: AtomicBool,
     pub(super) quotas: Quotas,
+    /// For changes of other nodes.
+    pub(super) budget: Arc<CompileBudget>,
 }
 
 impl SharedState {
@@ -33,10 +36,10 @@ impl SharedState {
     /// Compiles on other threads, as this thread serves the calls to the store.
     pub(super) async fn compile(&self, observed: Vec<Observation<LoadedRecord>>) -> Vec<Observation<Change>> {
         if !observed.iter().any(Observation::is_slow) {
-            return self.feed.compile(observed);
+            return self.budget.compile_all(&self.feed, observed);
         }
-        let feed = Arc::clone(&self.feed);
-        let compiling = tokio::task::spawn_blocking(move || feed.compile(observed));
+        let (feed, budget) = (Arc::clone(&self.feed), Arc::clone(&self.budget));
+        let compiling = tokio::task::spawn_blocking(move || budget.compile_all(&feed, observed));
         compiling.await.expect("a panic in compiling is caught, and the task is not aborted")
     }
 }
