@@ -18,6 +18,11 @@ use crate::store::OpenError;
 /// The first bytes of every redb file.
 const MAGIC: &[u8] = b"redb\x1A\x0A\xA9\x0D\x0A";
 
+/// Between a store's name and an id: the name of a file that becomes that store.
+const DRAFT: &str = ".new-";
+/// The length of a UUID.
+const DRAFT_ID_CHARACTERS: usize = 36;
+
 /// Opens a store's file, or creates it. Returns whether it was created.
 pub(super) fn open(path: &Path) -> Result<(Database, bool), OpenError> {
     let made = match std::fs::metadata(path) {
@@ -28,7 +33,9 @@ pub(super) fn open(path: &Path) -> Result<(Database, bool), OpenError> {
         Ok(_) => false,
     };
     examine(path)?;
-    Ok((reopen(path)?, made))
+    let database = reopen(path)?;
+    remove_drafts(path);
+    Ok((database, made))
 }
 
 /// Opens the file of a store that is known to be intact.
@@ -39,13 +46,10 @@ pub(super) fn reopen(path: &Path) -> Result<Database, OpenError> {
 /// Creates a new store under a temporary name and then renames it, so that a crash leaves a complete store or none,
 /// and another process that does the same loses nothing.
 fn create(path: &Path) -> Result<(), OpenError> {
-    let folder = match path.parent() {
-        Some(folder) if folder != Path::new("") => folder,
-        _ => Path::new("."),
-    };
+    let folder = folder_of(path);
     std::fs::create_dir_all(folder).map_err(system(folder))?;
     let mut beside = path.as_os_str().to_owned();
-    beside.push(format!(".new-{}", crate::model::id::new_id()));
+    beside.push(format!("{DRAFT}{}", crate::model::id::new_id()));
     let beside = PathBuf::from(beside);
     let file =
         OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(&beside).map_err(system(path))?;
@@ -63,12 +67,35 @@ fn create(path: &Path) -> Result<(), OpenError> {
     synced.map_err(system(folder))
 }
 
+fn folder_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(folder) if folder != Path::new("") => folder,
+        _ => Path::new("."),
+    }
+}
+
+/// Removes what processes have left that ended while they created this store. Best effort: it does no harm.
+fn remove_drafts(path: &Path) {
+    let own = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    let is_draft = |name: &str| {
+        let id = name.strip_prefix(own).and_then(|rest| rest.strip_prefix(DRAFT));
+        id.is_some_and(|id| id.len() == DRAFT_ID_CHARACTERS && id.bytes().all(|b| b == b'-' || b.is_ascii_hexdigit()))
+    };
+    for entry in std::fs::read_dir(folder_of(path)).into_iter().flatten().flatten() {
+        if entry.file_name().to_str().is_some_and(is_draft) {
+            let _ = std::fs::remove_file(entry.path());
+        }
+    }
+}
+
 /// Gives a new file its name, unless another process was faster: then that file is the store.
 fn place(beside: &Path, path: &Path) -> io::Result<()> {
     match std::fs::hard_link(beside, path) {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
         // A file system without hard links. A rename replaces, so only where no file exists.
         Err(_) if !path.try_exists()? => std::fs::rename(beside, path),
+        // That process has removed this file.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         linked => linked,
     }
 }

@@ -225,6 +225,28 @@ async fn a_new_store_is_its_owners_and_alone_in_its_folder() {
 
 /// An unreadable record is reported and counted; the others stay live, and it can be replaced.
 #[tokio::test]
+async fn what_processes_left_that_ended_while_they_created_it_is_removed() {
+    let folder = folder();
+    let path = filled(folder.path(), 1).await;
+    let beside = |end: &str| folder.path().join(format!("store.redb{end}"));
+    let left = beside(&format!(".new-{}", posthaste::model::id::new_id()));
+    // One ended before the file had its own name, another one after that.
+    for link in [false, true] {
+        if link {
+            fs::hard_link(&path, &left).expect("a link")
+        } else {
+            fs::write(&left, b"redb").expect("written")
+        }
+        let others =
+            [beside(".new-backup"), beside(".old"), folder.path().join("x.new-01a21dae-9509-714d-b91f-5278c3f8eda9")];
+        others.iter().for_each(|other| fs::write(other, b"").expect("written"));
+        let (store, _) = open(&path).await.expect("a store");
+        assert!(get::<Trigger>(&store, Some(&account("acme")), "t0").await.is_some());
+        assert!(!left.exists() && others.iter().all(|other| other.exists()));
+    }
+}
+
+#[tokio::test]
 async fn a_record_that_cannot_be_read_stops_nothing() {
     type Place<'a> = (u8, &'a str, &'a str);
     const RECORDS: TableDefinition<Place<'_>, (u64, &str, &[u8])> = TableDefinition::new("records");
