@@ -1,12 +1,14 @@
 //! `posthaste serve`: runs the node until a signal says stop.
 
+use std::io;
 use std::pin::pin;
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use indicatif::ProgressBar;
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use rustix::process::{Resource, Rlimit, Signal, getrlimit, setrlimit};
+use tokio::signal::unix::{SignalKind, signal};
 
 use super::notify::{ServiceState, notify};
 use super::print::{complain, progress_bar, say};
@@ -28,7 +30,7 @@ pub(super) fn run(config: Config) -> ExitCode {
     huge_pages::disable();
     actix_rt::System::new().block_on(async {
         // Registered before anything is accepted, so that no signal has its default action.
-        let mut signals = match StopSignals::new() {
+        let mut signals = match outlive_large_files().and_then(|()| StopSignals::new()) {
             Ok(signals) => signals,
             Err(error) => {
                 complain(&format!("signals can't be received: {error}"));
@@ -99,6 +101,11 @@ async fn end(node: Node, signals: &mut StopSignals) -> StopResult {
             cut_short()
         }
     }
+}
+
+/// A write past the limit of a file's size (`ulimit -f`) fails, as on a full disk. By default its signal ends the process.
+fn outlive_large_files() -> io::Result<()> {
+    signal(SignalKind::from_raw(Signal::XFSZ.as_raw())).map(drop)
 }
 
 /// Each destination and each producer needs a socket. The soft limit of open files suits programs that use `select`;

@@ -143,14 +143,19 @@ fn its_threads_are_named_for_their_work() {
     let home = home();
     let two = [("POSTHASTE_SERVER__WORKERS", "2"), ("POSTHASTE_DISPATCH__THREADS", "2")];
     let (running, _) = serve(&home, &two);
-    let threads = fs::read_dir(format!("/proc/{}/task", running.child.id())).expect("its threads");
-    let names: Vec<String> = threads
-        .flatten()
-        .filter_map(|thread| fs::read_to_string(thread.path().join("comm")).ok())
-        .map(|name| name.trim().to_owned())
-        .collect();
+    let folder = format!("/proc/{}/task", running.child.id());
+    let names = || -> Vec<String> {
+        let threads = fs::read_dir(&folder).expect("its threads").flatten();
+        let names = threads.filter_map(|thread| fs::read_to_string(thread.path().join("comm")).ok());
+        names.map(|name| name.trim().to_owned()).collect()
+    };
+    let deadline = std::time::Instant::now() + DEADLINE;
+    // A thread takes its name once it runs.
     for expected in ["http-1", "http-2", "http-accept", "dispatch-1", "dispatch-2"] {
-        assert!(names.iter().any(|name| name == expected), "{expected} in {names:?}");
+        while !names().iter().any(|name| name == expected) {
+            assert!(std::time::Instant::now() < deadline, "{expected} in {:?}", names());
+            crate::support::pause();
+        }
     }
     running.signal("TERM");
     assert_eq!(running.end().0, Some(0));

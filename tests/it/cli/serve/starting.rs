@@ -145,3 +145,14 @@ fn the_first_lines_of_the_log_name_the_store_and_whether_it_was_made() {
         assert!(log[1].contains(made) && log[1].contains(&file), "{log:#?}");
     }
 }
+
+#[test]
+fn a_limit_of_the_size_of_files_is_said() {
+    let home = home();
+    let mut limited = std::process::Command::new("sh");
+    let serve = ["-c", "ulimit -f 1000; exec \"$0\" serve", env!("CARGO_BIN_EXE_posthaste")];
+    limited.args(serve).current_dir(home.path()).env("POSTHASTE_SERVER__LISTEN", "127.0.0.1:0");
+    let ended = limited.output().expect("sh");
+    let told = String::from_utf8_lossy(&ended.stderr);
+    assert!(ended.status.code() == Some(1) && told.contains("File too large"), "{:?} {told}", ended.status);
+}
