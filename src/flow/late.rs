@@ -1,6 +1,6 @@
 //! What is compiled when it is first used: a node compiles no more of what is stored than it has time for
-//! (`store::compile_budget`). The
-//! first use takes place in the background, in the turn of its account, so the time that it takes is its account's own.
+//! (`store::compile_budget`). The first use takes place in the background, in the turn of its account, so the time that it
+//! takes is its account's own.
 
 use std::fmt;
 use std::sync::{Mutex, OnceLock, PoisonError};
