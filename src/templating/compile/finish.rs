@@ -53,10 +53,11 @@ pub(crate) fn warn_of_lone_pairs(nodes: &Nodes, origins: &Origins<'_>, findings:
 /// Whether a pair ends before its `=`: its first text, and what follows that. What blocks write is not known.
 fn is_lone(text: &str, rest: &[TemplateNode]) -> bool {
     let end = |text: &str| text.chars().find(|c| matches!(c, '=' | '&'));
-    let mut written = !text.trim().is_empty();
-    if let Some(end) = end(text) {
-        return end == '&' && !text.trim_start().starts_with('&');
+    let begin = text.trim_start();
+    if let Some(end) = end(begin) {
+        return end == '&' && !begin.starts_with('&');
     }
+    let mut written = !begin.is_empty();
     for node in rest {
         match node {
             TemplateNode::Write(_) => written = true,
