@@ -102,9 +102,7 @@ impl AccountRates {
         }
         Ok(())
     }
-}
 
-impl AccountRates {
     /// Takes back what [`Self::pass`] charged at `charged_at`, but for what the accounts would have paid off since then
     /// without it: no more is saved up than a burst.
     pub fn give_back<'a>(

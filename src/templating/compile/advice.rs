@@ -115,13 +115,20 @@ fn is_plain(call: &HelperCall) -> bool {
 fn each_write(nodes: &Nodes, look: &mut impl FnMut(&ValueNode, bool)) {
     for (i, node) in nodes.iter().enumerate() {
         if let TemplateNode::Write(write) = node {
-            let text = |node: Option<&'_ TemplateNode>, quoted: fn(&str) -> bool| matches!(node, Some(TemplateNode::Text(text)) if quoted(&text.content));
-            let begins = text(i.checked_sub(1).and_then(|before| nodes.get(before)), |text| text.ends_with('"'));
-            look(write, begins && text(nodes.get(i + 1), |text| text.starts_with('"')));
+            let (before, after) = (content(nodes[..i].last()), content(nodes.get(i + 1)));
+            look(write, before.ends_with('"') && after.starts_with('"'));
         }
         for inner in node.inner() {
             each_write(inner, look);
         }
+    }
+}
+
+/// The characters of a text; empty for other nodes.
+fn content(node: Option<&TemplateNode>) -> &str {
+    match node {
+        Some(TemplateNode::Text(text)) => &text.content,
+        _ => "",
     }
 }
 

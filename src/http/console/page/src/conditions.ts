@@ -63,6 +63,12 @@ function typeOf(path: string, tags: Tag[]): string {
   return type === "list" || type === "object" ? "" : type;
 }
 
+/** The type that the values of a test have on a field of this type. */
+function valueType(test: TestName, type: string): string {
+  const { of } = testOf(test);
+  return of === "numbers" ? "number" : of === "texts" ? "string" : type;
+}
+
 /** The tests that are offered for a field, and the one that is chosen. */
 export function testsFor({ path, test }: Choice, tags: Tag[]): [TestName, string][] {
   const type = typeOf(path, tags);
@@ -100,6 +106,11 @@ function shown(value: Scalar, type: string): string {
   return isPlain ? value : JSON.stringify(value);
 }
 
+/** Sets a member of an object, also one named `__proto__`. */
+function put(object: Record<string, unknown>, name: string, value: unknown): void {
+  Object.defineProperty(object, name, { value, enumerable: true, configurable: true, writable: true });
+}
+
 /** The filter of a list of conditions, or what is missing for it, and in which condition. */
 export function filterOf(choices: Choice[], tags: Tag[]): { where: unknown } | { mistake: string; at: number } {
   const where: Record<string, unknown> = {};
@@ -109,7 +120,7 @@ export function filterOf(choices: Choice[], tags: Tag[]): { where: unknown } | {
     if (names.some((name) => !name)) return mistake(path ? "A field is written as names with dots between them, such as guest.country." : "Choose the field that the condition is about.");
     const { of, takes, list } = testOf(test);
     const type = typeOf(path, tags);
-    const found = hasValues(test) ? parts(values).map((part) => meaning(part, of === "numbers" ? "number" : of === "texts" ? "string" : type)) : [];
+    const found = hasValues(test) ? parts(values).map((part) => meaning(part, valueType(test, type))) : [];
     const isEach = (check: (value: Scalar) => boolean) => found.every(check);
     const number = (value: Scalar) => typeof value === "number" || value instanceof Verbatim;
     if (found.length < takes[0] || found.length > takes[1]) return mistake(takes[0] === 2 ? "Write two numbers with a comma between them, such as 7, 28." : takes[1] === 1 ? "Write one number, with a point before its decimals, such as 12.50." : "Write a value, or some with commas between them.");
@@ -119,12 +130,12 @@ export function filterOf(choices: Choice[], tags: Tag[]): { where: unknown } | {
     for (const name of names.slice(0, -1)) {
       const next = Object.hasOwn(inner, name) ? inner[name] : {};
       if (!isNested(next) || Array.isArray(next)) return mistake("Another condition is about a field that holds this one.");
-      Object.defineProperty(inner, name, { value: next, enumerable: true, configurable: true, writable: true });
+      put(inner, name, next);
       inner = next as Record<string, unknown>;
     }
     const last = names.at(-1)!;
     if (Object.hasOwn(inner, last)) return mistake("Another condition is about this field. Write all values that it may have in one condition.");
-    Object.defineProperty(inner, last, { value: list(found), enumerable: true, configurable: true, writable: true });
+    put(inner, last, list(found));
   }
   return { where };
 }
@@ -157,8 +168,7 @@ function valuesOf(list: unknown[], test: TestName, type: string): string | null 
   const scalars = list.flatMap((own) => (isNested(own) ? Object.values(own).flatMap((inner) => inner as Scalar) : [own as Scalar]));
   if (!hasValues(test)) return list.length === 1 ? "" : null;
   if (scalars.some(isNested)) return null;
-  const { of } = testOf(test);
-  const values = of === "numbers" ? scalars.filter((_, at) => at % 2 === 1) : scalars;
+  const values = testOf(test).of === "numbers" ? scalars.filter((_, at) => at % 2 === 1) : scalars;
   const plain = test === "contains" ? values.map((value) => (typeof value === "string" ? value.slice(1, -1).replace(/\\([\\*])/g, "$1") : value)) : values;
-  return plain.map((value) => shown(value, of === "numbers" ? "number" : of === "texts" ? "string" : type)).join(", ");
+  return plain.map((value) => shown(value, valueType(test, type))).join(", ");
 }

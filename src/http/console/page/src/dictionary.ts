@@ -70,9 +70,8 @@ export function listens(pattern: string, type: string): boolean {
 /** An event type for a pattern: the type itself, or the first of the dictionary that the pattern matches, else its first. */
 export function typeFor(pattern: string, known: Dictionary): string {
   const types = known.events.map((event) => event.type);
-  if (types.includes(pattern)) return pattern;
-  const below = pattern.endsWith(".*") ? pattern.slice(0, -1) : "";
-  return (below && types.find((type) => type.startsWith(below))) || (pattern === "*" || below ? (types[0] ?? "") : pattern);
+  const first = types.find((type) => listens(pattern, type));
+  return first ?? (pattern === "*" || pattern.endsWith(".*") ? (types[0] ?? "") : pattern);
 }
 
 /** The example of a tag, on one line. */
