@@ -30,7 +30,7 @@ use crate::flow::journal::AttemptJournal;
 use crate::model::destination::Destination;
 use crate::model::id::AccountId;
 use crate::model::outcome::{DropReason, FiringReport, Outcome};
-use crate::telemetry::metrics::Metrics;
+use crate::telemetry::metrics::{Metrics, ThreadDeliveries};
 
 /// An attempt that was made.
 #[derive(Debug, Clone, Copy)]
@@ -46,6 +46,7 @@ pub(super) struct Queue {
     outlet: Outlet,
     connections: DestinationConnections,
     metrics: Arc<Metrics>,
+    counts: Rc<ThreadDeliveries>,
     gate: Arc<Gate>,
     journal: Option<Rc<dyn AttemptJournal>>,
     parked: ParkedDeliveries,
@@ -73,7 +74,7 @@ impl Queue {
         destination: Destination,
         bounds: DestinationBounds,
         (outlet, connections): (Outlet, DestinationConnections),
-        metrics: Arc<Metrics>,
+        (metrics, counts): (Arc<Metrics>, Rc<ThreadDeliveries>),
         gate: Arc<Gate>,
         journal: Option<Rc<dyn AttemptJournal>>,
     ) -> Rc<Self> {
@@ -83,6 +84,7 @@ impl Queue {
             outlet,
             connections,
             metrics,
+            counts,
             gate,
             journal,
             parked: ParkedDeliveries::default(),
@@ -173,7 +175,7 @@ impl Queue {
         if self.stalled.get() {
             queued.permit = None;
         }
-        self.metrics.deliveries.queued(queued.delivery.body.len());
+        self.counts.queued(queued.delivery.body.len());
         waiting.push(now, queued);
         self.start_expiring();
         if !self.stalled.get() && !self.watched.replace(true) {
@@ -199,7 +201,7 @@ impl Queue {
         if self.stalled.get() && was_fast() && since.elapsed() < self.worked_off_within() {
             self.stalled.set(false);
         }
-        self.metrics.deliveries.dequeued(queued.delivery.body.len());
+        self.counts.dequeued(queued.delivery.body.len());
         Some(queued)
     }
 
@@ -207,7 +209,7 @@ impl Queue {
     pub(super) fn let_go(&self) {
         let let_go = self.waiting.borrow_mut().take_claimed();
         for queued in let_go {
-            self.metrics.deliveries.dequeued(queued.delivery.body.len());
+            self.counts.dequeued(queued.delivery.body.len());
         }
         self.parked.end();
     }
@@ -235,7 +237,7 @@ impl Queue {
         let bytes = queued.delivery.body.len();
         let passed = self.waiting.borrow_mut().push_over_rate(now, queued);
         if passed.is_none() {
-            self.metrics.deliveries.queued(bytes);
+            self.counts.queued(bytes);
             self.start_expiring();
             self.start_pacing();
         }
@@ -264,7 +266,7 @@ impl Queue {
     fn start_more(self: &Rc<Self>) {
         while self.connections.may_begin(self.workers.get()) {
             let Some((_, queued)) = self.pop(self.workers.get()) else { break };
-            self.metrics.deliveries.dequeued(queued.delivery.body.len());
+            self.counts.dequeued(queued.delivery.body.len());
             self.start(queued);
         }
     }
@@ -278,8 +280,7 @@ impl Queue {
             queued.drop_unsent(&self.metrics, DropReason::QueueFull);
             return None;
         }
-        self.metrics.deliveries.began(begun.saturating_duration_since(queued.accepted_at));
-        self.metrics.deliveries.attempts_in_flight.inc();
+        self.counts.began(begun.saturating_duration_since(queued.accepted_at));
         queued.permit = None;
         let bytes = queued.delivery.body.len();
         queued.outstanding.add_over(bytes);
@@ -290,8 +291,7 @@ impl Queue {
         self.last_active.set(at);
         let duration = at.saturating_duration_since(begun);
         self.ended.set(self.ended.get() + 1);
-        self.metrics.deliveries.attempts_in_flight.dec();
-        self.metrics.deliveries.attempted(outcome, duration);
+        self.counts.attempted(outcome, duration);
         self.tally.attempted(outcome);
         let ended = FiringReport::Attempted { outcome, status, duration };
         self.metrics.activity.ended(queued.delivery.firing.as_ref(), Some(&self.destination), ended);

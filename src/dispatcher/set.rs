@@ -34,7 +34,7 @@ use crate::flow::messages::{DeliveriesParked, DeliveriesRendered, DeliveriesRout
 use crate::model::destination::Destination;
 use crate::model::id::AccountId;
 use crate::model::outcome::DropReason;
-use crate::telemetry::metrics::Metrics;
+use crate::telemetry::metrics::{Metrics, ThreadDeliveries};
 
 /// Destinations of one thread that may wait for a Dispatcher. What waits for them is bounded by the bytes of its account.
 const OVERFLOW_MAX: usize = 65_536;
@@ -102,6 +102,7 @@ pub struct Dispatchers {
     settings: DispatchSettings,
     outlets: Outlets,
     journal: Option<Rc<dyn AttemptJournal>>,
+    counts: Rc<ThreadDeliveries>,
     /// In an ordered map: a hash table that grows moves all of its entries at once, which would hold up the thread.
     children: BTreeMap<Destination, DispatcherChild>,
     /// Destinations that were asked to give way. One that stays after all may still be listed, even twice.
@@ -126,12 +127,14 @@ impl Dispatchers {
             // Each thread has its share of the destinations.
             let destinations_max = settings.destinations_max().div_ceil(settings.config.threads);
             let journal = settings.journal.as_ref().map(|journal| journal.attempt_journal());
+            let counts = Rc::new(settings.metrics.deliveries.of_thread());
             let outlets = settings.outbound.on_thread(Rc::new(resolver));
             let overflow = Overflow::new(OVERFLOW_MAX, settings.config.queue_per_destination);
             Self {
                 settings,
                 outlets,
                 journal,
+                counts,
                 children: BTreeMap::new(),
                 leaving: VecDeque::new(),
                 idle_cursor: PartCursor::default(),
@@ -214,7 +217,8 @@ impl Dispatchers {
         let connections =
             DestinationConnections::new(&self.settings.connections, own.connections_per_destination, own.keep_alive);
         let bounds = DestinationBounds::new(&self.settings.config, self.settings.takes_max);
-        let (metrics, gate) = (Arc::clone(&self.settings.metrics), Arc::clone(&self.settings.gate));
+        let metrics = (Arc::clone(&self.settings.metrics), Rc::clone(&self.counts));
+        let gate = Arc::clone(&self.settings.gate);
         let queue = Queue::new(destination.clone(), bounds, (outlet, connections), metrics, gate, self.journal.clone());
         let received: Rc<Cell<u64>> = Rc::default();
         let dispatcher = Dispatcher {

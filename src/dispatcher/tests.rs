@@ -22,7 +22,7 @@ use crate::model::delivery::{Delivery, WebhookId};
 use crate::model::id::AccountId;
 use crate::model::outcome::{DropReason, FiringReport, Outcome};
 use crate::model::target::Target;
-use crate::telemetry::metrics::Metrics;
+use crate::telemetry::metrics::{Metrics, ThreadDeliveries};
 use bounds::DestinationBounds;
 use connections::DestinationConnections;
 
@@ -100,7 +100,6 @@ impl Alone {
         let resolver = Rc::new(system_resolver().expect("a resolver"));
         let outbound = Outbound::new(config, OwnAddresses::default()).expect("TLS");
         let outlet = outbound.on_thread(resolver).outlet(&port.destination(), &AccountId::default_account());
-        let (metrics, gate) = (Arc::clone(&self.metrics), Arc::clone(&self.gate));
         let pool = Pool::new(10_000, 1);
         let connections = DestinationConnections::new(&pool, config.connections_per_destination, config.keep_alive);
         let dispatcher = Dispatcher {
@@ -111,14 +110,19 @@ impl Alone {
                 port.destination(),
                 DestinationBounds::new(config, None),
                 (outlet, connections),
-                metrics,
-                gate,
+                self.metrics(),
+                Arc::clone(&self.gate),
                 None,
             ),
             idle_after: config.idle_destination,
             parent,
         };
         (dispatcher.start_with(16), said)
+    }
+
+    /// For a queue.
+    fn metrics(&self) -> (Arc<Metrics>, Rc<ThreadDeliveries>) {
+        (Arc::clone(&self.metrics), Rc::new(self.metrics.deliveries.of_thread()))
     }
 
     fn dispatchers(&self, config: Dispatch, mailbox_capacity: usize) -> Addr<Dispatchers> {

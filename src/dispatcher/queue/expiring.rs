@@ -23,7 +23,7 @@ impl Queue {
                 let now = Instant::now();
                 let expired = own.waiting.borrow_mut().take_expired(now, age_max);
                 for queued in expired {
-                    own.metrics.deliveries.dequeued(queued.delivery.body.len());
+                    own.counts.dequeued(queued.delivery.body.len());
                     own.turn_away(DropReason::Expired, queued);
                 }
             }

@@ -29,7 +29,7 @@ impl Queue {
     pub(in crate::dispatcher) fn take_all(&self) -> Vec<InFlight> {
         let all = self.waiting.borrow_mut().take_all();
         for queued in &all {
-            self.metrics.deliveries.dequeued(queued.delivery.body.len());
+            self.counts.dequeued(queued.delivery.body.len());
         }
         all
     }

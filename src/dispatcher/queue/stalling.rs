@@ -45,7 +45,7 @@ impl Queue {
         waiting.release_permits();
         drop(waiting);
         for queued in parked {
-            self.metrics.deliveries.dequeued(queued.delivery.body.len());
+            self.counts.dequeued(queued.delivery.body.len());
             self.turn_away(DropReason::QueueFull, queued);
         }
     }

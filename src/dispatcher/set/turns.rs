@@ -78,7 +78,7 @@ impl Dispatchers {
         }
         let bytes = queued.delivery.body.len();
         match self.overflow.push(now, queued) {
-            Ok(()) => self.settings.metrics.deliveries.queued(bytes),
+            Ok(()) => self.counts.queued(bytes),
             Err(refused) => parked::turn_away(&self.settings.metrics, refused.0, refused.1),
         }
     }
@@ -115,7 +115,7 @@ impl Dispatchers {
                 None => self.insert(&destination, &account, context),
             }
             for queued in &waiting.deliveries {
-                self.settings.metrics.deliveries.dequeued(queued.delivery.body.len());
+                self.counts.dequeued(queued.delivery.body.len());
             }
             let Some(child) = self.children.get_mut(&destination) else { continue };
             for (account, claims) in waiting.parked {

@@ -34,7 +34,7 @@ fn queue(alone: &Alone, port: &Port, age_max: Duration) -> (Rc<Queue>, mpsc::Unb
         .outlet(&port.destination(), &AccountId::default_account());
     let connections = DestinationConnections::new(&Pool::new(10, 1), 1, config.keep_alive);
     let (asked, asks) = mpsc::unbounded_channel();
-    let (metrics, gate) = (Arc::clone(&alone.metrics), Arc::clone(&alone.gate));
+    let (metrics, gate) = (alone.metrics(), Arc::clone(&alone.gate));
     let begin: Rc<dyn AttemptJournal> = Rc::new(Asked { asked, age_max });
     let bounds = DestinationBounds::new(&config, None);
     (Queue::new(port.destination(), bounds, (outlet, connections), metrics, gate, Some(begin)), asks)

@@ -1,12 +1,10 @@
 //! The kinds of metrics, and the macro that defines a subject's metrics: each is written once, with its name, its
 //! help text (the field's documentation) and its kind.
 
-use prometheus::core::Collector;
-use prometheus::{Gauge, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, Opts, Registry};
+use std::fmt;
 
-/// From a tenth of a millisecond, about the time of a handover, to the usual deadline of an attempt.
-const SECONDS: [f64; 16] =
-    [0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
+use prometheus::core::Collector;
+use prometheus::{Gauge, IntCounter, IntCounterVec, IntGauge, Opts, Registry};
 
 /// A metric that can be registered under a name.
 pub(super) trait Metric: Sized {
@@ -14,7 +12,7 @@ pub(super) trait Metric: Sized {
 }
 
 /// A label whose values are fixed words, so their number is bounded and none contains a customer's data.
-pub trait Label: Copy + 'static {
+pub trait Label: fmt::Debug + Copy + Send + Sync + 'static {
     /// The label's name.
     const NAME: &'static str;
     /// All values. The position of each is its [`Self::index`].
@@ -75,12 +73,6 @@ impl Metric for IntGauge {
 impl Metric for Gauge {
     fn register(registry: &Registry, name: &str, help: &str) -> Self {
         registered(registry, Self::new(name, help))
-    }
-}
-
-impl Metric for Histogram {
-    fn register(registry: &Registry, name: &str, help: &str) -> Self {
-        registered(registry, Self::with_opts(HistogramOpts::new(name, help).buckets(SECONDS.to_vec())))
     }
 }
 

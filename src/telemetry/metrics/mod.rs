@@ -2,6 +2,7 @@
 //! for each subject defines its metrics; only this folder names the metrics library. Labels are fixed words, never a
 //! customer's data, so their number is bounded.
 
+mod by_thread;
 mod connections;
 mod deliveries;
 mod events;
@@ -15,15 +16,17 @@ use std::sync::Arc;
 use prometheus::{Encoder as _, IntGauge, Opts, Registry, TextEncoder};
 
 use super::activity::{Activity, ActivityBounds};
+pub use by_thread::{ByThread, CountOf, Durations, Level, NumberKind, OwnNumbers};
 pub use connections::{ConnectionEnd, ConnectionMetrics};
-pub use deliveries::DeliveryMetrics;
+pub use deliveries::{DeliveryMetrics, ThreadDeliveries};
 pub use events::{EventMetrics, RejectedByCode};
 pub use journal::JournalMetrics;
 pub use kind::{CounterBy, Label};
 pub use store::{SnapshotReason, StoreMetrics};
 pub use streams::{RedemptionResult, StreamMetrics};
 
-/// All of the node's metrics. Handles are looked up once, here; counting is one atomic addition.
+/// All of the node's metrics. Handles are looked up once, here; counting is one atomic addition, or a plain one of a
+/// thread's own number.
 #[derive(Debug)]
 pub struct Metrics {
     registry: Registry,
@@ -109,17 +112,63 @@ mod tests {
     fn every_label_value_has_its_own_counter() {
         let metrics = Metrics::new();
         count_each::<DropReason>(&metrics, "posthaste_dropped_total", &metrics.deliveries.dropped);
-        count_each::<Outcome>(&metrics, "posthaste_attempts_total", &metrics.deliveries.attempts);
         let ended = &metrics.connections.ended;
         count_each::<ConnectionEnd>(&metrics, "posthaste_connections_ended_total", ended);
         count_each::<SnapshotReason>(&metrics, "posthaste_store_snapshots_total", &metrics.store.snapshots);
         count_each::<RedemptionResult>(&metrics, "posthaste_tickets_total", &metrics.streams.redeemed);
-        metrics.deliveries.attempted(Outcome::Delivered, Duration::from_millis(1));
         metrics.events.rejected.inc_by("missing_member", 3);
         let text = metrics.render();
         assert!(text.contains("posthaste_events_rejected_total{code=\"missing_member\"} 3\n"));
-        assert!(text.contains("posthaste_attempts_total{outcome=\"delivered\"} 2\n"));
-        assert!(text.contains("posthaste_attempt_duration_seconds_bucket{le=\"0.001\"} 1\n"));
         assert!(text.contains("# HELP posthaste_events_accepted_total Events accepted.\n"), "{text}");
+    }
+
+    #[test]
+    fn what_each_thread_counts_is_summed_and_stays_when_it_ends() {
+        let metrics = Metrics::new();
+        let count = &|queued: usize| {
+            let own = metrics.deliveries.of_thread();
+            (0..queued).for_each(|_| own.queued(10));
+            own.dequeued(7);
+            for (index, outcome) in Outcome::ALL.into_iter().enumerate() {
+                assert_eq!(Label::index(outcome), index);
+                for _ in 0..=index {
+                    own.began(Duration::from_secs(20));
+                    own.attempted(outcome, Duration::from_micros(1_000 + index as u64));
+                }
+            }
+            own.began(Duration::ZERO);
+        };
+        std::thread::scope(|threads| {
+            for queued in [0, 3] {
+                threads.spawn(move || count(queued));
+            }
+        });
+        let text = metrics.render();
+        let number = Outcome::ALL.len() * (Outcome::ALL.len() + 1);
+        let sum = 2.0 * (1..=Outcome::ALL.len()).map(|all| all as f64 * (0.000_999 + all as f64 / 1e6)).sum::<f64>();
+        let duration = "posthaste_attempt_duration_seconds";
+        let mut lines = vec![
+            "# TYPE posthaste_queue_depth gauge".to_owned(),
+            "posthaste_queue_depth 1".to_owned(),
+            "posthaste_queue_bytes 16".to_owned(),
+            "posthaste_attempts_in_flight 2".to_owned(),
+            "posthaste_accept_to_send_seconds_bucket{le=\"0.0001\"} 2".to_owned(),
+            "posthaste_accept_to_send_seconds_bucket{le=\"10\"} 2".to_owned(),
+            format!("posthaste_accept_to_send_seconds_bucket{{le=\"+Inf\"}} {}", number + 2),
+            format!("posthaste_accept_to_send_seconds_sum {}", number * 20),
+            format!("# HELP {duration} From an attempt's start to its end."),
+            format!("# TYPE {duration} histogram"),
+            format!("{duration}_bucket{{le=\"0.0005\"}} 0"),
+            format!("{duration}_bucket{{le=\"0.001\"}} 2"),
+            format!("{duration}_bucket{{le=\"0.0025\"}} {number}"),
+            format!("{duration}_sum {}", (sum * 1e9).round() / 1e9),
+            format!("{duration}_count {number}"),
+        ];
+        lines.extend(Outcome::ALL.iter().enumerate().map(|(index, outcome)| {
+            format!("posthaste_attempts_total{{outcome=\"{}\"}} {}", outcome.as_str(), 2 * (index + 1))
+        }));
+        for line in lines {
+            assert!(text.contains(&format!("{line}\n")), "{line} in {text}");
+        }
     }
 }
