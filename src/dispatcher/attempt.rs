@@ -1,7 +1,7 @@
 //! One attempt: whether it may begin, and the POST of one delivery, from its headers to the receiver's response. It is
 //! never repeated. [`super::queue`] decides what happens after a failed attempt.
 
-use std::time::{Instant, SystemTime};
+use std::time::Instant;
 
 use super::outbound::Outlet;
 use crate::flow::drill;
@@ -13,11 +13,12 @@ use crate::telemetry::metrics::Metrics;
 
 /// Waits until the attempt may begin: the claim is redeemed, if other nodes may hold the delivery too, and the journal
 /// has recorded it, if there is one. `None` if another node redeemed the claim, if the delivery is too old, or if the
-/// thread ends; the latter leaves the delivery in the journal.
+/// thread ends; the latter leaves the delivery in the journal. `now`: when its turn came.
 pub(super) async fn may_begin(
     journal: Option<&dyn AttemptJournal>,
     metrics: &Metrics,
     mut queued: InFlight,
+    now: Instant,
 ) -> Option<InFlight> {
     if let Some(claim) = queued.claim.take()
         && !claim.redeem().await
@@ -25,7 +26,7 @@ pub(super) async fn may_begin(
         return None;
     }
     let (Some(journaled), Some(journal)) = (queued.journaled.take(), journal) else { return Some(queued) };
-    if queued.accepted_at.elapsed() > journal.age_max() {
+    if now.saturating_duration_since(queued.accepted_at) > journal.age_max() {
         queued.drop_unsent(metrics, DropReason::Expired);
         return None;
     }
@@ -44,7 +45,5 @@ pub(super) async fn attempt(outlet: &Outlet, delivery: &Delivery, begun: Instant
     if let Err(ended) = outlet.consent(&delivery.target).await {
         return ended;
     }
-    // The time that the attempt says it was made at.
-    let unix_seconds = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
-    outlet.post(delivery, unix_seconds, begun).await
+    outlet.post(delivery, begun).await
 }

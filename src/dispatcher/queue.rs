@@ -162,7 +162,7 @@ impl Queue {
             self.turn_away(DropReason::QueueBytesFull, queued);
             return false;
         }
-        self.start(queued);
+        self.start(now, queued);
         true
     }
 
@@ -254,7 +254,7 @@ impl Queue {
                     tokio::time::sleep_until(due.into()).await;
                     own.waiting.borrow_mut().release_due(Instant::now());
                     own.pace.forget_due(Instant::now());
-                    own.start_more();
+                    own.start_more(Instant::now());
                 }
                 own.pace.end();
             });
@@ -263,18 +263,18 @@ impl Queue {
 
     /// Starts workers for deliveries that may begin now: the end of an attempt changes every account's share of the
     /// connections.
-    fn start_more(self: &Rc<Self>) {
+    fn start_more(self: &Rc<Self>, now: Instant) {
         while self.connections.may_begin(self.workers.get()) {
             let Some((_, queued)) = self.pop(self.workers.get()) else { break };
             self.counts.dequeued(queued.delivery.body.len());
-            self.start(queued);
+            self.start(now, queued);
         }
     }
 
-    /// Makes the attempt, unless it may not begin.
-    async fn send(&self, queued: InFlight) -> Option<EndedAttempt> {
+    /// Makes the attempt, whose turn has come now, unless it may not begin.
+    async fn send(&self, now: Instant, queued: InFlight) -> Option<EndedAttempt> {
         let is_local = queued.claim.is_none();
-        let mut queued = may_begin(self.journal.as_deref(), &self.metrics, queued).await?;
+        let mut queued = may_begin(self.journal.as_deref(), &self.metrics, queued, now).await?;
         let begun = Instant::now();
         if queued.is_test && self.is_too_late(&queued, is_local, begun) {
             queued.drop_unsent(&self.metrics, DropReason::QueueFull);
@@ -287,7 +287,7 @@ impl Queue {
         // A panic over one delivery must not end the worker: others are queued behind it.
         let ended = AssertUnwindSafe(attempt(&self.outlet, &queued.delivery, begun)).catch_unwind().await;
         let (outcome, status) = ended.unwrap_or((Outcome::Panic, None));
-        let at = Instant::now();
+        let at = self.outlet.last_polled().max(begun);
         self.last_active.set(at);
         let duration = at.saturating_duration_since(begun);
         self.ended.set(self.ended.get() + 1);

@@ -5,7 +5,7 @@
 //! Outlet ──┬── Pool: idle streams ────┬── Stream ──┬── Socket (TCP, TLS)
 //!   │      └── HTTP client: handshake ┘            ├── Response: reads what the receiver sends, each byte once
 //!   ├── Progress: how far it came                  └── Peer: resolve, check, race, tunnel; habits of the receiver
-//!   ├── Deadlines: of all attempts of a thread
+//!   ├── Deadlines: of all attempts of a thread; WallClock: when they say that they were made
 //!   ├── flow::turnstile: new connections of a thread begin a few at a time
 //!   └── Lookups: how many are under way, shared by accounts
 //! ```
@@ -31,6 +31,7 @@ mod stream;
 #[cfg(test)]
 mod tests;
 mod tls;
+mod wall_clock;
 
 pub(super) use outlet::{ConsentTurn, Outlet, Outlets};
 pub use outlet::{Outbound, OutboundError};

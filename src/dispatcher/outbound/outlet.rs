@@ -6,7 +6,7 @@ use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use actix_service::Service;
 use actix_tls::connect::{ConnectError, ConnectInfo, Connection};
@@ -27,6 +27,7 @@ use super::resolve::Resolver;
 use super::response::AllowedOrigin;
 use super::stream::Stream;
 use super::tls::{self, TlsError};
+use super::wall_clock::WallClock;
 use crate::config::Dispatch;
 use crate::flow::turnstile::Turnstile;
 use crate::model::delivery::Delivery;
@@ -104,8 +105,8 @@ impl Outbound {
     /// For the outlets of this thread.
     pub(in crate::dispatcher) fn on_thread(&self, resolver: Resolver) -> Outlets {
         let (deadlines, turnstile) = (Deadlines::new(self.attempt_timeout), Turnstile::new());
-        let lookups = LookupShares::of_process(self.threads);
-        Outlets { outbound: self.clone(), resolver, lookups, deadlines, turnstile }
+        let (lookups, clock) = (LookupShares::of_process(self.threads), Rc::default());
+        Outlets { outbound: self.clone(), resolver, lookups, deadlines, clock, turnstile }
     }
 }
 
@@ -115,6 +116,7 @@ pub(in crate::dispatcher) struct Outlets {
     resolver: Resolver,
     lookups: Rc<LookupShares>,
     deadlines: Rc<Deadlines>,
+    clock: Rc<WallClock>,
     turnstile: Rc<Turnstile<AccountId>>,
 }
 
@@ -133,7 +135,8 @@ impl Outlets {
         );
         let pool = ConnectionPool::new(Rc::clone(&peer), own.connections);
         let handshake = consents.map(|consents| HandshakeClient { client: client(&peer, own.connections), consents });
-        Outlet { pool, peer, deadlines: Rc::clone(&self.deadlines), handshake }
+        let (deadlines, clock) = (Rc::clone(&self.deadlines), Rc::clone(&self.clock));
+        Outlet { pool, peer, deadlines, clock, handshake }
     }
 }
 
@@ -155,6 +158,7 @@ pub(in crate::dispatcher) struct Outlet {
     pool: ConnectionPool,
     peer: Rc<Peer>,
     deadlines: Rc<Deadlines>,
+    clock: Rc<WallClock>,
     /// For a receiver that is asked for its consent.
     handshake: Option<HandshakeClient>,
 }
@@ -177,15 +181,18 @@ pub(in crate::dispatcher) enum ConsentTurn {
 
 impl Outlet {
     /// Makes the POST of a delivery, for an attempt that began at this time.
-    pub(in crate::dispatcher) async fn post(
-        &self,
-        delivery: &Delivery,
-        unix_seconds: u64,
-        begun: Instant,
-    ) -> (Outcome, Option<u16>) {
-        let closes = self.peer.uses_once(begun);
+    pub(in crate::dispatcher) async fn post(&self, delivery: &Delivery, begun: Instant) -> (Outcome, Option<u16>) {
+        // A receiver's consent may have taken long.
+        let now = if self.has_turns() { Instant::now() } else { begun };
+        let unix_seconds = self.clock.unix_seconds(now, SystemTime::now);
+        let closes = self.peer.uses_once(now);
         let exchange = self.pool.exchange(closes, |post| post.begin(delivery, unix_seconds, closes));
-        self.exchange(begun, pin!(exchange)).await
+        self.exchange(begun, now, pin!(exchange)).await
+    }
+
+    /// When an attempt was polled last. If one has just ended, that is when it ended.
+    pub(in crate::dispatcher) fn last_polled(&self) -> Instant {
+        self.peer.current.now()
     }
 
     /// Whether the receiver has a say in when an attempt begins.
@@ -239,7 +246,8 @@ impl Outlet {
                 allowed = AllowedOrigin { origin: text(ALLOWED_ORIGIN), rate: text(ALLOWED_RATE) };
             }
         };
-        let (outcome, status) = self.exchange(Instant::now(), pin!(sent)).await;
+        let begun = Instant::now();
+        let (outcome, status) = self.exchange(begun, begun, pin!(sent)).await;
         let status = status.ok_or((outcome, None))?;
         let consent = consents.decide(status, &allowed);
         consents.remember(&self.peer.destination, consent, Instant::now());
@@ -247,12 +255,10 @@ impl Outlet {
     }
 
     /// Sends a request and waits for the response, under one deadline for both.
-    async fn exchange(&self, begun: Instant, exchange: Pin<&mut impl Future>) -> (Outcome, Option<u16>) {
+    async fn exchange(&self, begun: Instant, now: Instant, exchange: Pin<&mut impl Future>) -> (Outcome, Option<u16>) {
         let progress = Cell::new(AttemptProgress::BEGUN);
-        // A receiver's consent may have taken long.
-        let just_begun = (!self.has_turns()).then_some(begun);
         let current = &self.peer.current;
-        let tracked = TrackedExchange { current, progress: &progress, just_begun, exchange };
+        let tracked = TrackedExchange { current, progress: &progress, first_poll: Some(now), exchange };
         let ended = self.deadlines.within(begun, tracked).await;
         progress.get().outcome(ended.is_none())
     }

@@ -103,8 +103,8 @@ impl CurrentAttempt {
 pub(super) struct TrackedExchange<'a, F> {
     pub(super) current: &'a CurrentAttempt,
     pub(super) progress: &'a Cell<AttemptProgress>,
-    /// When the attempt began, if that was just before the first poll; until then.
-    pub(super) just_begun: Option<Instant>,
+    /// The time of the first poll, until then.
+    pub(super) first_poll: Option<Instant>,
     pub(super) exchange: F,
 }
 
@@ -113,7 +113,7 @@ impl<F: Future + Unpin> Future for TrackedExchange<'_, F> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         self.current.progress.set(self.progress.get());
-        self.current.now.set(self.just_begun.take().unwrap_or_else(Instant::now));
+        self.current.now.set(self.first_poll.take().unwrap_or_else(Instant::now));
         let polled = Pin::new(&mut self.exchange).poll(cx);
         self.progress.set(self.current.progress.get());
         polled

@@ -1,6 +1,7 @@
 //! How a destination gives way to others that wait for a Dispatcher.
 
 use std::rc::Rc;
+use std::time::Instant;
 
 use super::Queue;
 use crate::flow::in_flight::InFlight;
@@ -16,7 +17,7 @@ impl Queue {
     pub(in crate::dispatcher) fn stay(self: &Rc<Self>) {
         self.connections.open();
         self.parked.resume();
-        self.start_more();
+        self.start_more(Instant::now());
         self.fetch_parked();
     }
 

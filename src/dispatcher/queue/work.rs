@@ -15,8 +15,13 @@ use crate::flow::in_flight::InFlight;
 /// How many workers of one destination wait at most: enough for what usually begins at the same moment.
 const IDLE_MAX: usize = 32;
 
-/// A delivery whose attempt is counted.
-type CountedDelivery = (InFlight, AttemptInFlight);
+/// A delivery whose turn has come.
+struct NextAttempt {
+    queued: InFlight,
+    /// It is counted.
+    attempt: AttemptInFlight,
+    since: Instant,
+}
 
 /// The workers that wait.
 #[derive(Default)]
@@ -29,7 +34,7 @@ pub(super) struct IdleWorkers {
 /// Where a waiting worker gets its next delivery.
 #[derive(Default)]
 struct WorkerSlot {
-    job: Cell<Option<CountedDelivery>>,
+    job: Cell<Option<NextAttempt>>,
     waker: Cell<Option<Waker>>,
 }
 
@@ -43,7 +48,7 @@ impl WorkerSlot {
 
 impl IdleWorkers {
     /// Hands a delivery to a waiting worker, or returns it if there is none.
-    fn hand(&self, job: CountedDelivery) -> Option<CountedDelivery> {
+    fn hand(&self, job: NextAttempt) -> Option<NextAttempt> {
         let Some(slot) = self.waiting.borrow_mut().pop() else { return Some(job) };
         slot.job.set(Some(job));
         slot.wake();
@@ -51,7 +56,7 @@ impl IdleWorkers {
     }
 
     /// The next delivery for a worker; `None` if it is to end.
-    async fn next(&self, slot: &Rc<WorkerSlot>) -> Option<CountedDelivery> {
+    async fn next(&self, slot: &Rc<WorkerSlot>) -> Option<NextAttempt> {
         if self.closed.get() || self.waiting.borrow().len() >= IDLE_MAX {
             return None;
         }
@@ -75,10 +80,10 @@ impl IdleWorkers {
 
 impl Queue {
     /// Begins an attempt.
-    pub(super) fn start(self: &Rc<Self>, queued: InFlight) {
+    pub(super) fn start(self: &Rc<Self>, now: Instant, queued: InFlight) {
         self.workers.set(self.workers.get() + 1);
         let attempt = self.waiting.borrow_mut().begin(&queued);
-        if let Some(job) = self.idle.hand((queued, attempt)) {
+        if let Some(job) = self.idle.hand(NextAttempt { queued, attempt, since: now }) {
             actix_rt::spawn(Rc::clone(self).work(job));
         }
     }
@@ -88,7 +93,7 @@ impl Queue {
         self.idle.close();
     }
 
-    async fn work(self: Rc<Self>, first: CountedDelivery) {
+    async fn work(self: Rc<Self>, first: NextAttempt) {
         let (slot, mut next) = (Rc::default(), Some(first));
         while let Some(job) = next {
             self.work_from(job).await;
@@ -97,10 +102,10 @@ impl Queue {
     }
 
     /// Sends this delivery and then queued ones, until the queue is empty.
-    async fn work_from(self: &Rc<Self>, first: CountedDelivery) {
+    async fn work_from(self: &Rc<Self>, first: NextAttempt) {
         let mut next = Some(first);
-        while let Some((queued, attempt)) = next {
-            let (ended, has_waited) = has_waited(pin!(self.send(queued))).await;
+        while let Some(NextAttempt { queued, attempt, since }) = next {
+            let (ended, has_waited) = has_waited(pin!(self.send(since, queued))).await;
             self.waiting.borrow_mut().end(attempt);
             // A receiver that responds at once must not keep the thread for its own deliveries.
             if !has_waited && !self.waiting.borrow().is_empty() {
@@ -110,9 +115,9 @@ impl Queue {
             let goes_on = self.connections.may_go_on(self.workers.get(), now);
             next = if goes_on { self.next(ended) } else { None }.map(|queued| {
                 let attempt = self.waiting.borrow_mut().begin(&queued);
-                (queued, attempt)
+                NextAttempt { queued, attempt, since: now }
             });
-            self.start_more();
+            self.start_more(now);
         }
         self.stalled.set(false);
         self.workers.set(self.workers.get() - 1);

@@ -1,0 +1,41 @@
+//! The time of day of a thread's attempts. One reading of the system's clock serves all that begin soon after it.
+
+use std::cell::Cell;
+use std::time::{Duration, Instant, SystemTime};
+
+/// How long a reading is used. The clock may be set meanwhile, and an attempt may take this long to write its request.
+const USED_FOR: Duration = Duration::from_millis(10);
+
+/// What was read last, as the time since the Unix epoch.
+#[derive(Debug, Default)]
+pub(super) struct WallClock(Cell<Option<(Instant, Duration)>>);
+
+impl WallClock {
+    /// The Unix time at this moment, in seconds; `read` reads the system's clock.
+    pub(super) fn unix_seconds(&self, now: Instant, read: impl FnOnce() -> SystemTime) -> u64 {
+        let is_recent = |at: Instant| now.saturating_duration_since(at) < USED_FOR;
+        let (at, time) = self.0.get().filter(|(at, _)| is_recent(*at)).unwrap_or_else(|| {
+            let time = read().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+            self.0.set(Some((now, time)));
+            (now, time)
+        });
+        (time + now.saturating_duration_since(at)).as_secs()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_that_is_set_is_noticed_soon() {
+        let (clock, begun, at) =
+            (WallClock::default(), Instant::now(), |millis| SystemTime::UNIX_EPOCH + Duration::from_millis(millis));
+        let after = |millis| begun + Duration::from_millis(millis);
+        assert_eq!(clock.unix_seconds(begun, || at(5_995)), 5);
+        assert_eq!(clock.unix_seconds(after(4), || panic!("it was read just before")), 5);
+        assert_eq!(clock.unix_seconds(after(5), || panic!("it was read just before")), 6, "a second began");
+        assert_eq!(clock.unix_seconds(after(10), || at(1_000)), 1);
+        assert_eq!(clock.unix_seconds(after(9), || panic!("it was read later")), 1);
+    }
+}
