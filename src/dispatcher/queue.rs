@@ -22,7 +22,7 @@ use super::outbound::Outlet;
 use super::pace::Pace;
 use super::parked::{self, ParkedDeliveries};
 use super::tally::Tally;
-use super::waiting::WaitingDeliveries;
+use super::waiting::{AttemptInFlight, WaitingDeliveries};
 use crate::flow::destination_state::{DestinationState, DestinationTrouble};
 use crate::flow::gate::Gate;
 use crate::flow::in_flight::{InFlight, StreamClaims};
@@ -37,6 +37,14 @@ use crate::telemetry::metrics::{Metrics, ThreadDeliveries};
 struct EndedAttempt {
     at: Instant,
     duration: Duration,
+}
+
+/// A delivery whose turn has come.
+struct NextAttempt {
+    queued: InFlight,
+    /// It is counted.
+    attempt: AttemptInFlight,
+    since: Instant,
 }
 
 /// One destination's deliveries.
@@ -162,7 +170,8 @@ impl Queue {
             self.turn_away(DropReason::QueueBytesFull, queued);
             return false;
         }
-        self.start(now, queued);
+        let attempt = self.waiting.borrow_mut().begin(&queued);
+        self.start(NextAttempt { queued, attempt, since: now });
         true
     }
 
@@ -192,9 +201,9 @@ impl Queue {
     }
 
     /// The next delivery for a worker, with its last attempt, if it made one.
-    fn next(self: &Rc<Self>, ended: Option<EndedAttempt>) -> Option<InFlight> {
+    fn next(self: &Rc<Self>, ended: Option<EndedAttempt>, now: Instant) -> Option<NextAttempt> {
         self.fetch_parked();
-        let (since, queued) = self.pop(self.workers.get() - 1)?;
+        let (since, queued, attempt) = self.pop(self.workers.get() - 1)?;
         // A destination that was stalled for a moment, and now empties its queue in time, paces producers again.
         // Otherwise they would keep the queue full, and most of their events would be dropped.
         let was_fast = || ended.is_some_and(|ended| ended.duration < self.bounds.stalled_after);
@@ -202,7 +211,7 @@ impl Queue {
             self.stalled.set(false);
         }
         self.counts.dequeued(queued.delivery.body.len());
-        Some(queued)
+        Some(NextAttempt { queued, attempt, since: now })
     }
 
     /// Drops queued deliveries that have a claim, which gives them back to all nodes.
@@ -215,7 +224,7 @@ impl Queue {
     }
 
     /// The next delivery that may begin beside this many attempts, if the destination's rates allow one.
-    fn pop(self: &Rc<Self>, beside: usize) -> Option<(Instant, InFlight)> {
+    fn pop(self: &Rc<Self>, beside: usize) -> Option<(Instant, InFlight, AttemptInFlight)> {
         let may_begin = || self.waiting.borrow().is_ready() && self.passes_rate(Instant::now(), beside);
         if self.pace.is_rated(&self.outlet) && !may_begin() {
             return None;
@@ -265,9 +274,9 @@ impl Queue {
     /// connections.
     fn start_more(self: &Rc<Self>, now: Instant) {
         while self.connections.may_begin(self.workers.get()) {
-            let Some((_, queued)) = self.pop(self.workers.get()) else { break };
+            let Some((_, queued, attempt)) = self.pop(self.workers.get()) else { break };
             self.counts.dequeued(queued.delivery.body.len());
-            self.start(now, queued);
+            self.start(NextAttempt { queued, attempt, since: now });
         }
     }
 

@@ -5,11 +5,12 @@
 use std::time::{Duration, Instant};
 
 use foldhash::HashMap;
+use slab::Slab;
 
 use super::bounds::DestinationBounds;
 use super::parked::{FETCHED_MAX, FetchRoom, ParkedAccount};
 use super::rated_triggers::RatedTriggers;
-use crate::flow::account::{ACCOUNT_WEIGHT, DELIVERY_BYTES, TurnKey};
+use crate::flow::account::{ACCOUNT_WEIGHT, DELIVERY_BYTES};
 use crate::flow::fairness::{DeficitQueue, within};
 use crate::flow::in_flight::InFlight;
 use crate::model::id::AccountId;
@@ -22,18 +23,32 @@ const TESTS_MAX: usize = 16;
 #[derive(Debug)]
 pub(super) struct WaitingDeliveries {
     connections: usize,
-    /// Each with the time since which it is queued.
-    queue: DeficitQueue<TurnKey, (Instant, InFlight)>,
+    queue: DeficitQueue<LocalTurn, QueuedDelivery>,
     /// Deliveries that exceed their trigger's rate; they have no turn yet.
     rated: RatedTriggers,
     bytes: usize,
-    held: HashMap<AccountId, AccountHoldings>,
+    /// Of accounts that have any. The name of each is looked up once for each delivery.
+    held: Slab<AccountHoldings>,
+    /// Where theirs is.
+    places: HashMap<AccountId, usize>,
     attempts: usize,
 }
 
+/// Who takes a turn here: the place of its account, and whether these are tests.
+type LocalTurn = (usize, bool);
+
+#[derive(Debug)]
+struct QueuedDelivery {
+    since: Instant,
+    /// The place of its account.
+    place: usize,
+    queued: InFlight,
+}
+
 /// What one account holds at the destination.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct AccountHoldings {
+    account: AccountId,
     waiting: usize,
     attempts: usize,
     bytes: usize,
@@ -48,7 +63,8 @@ impl AccountHoldings {
 /// An attempt in flight. It must be passed to [`WaitingDeliveries::end`].
 #[derive(Debug)]
 pub(super) struct AttemptInFlight {
-    account: AccountId,
+    /// That of its account.
+    place: usize,
     bytes: usize,
 }
 
@@ -59,7 +75,8 @@ impl WaitingDeliveries {
             queue: DeficitQueue::new(1),
             rated: RatedTriggers::default(),
             bytes: 0,
-            held: HashMap::default(),
+            held: Slab::new(),
+            places: HashMap::default(),
             attempts: 0,
         }
     }
@@ -79,21 +96,22 @@ impl WaitingDeliveries {
 
     /// When the oldest queued delivery was queued.
     pub(super) fn oldest(&self) -> Option<Instant> {
-        self.queue.firsts().map(|(since, _)| *since).min()
+        self.queue.firsts().map(|first| first.since).min()
     }
 
     /// Whether any queued delivery is also in a stream.
     pub(super) fn is_in_stream(&self) -> bool {
-        self.queue.firsts().any(|(_, queued)| queued.claim.is_some())
+        self.queue.firsts().any(|first| first.queued.claim.is_some())
     }
 
     /// Whether the account may have one more connection. A delivery never overtakes queued ones of its account.
     pub(super) fn may_begin(&self, queued: &InFlight) -> bool {
-        (self.queue.is_empty() || self.queue.len_of(queued.turn_key()) == 0) && self.has_connection(&queued.account.id)
+        let Some(place) = self.places.get(&queued.account.id) else { return self.has_connection(0) };
+        self.queue.len_of(&(*place, queued.is_test)) == 0 && self.has_connection(self.held[*place].attempts)
     }
 
-    fn has_connection(&self, account: &AccountId) -> bool {
-        let own = self.held.get(account).map_or(0, |held| held.attempts);
+    /// Whether an account that has this many may have one more.
+    fn has_connection(&self, own: usize) -> bool {
         within(self.connections, self.attempts, own, ACCOUNT_WEIGHT)
     }
 
@@ -107,10 +125,12 @@ impl WaitingDeliveries {
     ) -> Result<(), DropReason> {
         let (own_max, places) =
             if is_kept { (bounds.kept_max, bounds.kept_places) } else { (usize::MAX, bounds.waiting_max) };
-        if !self.has_place(queued, own_max, places) {
+        let place = self.places.get(&queued.account.id).copied();
+        if !self.has_place(place, queued.is_test, own_max, places) {
             return Err(DropReason::QueueFull);
         }
-        let fits = self.bytes + queued.delivery.body.len() <= bounds.waiting_bytes_max && self.has_bytes(queued);
+        let fits =
+            self.bytes + queued.delivery.body.len() <= bounds.waiting_bytes_max && self.fits_account(place, queued);
         if !fits || (is_kept && self.bytes >= bounds.kept_bytes_max) {
             return Err(DropReason::QueueBytesFull);
         }
@@ -130,7 +150,9 @@ impl WaitingDeliveries {
             return None;
         }
         let (mut attempts, mut waiting, most) = (self.attempts, self.len(), if queues { bounds.kept_max } else { 0 });
-        let of = |account: Option<&AccountId>| account.and_then(|account| self.held.get(account));
+        let of = |account: Option<&AccountId>| {
+            account.and_then(|account| self.places.get(account)).map(|own| &self.held[*own])
+        };
         let own = |account: &ParkedAccount| of(account.as_ref()).map_or((0, 0), |own| (own.attempts, own.waiting));
         let mut room: Vec<_> = accounts.into_iter().map(|account| (own(&account), (account, 0))).collect();
         let mut all = 0;
@@ -157,37 +179,45 @@ impl WaitingDeliveries {
     }
 
     /// Whether the account may queue one more delivery, of at most `own_max`, if the queue has `places` entries.
-    fn has_place(&self, queued: &InFlight, own_max: usize, places: usize) -> bool {
-        if queued.is_test {
-            return self.queue.len_of(queued.turn_key()) < TESTS_MAX;
+    fn has_place(&self, place: Option<usize>, is_test: bool, own_max: usize, places: usize) -> bool {
+        if is_test {
+            return place.is_none_or(|place| self.queue.len_of(&(place, true)) < TESTS_MAX);
         }
-        let own = self.held.get(&queued.account.id).map_or(0, |held| held.waiting);
+        let own = place.map_or(0, |place| self.held[place].waiting);
         own < own_max && within(places, self.len(), own, ACCOUNT_WEIGHT)
     }
 
     /// Whether the node's bytes allow the destination one more delivery of the account. All queued and sent deliveries
     /// of an account may have half of the account's bytes, and each destination a share of what is left of that half.
     pub(super) fn has_bytes(&self, queued: &InFlight) -> bool {
+        self.fits_account(self.places.get(&queued.account.id).copied(), queued)
+    }
+
+    fn fits_account(&self, place: Option<usize>, queued: &InFlight) -> bool {
         // While it is being sent, its body is also in its connection's buffer.
         let copy = queued.delivery.body.len();
         let left = queued.account.queued_bytes_left(copy);
-        match self.held.get(&queued.account.id) {
-            Some(held) => held.bytes + cost(queued) + copy <= left,
+        match place {
+            Some(place) => self.held[place].bytes + cost(queued) + copy <= left,
             None => left > 0,
         }
     }
 
     pub(super) fn push(&mut self, since: Instant, queued: InFlight) {
-        self.count_in(&queued);
-        self.queue.push(&queued.turn_key().clone(), 1, (since, queued));
+        let place = self.count_in(&queued);
+        self.queue_at(place, since, queued);
+    }
+
+    fn queue_at(&mut self, place: usize, since: Instant, queued: InFlight) {
+        self.queue.push(&(place, queued.is_test), 1, QueuedDelivery { since, place, queued });
     }
 
     /// Holds back a delivery that exceeds its trigger's rate, or returns it.
     pub(super) fn push_over_rate(&mut self, now: Instant, queued: InFlight) -> Option<InFlight> {
-        self.count_in(&queued);
+        let place = self.count_in(&queued);
         let passed = self.rated.admit(queued, now);
         if let Some(queued) = &passed {
-            self.count_out(queued);
+            self.count_out(place, queued);
         }
         passed
     }
@@ -200,49 +230,64 @@ impl WaitingDeliveries {
     /// Queues the deliveries that are due.
     pub(super) fn release_due(&mut self, now: Instant) {
         for queued in self.rated.due(now) {
-            self.queue.push(&queued.turn_key().clone(), 1, (now, queued));
+            self.queue_at(self.places[&queued.account.id], now, queued);
         }
     }
 
     /// Whether a queued delivery may begin.
     pub(super) fn is_ready(&self) -> bool {
-        self.queue.members().any(|turn| self.has_connection(&turn.account))
+        self.queue.members().any(|(place, _)| self.has_connection(self.held[*place].attempts))
     }
 
-    fn count_in(&mut self, queued: &InFlight) {
+    /// The place of an account.
+    fn place_of(&mut self, account: &AccountId) -> usize {
+        if let Some(place) = self.places.get(account) {
+            return *place;
+        }
+        let new = AccountHoldings { account: account.clone(), waiting: 0, attempts: 0, bytes: 0 };
+        let place = self.held.insert(new);
+        self.places.insert(account.clone(), place);
+        place
+    }
+
+    fn count_in(&mut self, queued: &InFlight) -> usize {
+        let place = self.place_of(&queued.account.id);
         self.bytes += queued.delivery.body.len();
-        let held = self.held.entry(queued.account.id.clone()).or_default();
+        let held = &mut self.held[place];
         held.waiting += 1;
         held.bytes += cost(queued);
+        place
     }
 
-    /// The delivery whose turn it is, of an account that may have one more connection.
-    pub(super) fn pop(&mut self) -> Option<(Instant, InFlight)> {
+    /// The delivery whose turn it is, of an account that may have one more connection, and since when it was queued. Its
+    /// attempt is counted.
+    pub(super) fn pop(&mut self) -> Option<(Instant, InFlight, AttemptInFlight)> {
         let Self { connections, queue, held, attempts, .. } = self;
-        let may_begin = |turn: &TurnKey| {
-            let own = held.get(&turn.account).map_or(0, |held| held.attempts);
-            within(*connections, *attempts, own, ACCOUNT_WEIGHT)
-        };
-        let (since, queued) = queue.pop_where(may_begin)?;
-        self.count_out(&queued);
-        Some((since, queued))
+        let may_begin = |(place, _): &LocalTurn| within(*connections, *attempts, held[*place].attempts, ACCOUNT_WEIGHT);
+        let QueuedDelivery { since, place, queued } = queue.pop_where(may_begin)?;
+        let attempt = self.begin_at(place, &queued);
+        self.count_out(place, &queued);
+        Some((since, queued, attempt))
     }
 
     /// Takes, in turn, all but `number` of the deliveries that are also in a stream.
     pub(super) fn keep(&mut self, number: usize) -> Vec<InFlight> {
         let mut kept = DeficitQueue::new(1);
         while kept.len() < number
-            && let Some((since, queued)) = self.queue.pop()
+            && let Some(next) = self.queue.pop()
         {
-            kept.push(&queued.turn_key().clone(), 1, (since, queued));
+            kept.push(&(next.place, next.queued.is_test), 1, next);
         }
         let rest = std::mem::replace(&mut self.queue, kept);
         self.queue_out(rest)
     }
 
-    fn queue_out(&mut self, mut queue: DeficitQueue<TurnKey, (Instant, InFlight)>) -> Vec<InFlight> {
-        let out: Vec<InFlight> = std::iter::from_fn(|| queue.pop()).map(|(_, queued)| queued).collect();
-        out.iter().for_each(|queued| self.count_out(queued));
+    fn queue_out(&mut self, mut queue: DeficitQueue<LocalTurn, QueuedDelivery>) -> Vec<InFlight> {
+        self.all_out(std::iter::from_fn(|| queue.pop()).map(|out| out.queued).collect())
+    }
+
+    fn all_out(&mut self, out: Vec<InFlight>) -> Vec<InFlight> {
+        out.iter().for_each(|queued| self.count_out(self.places[&queued.account.id], queued));
         out
     }
 
@@ -262,52 +307,61 @@ impl WaitingDeliveries {
     }
 
     fn extract(&mut self, is_taken: impl Fn(&InFlight) -> bool) -> Vec<InFlight> {
-        let out = self.queue.extract(|(_, queued)| is_taken(queued));
-        let out = out.into_iter().map(|(_, queued)| queued);
-        let out: Vec<InFlight> = out.chain(self.rated.extract(is_taken)).collect();
-        out.iter().for_each(|queued| self.count_out(queued));
-        out
+        let out = self.queue.extract(|own| is_taken(&own.queued)).into_iter().map(|own| own.queued);
+        let out = out.chain(self.rated.extract(is_taken)).collect();
+        self.all_out(out)
     }
 
     /// Releases the permits of all queued deliveries.
     pub(super) fn release_permits(&mut self) {
-        self.queue.iter_mut().for_each(|(_, queued)| queued.permit = None);
+        self.queue.iter_mut().for_each(|own| own.queued.permit = None);
     }
 
     /// Counts an attempt that begins.
     pub(super) fn begin(&mut self, queued: &InFlight) -> AttemptInFlight {
+        let place = self.place_of(&queued.account.id);
+        self.begin_at(place, queued)
+    }
+
+    fn begin_at(&mut self, place: usize, queued: &InFlight) -> AttemptInFlight {
         // Includes the copy of the body in the connection's buffer.
         let bytes = cost(queued) + queued.delivery.body.len();
-        let attempt = AttemptInFlight { account: queued.account.id.clone(), bytes };
-        let held = self.held.entry(attempt.account.clone()).or_default();
+        let held = &mut self.held[place];
         held.attempts += 1;
-        held.bytes += attempt.bytes;
+        held.bytes += bytes;
         self.attempts += 1;
-        attempt
+        AttemptInFlight { place, bytes }
     }
 
     /// Ends the counting of an attempt.
     pub(super) fn end(&mut self, attempt: AttemptInFlight) {
         self.attempts -= 1;
-        self.change(&attempt.account, |held| {
+        self.change(attempt.place, |held| {
             held.attempts -= 1;
             held.bytes -= attempt.bytes;
         });
     }
 
-    fn count_out(&mut self, queued: &InFlight) {
+    fn count_out(&mut self, place: usize, queued: &InFlight) {
         self.bytes -= queued.delivery.body.len();
-        self.change(&queued.account.id, |held| {
+        self.change(place, |held| {
             held.waiting -= 1;
             held.bytes -= cost(queued);
         });
     }
 
-    fn change(&mut self, account: &AccountId, change: impl FnOnce(&mut AccountHoldings)) {
-        let Some(held) = self.held.get_mut(account) else { return };
+    #[cfg(test)]
+    pub(super) fn accounts(&self) -> usize {
+        assert_eq!(self.held.len(), self.places.len());
+        self.held.len()
+    }
+
+    fn change(&mut self, place: usize, change: impl FnOnce(&mut AccountHoldings)) {
+        let held = &mut self.held[place];
         change(held);
         if held.is_empty() {
-            self.held.remove(account);
+            let AccountHoldings { account, .. } = self.held.remove(place);
+            self.places.remove(&account);
         }
     }
 }

@@ -8,20 +8,10 @@ use std::rc::Rc;
 use std::task::{Poll, Waker};
 use std::time::Instant;
 
-use super::Queue;
-use crate::dispatcher::waiting::AttemptInFlight;
-use crate::flow::in_flight::InFlight;
+use super::{NextAttempt, Queue};
 
 /// How many workers of one destination wait at most: enough for what usually begins at the same moment.
 const IDLE_MAX: usize = 32;
-
-/// A delivery whose turn has come.
-struct NextAttempt {
-    queued: InFlight,
-    /// It is counted.
-    attempt: AttemptInFlight,
-    since: Instant,
-}
 
 /// The workers that wait.
 #[derive(Default)]
@@ -80,10 +70,9 @@ impl IdleWorkers {
 
 impl Queue {
     /// Begins an attempt.
-    pub(super) fn start(self: &Rc<Self>, now: Instant, queued: InFlight) {
+    pub(super) fn start(self: &Rc<Self>, next: NextAttempt) {
         self.workers.set(self.workers.get() + 1);
-        let attempt = self.waiting.borrow_mut().begin(&queued);
-        if let Some(job) = self.idle.hand(NextAttempt { queued, attempt, since: now }) {
+        if let Some(job) = self.idle.hand(next) {
             actix_rt::spawn(Rc::clone(self).work(job));
         }
     }
@@ -113,10 +102,7 @@ impl Queue {
             }
             let now = ended.map_or_else(Instant::now, |ended| ended.at);
             let goes_on = self.connections.may_go_on(self.workers.get(), now);
-            next = if goes_on { self.next(ended) } else { None }.map(|queued| {
-                let attempt = self.waiting.borrow_mut().begin(&queued);
-                NextAttempt { queued, attempt, since: now }
-            });
+            next = if goes_on { self.next(ended, now) } else { None };
             self.start_more(now);
         }
         self.stalled.set(false);

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::dispatcher::rated_triggers::RatedTriggers;
+use crate::dispatcher::waiting::WaitingDeliveries;
 use crate::flow::account::NodeBounds as AccountBounds;
 use crate::flow::drill;
 
@@ -49,6 +50,30 @@ async fn accounts_take_turns_at_a_destination_and_each_has_room_in_its_queue() {
     let (stream, first) = port.request().await;
     let bodies = served(&stream, 9).await;
     assert_eq!((first.as_str(), &bodies[..3]), ("0!", &["1!", "other!", "2!"].map(str::to_owned)[..]), "{bodies:?}");
+}
+
+/// The place of an account serves another one once it has neither a delivery nor an attempt, and no sooner.
+#[actix_rt::test]
+async fn an_account_that_holds_nothing_at_a_destination_has_no_place_there() {
+    let (alone, port) = (Alone::new(), Port::open().await);
+    let mut waiting = WaitingDeliveries::new(8);
+    let account = |queued: &InFlight| queued.account.id.as_str().to_owned();
+    for names in [["a", "b", "a"], ["c", "c", "a"]] {
+        names.iter().for_each(|name| waiting.push(Instant::now(), alone.of(name, &port, "word").0));
+        let first = waiting.begin(&alone.of("d", &port, "word").0);
+        let mut popped: Vec<_> = std::iter::from_fn(|| waiting.pop()).collect();
+        assert_eq!((popped.len(), waiting.accounts()), (3, 3), "attempts count too");
+        waiting.end(first);
+        for left in [2, 1, 0] {
+            let (_, queued, attempt) = popped.remove(0);
+            let others = popped.iter().filter(|(_, other, _)| account(other) == account(&queued)).count();
+            let before = waiting.accounts();
+            waiting.end(attempt);
+            assert_eq!((before - waiting.accounts(), popped.len()), (usize::from(others == 0), left));
+        }
+        waiting.push(Instant::now(), alone.of("e", &port, "word").0);
+        assert_eq!((waiting.take_all().len(), waiting.accounts(), waiting.bytes()), (1, 0, 0));
+    }
 }
 
 #[actix_rt::test]
