@@ -91,13 +91,13 @@ impl Handler<DeliveriesRendered> for Receiver {
 }
 
 async fn begin(journal: Rc<dyn AttemptJournal>, deliveries: Vec<InFlight>) {
-    let mut begun = Vec::with_capacity(deliveries.len());
+    let (mut begun, waker) = (Vec::with_capacity(deliveries.len()), Rc::default());
     for mut queued in deliveries {
         let group = queued.journaled.take().and_then(|journaled| journal.begin(journaled));
         begun.push((group.expect("a journal"), queued));
     }
     for (group, mut queued) in begun {
-        let start = group.after(AttemptStart::Soon).await;
+        let start = group.after(AttemptStart::Soon, &waker).await;
         assert_eq!(start, AttemptStart::Now, "the disk has room");
         group.release_last(queued.permit.take());
     }

@@ -15,10 +15,10 @@ use std::time::{Duration, Instant};
 
 use futures_util::FutureExt as _;
 
-use super::attempt::{attempt, may_begin};
+use super::attempt::{RecordedDelivery, attempt, record, recorded, redeem};
 use super::bounds::DestinationBounds;
 use super::connections::DestinationConnections;
-use super::outbound::Outlet;
+use super::outbound::{DeadlineSeat, Outlet};
 use super::pace::Pace;
 use super::parked::{self, ParkedDeliveries};
 use super::tally::Tally;
@@ -26,7 +26,7 @@ use super::waiting::{AttemptInFlight, WaitingDeliveries};
 use crate::flow::destination_state::{DestinationState, DestinationTrouble};
 use crate::flow::gate::Gate;
 use crate::flow::in_flight::{InFlight, StreamClaims};
-use crate::flow::journal::AttemptJournal;
+use crate::flow::journal::{AttemptGroup, AttemptJournal};
 use crate::model::destination::Destination;
 use crate::model::id::AccountId;
 use crate::model::outcome::{DropReason, FiringReport, Outcome};
@@ -45,6 +45,8 @@ struct NextAttempt {
     /// It is counted.
     attempt: AttemptInFlight,
     since: Instant,
+    /// See [`attempt::record`](super::attempt::record).
+    group: Option<Rc<AttemptGroup>>,
 }
 
 /// One destination's deliveries.
@@ -171,7 +173,7 @@ impl Queue {
             return false;
         }
         let attempt = self.waiting.borrow_mut().begin(&queued);
-        self.start(NextAttempt { queued, attempt, since: now });
+        self.start(NextAttempt { queued, attempt, since: now, group: None });
         true
     }
 
@@ -211,7 +213,7 @@ impl Queue {
             self.stalled.set(false);
         }
         self.counts.dequeued(queued.delivery.body.len());
-        Some(NextAttempt { queued, attempt, since: now })
+        Some(NextAttempt { queued, attempt, since: now, group: None })
     }
 
     /// Drops queued deliveries that have a claim, which gives them back to all nodes.
@@ -276,14 +278,28 @@ impl Queue {
         while self.connections.may_begin(self.workers.get()) {
             let Some((_, queued, attempt)) = self.pop(self.workers.get()) else { break };
             self.counts.dequeued(queued.delivery.body.len());
-            self.start(NextAttempt { queued, attempt, since: now });
+            self.start(NextAttempt { queued, attempt, since: now, group: None });
         }
     }
 
-    /// Makes the attempt, whose turn has come now, unless it may not begin.
-    async fn send(&self, now: Instant, queued: InFlight) -> Option<EndedAttempt> {
+    /// Makes the attempt, whose turn came at `since`, unless it may not begin.
+    async fn send(
+        &self,
+        (mut queued, group): RecordedDelivery,
+        since: Instant,
+        seat: &DeadlineSeat,
+    ) -> Option<EndedAttempt> {
         let is_local = queued.claim.is_none();
-        let mut queued = may_begin(self.journal.as_deref(), &self.metrics, queued, now).await?;
+        if !redeem(&mut queued).await {
+            return None;
+        }
+        let (mut queued, group) = match group {
+            Some(group) => (queued, Some(group)),
+            None => record(self.journal.as_deref(), &self.metrics, queued, since)?,
+        };
+        if let Some(group) = group {
+            recorded(&mut queued, group, seat.worker()).await;
+        }
         let begun = Instant::now();
         if queued.is_test && self.is_too_late(&queued, is_local, begun) {
             queued.drop_unsent(&self.metrics, DropReason::QueueFull);
@@ -294,7 +310,7 @@ impl Queue {
         let bytes = queued.delivery.body.len();
         queued.outstanding.add_over(bytes);
         // A panic over one delivery must not end the worker: others are queued behind it.
-        let ended = AssertUnwindSafe(attempt(&self.outlet, &queued.delivery, begun)).catch_unwind().await;
+        let ended = AssertUnwindSafe(attempt(&self.outlet, &queued.delivery, begun, seat)).catch_unwind().await;
         let (outcome, status) = ended.unwrap_or((Outcome::Panic, None));
         let at = self.outlet.last_polled().max(begun);
         self.last_active.set(at);

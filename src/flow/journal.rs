@@ -8,13 +8,14 @@ use std::future::poll_fn;
 use std::ops::Range;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::{Poll, Waker};
+use std::task::Poll;
 use std::time::Duration;
 
 use super::event_data::EventData;
 use super::fairness::TakenUnits;
 use super::permit::Permit;
 use super::refusal::Refusal;
+use super::task_waker::TaskWaker;
 use crate::model::id::AccountId;
 
 /// The journal of a node, as its threads use it.
@@ -173,7 +174,7 @@ pub enum AttemptStart {
 #[derive(Debug, Default)]
 pub struct AttemptGroup {
     turn: Cell<AttemptStart>,
-    waiting: RefCell<Vec<Waker>>,
+    waiting: RefCell<Vec<Rc<TaskWaker>>>,
     /// Released with the group.
     permits: RefCell<Vec<Permit>>,
 }
@@ -182,7 +183,7 @@ impl AttemptGroup {
     /// Tells all attempts of the group.
     pub fn set(&self, turn: AttemptStart) {
         self.turn.set(turn);
-        self.waiting.take().into_iter().for_each(Waker::wake);
+        self.waiting.take().iter().for_each(|waiting| waiting.wake());
     }
 
     /// Releases a permit when the last attempt of the group begins. Each response to a producer wakes a thread, but those
@@ -191,14 +192,20 @@ impl AttemptGroup {
         self.permits.borrow_mut().extend(permit);
     }
 
+    /// Wakes a task when the turn is not `before` any more.
+    pub fn wake_after(&self, before: AttemptStart, task: &Rc<TaskWaker>) {
+        if self.turn.get() == before { self.waiting.borrow_mut().push(Rc::clone(task)) } else { task.wake() }
+    }
+
     /// Waits until the turn is not `before` any more.
-    pub async fn after(&self, before: AttemptStart) -> AttemptStart {
+    pub async fn after(&self, before: AttemptStart, task: &Rc<TaskWaker>) -> AttemptStart {
         poll_fn(|context| {
             let turn = self.turn.get();
             if turn != before {
                 return Poll::Ready(turn);
             }
-            self.waiting.borrow_mut().push(context.waker().clone());
+            task.waits(context);
+            self.waiting.borrow_mut().push(Rc::clone(task));
             Poll::Pending
         })
         .await

@@ -6,7 +6,7 @@
 //!   before events are known, [`pressure`] pauses a stage, and [`descriptors`] divides sockets. [`fairness`] has the
 //!   arithmetic of shares, and a [`sweep`] forgets those who hold nothing.
 //! - Threads: jobs take [`turns`] within a stage, a [`turnstile`] spreads what thousands begin at once, [`background`]
-//!   does long work elsewhere, and [`runtime`] is the event loop.
+//!   does long work elsewhere, and [`runtime`] is the event loop. A task that waits often keeps its [`task_waker`].
 //! - [`journal`] says what stages require of the journal. [`drill`] makes faults for tests.
 
 pub mod account;
@@ -32,5 +32,6 @@ pub mod response;
 pub mod runtime;
 mod share_notifier;
 pub mod sweep;
+pub mod task_waker;
 pub mod turns;
 pub mod turnstile;

@@ -1,14 +1,16 @@
 //! The deadlines of the attempts of one thread. A timer for each attempt would wake the thread whenever it is due
 //! before all others; here one task looks at all of them, and sleeps until the first is due.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use slab::Slab;
+
+use crate::flow::task_waker::TaskWaker;
 
 /// The longest sleep. The client sets a timer of half a second for each request; while a shorter one runs, that one
 /// does not wake the thread.
@@ -20,38 +22,34 @@ const ENDED_AT_ONCE: usize = 32;
 /// All attempts have the same time.
 pub(super) struct Deadlines {
     timeout: Duration,
-    waiting: RefCell<DeadlineList>,
-}
-
-#[derive(Default)]
-struct DeadlineList {
-    attempts: Slab<AttemptDeadline>,
+    seats: RefCell<Slab<Rc<SeatState>>>,
     /// Whether the task is running.
-    watched: bool,
+    watched: Cell<bool>,
 }
 
-struct AttemptDeadline {
-    at: Instant,
-    /// Who waits for the exchange; `None` once the deadline has passed.
-    waker: Option<Waker>,
+/// A worker's place among the deadlines, for all of its attempts.
+pub(in crate::dispatcher) struct DeadlineSeat {
+    deadlines: Rc<Deadlines>,
+    key: usize,
+    state: Rc<SeatState>,
+}
+
+struct SeatState {
+    worker: Rc<TaskWaker>,
+    /// When an attempt that waits has to end; `None` once that has passed.
+    at: Cell<Option<Instant>>,
 }
 
 impl Deadlines {
     pub(super) fn new(timeout: Duration) -> Rc<Self> {
-        Rc::new(Self { timeout, waiting: RefCell::default() })
+        Rc::new(Self { timeout, seats: RefCell::default(), watched: Cell::new(false) })
     }
 
-    /// The result of `exchange`, which began at this time; `None` if its deadline passes first.
-    pub(super) async fn within<F: Future + Unpin>(self: &Rc<Self>, begun: Instant, exchange: F) -> Option<F::Output> {
-        WithDeadline { deadlines: self, begun, exchange, key: None }.await
-    }
-
-    fn begin(self: &Rc<Self>, begun: Instant, waker: Waker) -> usize {
-        let mut waiting = self.waiting.borrow_mut();
-        if !std::mem::replace(&mut waiting.watched, true) {
-            actix_rt::spawn(Rc::clone(self).watch());
-        }
-        waiting.attempts.insert(AttemptDeadline { at: begun + self.timeout, waker: Some(waker) })
+    /// For a worker.
+    pub(super) fn seat(self: &Rc<Self>, worker: Rc<TaskWaker>) -> DeadlineSeat {
+        let state = Rc::new(SeatState { worker, at: Cell::new(None) });
+        let key = self.seats.borrow_mut().insert(Rc::clone(&state));
+        DeadlineSeat { deadlines: Rc::clone(self), key, state }
     }
 
     /// No attempt that begins while the task sleeps is due before it wakes.
@@ -70,33 +68,57 @@ impl Deadlines {
 
     /// When to look again; with no attempt left, the task ends.
     fn pass(&self, now: Instant) -> Option<Instant> {
-        let mut waiting = self.waiting.borrow_mut();
         let (mut first, mut ended) = (None, 0);
-        for (_, attempt) in &mut waiting.attempts {
-            if attempt.at > now {
-                first = Some(first.map_or(attempt.at, |first: Instant| first.min(attempt.at)));
+        for (_, seat) in &*self.seats.borrow() {
+            let Some(at) = seat.at.get() else { continue };
+            if at > now {
+                first = Some(first.map_or(at, |first: Instant| first.min(at)));
             } else if ended == ENDED_AT_ONCE {
                 // A tick of the runtime's timer from now.
                 first = Some(now);
                 break;
-            } else if let Some(waker) = attempt.waker.take() {
-                waker.wake();
+            } else {
+                seat.at.set(None);
+                seat.worker.wake();
                 ended += 1;
             }
         }
-        // Attempts that were woken end before the next check.
-        let first = first.or_else(|| (!waiting.attempts.is_empty()).then(|| now + self.look_every()));
-        waiting.watched = first.is_some();
+        self.watched.set(first.is_some());
         first
     }
 }
 
+impl DeadlineSeat {
+    /// Wakes its worker.
+    pub(in crate::dispatcher) fn worker(&self) -> &Rc<TaskWaker> {
+        &self.state.worker
+    }
+
+    /// The result of `exchange`, which began at this time; `None` if its deadline passes first.
+    pub(super) async fn within<F: Future + Unpin>(&self, begun: Instant, exchange: F) -> Option<F::Output> {
+        WithDeadline { seat: self, begun, exchange, waits: false }.await
+    }
+
+    fn begin(&self, begun: Instant) {
+        self.state.at.set(Some(begun + self.deadlines.timeout));
+        if !self.deadlines.watched.replace(true) {
+            actix_rt::spawn(Rc::clone(&self.deadlines).watch());
+        }
+    }
+}
+
+impl Drop for DeadlineSeat {
+    fn drop(&mut self) {
+        self.deadlines.seats.borrow_mut().remove(self.key);
+    }
+}
+
 struct WithDeadline<'a, F> {
-    deadlines: &'a Rc<Deadlines>,
+    seat: &'a DeadlineSeat,
     begun: Instant,
     exchange: F,
-    /// The key of its attempt; `None` until it first has to wait.
-    key: Option<usize>,
+    /// Whether it had to wait.
+    waits: bool,
 }
 
 impl<F: Future + Unpin> Future for WithDeadline<'_, F> {
@@ -106,26 +128,19 @@ impl<F: Future + Unpin> Future for WithDeadline<'_, F> {
         if let Poll::Ready(output) = Pin::new(&mut self.exchange).poll(cx) {
             return Poll::Ready(Some(output));
         }
-        let Some(key) = self.key else {
-            self.key = Some(self.deadlines.begin(self.begun, cx.waker().clone()));
-            return Poll::Pending;
-        };
-        let mut waiting = self.deadlines.waiting.borrow_mut();
-        match &mut waiting.attempts[key].waker {
-            None => Poll::Ready(None),
-            Some(waker) => {
-                waker.clone_from(cx.waker());
-                Poll::Pending
-            }
+        if !std::mem::replace(&mut self.waits, true) {
+            self.seat.begin(self.begun);
+        } else if self.seat.state.at.get().is_none() {
+            return Poll::Ready(None);
         }
+        self.seat.state.worker.waits(cx);
+        Poll::Pending
     }
 }
 
 impl<F> Drop for WithDeadline<'_, F> {
     fn drop(&mut self) {
-        if let Some(key) = self.key {
-            self.deadlines.waiting.borrow_mut().attempts.remove(key);
-        }
+        self.seat.state.at.set(None);
     }
 }
 
@@ -137,7 +152,7 @@ mod tests {
     #[actix_rt::test]
     async fn a_short_deadline_is_kept_after_an_attempt_that_ended() {
         let timeout = Duration::from_millis(5);
-        let deadlines = Deadlines::new(timeout);
+        let seat = Deadlines::new(timeout).seat(Rc::default());
         for _ in 0..3 {
             let mut polls = 0;
             let ends = std::future::poll_fn(|cx| {
@@ -145,9 +160,9 @@ mod tests {
                 cx.waker().wake_by_ref();
                 if polls == 2 { Poll::Ready(()) } else { Poll::Pending }
             });
-            assert!(deadlines.within(Instant::now(), ends).await.is_some());
+            assert!(seat.within(Instant::now(), ends).await.is_some());
             let begun = Instant::now();
-            let never = deadlines.within(begun, std::future::pending::<()>());
+            let never = seat.within(begun, std::future::pending::<()>());
             let longer = tokio::time::sleep(LOOK_EVERY / 2);
             tokio::select! {
                 biased;

@@ -33,6 +33,7 @@ mod tests;
 mod tls;
 mod wall_clock;
 
+pub(super) use deadlines::DeadlineSeat;
 pub(super) use outlet::{ConsentTurn, Outlet, Outlets};
 pub use outlet::{Outbound, OutboundError};
 pub use own::OwnAddresses;

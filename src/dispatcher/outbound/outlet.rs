@@ -16,7 +16,7 @@ use http::HeaderName;
 use http::header::HOST;
 
 use super::consent::{Consent, ConsentStep, Consents};
-use super::deadlines::Deadlines;
+use super::deadlines::{DeadlineSeat, Deadlines};
 use super::lookups::LookupShares;
 use super::own::OwnAddresses;
 use super::peer::{DialContext, Peer};
@@ -29,6 +29,7 @@ use super::stream::Stream;
 use super::tls::{self, TlsError};
 use super::wall_clock::WallClock;
 use crate::config::Dispatch;
+use crate::flow::task_waker::TaskWaker;
 use crate::flow::turnstile::Turnstile;
 use crate::model::delivery::Delivery;
 use crate::model::destination::Destination;
@@ -181,18 +182,28 @@ pub(in crate::dispatcher) enum ConsentTurn {
 
 impl Outlet {
     /// Makes the POST of a delivery, for an attempt that began at this time.
-    pub(in crate::dispatcher) async fn post(&self, delivery: &Delivery, begun: Instant) -> (Outcome, Option<u16>) {
+    pub(in crate::dispatcher) async fn post(
+        &self,
+        delivery: &Delivery,
+        begun: Instant,
+        seat: &DeadlineSeat,
+    ) -> (Outcome, Option<u16>) {
         // A receiver's consent may have taken long.
         let now = if self.has_turns() { Instant::now() } else { begun };
         let unix_seconds = self.clock.unix_seconds(now, SystemTime::now);
         let closes = self.peer.uses_once(now);
         let exchange = self.pool.exchange(closes, |post| post.begin(delivery, unix_seconds, closes));
-        self.exchange(begun, now, pin!(exchange)).await
+        self.exchange(seat, (begun, now), pin!(exchange)).await
     }
 
     /// When an attempt was polled last. If one has just ended, that is when it ended.
     pub(in crate::dispatcher) fn last_polled(&self) -> Instant {
         self.peer.current.now()
+    }
+
+    /// For a worker, which uses it for all of its attempts.
+    pub(in crate::dispatcher) fn seat(&self, worker: Rc<TaskWaker>) -> DeadlineSeat {
+        self.deadlines.seat(worker)
     }
 
     /// Whether the receiver has a say in when an attempt begins.
@@ -219,13 +230,17 @@ impl Outlet {
     }
 
     /// Asks the receiver for its consent where it is not known; an error: how the attempt ends without it.
-    pub(in crate::dispatcher) async fn consent(&self, target: &Target) -> Result<(), (Outcome, Option<u16>)> {
+    pub(in crate::dispatcher) async fn consent(
+        &self,
+        target: &Target,
+        seat: &DeadlineSeat,
+    ) -> Result<(), (Outcome, Option<u16>)> {
         let Some(handshake) = &self.handshake else { return Ok(()) };
         match handshake.consents.next(&self.peer.destination, Instant::now()) {
             ConsentStep::Refused => Err((Outcome::HandshakeRefused, None)),
             ConsentStep::From(_) => Ok(()),
             // Rare, and larger than the rest of the attempt: boxed, it takes no room in each worker.
-            ConsentStep::Ask => Box::pin(self.ask(handshake, target)).await,
+            ConsentStep::Ask => Box::pin(self.ask(handshake, target, seat)).await,
         }
     }
 
@@ -234,6 +249,7 @@ impl Outlet {
         &self,
         HandshakeClient { client, consents }: &HandshakeClient,
         target: &Target,
+        seat: &DeadlineSeat,
     ) -> Result<(), (Outcome, Option<u16>)> {
         let mut request = client.options(&target.uri);
         let headers = request.headers_mut();
@@ -247,7 +263,7 @@ impl Outlet {
             }
         };
         let begun = Instant::now();
-        let (outcome, status) = self.exchange(begun, begun, pin!(sent)).await;
+        let (outcome, status) = self.exchange(seat, (begun, begun), pin!(sent)).await;
         let status = status.ok_or((outcome, None))?;
         let consent = consents.decide(status, &allowed);
         consents.remember(&self.peer.destination, consent, Instant::now());
@@ -255,11 +271,16 @@ impl Outlet {
     }
 
     /// Sends a request and waits for the response, under one deadline for both.
-    async fn exchange(&self, begun: Instant, now: Instant, exchange: Pin<&mut impl Future>) -> (Outcome, Option<u16>) {
+    async fn exchange(
+        &self,
+        seat: &DeadlineSeat,
+        (begun, now): (Instant, Instant),
+        exchange: Pin<&mut impl Future>,
+    ) -> (Outcome, Option<u16>) {
         let progress = Cell::new(AttemptProgress::BEGUN);
         let current = &self.peer.current;
         let tracked = TrackedExchange { current, progress: &progress, first_poll: Some(now), exchange };
-        let ended = self.deadlines.within(begun, tracked).await;
+        let ended = seat.within(begun, tracked).await;
         progress.get().outcome(ended.is_none())
     }
 }

@@ -5,10 +5,14 @@ use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
-use std::task::{Poll, Waker};
+use std::task::Poll;
 use std::time::Instant;
 
 use super::{NextAttempt, Queue};
+use crate::dispatcher::attempt::record;
+use crate::dispatcher::outbound::DeadlineSeat;
+use crate::flow::journal::AttemptStart;
+use crate::flow::task_waker::TaskWaker;
 
 /// How many workers of one destination wait at most: enough for what usually begins at the same moment.
 const IDLE_MAX: usize = 32;
@@ -25,23 +29,18 @@ pub(super) struct IdleWorkers {
 #[derive(Default)]
 struct WorkerSlot {
     job: Cell<Option<NextAttempt>>,
-    waker: Cell<Option<Waker>>,
-}
-
-impl WorkerSlot {
-    fn wake(&self) {
-        if let Some(waker) = self.waker.take() {
-            waker.wake();
-        }
-    }
+    worker: Rc<TaskWaker>,
 }
 
 impl IdleWorkers {
     /// Hands a delivery to a waiting worker, or returns it if there is none.
     fn hand(&self, job: NextAttempt) -> Option<NextAttempt> {
         let Some(slot) = self.waiting.borrow_mut().pop() else { return Some(job) };
+        match &job.group {
+            Some(group) => group.wake_after(AttemptStart::Soon, &slot.worker),
+            None => slot.worker.wake(),
+        }
         slot.job.set(Some(job));
-        slot.wake();
         None
     }
 
@@ -55,7 +54,7 @@ impl IdleWorkers {
             Some(job) => Poll::Ready(Some(job)),
             None if self.closed.get() => Poll::Ready(None),
             None => {
-                slot.waker.set(Some(context.waker().clone()));
+                slot.worker.waits(context);
                 Poll::Pending
             }
         })
@@ -64,15 +63,21 @@ impl IdleWorkers {
 
     fn close(&self) {
         self.closed.set(true);
-        self.waiting.take().iter().for_each(|slot| slot.wake());
+        self.waiting.take().iter().for_each(|slot| slot.worker.wake());
     }
 }
 
 impl Queue {
-    /// Begins an attempt.
+    /// Begins an attempt. What the journal has to record first is recorded before a worker is woken.
     pub(super) fn start(self: &Rc<Self>, next: NextAttempt) {
+        let NextAttempt { queued, attempt, since, group } = next;
+        let recorded = match &queued.claim {
+            Some(_) => Some((queued, group)),
+            None => record(self.journal.as_deref(), &self.metrics, queued, since),
+        };
+        let Some((queued, group)) = recorded else { return self.waiting.borrow_mut().end(attempt) };
         self.workers.set(self.workers.get() + 1);
-        if let Some(job) = self.idle.hand(next) {
+        if let Some(job) = self.idle.hand(NextAttempt { queued, attempt, since, group }) {
             actix_rt::spawn(Rc::clone(self).work(job));
         }
     }
@@ -83,18 +88,19 @@ impl Queue {
     }
 
     async fn work(self: Rc<Self>, first: NextAttempt) {
-        let (slot, mut next) = (Rc::default(), Some(first));
+        let (slot, mut next) = (Rc::<WorkerSlot>::default(), Some(first));
+        let seat = self.outlet.seat(Rc::clone(&slot.worker));
         while let Some(job) = next {
-            self.work_from(job).await;
+            self.work_from(job, &seat).await;
             next = self.idle.next(&slot).await;
         }
     }
 
     /// Sends this delivery and then queued ones, until the queue is empty.
-    async fn work_from(self: &Rc<Self>, first: NextAttempt) {
+    async fn work_from(self: &Rc<Self>, first: NextAttempt, seat: &DeadlineSeat) {
         let mut next = Some(first);
-        while let Some(NextAttempt { queued, attempt, since }) = next {
-            let (ended, has_waited) = has_waited(pin!(self.send(since, queued))).await;
+        while let Some(NextAttempt { queued, attempt, since, group }) = next {
+            let (ended, has_waited) = has_waited(pin!(self.send((queued, group), since, seat))).await;
             self.waiting.borrow_mut().end(attempt);
             // A receiver that responds at once must not keep the thread for its own deliveries.
             if !has_waited && !self.waiting.borrow().is_empty() {

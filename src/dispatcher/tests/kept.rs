@@ -64,7 +64,7 @@ async fn an_attempt_whose_record_cannot_be_written_holds_up_no_producer() {
     assert_eq!(*entry.0.lock().expect("whole"), Vec::<u32>::new());
 }
 
-/// The first attempt does not end; what waits behind it and is too old does.
+/// The first attempt does not end; what waits behind it and is too old does, and what came too late held nothing up.
 #[actix_rt::test]
 async fn what_waits_too_long_ends_without_an_attempt() {
     let (alone, port) = (Alone::new(), Port::open().await);
@@ -77,14 +77,17 @@ async fn what_waits_too_long_ends_without_an_attempt() {
             (accepted_at, Some(JournaledFiring::new(Arc::clone(&entry) as _, index)));
         (queued, reported)
     };
+    let (late, late_reported) = kept("late", 7, old);
     let (first, _first) = kept("first", 0, Instant::now());
     let (second, second_reported) = kept("second", 1, old);
     let (third, mut third_reported) = kept("third", 2, Instant::now());
-    queue.take(vec![first, second, third]);
+    queue.take(vec![late, first, second, third]);
     let _turn = soon(asks.recv()).await.expect("asked");
-    let ended = soon(second_reported).await.expect("a report");
-    assert!(matches!(ended, FiringReport::Dropped(DropReason::Expired)), "{ended:?}");
-    assert_eq!(*entry.0.lock().expect("whole"), [1]);
+    for reported in [late_reported, second_reported] {
+        let ended = soon(reported).await.expect("a report");
+        assert!(matches!(ended, FiringReport::Dropped(DropReason::Expired)), "{ended:?}");
+    }
+    assert_eq!(*entry.0.lock().expect("whole"), [7, 1]);
     assert!(third_reported.try_recv().is_err());
     assert_eq!(alone.metrics.deliveries.queue_depth.get(), 1);
 }

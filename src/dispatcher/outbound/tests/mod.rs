@@ -92,5 +92,5 @@ async fn post(outlet: &Outlet, target: &Arc<Target>, body: impl Into<Bytes>) -> 
         firing: None,
         hops: 1,
     };
-    attempt(outlet, &delivery, Instant::now()).await
+    attempt(outlet, &delivery, Instant::now(), &outlet.seat(Rc::default())).await
 }
