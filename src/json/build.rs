@@ -4,7 +4,8 @@
 use serde_json::{Map, Value};
 
 use super::{
-    Document, DocumentMember, DocumentNode, MADE, MEMBERS_UNORDERED_MAX, MemberRange, SortedObject, TextSpan, small,
+    Document, DocumentMember, DocumentNode, MADE, MEMBERS_UNORDERED_MAX, MemberRange, ObjectNode, SortedObject,
+    TextSpan, small,
 };
 
 /// A value to add to a document.
@@ -30,15 +31,15 @@ impl Document {
     /// root is not an object.
     pub fn set_below<'v>(&mut self, name: &str, members: impl Iterator<Item = (&'v str, NewValue<'v>)> + Clone) {
         self.source = None;
-        let mut below = match self.object().and_then(|object| object.node(name.as_bytes())) {
-            Some(DocumentNode::Object(row)) => self.row(row).to_vec(),
-            Some(DocumentNode::Ordered(place)) => self.row(self.ordered[place as usize].row).to_vec(),
+        let DocumentNode::Object(root) = self.root else { return };
+        let mut below = match self.find(root, name.as_bytes()) {
+            Some((_, DocumentMember { value: DocumentNode::Object(own), .. })) => self.row(self.row_of(*own)).to_vec(),
             _ => Vec::with_capacity(members.size_hint().0),
         };
         let bytes: usize = members.clone().map(|(name, put)| name.len() + put.text().len()).sum();
         self.made.reserve(name.len() + bytes);
         // The row of the root may be moved behind them.
-        let moved = self.object().map_or(0, |object| object.len() + 1);
+        let moved = self.row_of(root).count as usize + 1;
         self.members.reserve_exact(below.len() + members.clone().count() + moved);
         for (name, put) in members {
             let value = match put {
@@ -54,18 +55,12 @@ impl Document {
             }
         }
         let below = self.close_object(&mut below, 0, false);
-        self.set(name, below);
+        self.set(root, name, below);
     }
 
-    fn set(&mut self, name: &str, value: DocumentNode) {
-        let Some(object) = self.object() else { return };
-        let place = object.place(name.as_bytes());
-        let row = match self.root {
-            DocumentNode::Ordered(place) => self.ordered[place as usize].row,
-            DocumentNode::Object(row) => row,
-            _ => return,
-        };
-        if let Some(place) = place {
+    fn set(&mut self, root: ObjectNode, name: &str, value: DocumentNode) {
+        let row = self.row_of(root);
+        if let Some((place, _)) = self.find(root, name.as_bytes()) {
             self.members[row.first as usize + place].value = value;
             return;
         }
@@ -99,7 +94,7 @@ impl Document {
             if may_repeat {
                 self.unite_few(stack, base);
             }
-            return DocumentNode::Object(self.close(stack, base));
+            return DocumentNode::Object(ObjectNode::Small(self.close(stack, base)));
         }
         let mut order = self.order_of(&stack[base..]);
         if self.unite_many(stack, base, &order) {
@@ -107,7 +102,7 @@ impl Document {
         }
         let row = self.close(stack, base);
         self.ordered.push(SortedObject { row, order: order.into() });
-        DocumentNode::Ordered(small(self.ordered.len() - 1))
+        DocumentNode::Object(ObjectNode::Large(small(self.ordered.len() - 1)))
     }
 
     fn close(&mut self, stack: &mut Vec<DocumentMember>, base: usize) -> MemberRange {

@@ -66,9 +66,16 @@ enum DocumentNode {
     Number(TextSpan),
     String(TextSpan),
     Array(MemberRange),
-    Object(MemberRange),
-    /// An object with a sorted index of its names, by its position in [`Document::ordered`].
-    Ordered(u32),
+    Object(ObjectNode),
+}
+
+/// The position of an object's members.
+#[derive(Debug, Clone, Copy)]
+enum ObjectNode {
+    /// They have no index.
+    Small(MemberRange),
+    /// They have a sorted index of their names: its position in [`Document::ordered`].
+    Large(u32),
 }
 
 /// A member of an object, or an element of an array, whose name is empty.
@@ -123,7 +130,7 @@ impl Document {
 
     /// An object without members.
     pub fn empty_object() -> Self {
-        Self { root: DocumentNode::Object(MemberRange::default()), ..Self::default() }
+        Self { root: DocumentNode::Object(ObjectNode::Small(MemberRange::default())), ..Self::default() }
     }
 
     /// The memory that it needs in addition to its text.
@@ -140,15 +147,16 @@ impl Document {
 
     /// The root's members, if it is an object.
     pub fn object(&self) -> Option<Object<'_>> {
-        match self.root() {
-            Json::Object(object) => Some(object),
+        match self.root {
+            DocumentNode::Object(node) => Some(Object::new(self, node)),
             _ => None,
         }
     }
 
     /// The document of a member of the root, without a copy.
     pub fn into_member(mut self, name: &str) -> Option<Self> {
-        self.root = self.object()?.node(name.as_bytes())?;
+        let DocumentNode::Object(root) = self.root else { return None };
+        self.root = self.find(root, name.as_bytes())?.1.value;
         // The last value of a repeated name counts.
         let source = self.sources.iter().rev().find(|(own, _)| self.text_of(*own) == name);
         self.source = source.map(|(_, value)| *value);
@@ -169,11 +177,7 @@ impl Document {
             DocumentNode::Number(span) => Json::Number(self.text_of(span)),
             DocumentNode::String(span) => Json::String(self.text_of(span)),
             DocumentNode::Array(row) => Json::Array(Array::new(self, row)),
-            DocumentNode::Object(row) => Json::Object(Object::new(self, row, &[])),
-            DocumentNode::Ordered(place) => {
-                let ordered = &self.ordered[place as usize];
-                Json::Object(Object::new(self, ordered.row, &ordered.order))
-            }
+            DocumentNode::Object(node) => Json::Object(Object::new(self, node)),
         }
     }
 
@@ -195,6 +199,39 @@ impl Document {
     #[inline]
     fn row(&self, row: MemberRange) -> &[DocumentMember] {
         &self.members[row.first as usize..][..row.count as usize]
+    }
+
+    #[inline]
+    fn row_of(&self, object: ObjectNode) -> MemberRange {
+        match object {
+            ObjectNode::Small(row) => row,
+            ObjectNode::Large(place) => self.ordered[place as usize].row,
+        }
+    }
+
+    /// The member of this name, with its place.
+    #[inline(always)]
+    fn find(&self, object: ObjectNode, name: &[u8]) -> Option<(usize, &DocumentMember)> {
+        match object {
+            ObjectNode::Small(row) => self.row(row).iter().enumerate().find(|(_, member)| {
+                // Names of one object often have the same length, and seldom the same first letter too.
+                let same = |own: &[u8]| own.first() == name.first() && own == name;
+                member.name.length as usize == name.len() && same(self.bytes_of(member.name))
+            }),
+            ObjectNode::Large(place) => self.find_in_order(&self.ordered[place as usize], name),
+        }
+    }
+
+    /// Apart, so that the search of a small object is short.
+    #[inline(never)]
+    fn find_in_order(
+        &self,
+        SortedObject { row, order }: &SortedObject,
+        name: &[u8],
+    ) -> Option<(usize, &DocumentMember)> {
+        let members = self.row(*row);
+        let found = order.binary_search_by(|place| self.bytes_of(members[*place as usize].name).cmp(name));
+        found.ok().map(|at| (order[at] as usize, &members[order[at] as usize]))
     }
 }
 

@@ -12,6 +12,11 @@ fn special(bytes: u64) -> u64 {
     (less(0x20, bytes) | is(b'"') | is(b'\\')) & HIGHS
 }
 
+/// The place of the first byte that is marked; 8 if none is.
+fn first(marks: u64) -> usize {
+    (marks.trailing_zeros() / 8) as usize
+}
+
 /// How many bytes at the beginning are neither a quote, nor a backslash, nor a control character.
 #[inline]
 pub fn plain_bytes(bytes: &[u8]) -> usize {
@@ -19,10 +24,32 @@ pub fn plain_bytes(bytes: &[u8]) -> usize {
     for chunk in bytes.chunks_exact(8) {
         let found = special(u64::from_le_bytes(chunk.try_into().expect("eight bytes")));
         if found != 0 {
-            return passed + (found.trailing_zeros() / 8) as usize;
+            return passed + first(found);
         }
         passed += 8;
     }
+    if let Some(last) = bytes.last_chunk::<8>() {
+        // It ends with the bytes that are left. Those before them are plain and mark nothing.
+        return bytes.len() - 8 + first(special(u64::from_le_bytes(*last)));
+    }
     let is_special = |byte: &u8| matches!(byte, b'"' | b'\\' | 0..0x20);
-    bytes[passed..].iter().position(is_special).map_or(bytes.len(), |more| passed + more)
+    bytes.iter().position(is_special).unwrap_or(bytes.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn the_first_special_byte_is_found_wherever_it_is(bytes in prop::collection::vec(prop_oneof![
+            8 => any::<u8>(), 1 => Just(b'"'), 1 => Just(b'\\'), 1 => Just(0x80), 1 => Just(0x1f)
+        ], 0..40), plain in 0_usize..40) {
+            let bytes: Vec<u8> = std::iter::repeat_n(b'a', plain).chain(bytes).collect();
+            let special = |byte: &u8| matches!(byte, b'"' | b'\\' | 0..0x20);
+            prop_assert_eq!(plain_bytes(&bytes), bytes.iter().position(special).unwrap_or(bytes.len()));
+        }
+    }
 }

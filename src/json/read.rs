@@ -159,9 +159,7 @@ impl<'t> JsonReader<'t> {
         self.blank();
         let start = self.at;
         let value = self.value(depth + 1)?;
-        if depth == self.top
-            && matches!(value, DocumentNode::Array(_) | DocumentNode::Object(_) | DocumentNode::Ordered(_))
-        {
+        if depth == self.top && matches!(value, DocumentNode::Array(_) | DocumentNode::Object(_)) {
             let source = TextSpan { start: small(start), length: small(self.at - start) };
             self.document.sources.push((name, source));
         }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Document, DocumentMember, DocumentNode, MemberRange, Type};
+use super::{Document, DocumentNode, MemberRange, ObjectNode, Type};
 
 /// A value of a [`Document`].
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -30,6 +30,22 @@ impl<'a> Json<'a> {
         }
     }
 
+    /// Follows names of members from object to object: the value where they end, or the first one on the way that is no
+    /// object, and how many names led to it. `None`: an object has no such member.
+    pub fn follow<'n>(self, names: impl Iterator<Item = &'n str>) -> Option<(Json<'a>, usize)> {
+        let Self::Object(Object { document, mut node }) = self else { return Some((self, 0)) };
+        let mut followed = 0;
+        for name in names {
+            let (_, member) = document.find(node, name.as_bytes())?;
+            followed += 1;
+            match member.value {
+                DocumentNode::Object(inner) => node = inner,
+                end => return Some((document.json(end), followed)),
+            }
+        }
+        Some((Self::Object(Object { document, node }), followed))
+    }
+
     /// A member of an object; other values have none.
     pub fn get(self, name: &str) -> Option<Json<'a>> {
         match self {
@@ -41,7 +57,7 @@ impl<'a> Json<'a> {
     /// The same for a name that is bytes of a text.
     pub fn member(self, name: &[u8]) -> Option<Json<'a>> {
         match self {
-            Self::Object(object) => object.node(name).map(|node| object.document.json(node)),
+            Self::Object(object) => object.member(name),
             _ => None,
         }
     }
@@ -64,33 +80,33 @@ impl<'a> Json<'a> {
 #[derive(Clone, Copy)]
 pub struct Array<'a> {
     document: &'a Document,
-    members: &'a [DocumentMember],
+    row: MemberRange,
 }
 
 impl<'a> Array<'a> {
     #[inline]
     pub(super) fn new(document: &'a Document, row: MemberRange) -> Self {
-        Self { document, members: document.row(row) }
+        Self { document, row }
     }
 
     /// How many there are.
     pub fn len(self) -> usize {
-        self.members.len()
+        self.row.count as usize
     }
 
     /// Whether there are none.
     pub fn is_empty(self) -> bool {
-        self.members.is_empty()
+        self.row.count == 0
     }
 
     /// The element at this place, from 0.
     pub fn get(self, place: usize) -> Option<Json<'a>> {
-        self.members.get(place).map(|member| self.document.json(member.value))
+        self.document.row(self.row).get(place).map(|member| self.document.json(member.value))
     }
 
     /// All of them, in their order.
     pub fn iter(self) -> impl ExactSizeIterator<Item = Json<'a>> {
-        self.members.iter().map(move |member| self.document.json(member.value))
+        self.document.row(self.row).iter().map(move |member| self.document.json(member.value))
     }
 }
 
@@ -110,62 +126,40 @@ impl PartialEq for Array<'_> {
 #[derive(Clone, Copy)]
 pub struct Object<'a> {
     document: &'a Document,
-    members: &'a [DocumentMember],
-    /// Positions sorted by name; empty for a small object.
-    order: &'a [u32],
+    node: ObjectNode,
 }
 
 impl<'a> Object<'a> {
     #[inline]
-    pub(super) fn new(document: &'a Document, row: MemberRange, order: &'a [u32]) -> Self {
-        Self { document, members: document.row(row), order }
+    pub(super) fn new(document: &'a Document, node: ObjectNode) -> Self {
+        Self { document, node }
     }
 
     /// How many there are.
     pub fn len(self) -> usize {
-        self.members.len()
+        self.document.row_of(self.node).count as usize
     }
 
     /// Whether there are none.
     pub fn is_empty(self) -> bool {
-        self.members.is_empty()
+        self.len() == 0
     }
 
     /// The member of this name.
     #[inline]
     pub fn get(self, name: &str) -> Option<Json<'a>> {
-        self.node(name.as_bytes()).map(|node| self.document.json(node))
+        self.member(name.as_bytes())
+    }
+
+    #[inline]
+    fn member(self, name: &[u8]) -> Option<Json<'a>> {
+        self.document.find(self.node, name).map(|(_, member)| self.document.json(member.value))
     }
 
     /// All of them, in the order of the text.
     pub fn iter(self) -> impl ExactSizeIterator<Item = (&'a str, Json<'a>)> {
-        self.members.iter().map(move |member| (self.name(member), self.document.json(member.value)))
-    }
-
-    #[inline]
-    pub(super) fn node(self, name: &[u8]) -> Option<DocumentNode> {
-        let place = self.place(name)?;
-        Some(self.members[place].value)
-    }
-
-    #[inline]
-    pub(super) fn place(self, name: &[u8]) -> Option<usize> {
-        if self.order.is_empty() {
-            let is_it = |member: &DocumentMember| {
-                // Names of one object often have the same length, and seldom the same first letter too.
-                let same = |own: &[u8]| own.first() == name.first() && own == name;
-                member.name.length as usize == name.len() && same(self.document.bytes_of(member.name))
-            };
-            return self.members.iter().position(is_it);
-        }
-        let found =
-            self.order.binary_search_by(|place| self.document.bytes_of(self.members[*place as usize].name).cmp(name));
-        found.ok().map(|at| self.order[at] as usize)
-    }
-
-    #[inline]
-    fn name(self, member: &DocumentMember) -> &'a str {
-        self.document.text_of(member.name)
+        let members = self.document.row(self.document.row_of(self.node)).iter();
+        members.map(move |member| (self.document.text_of(member.name), self.document.json(member.value)))
     }
 }
 

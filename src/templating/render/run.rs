@@ -28,6 +28,8 @@ pub(crate) struct RenderRun<'a> {
     output_bytes_max: usize,
     steps_left: usize,
     data: &'a Data,
+    /// Its root for paths that don't read the event's properties.
+    root: Json<'a>,
     /// The open `each` and `with` blocks, from the outside.
     scopes: Vec<RenderScope<'a>>,
     /// Values that helpers could not use, for a preview.
@@ -139,6 +141,7 @@ impl<'a> RenderRun<'a> {
             output_bytes_max: limits.output_bytes_max,
             steps_left: limits.steps_max,
             data,
+            root: data.root(false),
             scopes: Vec::new(),
             complaints: None,
         }
@@ -288,7 +291,8 @@ impl<'a> RenderRun<'a> {
     fn path(&mut self, path: &'a DataPath) -> Result<Datum<'a>, RenderFailure> {
         self.spend(path.bytes / BYTES_PER_STEP)?;
         let start = match path.scope.checked_sub(1) {
-            None => self.data.root(path.reads_event),
+            None if path.reads_event => self.data.root(true),
+            None => self.root,
             Some(block) => match &self.scopes[block].this {
                 Datum::Data(value) => *value,
                 made => {
@@ -348,20 +352,10 @@ impl<'a> RenderRun<'a> {
     }
 }
 
-/// A path through the data. The members of objects, which are nearly all steps, are followed without a [`Datum`] each.
+/// A path through the data.
 fn follow<'a>(start: Json<'a>, steps: &'a [PathStep]) -> Datum<'a> {
-    let mut value = start;
-    for (at, step) in steps.iter().enumerate() {
-        let Json::Object(members) = value else {
-            let rest = steps[at..].iter();
-            return rest.fold(Datum::Data(value), |value, step| value.step(&step.name, step.index));
-        };
-        match members.get(&step.name) {
-            Some(member) => value = member,
-            None => return Datum::Missing,
-        }
-    }
-    Datum::Data(value)
+    let Some((value, followed)) = start.follow(steps.iter().map(|step| &*step.name)) else { return Datum::Missing };
+    steps[followed..].iter().fold(Datum::Data(value), |value, step| value.step(&step.name, step.index))
 }
 
 /// A value with its kind, as a message shows it.

@@ -34,6 +34,7 @@ pub(crate) enum Datum<'a> {
 impl<'a> Datum<'a> {
     /// The text of the value: a string itself, a number or boolean as JSON writes it, a list or object as compact JSON;
     /// null and a missing value have an empty text. That of a list or object has not many more than `bytes_max` bytes.
+    #[inline]
     pub(crate) fn text(&self, bytes_max: usize) -> Result<Cow<'_, str>, Unwritable> {
         Ok(match self {
             Self::Missing | Self::Data(Json::Null) => Cow::Borrowed(""),
