@@ -19,7 +19,7 @@ use super::late::Late;
 use super::permit::Admission;
 use crate::model::event::Event;
 use crate::model::firing::FiringId;
-use crate::model::id::TriggerId;
+use crate::model::id::{TemplateId, TriggerId};
 use crate::model::outcome::{DropReason, FiringReport};
 use crate::model::target::Target;
 use crate::model::template::Template;
@@ -126,6 +126,8 @@ impl Firing {
 /// A template that can render, unless it turns out to be unusable when it is first used.
 #[derive(Debug)]
 pub struct LiveTemplate {
+    /// Its name.
+    pub id: TemplateId,
     /// The prepared body.
     pub compiled: Late<CompiledTemplate>,
     /// What is sent as `content-type`.
@@ -142,7 +144,8 @@ impl LiveTemplate {
             // A constant has no reference count that several threads would write to.
             None => HeaderValue::from_static(template.format.content_type()),
         };
-        Some(Arc::new(Self { compiled, content_type, takes_long: AtomicBool::new(false) }))
+        let (id, takes_long) = (template.id.clone(), AtomicBool::new(false));
+        Some(Arc::new(Self { id, compiled, content_type, takes_long }))
     }
 }
 

@@ -83,7 +83,7 @@ impl Index {
 
     /// A usable template.
     pub fn template(&self, account: &AccountId, id: &TemplateId) -> Option<Arc<LiveTemplate>> {
-        self.accounts.get(account)?.templates.get(id)?.clone()
+        self.accounts.get(account)?.template(id)
     }
 
     /// The key with this hash.
@@ -182,13 +182,19 @@ impl Index {
 }
 
 impl LiveAccount {
+    /// A usable template.
+    pub fn template(&self, id: &TemplateId) -> Option<Arc<LiveTemplate>> {
+        self.templates.get(id)?.clone()
+    }
+
     /// The enabled triggers whose event pattern covers this type.
     pub fn listeners<'a, 't>(
         &'a self,
         event_type: &'t EventType,
     ) -> impl Iterator<Item = &'a Bucket<LiveTrigger>> + use<'a, 't> {
         let text = event_type.as_str();
-        let dots = text.match_indices('.').filter(|_| !self.below.is_empty());
+        // In most accounts no trigger listens to types below a prefix.
+        let dots = if self.below.is_empty() { "" } else { text }.match_indices('.');
         let below = dots.filter_map(|(dot, _)| self.below.get(&text[..dot]));
         self.exactly.get(event_type).into_iter().chain(below).chain([&self.any])
     }

@@ -3,6 +3,7 @@
 //! the account; then it hands out the firings one by one. If there are more than the account may hold, the rest is
 //! matched only as the account has room.
 
+use std::cell::OnceCell;
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -50,7 +51,7 @@ pub(super) struct Cursor {
     /// events of a request have the same type.
     search: Option<(EventType, Search<LiveTrigger>)>,
     /// The template that was looked up last.
-    template: Option<(TemplateId, Option<Arc<LiveTemplate>>)>,
+    template: Option<Arc<LiveTemplate>>,
     fired: VecDeque<FiredEvent>,
     /// Set if more firings may be found after acceptance, which the journal must keep.
     unfinished: Option<UnfinishedRequest>,
@@ -154,12 +155,12 @@ impl Cursor {
         let Some(event) = self.events.as_slice().first() else { return SearchEnd::Complete };
         let Some(data) = event.data.object() else { return SearchEnd::Complete };
         let limits = self.context.live.matching();
+        let (index, mut account) = (OnceCell::new(), None);
         let found = self.found.get_or_insert_with(|| {
             match &mut self.search {
                 Some((own, search)) if *own == event.event_type => search.restart(limits),
                 other => {
-                    let index = self.context.live.index();
-                    let account = index.account(&self.account.id);
+                    account = index.get_or_init(|| self.context.live.index()).account(&self.account.id);
                     let buckets = account.into_iter().flat_map(|account| account.listeners(&event.event_type));
                     *other = Some((event.event_type.clone(), Search::new(buckets, limits)));
                 }
@@ -168,10 +169,15 @@ impl Cursor {
         });
         let Some((_, search)) = &mut self.search else { return SearchEnd::Complete };
         let end = found.len() + FOUND_AT_ONCE;
-        search.run(data, STEPS_AT_ONCE, |trigger| {
+        let ended = search.run(data, STEPS_AT_ONCE, |trigger| {
             found.push(Arc::clone(trigger));
             found.len() < end
-        })
+        });
+        if let (Some(account), Some(first)) = (account, found.first()) {
+            // Most requests need no other template.
+            self.template = account.template(&first.template);
+        }
+        ended
     }
 
     /// All candidates of the first event were checked, or its steps were used up: nothing is known then of the triggers
@@ -234,12 +240,10 @@ impl Cursor {
     }
 
     fn template(&mut self, id: &TemplateId) -> Option<Arc<LiveTemplate>> {
-        if let Some((_, template)) = self.template.as_ref().filter(|(own, _)| own == id) {
-            return template.clone();
+        if self.template.as_ref().is_none_or(|last| last.id != *id) {
+            self.template = self.context.live.index().template(&self.account.id, id);
         }
-        let template = self.context.live.index().template(&self.account.id, id);
-        self.template = Some((id.clone(), template.clone()));
-        template
+        self.template.clone()
     }
 }
 

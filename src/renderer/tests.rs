@@ -21,8 +21,7 @@ use crate::flow::messages::{LiveTarget, LiveTemplate};
 use crate::flow::probe::{Probe, soon};
 use crate::flow::response::{EventsResponse, Receipt};
 use crate::model::event::{Event, EventType};
-use crate::model::id::AccountId;
-use crate::model::id::TriggerId;
+use crate::model::id::{AccountId, TemplateId, TriggerId};
 use crate::model::outcome::FiringReport;
 use crate::model::target::Target;
 use crate::model::template::Format;
@@ -92,6 +91,7 @@ fn template(format: Format, body: &str) -> Option<Arc<LiveTemplate>> {
     let checked = templating::compile(format, body, &Dictionary::shipped(), None, &limits);
     let compiled = checked.compiled.expect("a template");
     Some(Arc::new(LiveTemplate {
+        id: TemplateId::new("t").expect("a name"),
         compiled: Late::ready(compiled),
         content_type: HeaderValue::from_static("a/b"),
         takes_long: AtomicBool::new(false),

@@ -49,7 +49,7 @@ pub struct Search<T> {
 /// The progress of a search.
 #[derive(Debug)]
 struct SearchState<T> {
-    /// The next source, and the next of its entries.
+    /// The next bucket, or behind the buckets the next source, and the next of its entries.
     source: usize,
     from: (i64, usize, u32),
     steps: Steps,
@@ -72,7 +72,7 @@ impl<T: Listener> Search<T> {
             buckets: buckets.into_iter().filter(|bucket| !bucket.is_empty()).cloned().collect(),
             walked: 0,
             position: WalkPosition::default(),
-            sources: Vec::with_capacity(SOURCES_USUAL),
+            sources: Vec::new(),
             numbers: LongNumbers::default(),
             state: SearchState::new(limits),
         }
@@ -117,28 +117,23 @@ impl<T: Listener> Search<T> {
     /// Walks the data beside the buckets that it was not walked beside yet.
     fn walk(&mut self, subject: &mut Subject<'_>) -> Result<(), Paused> {
         while let Some(bucket) = self.buckets.get(self.walked) {
-            match &bucket.0 {
-                BucketContents::Few(_) => self.sources.push(CandidateSource::Few(self.walked)),
-                BucketContents::Many(many) => {
-                    let (state, position) = (&mut self.state, &mut self.position);
-                    if position.is_at_start() && !many.everyone.is_empty() {
-                        self.sources.push(CandidateSource::Everyone(self.walked));
-                    }
-                    let (sources, steps) = (&mut self.sources, &mut state.steps);
-                    let walked = DataWalk::new(many, self.walked, sources, steps, subject, position).run();
-                    if walked == Err(WalkEnd::Paused) {
-                        return Err(Paused);
-                    }
-                    state.given_up |= walked.is_err();
-                    *position = WalkPosition::default();
+            if let BucketContents::Many(many) = &bucket.0 {
+                let (state, position) = (&mut self.state, &mut self.position);
+                let (sources, steps) = (&mut self.sources, &mut state.steps);
+                sources.reserve(SOURCES_USUAL);
+                let walked = DataWalk::new(many, self.walked, sources, steps, subject, position).run();
+                if walked == Err(WalkEnd::Paused) {
+                    return Err(Paused);
                 }
+                state.given_up |= walked.is_err();
+                *position = WalkPosition::default();
             }
             self.walked += 1;
         }
         Ok(())
     }
 
-    /// Evaluates candidates, of at most this many sources.
+    /// Evaluates candidates, of at most this many buckets and sources: first those that no look-up finds.
     fn evaluate(
         &mut self,
         subject: &mut Subject<'_>,
@@ -147,10 +142,15 @@ impl<T: Listener> Search<T> {
     ) -> SearchEnd {
         // A source may have no candidate, and then takes no step.
         for _ in 0..sources_max {
-            let Some(source) = self.sources.get(self.state.source) else {
-                return if self.state.given_up { SearchEnd::TooCostly } else { SearchEnd::Complete };
+            let (own, state) = (self.state.source, &mut self.state);
+            let ended = if let Some(bucket) = self.buckets.get(own) {
+                state.run_unfiled(&bucket.0, subject, found)
+            } else if let Some(source) = self.sources.get(own - self.buckets.len()) {
+                state.run(source, &self.buckets, subject, found)
+            } else {
+                return if state.given_up { SearchEnd::TooCostly } else { SearchEnd::Complete };
             };
-            match self.state.run(source, &self.buckets, subject, found) {
+            match ended {
                 SearchEnd::Complete => (self.state.source, self.state.from) = (self.state.source + 1, FIRST),
                 ended => return ended,
             }
@@ -175,6 +175,35 @@ impl<T: Listener> SearchState<T> {
         }
     }
 
+    /// The listeners of a bucket that no look-up finds.
+    fn run_unfiled(
+        &mut self,
+        bucket: &BucketContents<T>,
+        subject: &mut Subject<'_>,
+        found: &mut impl FnMut(&Arc<T>) -> bool,
+    ) -> SearchEnd {
+        let mut ended = SearchEnd::Complete;
+        match bucket {
+            BucketContents::Few(few) => {
+                for (place, listener) in few.iter().enumerate().skip(self.from.1) {
+                    self.from.1 = place + 1;
+                    ended = self.evaluate(listener, subject, found);
+                    if ended != SearchEnd::Complete {
+                        break;
+                    }
+                }
+            }
+            BucketContents::Many(many) => {
+                many.everyone.walk(Some(self.from.1), (), |listener| {
+                    self.from.1 = listener.key() + 1;
+                    ended = self.evaluate(listener, subject, found);
+                    ended == SearchEnd::Complete
+                });
+            }
+        }
+        ended
+    }
+
     fn run(
         &mut self,
         source: &CandidateSource<T>,
@@ -184,24 +213,6 @@ impl<T: Listener> SearchState<T> {
     ) -> SearchEnd {
         let mut ended = SearchEnd::Complete;
         match source {
-            CandidateSource::Few(bucket) => {
-                let BucketContents::Few(few) = &buckets[*bucket].0 else { return SearchEnd::Complete };
-                for (place, listener) in few.iter().enumerate().skip(self.from.1) {
-                    self.from.1 = place + 1;
-                    ended = self.evaluate(listener, subject, found);
-                    if ended != SearchEnd::Complete {
-                        break;
-                    }
-                }
-            }
-            CandidateSource::Everyone(bucket) => {
-                let BucketContents::Many(many) = &buckets[*bucket].0 else { return SearchEnd::Complete };
-                many.everyone.walk(Some(self.from.1), (), |listener| {
-                    self.from.1 = listener.key() + 1;
-                    ended = self.evaluate(listener, subject, found);
-                    ended == SearchEnd::Complete
-                });
-            }
             CandidateSource::Postings { bucket, hash } => {
                 let BucketContents::Many(many) = &buckets[*bucket].0 else { return SearchEnd::Complete };
                 let Some(posting) = many.postings.get(*hash) else { return SearchEnd::Complete };

@@ -41,24 +41,14 @@ pub(super) struct WalkPosition {
     looked_up: HashSet<u64, foldhash::fast::FixedState>,
 }
 
-impl WalkPosition {
-    pub(super) fn is_at_start(&self) -> bool {
-        self.places.is_empty()
-    }
-}
-
 /// The place where a level that is counted begins.
 fn at(place: Option<u64>) -> usize {
     place.unwrap_or(0) as usize
 }
 
-/// A source of candidates.
+/// A source of candidates, beside those of a bucket that no look-up finds.
 #[derive(Debug)]
 pub(super) enum CandidateSource<T> {
-    /// All listeners of a bucket, by its index.
-    Few(usize),
-    /// The listeners of a bucket that no look-up finds.
-    Everyone(usize),
     /// The listeners of a bucket with this hash; there are some.
     Postings { bucket: usize, hash: u64 },
     /// Listeners whose range contains a number; `repeated`: there may be further numbers.
