@@ -33,20 +33,26 @@ pub trait EventJournal: fmt::Debug + Send + Sync {
 
 /// Keeps what one thread accepts.
 pub trait AcceptJournal: fmt::Debug + Send + Sync {
-    /// Keeps whole requests with one write. Returns for each the handles of its parts' firings, or why it is refused.
-    /// `admissions`, and so the responses, are held until what was written is as safe as `store.survives` demands.
+    /// Keeps whole requests, which have at least one part each, with one write. If `store.survives` demands more than
+    /// that, the `admissions`, and so the responses, are held until it is done.
     fn write_requests(
         &self,
-        requests: &[Vec<PartToJournal<'_>>],
-        admissions: Box<dyn Any + Send>,
-    ) -> Vec<JournaledParts>;
+        parts: &[PartToJournal<'_>],
+        admissions: &dyn Fn() -> Box<dyn Any + Send>,
+    ) -> JournaledRequests;
 
     /// Starts to keep a request whose firings are not all known.
     fn begin_request(&self) -> Box<dyn RequestJournal>;
 }
 
-/// The handles of the firings of each part of a request, or why it is refused.
-pub type JournaledParts = Result<Vec<JournaledFirings>, Refusal>;
+/// What became of requests that were given to the journal together.
+#[derive(Debug)]
+pub struct JournaledRequests {
+    /// Which of them are kept, and why others are refused.
+    pub results: Vec<Result<(), Refusal>>,
+    /// The handles of the firings of each part of those that are kept.
+    pub firings: Vec<JournaledFirings>,
+}
 
 /// A request that is kept in parts. If it is dropped before the commit, nothing of it is kept.
 pub trait RequestJournal: fmt::Debug + Send {
@@ -65,19 +71,18 @@ pub struct PartToJournal<'a> {
     pub event: &'a EventData,
     /// What else a CloudEvent says of itself, as JSON; may be empty.
     pub attributes: String,
+    /// Its data, as JSON.
+    pub data: &'a str,
     /// Each trigger's id, and the [`crate::model::destination::Destination::fingerprint`] of its destination.
     pub firings: &'a [(u64, &'a str)],
+    /// Whether it is the last part of a whole request.
+    pub is_last: bool,
 }
 
 impl PartToJournal<'_> {
     /// The account whose triggers it fires.
     pub fn account(&self) -> &AccountId {
         &self.event.identity.account
-    }
-
-    /// Its data, as JSON. Only a CloudEvent without data has none of its own.
-    pub fn data(&self) -> &str {
-        self.event.data.source().unwrap_or("{}")
     }
 }
 

@@ -10,9 +10,8 @@ use std::time::Instant;
 use actix::Recipient;
 
 use super::cursor::Cursor;
-use super::fired_event::FiredEvent;
 use super::unfinished;
-use crate::flow::journal::{AcceptJournal, PartToJournal};
+use crate::flow::journal::{AcceptJournal, JournaledRequests};
 use crate::flow::messages::FiringsMatched;
 use crate::flow::permit::Admission;
 use crate::flow::refusal::Refusal;
@@ -141,23 +140,23 @@ impl RequestAcceptor {
 
 /// Writes whole requests together. Returns which of them are kept; each firing of those has its handle.
 fn write_all(journal: &dyn AcceptJournal, requests: &mut [MeasuredRequest]) -> Vec<Result<(), Refusal>> {
-    let all_fired = || requests.iter().flat_map(|request| &request.cursors).flat_map(Cursor::fired);
-    let mut firings: Vec<(u64, &str)> = Vec::with_capacity(all_fired().map(|fired| fired.triggers.len()).sum());
-    firings.extend(all_fired().flat_map(FiredEvent::listed));
+    let (mut parts, mut firings) =
+        (Vec::with_capacity(requests.iter().map(|request| request.events).sum()), Vec::new());
+    for fired in requests.iter().flat_map(|request| &request.cursors).flat_map(Cursor::fired) {
+        firings.extend(fired.listed());
+    }
     let mut rest = firings.as_slice();
-    let parts = requests.iter().map(|request| {
-        let mut parts = Vec::with_capacity(request.events);
+    for request in &*requests {
         let fired = request.cursors.iter().flat_map(Cursor::fired);
         parts.extend(fired.map(|fired| unfinished::part(fired, &mut rest)));
-        parts
-    });
-    let parts: Vec<Vec<PartToJournal<'_>>> = parts.collect();
-    let admissions: Vec<Admission> = requests.iter().map(|request| Arc::clone(&request.admission)).collect();
-    let results = journal.write_requests(&parts, Box::new(admissions));
-    let of_each = requests.iter_mut().zip(results).map(|(request, result)| {
-        let mut journaled = result?.into_iter();
+        parts.last_mut().into_iter().for_each(|last| last.is_last = true);
+    }
+    let admissions =
+        || Box::new(requests.iter().map(|request| Arc::clone(&request.admission)).collect::<Vec<_>>()) as _;
+    let JournaledRequests { results, firings } = journal.write_requests(&parts, &admissions);
+    let mut journaled = firings.into_iter();
+    for (request, _) in requests.iter_mut().zip(&results).filter(|(_, result)| result.is_ok()) {
         request.cursors.iter_mut().for_each(|cursor| cursor.set_journaled(&mut journaled, None));
-        Ok(())
-    });
-    of_each.collect()
+    }
+    results
 }

@@ -4,6 +4,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::fired_event::FiredEvent;
+use crate::flow::event_data::EventData;
 use crate::flow::journal::{AcceptJournal, JournaledFirings, PartToJournal, RequestJournal};
 use crate::flow::permit::Admission;
 use crate::flow::refusal::Refusal;
@@ -49,8 +50,11 @@ fn add<'a>(
 pub(super) fn part<'a>(fired: &'a FiredEvent, rest: &mut &'a [(u64, &'a str)]) -> PartToJournal<'a> {
     let (firings, after) = rest.split_at(fired.triggers.len());
     *rest = after;
-    let attributes = fired.event.data.details().map(|details| details.attributes.to_text()).unwrap_or_default();
-    PartToJournal { event: &fired.event, attributes, firings }
+    let EventData { data, .. } = &*fired.event;
+    let attributes = data.details().map(|details| details.attributes.to_text()).unwrap_or_default();
+    // Only a CloudEvent without data has none of its own.
+    let data = data.source().unwrap_or("{}");
+    PartToJournal { event: &fired.event, attributes, data, firings, is_last: false }
 }
 
 impl UnfinishedRequest {

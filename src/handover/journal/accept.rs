@@ -80,6 +80,8 @@ pub(super) struct AcceptedPart<'a> {
     pub(super) triggers: &'a [(u64, &'a str)],
     /// Whether the event is the last one of the request's previous part, with more firings.
     pub(super) is_more: bool,
+    /// Whether its record commits the request.
+    pub(super) commits: bool,
 }
 
 impl<'a> AcceptedPart<'a> {
@@ -120,21 +122,20 @@ impl<D: Folder> Acceptor<D> {
         Self { journal, writer, ids: 0..0, new: Vec::new() }
     }
 
-    /// Writes whole requests with one write, or none of them: the parts of each. `shares`: what each part holds of its
-    /// account's share.
+    /// Writes whole requests with one write, or none of them: all their parts, of which the last of each commits it.
+    /// `shares`: what each part holds of its account's share.
     pub(super) fn write_requests<'a>(
         &mut self,
-        requests: impl Iterator<Item: ExactSizeIterator<Item = AcceptedPart<'a>>>,
+        parts: impl Iterator<Item = AcceptedPart<'a>>,
         shares: Vec<TakenUnits>,
         now_ms: u64,
     ) -> io::Result<AcceptedRequests<D::File>> {
         self.check()?;
         self.new.clear();
-        for mut parts in requests {
-            let mut request = None;
-            while let Some(part) = parts.next() {
-                self.push(&mut request, &part, parts.len() == 0);
-            }
+        let mut request = None;
+        for part in parts {
+            self.push(&mut request, &part);
+            request = request.filter(|_| !part.commits);
         }
         let written = self.writer.write(now_ms)?;
         let mut listed = Vec::with_capacity(self.new.len());
@@ -164,7 +165,7 @@ impl<D: Folder> Acceptor<D> {
             self.writer.push(RecordKind::Fired, false, |body| write_fired(body, ids, listings));
             new = &parts[1..];
         }
-        new.iter().for_each(|part| self.push(&mut request.id, part, false));
+        new.iter().for_each(|part| self.push(&mut request.id, part));
         let written = self.writer.write(now_ms)?;
         let (mut listed, mut shares) = (Vec::with_capacity(parts.len()), shares.into_iter());
         if let Some(entry) = continued {
@@ -210,12 +211,12 @@ impl<D: Folder> Acceptor<D> {
     }
 
     /// Adds the record of a new event to the next write. The first event of a request gives the request its id.
-    fn push(&mut self, request: &mut Option<u64>, part: &AcceptedPart<'_>, commits: bool) {
+    fn push(&mut self, request: &mut Option<u64>, part: &AcceptedPart<'_>) {
         let id = self.draw_id();
         let ids = (id, *request.get_or_insert(id));
         self.new.push((id, part.count()));
         let listings = part.listings(0);
-        self.writer.push(RecordKind::Accepted, commits, |body| write_accepted(body, ids, &part.event, listings));
+        self.writer.push(RecordKind::Accepted, part.commits, |body| write_accepted(body, ids, &part.event, listings));
     }
 
     /// Called regularly, so that a thread without requests keeps no old segment open.

@@ -10,11 +10,9 @@ pub(super) struct Bits {
 impl Bits {
     /// The numbers below this one.
     pub(super) fn below(count: u32) -> Self {
-        let mut bits = Self::default();
-        for number in 0..count {
-            bits.set(number);
-        }
-        bits
+        let word = |left: u32| if left < 64 { (1 << left) - 1 } else { u64::MAX };
+        let more = (1..count.div_ceil(64)).map(|passed| word(count - passed * 64)).collect();
+        Self { first: word(count), more }
     }
 
     /// Adds a number; false if it was in the set.
@@ -47,5 +45,19 @@ impl Bits {
         let word = (number / 64) as usize;
         let word = if word == 0 { Some(&mut self.first) } else { self.more.get_mut(word - 1) };
         word.map(|word| (word, 1 << (number % 64)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_numbers_below_one_are_those_that_could_be_added_one_by_one() {
+        for count in [0, 1, 63, 64, 65, 127, 128, 129, 1_000] {
+            let (mut bits, all) = (Bits::default(), Bits::below(count));
+            assert!((0..count).all(|number| bits.set(number) && all.has(number)), "{count}");
+            assert_eq!(all, bits, "{count}");
+        }
     }
 }

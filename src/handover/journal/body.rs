@@ -17,6 +17,7 @@ use super::format::{u32_at, u64_at};
 
 const ACCEPTED_BYTES: usize = 40;
 const FIRED_BYTES: usize = 32;
+const FIELD_HEAD_BYTES: usize = 5;
 /// Bytes of a firing in addition to its trigger's id.
 const FIRING_BYTES: usize = 14;
 /// Bytes of one item of a begun record.
@@ -110,12 +111,13 @@ pub(super) fn write_accepted<'a>(
     event: &EventFields<'_>,
     firings: impl Iterator<Item = FiringFields<'a>>,
 ) {
-    out.extend_from_slice(&entry.to_le_bytes());
-    out.extend_from_slice(&request.to_le_bytes());
-    out.extend_from_slice(&event.accepted_ms.to_le_bytes());
-    out.extend_from_slice(&0_u64.to_le_bytes());
-    out.extend_from_slice(&FIRST_ATTEMPT.to_le_bytes());
-    out.extend_from_slice(&[event.hops, if event.id_given { ID_GIVEN } else { 0 }, 0, 0, 0, 0]);
+    let mut head = [0; ACCEPTED_BYTES];
+    head[..8].copy_from_slice(&entry.to_le_bytes());
+    head[8..16].copy_from_slice(&request.to_le_bytes());
+    head[16..24].copy_from_slice(&event.accepted_ms.to_le_bytes());
+    head[32..34].copy_from_slice(&FIRST_ATTEMPT.to_le_bytes());
+    (head[34], head[35]) = (event.hops, if event.id_given { ID_GIVEN } else { 0 });
+    out.extend_from_slice(&head);
     let fields = [
         (tag::ACCOUNT, event.account),
         (tag::TYPE, event.event_type),
@@ -126,16 +128,14 @@ pub(super) fn write_accepted<'a>(
         (tag::ATTRIBUTES, event.attributes),
     ];
     for (tag, value) in fields.into_iter().filter(|(tag, value)| *tag != tag::ATTRIBUTES || !value.is_empty()) {
-        out.push(tag);
-        out.extend_from_slice(&length(value.len()));
+        out.extend_from_slice(&field_head(tag, value.len()));
         out.extend_from_slice(value.as_bytes());
     }
-    out.push(tag::FIRINGS);
     let at = out.len();
-    out.extend_from_slice(&[0; 4]);
+    out.extend_from_slice(&[0; FIELD_HEAD_BYTES]);
     write_firings(out, firings);
-    let written = length(out.len() - at - 4);
-    out[at..at + 4].copy_from_slice(&written);
+    let head = field_head(tag::FIRINGS, out.len() - at - FIELD_HEAD_BYTES);
+    out[at..at + FIELD_HEAD_BYTES].copy_from_slice(&head);
 }
 
 /// Appends a fired record's body.
@@ -154,23 +154,27 @@ pub(super) fn write_fired<'a>(
 
 /// Appends an item to a begun record's body.
 pub(super) fn write_item(out: &mut Vec<u8>, entry: u64, index: u32) {
-    out.extend_from_slice(&entry.to_le_bytes());
-    out.extend_from_slice(&index.to_le_bytes());
-    out.extend_from_slice(&FIRST_ATTEMPT.to_le_bytes());
-    out.extend_from_slice(&[0; 2]);
+    let mut item = [0; ITEM_BYTES];
+    item[..8].copy_from_slice(&entry.to_le_bytes());
+    item[8..12].copy_from_slice(&index.to_le_bytes());
+    item[12..14].copy_from_slice(&FIRST_ATTEMPT.to_le_bytes());
+    out.extend_from_slice(&item);
 }
 
 fn write_firings<'a>(out: &mut Vec<u8>, firings: impl Iterator<Item = FiringFields<'a>>) {
     for FiringFields { index, destination, trigger } in firings {
-        out.extend_from_slice(&index.to_le_bytes());
-        out.extend_from_slice(&destination.to_le_bytes());
-        out.extend_from_slice(&u16::try_from(trigger.len()).unwrap_or(u16::MAX).to_le_bytes());
+        let mut head = [0; FIRING_BYTES];
+        head[..4].copy_from_slice(&index.to_le_bytes());
+        head[4..12].copy_from_slice(&destination.to_le_bytes());
+        head[12..].copy_from_slice(&u16::try_from(trigger.len()).unwrap_or(u16::MAX).to_le_bytes());
+        out.extend_from_slice(&head);
         out.extend_from_slice(trigger.as_bytes());
     }
 }
 
-fn length(bytes: usize) -> [u8; 4] {
-    u32::try_from(bytes).unwrap_or(u32::MAX).to_le_bytes()
+fn field_head(tag: u8, bytes: usize) -> [u8; FIELD_HEAD_BYTES] {
+    let [a, b, c, d] = u32::try_from(bytes).unwrap_or(u32::MAX).to_le_bytes();
+    [tag, a, b, c, d]
 }
 
 /// Reads an accepted record's body; `None` if it is malformed. Its checksum was right, so that would be a mistake of

@@ -15,10 +15,10 @@ use super::ledger::{EntryFiring, LedgerEntry, lock};
 use super::threads::{BegunResult, JournalContext, now_ms};
 use crate::flow::drill;
 use crate::flow::event_data::EventData;
-use crate::flow::fairness::{Pool, TakenUnits};
+use crate::flow::fairness::{Pool, Share, TakenUnits};
 use crate::flow::journal::{
     AcceptJournal, AttemptGroup, AttemptJournal, AttemptStart, EventJournal, JournaledEvent, JournaledFiring,
-    JournaledFirings, JournaledParts, PartToJournal, RequestJournal,
+    JournaledFirings, JournaledRequests, PartToJournal, RequestJournal,
 };
 use crate::flow::refusal::{ReachedBound, Refusal};
 use crate::model::id::AccountId;
@@ -43,7 +43,7 @@ impl EventJournal for JournalHandle {
         let acceptor = Arc::new(Mutex::new(Acceptor::new(Arc::clone(&self.shared.journal))));
         lock(&self.shared.acceptors).push(Arc::downgrade(&acceptor));
         let (shared, accounts) = (Arc::clone(&self.shared), Arc::clone(&self.accounts));
-        Arc::new(AcceptHandle(Arc::new(ThreadAcceptor { acceptor, shared, accounts })))
+        Arc::new(AcceptHandle(Arc::new(ThreadAcceptor { acceptor, shared, accounts, last_share: Mutex::default() })))
     }
 
     fn attempt_journal(&self) -> Rc<dyn AttemptJournal> {
@@ -65,7 +65,11 @@ struct ThreadAcceptor {
     acceptor: Arc<Mutex<Acceptor<Disk>>>,
     shared: Arc<JournalContext>,
     accounts: Arc<Pool<AccountId>>,
+    last_share: Mutex<LastShare>,
 }
+
+/// The share that was looked up last: most requests are of the account of the one before.
+type LastShare = Option<(AccountId, Share)>;
 
 #[derive(Debug)]
 struct AcceptHandle(Arc<ThreadAcceptor>);
@@ -73,10 +77,10 @@ struct AcceptHandle(Arc<ThreadAcceptor>);
 impl AcceptJournal for AcceptHandle {
     fn write_requests(
         &self,
-        requests: &[Vec<PartToJournal<'_>>],
-        admissions: Box<dyn Any + Send>,
-    ) -> Vec<JournaledParts> {
-        self.0.write_requests(requests, admissions)
+        parts: &[PartToJournal<'_>],
+        admissions: &dyn Fn() -> Box<dyn Any + Send>,
+    ) -> JournaledRequests {
+        self.0.write_requests(parts, admissions)
     }
 
     fn begin_request(&self) -> Box<dyn RequestJournal> {
@@ -91,42 +95,56 @@ impl AcceptJournal for AcceptHandle {
 impl ThreadAcceptor {
     fn write_requests(
         &self,
-        requests: &[Vec<PartToJournal<'_>>],
-        admissions: Box<dyn Any + Send>,
-    ) -> Vec<JournaledParts> {
-        let (now_ms, mut shares) = (now_ms(), Vec::with_capacity(requests.iter().map(Vec::len).sum()));
-        let charged: Vec<_> = requests.iter().map(|parts| self.charge(parts, &mut shares)).collect();
-        let accepted = requests.iter().zip(&charged).filter(|(_, charged)| charged.is_ok());
-        if accepted.clone().next().is_none() {
-            return charged.into_iter().map(|charged| charged.map(|()| Vec::new())).collect();
+        parts: &[PartToJournal<'_>],
+        admissions: &dyn Fn() -> Box<dyn Any + Send>,
+    ) -> JournaledRequests {
+        let (now_ms, mut shares) = (now_ms(), Vec::with_capacity(parts.len()));
+        let requests = || parts.split_inclusive(|part| part.is_last);
+        let mut last = lock(&self.last_share);
+        let mut results: Vec<_> = requests().map(|parts| self.charge(&mut last, parts, &mut shares)).collect();
+        drop(last);
+        if shares.is_empty() {
+            return JournaledRequests { results, firings: Vec::new() };
         }
-        let records = accepted.map(|(parts, _)| parts.iter().map(|part| record_of(part, now_ms)));
+        let kept = requests().zip(&results).filter(|(_, result)| result.is_ok()).flat_map(|(parts, _)| parts);
+        let records = kept.map(|part| record_of(part, now_ms));
         let written = lock(&self.acceptor).write_requests(records, shares, now_ms);
-        let refused = written.map(|AcceptedRequests { listed, end }| {
-            self.shared.report_bytes();
-            self.shared.release(&[end], admissions);
-            listed.into_iter()
-        });
-        let mut listed = refused.map_err(|error| self.failed(&error));
-        let of_each = requests.iter().zip(charged).map(|(parts, charged)| {
-            charged?;
-            let listed = listed.as_mut().map_err(|refusal| refusal.clone())?;
-            Ok(listed.take(parts.len()).map(|(entry, firings)| JournaledFirings::new(entry, firings)).collect())
-        });
-        of_each.collect()
+        let firings = match written {
+            Ok(AcceptedRequests { listed, end }) => {
+                self.shared.report_bytes();
+                self.shared.release(&[end], admissions);
+                listed.into_iter().map(|(entry, firings)| JournaledFirings::new(entry, firings)).collect()
+            }
+            Err(error) => {
+                let refusal = self.failed(&error);
+                results.iter_mut().filter(|result| result.is_ok()).for_each(|kept| *kept = Err(refusal.clone()));
+                Vec::new()
+            }
+        };
+        JournaledRequests { results, firings }
     }
 
     /// Charges the parts of a request to their accounts' shares of the journal, or refuses.
-    fn charge(&self, parts: &[PartToJournal<'_>], shares: &mut Vec<TakenUnits>) -> Result<(), Refusal> {
+    fn charge(
+        &self,
+        last: &mut LastShare,
+        parts: &[PartToJournal<'_>],
+        shares: &mut Vec<TakenUnits>,
+    ) -> Result<(), Refusal> {
         let before = shares.len();
         for own in parts.chunk_by(|a, b| a.account() == b.account()) {
-            let Some(first) = own.first() else { continue };
-            let all = own.iter().map(bytes_of).sum();
-            let Some(mut taken) = self.accounts.share(first.account()).take(all) else {
+            let [others @ .., part] = own else { continue };
+            let account = part.account();
+            let (_, share) = match &mut *last {
+                Some(known) if known.0 == *account => known,
+                other => other.insert((account.clone(), self.accounts.share(account))),
+            };
+            let Some(mut taken) = share.take(own.iter().map(bytes_of).sum()) else {
                 shares.truncate(before);
                 return Err(Refusal::Full(ReachedBound::Journal));
             };
-            shares.extend(own.iter().filter_map(|part| taken.split(bytes_of(part))));
+            shares.extend(others.iter().filter_map(|part| taken.split(bytes_of(part))));
+            shares.push(taken);
         }
         Ok(())
     }
@@ -155,22 +173,22 @@ fn record_of<'a>(part: &'a PartToJournal<'a>, accepted_ms: u64) -> AcceptedPart<
         id: &identity.id,
         source: &identity.source,
         time: data.details().map_or("", |details| &details.time),
-        data: part.data(),
+        data: part.data,
         attributes: &part.attributes,
     };
-    AcceptedPart { event, triggers: part.firings, is_more: false }
+    AcceptedPart { event, triggers: part.firings, is_more: false, commits: part.is_last }
 }
 
 fn bytes_of(part: &PartToJournal<'_>) -> usize {
     let firings: usize = part.firings.iter().map(|(_, trigger)| FIRING_BYTES + trigger.len()).sum();
     let identity = &part.event.identity;
-    RECORD_BYTES + part.data().len() + part.attributes.len() + identity.id.len() + identity.source.len() + firings
+    RECORD_BYTES + part.data.len() + part.attributes.len() + identity.id.len() + identity.source.len() + firings
 }
 
 impl RequestJournal for PendingRequest {
     fn add(&mut self, parts: &[PartToJournal<'_>]) -> Result<Vec<JournaledFirings>, Refusal> {
         let (mut shares, now_ms) = (Vec::with_capacity(parts.len()), now_ms());
-        self.thread.charge(parts, &mut shares)?;
+        self.thread.charge(&mut lock(&self.thread.last_share), parts, &mut shares)?;
         let records: Vec<AcceptedPart<'_>> = parts.iter().map(|part| record_of(part, now_ms)).collect();
         let added = lock(&self.thread.acceptor).add(&mut self.request, &records, shares, now_ms);
         let listed = added.map_err(|error| self.failed(&error))?;
@@ -183,7 +201,7 @@ impl RequestJournal for PendingRequest {
         committed.map_err(|error| self.failed(&error))?;
         self.is_committed = true;
         self.thread.shared.report_bytes();
-        self.thread.shared.release(self.request.ends(), admission);
+        self.thread.shared.release(self.request.ends(), || admission);
         Ok(())
     }
 }

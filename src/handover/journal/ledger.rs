@@ -186,8 +186,9 @@ impl<F: SegmentFile> Default for ReleasedShares<F> {
 }
 
 impl<F: SegmentFile> ReleasedShares<F> {
-    fn add(&mut self, records: impl Iterator<Item = HeldRecord<F>>, share: Option<TakenUnits>) {
-        self.records.extend(records);
+    fn add(&mut self, first: Option<HeldRecord<F>>, more: &mut Vec<HeldRecord<F>>, share: Option<TakenUnits>) {
+        self.records.extend(first);
+        self.records.append(more);
         let Some(share) = share else { return };
         let other = match self.shares.last_mut() {
             Some(last) => last.absorb(share),
@@ -370,10 +371,10 @@ impl<F: SegmentFile> LedgerEntry<F> {
         if state.left == 0 {
             // It was settled meanwhile: the new record is not needed.
             drop(state);
-            return released.add(std::iter::once(held), None);
+            return released.add(Some(held), &mut Vec::new(), None);
         }
         let before = state.first.replace(held);
-        released.add(before.into_iter().chain(state.more.drain(..)), None);
+        released.add(before, &mut state.more, None);
     }
 }
 
@@ -384,7 +385,7 @@ impl<F: SegmentFile> EntryState<F> {
 
     fn end(&mut self, released: &mut ReleasedShares<F>) {
         if self.left == 0 && self.is_complete {
-            released.add(self.first.take().into_iter().chain(self.more.drain(..)), self.share.take());
+            released.add(self.first.take(), &mut self.more, self.share.take());
         }
     }
 }

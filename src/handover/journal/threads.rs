@@ -174,9 +174,9 @@ impl JournalContext {
 
     /// Holds responses until the records up to these ends are durable, if the level demands it; otherwise releases them
     /// at once.
-    pub(super) fn release(&self, ends: &[RecordsEnd<File>], release: Box<dyn Any + Send>) {
+    pub(super) fn release(&self, ends: &[RecordsEnd<File>], release: impl FnOnce() -> Box<dyn Any + Send>) {
         if let Some(responses) = &self.responses {
-            let _ = lock(responses).send(SyncWaiter::Response { ends: ends.to_vec(), release });
+            let _ = lock(responses).send(SyncWaiter::Response { ends: ends.to_vec(), release: release() });
         }
     }
 

@@ -4,10 +4,10 @@ use std::any::Any;
 use std::sync::Mutex;
 
 use super::*;
-use crate::flow::journal::{AcceptJournal, JournaledFirings, JournaledParts, PartToJournal, RequestJournal};
+use crate::flow::journal::{AcceptJournal, JournaledFirings, JournaledRequests, PartToJournal, RequestJournal};
 use crate::flow::probe::EndedFirings;
 
-type Response = Box<dyn Fn(&[Vec<PartToJournal<'_>>]) -> Vec<JournaledParts> + Send + Sync>;
+type Response = Box<dyn Fn(&[PartToJournal<'_>]) -> JournaledRequests + Send + Sync>;
 
 /// Says what the test wants, and remembers what it was asked.
 struct Asked {
@@ -27,13 +27,14 @@ impl std::fmt::Debug for Asked {
 impl AcceptJournal for Asked {
     fn write_requests(
         &self,
-        requests: &[Vec<PartToJournal<'_>>],
-        admissions: Box<dyn Any + Send>,
-    ) -> Vec<JournaledParts> {
-        let ids = requests.iter().map(|parts| parts.iter().map(|part| part.event.identity.id.to_string()).collect());
+        parts: &[PartToJournal<'_>],
+        admissions: &dyn Fn() -> Box<dyn Any + Send>,
+    ) -> JournaledRequests {
+        let requests = parts.split_inclusive(|part| part.is_last);
+        let ids = requests.map(|parts| parts.iter().map(|part| part.event.identity.id.to_string()).collect());
         self.writes.lock().expect("whole").push(ids.collect());
-        self.held.lock().expect("whole").push(admissions);
-        (self.response)(requests)
+        self.held.lock().expect("whole").push(admissions());
+        (self.response)(parts)
     }
 
     fn begin_request(&self) -> Box<dyn RequestJournal> {
@@ -41,11 +42,12 @@ impl AcceptJournal for Asked {
     }
 }
 
-fn all_kept(requests: &[Vec<PartToJournal<'_>>]) -> Vec<JournaledParts> {
+fn all_kept(parts: &[PartToJournal<'_>]) -> JournaledRequests {
     let part = |part: &PartToJournal<'_>| {
         JournaledFirings::new(Arc::<EndedFirings>::default(), 0..u32::try_from(part.firings.len()).expect("few"))
     };
-    requests.iter().map(|parts| Ok(parts.iter().map(part).collect())).collect()
+    let results = parts.iter().filter(|part| part.is_last).map(|_| Ok(())).collect();
+    JournaledRequests { results, firings: parts.iter().map(part).collect() }
 }
 
 /// The last part of the stage alone.
@@ -117,9 +119,10 @@ async fn requests_of_one_moment_are_written_together_and_responded_when_that_is_
 
 #[actix_rt::test]
 async fn a_refused_request_costs_none_that_is_written_with_it() {
-    let refuse = |requests: &[Vec<PartToJournal<'_>>]| {
-        let mut kept = all_kept(requests);
-        kept[1] = Err(Refusal::Full(ReachedBound::Journal));
+    let refuse = |parts: &[PartToJournal<'_>]| {
+        let mut kept = all_kept(parts);
+        kept.results[1] = Err(Refusal::Full(ReachedBound::Journal));
+        kept.firings.remove(1);
         kept
     };
     let (last, mut passed) = Last::start(Box::new(refuse));

@@ -238,16 +238,15 @@ impl World {
         let (now_ms, triggers) = (self.now_ms, names(triggers));
         let listed = listed(&triggers);
         let drawn: Vec<Vec<Drawn>> = (0..requests).map(|_| self.draw(events)).collect();
-        let parts = drawn.iter().map(|events| {
-            events.iter().map(|event| AcceptedPart { event: event.fields(now_ms), triggers: &listed, is_more: false })
+        let parts = drawn.iter().flatten().zip(1..).map(|(event, number)| {
+            let (event, commits) = (event.fields(now_ms), number % events == 0);
+            AcceptedPart { event, triggers: &listed, is_more: false, commits }
         });
         let written = self.acceptors[thread].write_requests(parts, Vec::new(), now_ms);
-        let mut taken = 0;
-        for events in &drawn {
-            let names = self.know(events, &triggers, written.is_err());
+        for (request, own) in drawn.iter().enumerate() {
+            let names = self.know(own, &triggers, written.is_err());
             if let Ok(AcceptedRequests { listed, end }) = &written {
-                let own = &listed[taken..][..events.len()];
-                taken += events.len();
+                let own = &listed[request * events..][..events];
                 self.respond_later(names, own, vec![end.clone()]);
             }
         }
@@ -266,7 +265,8 @@ impl World {
             if n > 0 && number == 0 {
                 let _ = self.keeper.round(now_ms);
             }
-            let part = AcceptedPart { event: drawn[n].fields(now_ms), triggers: &[*trigger], is_more: number > 0 };
+            let (event, is_more) = (drawn[n].fields(now_ms), number > 0);
+            let part = AcceptedPart { event, triggers: &[*trigger], is_more, commits: false };
             match self.acceptors[thread].add(&mut request, &[part], Vec::new(), now_ms) {
                 Ok(more) => firings.extend(more),
                 Err(error) => done = done.and(Err(error)),
