@@ -140,15 +140,16 @@ impl RequestAcceptor {
 
 /// Writes whole requests together. Returns which of them are kept; each firing of those has its handle.
 fn write_all(journal: &dyn AcceptJournal, requests: &mut [MeasuredRequest]) -> Vec<Result<(), Refusal>> {
-    let (mut parts, mut firings) =
-        (Vec::with_capacity(requests.iter().map(|request| request.events).sum()), Vec::new());
-    for fired in requests.iter().flat_map(|request| &request.cursors).flat_map(Cursor::fired) {
-        firings.extend(fired.listed());
+    let events = requests.iter().map(|request| request.events).sum();
+    let (mut parts, mut firings) = (Vec::with_capacity(events), Vec::with_capacity(events));
+    for cursor in requests.iter().flat_map(|request| &request.cursors) {
+        cursor.fired().for_each(|fired| firings.extend(fired.listed()));
     }
     let mut rest = firings.as_slice();
     for request in &*requests {
-        let fired = request.cursors.iter().flat_map(Cursor::fired);
-        parts.extend(fired.map(|fired| unfinished::part(fired, &mut rest)));
+        for cursor in &request.cursors {
+            cursor.fired().for_each(|fired| parts.push(unfinished::part(fired, &mut rest)));
+        }
         parts.last_mut().into_iter().for_each(|last| last.is_last = true);
     }
     let admissions =

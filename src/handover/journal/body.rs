@@ -118,18 +118,18 @@ pub(super) fn write_accepted<'a>(
     head[32..34].copy_from_slice(&FIRST_ATTEMPT.to_le_bytes());
     (head[34], head[35]) = (event.hops, if event.id_given { ID_GIVEN } else { 0 });
     out.extend_from_slice(&head);
-    let fields = [
-        (tag::ACCOUNT, event.account),
-        (tag::TYPE, event.event_type),
-        (tag::ID, event.id),
-        (tag::SOURCE, event.source),
-        (tag::TIME, event.time),
-        (tag::DATA, event.data),
-        (tag::ATTRIBUTES, event.attributes),
-    ];
-    for (tag, value) in fields.into_iter().filter(|(tag, value)| *tag != tag::ATTRIBUTES || !value.is_empty()) {
+    let mut field = |tag, value: &str| {
         out.extend_from_slice(&field_head(tag, value.len()));
         out.extend_from_slice(value.as_bytes());
+    };
+    field(tag::ACCOUNT, event.account);
+    field(tag::TYPE, event.event_type);
+    field(tag::ID, event.id);
+    field(tag::SOURCE, event.source);
+    field(tag::TIME, event.time);
+    field(tag::DATA, event.data);
+    if !event.attributes.is_empty() {
+        field(tag::ATTRIBUTES, event.attributes);
     }
     let at = out.len();
     out.extend_from_slice(&[0; FIELD_HEAD_BYTES]);

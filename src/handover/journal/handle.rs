@@ -42,8 +42,8 @@ impl EventJournal for JournalHandle {
     fn accept_journal(&self) -> Arc<dyn AcceptJournal> {
         let acceptor = Arc::new(Mutex::new(Acceptor::new(Arc::clone(&self.shared.journal))));
         lock(&self.shared.acceptors).push(Arc::downgrade(&acceptor));
-        let (shared, accounts) = (Arc::clone(&self.shared), Arc::clone(&self.accounts));
-        Arc::new(AcceptHandle(Arc::new(ThreadAcceptor { acceptor, shared, accounts, last_share: Mutex::default() })))
+        let charges = Mutex::new(AccountCharges { accounts: Arc::clone(&self.accounts), last: None });
+        Arc::new(AcceptHandle(Arc::new(ThreadAcceptor { acceptor, shared: Arc::clone(&self.shared), charges })))
     }
 
     fn attempt_journal(&self) -> Rc<dyn AttemptJournal> {
@@ -64,12 +64,16 @@ impl EventJournal for JournalHandle {
 struct ThreadAcceptor {
     acceptor: Arc<Mutex<Acceptor<Disk>>>,
     shared: Arc<JournalContext>,
-    accounts: Arc<Pool<AccountId>>,
-    last_share: Mutex<LastShare>,
+    charges: Mutex<AccountCharges>,
 }
 
-/// The share that was looked up last: most requests are of the account of the one before.
-type LastShare = Option<(AccountId, Share)>;
+/// Charges what is kept to the accounts' shares of the journal.
+#[derive(Debug)]
+struct AccountCharges {
+    accounts: Arc<Pool<AccountId>>,
+    /// The share that was looked up last: most requests are of the account of the one before.
+    last: Option<(AccountId, Share)>,
+}
 
 #[derive(Debug)]
 struct AcceptHandle(Arc<ThreadAcceptor>);
@@ -99,14 +103,11 @@ impl ThreadAcceptor {
         admissions: &dyn Fn() -> Box<dyn Any + Send>,
     ) -> JournaledRequests {
         let (now_ms, mut shares) = (now_ms(), Vec::with_capacity(parts.len()));
-        let requests = || parts.split_inclusive(|part| part.is_last);
-        let mut last = lock(&self.last_share);
-        let mut results: Vec<_> = requests().map(|parts| self.charge(&mut last, parts, &mut shares)).collect();
-        drop(last);
+        let mut results = lock(&self.charges).charge_each(parts, &mut shares);
         if shares.is_empty() {
             return JournaledRequests { results, firings: Vec::new() };
         }
-        let kept = requests().zip(&results).filter(|(_, result)| result.is_ok()).flat_map(|(parts, _)| parts);
+        let kept = requests(parts).zip(&results).filter(|(_, result)| result.is_ok()).flat_map(|(parts, _)| parts);
         let records = kept.map(|part| record_of(part, now_ms));
         let written = lock(&self.acceptor).write_requests(records, shares, now_ms);
         let firings = match written {
@@ -124,18 +125,34 @@ impl ThreadAcceptor {
         JournaledRequests { results, firings }
     }
 
-    /// Charges the parts of a request to their accounts' shares of the journal, or refuses.
-    fn charge(
-        &self,
-        last: &mut LastShare,
-        parts: &[PartToJournal<'_>],
-        shares: &mut Vec<TakenUnits>,
-    ) -> Result<(), Refusal> {
+    fn failed(&self, error: &std::io::Error) -> Refusal {
+        self.shared.failed(error);
+        Refusal::Unavailable
+    }
+}
+
+/// The whole requests that these parts are of.
+fn requests<'p, 'a>(parts: &'p [PartToJournal<'a>]) -> impl Iterator<Item = &'p [PartToJournal<'a>]> {
+    parts.split_inclusive(|part| part.is_last)
+}
+
+impl AccountCharges {
+    /// Charges whole requests, of which each may be refused: `shares` gets what each part of the others holds.
+    fn charge_each(&mut self, parts: &[PartToJournal<'_>], shares: &mut Vec<TakenUnits>) -> Vec<Result<(), Refusal>> {
+        // Where there is room for all of them, each has room too.
+        match self.charge(parts, shares) {
+            Ok(()) => requests(parts).map(|_| Ok(())).collect(),
+            Err(_) => requests(parts).map(|parts| self.charge(parts, shares)).collect(),
+        }
+    }
+
+    /// Charges all of these parts, or none.
+    fn charge(&mut self, parts: &[PartToJournal<'_>], shares: &mut Vec<TakenUnits>) -> Result<(), Refusal> {
         let before = shares.len();
         for own in parts.chunk_by(|a, b| a.account() == b.account()) {
             let [others @ .., part] = own else { continue };
             let account = part.account();
-            let (_, share) = match &mut *last {
+            let (_, share) = match &mut self.last {
                 Some(known) if known.0 == *account => known,
                 other => other.insert((account.clone(), self.accounts.share(account))),
             };
@@ -147,11 +164,6 @@ impl ThreadAcceptor {
             shares.push(taken);
         }
         Ok(())
-    }
-
-    fn failed(&self, error: &std::io::Error) -> Refusal {
-        self.shared.failed(error);
-        Refusal::Unavailable
     }
 }
 
@@ -188,7 +200,7 @@ fn bytes_of(part: &PartToJournal<'_>) -> usize {
 impl RequestJournal for PendingRequest {
     fn add(&mut self, parts: &[PartToJournal<'_>]) -> Result<Vec<JournaledFirings>, Refusal> {
         let (mut shares, now_ms) = (Vec::with_capacity(parts.len()), now_ms());
-        self.thread.charge(&mut lock(&self.thread.last_share), parts, &mut shares)?;
+        lock(&self.thread.charges).charge(parts, &mut shares)?;
         let records: Vec<AcceptedPart<'_>> = parts.iter().map(|part| record_of(part, now_ms)).collect();
         let added = lock(&self.thread.acceptor).add(&mut self.request, &records, shares, now_ms);
         let listed = added.map_err(|error| self.failed(&error))?;
@@ -303,5 +315,51 @@ impl AttemptRecorder {
             firings.extend(more.firings);
             groups.extend(more.groups);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::json::Document;
+    use crate::model::event::{Event, EventType};
+
+    fn event(account: &str) -> EventData {
+        EventData::of(Event {
+            account: AccountId::new(account).expect("a name"),
+            event_type: EventType::new("a").expect("a type"),
+            id: "1".into(),
+            id_given: true,
+            source: "".into(),
+            time: "".into(),
+            attributes: Default::default(),
+            hops: 0,
+            data: Document::empty_object(),
+        })
+    }
+
+    #[test]
+    fn of_requests_of_one_moment_those_are_kept_that_their_accounts_have_room_for() {
+        let [a, b] = ["a", "b"].map(event);
+        let part =
+            |event, is_last| PartToJournal { event, attributes: String::new(), data: "{}", firings: &[], is_last };
+        let each = bytes_of(&part(&a, true));
+        let accounts = Arc::new(Pool::new(9 * each, 1));
+        let mut charges = AccountCharges { accounts: Arc::clone(&accounts), last: None };
+        let mut charged = |parts: &[PartToJournal<'_>]| {
+            let mut shares = Vec::new();
+            let kept = charges.charge_each(parts, &mut shares).iter().map(Result::is_ok).collect::<Vec<_>>();
+            (kept, shares)
+        };
+        let (kept, shares) = charged(&[part(&a, true), part(&a, false), part(&a, true), part(&b, true)]);
+        assert_eq!((kept, shares.len()), (vec![true; 3], 4));
+        assert!(shares.iter().all(|share| share.units() == each));
+        assert_eq!(accounts.taken(), 4 * each);
+        // Of what is free, 5, an account with 3 may have one more: 4 of 4.
+        let (kept, more) = charged(&[part(&a, false), part(&a, true), part(&a, true), part(&b, true), part(&a, true)]);
+        assert_eq!((kept, more.len()), (vec![false, true, true, false], 2));
+        assert_eq!(accounts.taken(), 6 * each);
+        drop((shares, more));
+        assert_eq!(accounts.taken(), 0);
     }
 }

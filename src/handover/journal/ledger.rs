@@ -187,8 +187,12 @@ impl<F: SegmentFile> Default for ReleasedShares<F> {
 
 impl<F: SegmentFile> ReleasedShares<F> {
     fn add(&mut self, first: Option<HeldRecord<F>>, more: &mut Vec<HeldRecord<F>>, share: Option<TakenUnits>) {
-        self.records.extend(first);
-        self.records.append(more);
+        if let Some(first) = first {
+            self.records.push(first);
+        }
+        if !more.is_empty() {
+            self.records.append(more);
+        }
         let Some(share) = share else { return };
         let other = match self.shares.last_mut() {
             Some(last) => last.absorb(share),

@@ -68,8 +68,10 @@ impl<T: Listener> Search<T> {
     where
         T: 'b,
     {
+        let mut own = Vec::new();
+        buckets.into_iter().filter(|bucket| !bucket.is_empty()).for_each(|bucket| own.push(bucket.clone()));
         Self {
-            buckets: buckets.into_iter().filter(|bucket| !bucket.is_empty()).cloned().collect(),
+            buckets: own,
             walked: 0,
             position: WalkPosition::default(),
             sources: Vec::new(),
