@@ -57,7 +57,7 @@ pub struct AppState {
 /// The stages of one HTTP thread.
 pub struct Pipeline {
     /// Accepts events.
-    pub ingester: Addr<Ingester>,
+    pub ingester: Ingester,
     /// Renders the firing of a trigger's test.
     pub renderer: Addr<Renderer>,
 }

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use super::members::PreviousValues;
+use super::members::{GeneratedValues, MemberReader};
 use super::rejection::Rejection;
 use crate::flow::refusal::{Refusal, Rejections};
 use crate::json::{Document, Malformed, ParsedContent};
@@ -22,18 +22,23 @@ pub(super) struct EventBatch {
 /// Collects the events of one request.
 pub(super) struct BatchReader<'a> {
     only_account: Option<&'a AccountId>,
-    pub(super) members: PreviousValues,
+    generated: GeneratedValues,
     batch: EventBatch,
 }
 
 impl<'a> BatchReader<'a> {
     pub(super) fn new(only_account: Option<&'a AccountId>) -> Self {
-        Self { only_account, members: PreviousValues::default(), batch: EventBatch::default() }
+        Self { only_account, generated: GeneratedValues::default(), batch: EventBatch::default() }
     }
 
     /// About this many more events follow.
     pub(super) fn expect(&mut self, events: usize) {
-        self.batch.events.reserve(events.min(EXPECTED_MAX));
+        self.batch.events.reserve_exact(events.min(EXPECTED_MAX));
+    }
+
+    /// Reads the members of the next event.
+    pub(super) fn members(&mut self) -> MemberReader<'_> {
+        MemberReader { previous: self.batch.events.last(), generated: &mut self.generated }
     }
 
     /// The events that were added, if at least one is valid.
@@ -78,7 +83,7 @@ impl<'a> BatchReader<'a> {
 }
 
 /// Parses JSON whose array elements are documents of their own.
-pub(super) fn parse_each(text: &Bytes) -> Result<ParsedContent, Refusal> {
+pub(super) fn parse_each(text: Bytes) -> Result<ParsedContent, Refusal> {
     Document::read_each(text).map_err(refusal)
 }
 
@@ -94,7 +99,7 @@ mod tests {
 
     fn read_as(media_type: &str, body: &[u8], only_account: Option<&AccountId>) -> Result<EventBatch, Refusal> {
         let encoding = Encoding::select(Some(media_type), false).expect("an encoding");
-        encoding.read(&RequestContent { body: Bytes::copy_from_slice(body), headers: Vec::new() }, only_account)
+        encoding.read(RequestContent { body: Bytes::copy_from_slice(body), headers: Vec::new() }, only_account)
     }
 
     fn json(body: &str) -> Result<EventBatch, Refusal> {
@@ -119,6 +124,28 @@ mod tests {
         let event = json(r#"{"type":"a","data":{}}"#).expect("an event").events.remove(0);
         assert_eq!(event.account, AccountId::default_account());
         assert!(!event.id.is_empty() && event.time.parse::<jiff::Timestamp>().is_ok());
+    }
+
+    #[test]
+    fn common_values_are_created_once_and_never_mixed_up() {
+        let body = [
+            ("", "x.y"),
+            (r#","account":"a""#, "x.y"),
+            (r#","account":"a""#, "z"),
+            (r#","account":"b""#, "x y"),
+            ("", "x.y"),
+            (r#","account":"default""#, "x.y"),
+        ]
+        .map(|(account, event_type)| format!(r#"{{"type":"{event_type}"{account},"data":{{}}}}"#));
+        let events = json(&format!("[{}]", body.join(","))).expect("events").events;
+        let read: Vec<_> = events.iter().map(|event| (event.account.as_str(), event.event_type.as_str())).collect();
+        assert_eq!(read, [("default", "x.y"), ("a", "x.y"), ("a", "z"), ("default", "x.y"), ("default", "x.y")]);
+        let same = |get: fn(&Event) -> *const u8| {
+            events.windows(2).map(|two| get(&two[0]) == get(&two[1])).collect::<Vec<_>>()
+        };
+        assert_eq!(same(|event| event.account.as_str().as_ptr()), [false, true, false, true]);
+        assert_eq!(same(|event| event.event_type.as_str().as_ptr()), [true, false, false, true]);
+        assert_eq!(same(|event| event.time.as_ptr()), [true; 4]);
     }
 
     #[test]

@@ -1,88 +1,92 @@
-//! Reads the members that events have in every encoding. Values that several events of one request have in common are
+//! Reads the members that events have in every encoding. Values that an event has in common with the one before it are
 //! created once.
 
 use std::cell::RefCell;
 use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use jiff::Timestamp;
 
 use super::rejection::Rejection;
 use crate::json::Json;
-use crate::model::event::{EVENT_ID_BYTES_MAX, EventType};
-use crate::model::id::{AccountId, EventIds};
+use crate::model::event::{EVENT_ID_BYTES_MAX, Event, EventType};
+use crate::model::id::{AccountId, DEFAULT_ACCOUNT, EventIds};
 use crate::model::rfc_3339;
 
 thread_local! {
     /// The time that was written last, in milliseconds: several requests may arrive in one of them.
-    static WRITTEN: RefCell<Option<(i64, Arc<str>)>> = const { RefCell::new(None) };
+    static WRITTEN: RefCell<(u64, Arc<str>)> = RefCell::new((u64::MAX, "".into()));
 }
 
-/// The current time, to the millisecond.
-fn now() -> Arc<str> {
-    let now = Timestamp::now();
-    let millisecond = now.as_millisecond();
-    WRITTEN.with_borrow_mut(|written| match written {
-        Some((at, text)) if *at == millisecond => Arc::clone(text),
-        _ => {
-            let text: Arc<str> = Timestamp::from_millisecond(millisecond).unwrap_or(now).to_string().into();
-            *written = Some((millisecond, Arc::clone(&text)));
-            text
+/// A time, in milliseconds of the Unix time.
+fn written(millisecond: u64) -> Arc<str> {
+    WRITTEN.with_borrow_mut(|(at, text)| {
+        if *at != millisecond {
+            let time = i64::try_from(millisecond).ok().and_then(|own| Timestamp::from_millisecond(own).ok());
+            (*at, *text) = (millisecond, time.unwrap_or(Timestamp::MAX).to_string().into());
         }
+        Arc::clone(text)
     })
 }
 
-/// The values of the request's previous event: the next one usually has the same.
+/// The time of a request, and the ids of its events that have none.
 #[derive(Debug, Default)]
-pub(super) struct PreviousValues {
-    event_type: Option<EventType>,
-    account: Option<AccountId>,
-    now: Option<Arc<str>>,
-    no_source: Option<Arc<str>>,
+pub(super) struct GeneratedValues {
+    /// In milliseconds of the Unix time, once it is needed.
+    now: Option<u64>,
     ids: EventIds,
 }
 
-impl PreviousValues {
-    pub(super) fn event_type(&mut self, value: Option<Json<'_>>) -> Result<EventType, Rejection> {
+impl GeneratedValues {
+    fn now(&mut self) -> u64 {
+        let read = || SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis() as u64;
+        *self.now.get_or_insert_with(read)
+    }
+}
+
+/// Reads the members of an event. It usually has the same values as the request's previous event.
+pub(super) struct MemberReader<'a> {
+    pub(super) previous: Option<&'a Event>,
+    pub(super) generated: &'a mut GeneratedValues,
+}
+
+impl MemberReader<'_> {
+    pub(super) fn event_type(&self, value: Option<Json<'_>>) -> Result<EventType, Rejection> {
         let text = text("type", value)?.ok_or(Rejection::Missing("type"))?;
-        if let Some(same) = self.event_type.as_ref().filter(|last| last.as_str() == text) {
-            return Ok(same.clone());
+        match self.previous {
+            Some(same) if same.event_type.as_str() == text => Ok(same.event_type.clone()),
+            _ => Ok(EventType::new(text)?),
         }
-        let read = EventType::new(text)?;
-        Ok(self.event_type.insert(read).clone())
     }
 
-    pub(super) fn account(&mut self, value: Option<Json<'_>>) -> Result<AccountId, Rejection> {
-        let named = text("account", value)?;
-        let same = self.account.as_ref().filter(|last| match named {
-            Some(name) => last.as_str() == name,
-            None => **last == AccountId::default_account(),
-        });
-        if let Some(same) = same {
-            return Ok(same.clone());
+    pub(super) fn account(&self, value: Option<Json<'_>>) -> Result<AccountId, Rejection> {
+        let name = text("account", value)?.unwrap_or(DEFAULT_ACCOUNT);
+        match self.previous {
+            Some(same) if same.account.as_str() == name => Ok(same.account.clone()),
+            _ => AccountId::new(name).map_err(Rejection::Account),
         }
-        let read = match named {
-            None => AccountId::default_account(),
-            Some(name) => AccountId::new(name).map_err(Rejection::Account)?,
-        };
-        Ok(self.account.insert(read).clone())
     }
 
     /// The producer's own text if it is a valid time, otherwise the current time, to the millisecond.
     pub(super) fn time(&mut self, value: Option<Json<'_>>) -> Result<Arc<str>, Rejection> {
         let Some(text) = text("time", value)? else {
-            return Ok(Arc::clone(self.now.get_or_insert_with(now)));
+            return Ok(written(self.generated.now()));
         };
         if rfc_3339::is_time(text) { Ok(text.into()) } else { Err(Rejection::Time) }
     }
 
     /// The id of an event without one.
     pub(super) fn new_id(&mut self) -> Arc<str> {
-        self.ids.next_id()
+        let now = self.generated.now();
+        self.generated.ids.next_id(now)
     }
 
     /// The source of an event without one.
-    pub(super) fn no_source(&mut self) -> Arc<str> {
-        Arc::clone(self.no_source.get_or_insert_with(|| "".into()))
+    pub(super) fn no_source(&self) -> Arc<str> {
+        match self.previous {
+            Some(same) if same.source.is_empty() => Arc::clone(&same.source),
+            _ => "".into(),
+        }
     }
 }
 
@@ -116,7 +120,7 @@ mod tests {
 
     #[test]
     fn a_time_is_kept_as_it_came() {
-        let mut members = PreviousValues::default();
+        let mut members = MemberReader { previous: None, generated: &mut GeneratedValues::default() };
         for text in ["9999-12-31T23:59:59Z", "2026-07-01T15:00:00.1234567890123-03:30"] {
             assert_eq!(members.time(Some(Json::String(text))), Ok(text.into()));
         }
@@ -124,20 +128,14 @@ mod tests {
     }
 
     #[test]
-    fn common_values_are_created_once_and_never_mixed_up() {
-        let mut members = PreviousValues::default();
-        let mut account = |name: Option<&'static str>| members.account(name.map(Json::String)).expect("a name");
-        let named: Vec<AccountId> =
-            [None, Some("a"), Some("a"), Some("b"), None, Some("default")].map(&mut account).into();
-        assert_eq!(
-            named.iter().map(AccountId::as_str).collect::<Vec<_>>(),
-            ["default", "a", "a", "b", "default", "default"]
-        );
-        assert!(members.account(Some(Json::String("a b"))).is_err());
-        let mut event_type = |name| members.event_type(Some(Json::String(name))).map(|t| t.as_str().to_owned());
-        assert_eq!(event_type("x.y"), Ok("x.y".to_owned()));
-        assert!(event_type("x y").is_err());
-        assert_eq!(event_type("x.y"), Ok("x.y".to_owned()));
-        assert_eq!(event_type("z"), Ok("z".to_owned()));
+    fn the_time_of_a_request_is_that_of_all_its_events() {
+        assert_eq!(&*written(1_700_000_000_120), "2023-11-14T22:13:20.12Z");
+        let mut generated = GeneratedValues { now: Some(1_700_000_000_000), ..GeneratedValues::default() };
+        for _ in 0..2 {
+            let mut members = MemberReader { previous: None, generated: &mut generated };
+            assert_eq!(members.time(None).as_deref(), Ok("2023-11-14T22:13:20Z"));
+            assert!(members.new_id().starts_with("018bcfe5-6800-7"));
+            written(0);
+        }
     }
 }

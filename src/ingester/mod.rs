@@ -15,7 +15,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
 
-use actix::{Actor, Context, Handler, Message, Recipient};
+use actix::Recipient;
 use tokio::sync::oneshot;
 
 use crate::flow::account::AccountShares;
@@ -40,8 +40,7 @@ use encoding::{Encoding, RequestContent};
 const READ_AT_ONCE_BYTES: usize = 48 << 10;
 
 /// A request with events, as it was received.
-#[derive(Debug, Message)]
-#[rtype(result = "()")]
+#[derive(Debug)]
 pub struct EventsReceived {
     /// The events to read.
     pub unread: UnreadEvents,
@@ -70,7 +69,6 @@ pub struct UnreadEvents {
 pub struct Ingester {
     ingesting: Rc<IngestContext>,
     turns: Rc<Turns<Rc<IngestContext>>>,
-    mailbox_capacity: usize,
 }
 
 /// What an Ingester works with.
@@ -88,29 +86,17 @@ pub struct IngestContext {
 }
 
 impl Ingester {
-    /// An Ingester whose mailbox holds as many requests as events may be in flight, since each
-    /// useful one holds at least one.
-    pub fn new(ingesting: IngestContext, mailbox_capacity: usize) -> Self {
+    /// An Ingester of this thread.
+    pub fn new(ingesting: IngestContext) -> Self {
         let gate = Arc::clone(&ingesting.gate);
         let ingesting = Rc::new(ingesting);
-        Self { turns: Turns::new(Rc::clone(&ingesting), gate), ingesting, mailbox_capacity }
+        Self { turns: Turns::new(Rc::clone(&ingesting), gate), ingesting }
     }
-}
 
-impl Actor for Ingester {
-    type Context = Context<Self>;
-
-    fn started(&mut self, context: &mut Self::Context) {
-        context.set_mailbox_capacity(self.mailbox_capacity);
-    }
-}
-
-impl Handler<EventsReceived> for Ingester {
-    type Result = ();
-
-    fn handle(&mut self, request: EventsReceived, _: &mut Self::Context) {
+    /// Takes a request. A small one is read at once if no other waits. As many wait as connections do at most, as each
+    /// waits for its response.
+    pub fn receive(&self, request: EventsReceived) {
         if request.unread.source.body.len() > READ_AT_ONCE_BYTES {
-            // At most as many of these tasks as connections: each connection waits for its response.
             actix_rt::spawn(Rc::clone(&self.ingesting).read_apart(request));
         } else {
             self.turns.push(request.payer, Some(request));
@@ -140,7 +126,7 @@ impl UnreadEvents {
     fn read(self, with_ids: bool) -> Result<EventsRead, Refusal> {
         let read = catch_unwind(AssertUnwindSafe(|| {
             drill::point(drill::Stage::Ingester);
-            let mut batch = self.encoding.read(&self.source, self.only_account.as_ref())?;
+            let mut batch = self.encoding.read(self.source, self.only_account.as_ref())?;
             batch.events.iter_mut().for_each(|event| event.hops = self.hops);
             let given = if with_ids { GivenIds::take(&mut batch.events) } else { None };
             let bytes = batch.events.iter().map(|event| size_of::<Event>() + event.heap_bytes()).sum();
@@ -225,7 +211,19 @@ impl IngestContext {
         let events = batch.events.len();
         let receipt =
             Receipt { accepted: events + known, rejected: batch.rejected.listed, rejected_more: batch.rejected.more };
-        let mut admission = match self.gate.admit(&self.by_account(&batch.events), Ok(receipt), reply) {
+        let (one, many);
+        let by_account = match batch.events.as_slice() {
+            [] => &[][..],
+            [first, others @ ..] if others.iter().all(|event| event.account == first.account) => {
+                one = [(self.gate.account(&first.account), events)];
+                &one
+            }
+            events => {
+                many = self.by_account(events);
+                &many
+            }
+        };
+        let mut admission = match self.gate.admit(by_account, Ok(receipt), reply) {
             Ok(admission) => admission,
             Err((refusal, reply)) => return self.refuse(reply, refusal),
         };
@@ -244,10 +242,6 @@ impl IngestContext {
 
     /// How many events of each account there are.
     fn by_account(&self, events: &[Event]) -> Vec<(Arc<AccountShares>, usize)> {
-        let Some(first) = events.first() else { return Vec::new() };
-        if events.iter().all(|event| event.account == first.account) {
-            return vec![(self.gate.account(&first.account), events.len())];
-        }
         let mut numbers: HashMap<&AccountId, usize> = HashMap::new();
         for event in events {
             *numbers.entry(&event.account).or_insert(0) += 1;

@@ -1,6 +1,5 @@
 //! The Ingester alone: requests before it, a probe behind it.
 
-use actix::Addr;
 use bytes::Bytes;
 use tokio::sync::mpsc;
 
@@ -11,7 +10,7 @@ use crate::flow::probe::{Probe, soon};
 struct Alone {
     gate: Arc<Gate>,
     metrics: Arc<Metrics>,
-    ingester: Addr<Ingester>,
+    ingester: Ingester,
 }
 
 impl Alone {
@@ -25,7 +24,7 @@ impl Alone {
         let (gate, metrics) = (Gate::for_events(2), Arc::new(Metrics::new()));
         let (own, background) = (Arc::clone(&gate), Background::new(1));
         let ingesting = IngestContext { gate: own, metrics: Arc::clone(&metrics), window: None, background, matcher };
-        Self { gate, metrics, ingester: Ingester::new(ingesting, 16).start() }
+        Self { gate, metrics, ingester: Ingester::new(ingesting) }
     }
 
     fn post(&self, payer: u64, body: impl Into<Bytes>) -> oneshot::Receiver<EventsResponse> {
@@ -33,7 +32,7 @@ impl Alone {
         let source = RequestContent { body: body.into(), headers: Vec::new() };
         let unread = UnreadEvents { source, encoding: encoding::ALL[0], only_account: None, hops: 0 };
         let body = Pool::<()>::new(1 << 20, 8).apart().take_some(0);
-        self.ingester.do_send(EventsReceived { unread, payer: Payer::Key(payer), body, reply });
+        self.ingester.receive(EventsReceived { unread, payer: Payer::Key(payer), body, reply });
         response
     }
 }

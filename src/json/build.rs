@@ -30,7 +30,7 @@ impl Document {
     /// Sets members in the object that the root has under `name`, and replaces another value there. No effect if the
     /// root is not an object.
     pub fn set_below<'v>(&mut self, name: &str, members: impl Iterator<Item = (&'v str, NewValue<'v>)> + Clone) {
-        self.source = None;
+        (self.source, self.has_sources) = (None, false);
         let DocumentNode::Object(root) = self.root else { return };
         let mut below = match self.find(root, name.as_bytes()) {
             Some((_, DocumentMember { value: DocumentNode::Object(own), .. })) => self.row(self.row_of(*own)).to_vec(),
@@ -54,7 +54,7 @@ impl Document {
                 }
             }
         }
-        let below = self.close_object(&mut below, 0, false);
+        let below = self.close_own(&mut below);
         self.set(root, name, below);
     }
 
@@ -69,7 +69,7 @@ impl Document {
         members.extend_from_slice(self.row(row));
         let name = self.make(name);
         members.push(DocumentMember { name, value });
-        self.root = self.close_object(&mut members, 0, false);
+        self.root = self.close_own(&mut members);
     }
 
     fn make(&mut self, text: &str) -> TextSpan {
@@ -78,27 +78,36 @@ impl Document {
         TextSpan { start: small(start) | MADE, length: small(text.len()) }
     }
 
+    /// An object with these members, no two of the same name.
+    fn close_own(&mut self, members: &mut Vec<DocumentMember>) -> DocumentNode {
+        let text = std::mem::take(&mut self.text);
+        let object = self.close_object(text.as_bytes(), members, 0, false);
+        self.text = text;
+        object
+    }
+
     /// Removes the elements from `base` on from the stack.
     pub(super) fn close_array(&mut self, stack: &mut Vec<DocumentMember>, base: usize) -> DocumentNode {
         DocumentNode::Array(self.close(stack, base))
     }
 
-    /// Removes the members from `base` on from the stack, of which some may have the same name.
+    /// Removes the members from `base` on from the stack, of which some may have the same name. `text` is the document's.
     pub(super) fn close_object(
         &mut self,
+        text: &[u8],
         stack: &mut Vec<DocumentMember>,
         base: usize,
         may_repeat: bool,
     ) -> DocumentNode {
         if stack.len() - base <= MEMBERS_UNORDERED_MAX {
             if may_repeat {
-                self.unite_few(stack, base);
+                self.unite_few(text, stack, base);
             }
             return DocumentNode::Object(ObjectNode::Small(self.close(stack, base)));
         }
-        let mut order = self.order_of(&stack[base..]);
-        if self.unite_many(stack, base, &order) {
-            order = self.order_of(&stack[base..]);
+        let mut order = self.order_of(text, &stack[base..]);
+        if self.unite_many(text, stack, base, &order) {
+            order = self.order_of(text, &stack[base..]);
         }
         let row = self.close(stack, base);
         self.ordered.push(SortedObject { row, order: order.into() });
@@ -112,13 +121,14 @@ impl Document {
         row
     }
 
-    fn unite_few(&self, stack: &mut Vec<DocumentMember>, base: usize) {
+    fn unite_few(&self, text: &[u8], stack: &mut Vec<DocumentMember>, base: usize) {
         let mut next = base;
         while next < stack.len() {
             let member = stack[next];
-            let name = self.bytes_of(member.name);
-            let same =
-                |other: &DocumentMember| other.name.length == member.name.length && self.bytes_of(other.name) == name;
+            let name = self.bytes_in(text, member.name);
+            let same = |other: &DocumentMember| {
+                other.name.length == member.name.length && self.bytes_in(text, other.name) == name
+            };
             match stack[base..next].iter().position(same) {
                 Some(first) => {
                     stack[base + first].value = member.value;
@@ -130,8 +140,8 @@ impl Document {
     }
 
     /// Merges members of the same name, which `order` has side by side. Returns whether there were any.
-    fn unite_many(&self, stack: &mut Vec<DocumentMember>, base: usize, order: &[u32]) -> bool {
-        let name = |place: u32, stack: &[DocumentMember]| self.text_of(stack[base + place as usize].name);
+    fn unite_many(&self, text: &[u8], stack: &mut Vec<DocumentMember>, base: usize, order: &[u32]) -> bool {
+        let name = |place: u32, stack: &[DocumentMember]| self.bytes_in(text, stack[base + place as usize].name);
         let mut gone = vec![false; order.len()];
         let mut first = 0;
         for next in 1..order.len() {
@@ -152,10 +162,10 @@ impl Document {
     }
 
     /// Indexes sorted by name; those of the same name in their order.
-    fn order_of(&self, members: &[DocumentMember]) -> Vec<u32> {
+    fn order_of(&self, text: &[u8], members: &[DocumentMember]) -> Vec<u32> {
         let mut order: Vec<u32> = (0..small(members.len())).collect();
         order.sort_by(|a, b| {
-            let name = |place: u32| self.text_of(members[place as usize].name);
+            let name = |place: u32| self.bytes_in(text, members[place as usize].name);
             name(*a).cmp(name(*b))
         });
         order
@@ -178,7 +188,7 @@ impl Document {
                     .iter()
                     .map(|(name, member)| DocumentMember { name: self.make(name), value: self.value(member) });
                 let mut members = members.collect();
-                self.close_object(&mut members, 0, false)
+                self.close_own(&mut members)
             }
         }
     }
@@ -193,10 +203,10 @@ pub(super) struct SeenNames {
 
 impl SeenNames {
     #[inline]
-    pub(super) fn add(&mut self, name: &[u8]) {
-        let (first, last) = (name.first().copied().unwrap_or(0), name.last().copied().unwrap_or(0));
-        let bit = 1 << ((usize::from(first) * 7 + usize::from(last) * 3 + name.len()) % 64);
-        self.may_repeat |= self.bits & bit != 0;
+    pub(super) fn add(&mut self, name: TextSpan, first: u8, last: u8) {
+        let bit = 1 << ((u32::from(first) * 7 + u32::from(last) * 3 + name.length) % 64);
+        // A name with an escape may be the same as one that is written otherwise.
+        self.may_repeat |= self.bits & bit != 0 || name.start & MADE != 0;
         self.bits |= bit;
     }
 

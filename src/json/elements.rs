@@ -2,12 +2,12 @@
 //! can be followed past it, that is, if it is certain where strings end and brackets close. Otherwise the apparent next
 //! element could be a part of this one's data, and the whole text is refused.
 
-use bytes::{Bytes, BytesMut};
+use bytes::{Buf as _, Bytes, BytesMut};
 use bytestring::ByteString;
 
 use super::malformed::{LineCounter, Malformed, SyntaxError};
-use super::read::{JsonReader, bounded};
-use super::{Document, DocumentMember, encoding};
+use super::read::{JsonReader, blank, bounded};
+use super::{Document, TextSpan, encoding};
 
 /// The content of a text.
 #[derive(Debug)]
@@ -21,26 +21,16 @@ pub enum ParsedContent {
 /// Replaces a byte that is not UTF-8: it is invalid in JSON, in a string and between values.
 const NO_TEXT: u8 = 1;
 
-pub(super) fn each(bytes: &Bytes) -> Result<ParsedContent, Malformed> {
-    let bytes = bytes.slice(encoding::begin(bytes)?..);
+pub(super) fn each(mut bytes: Bytes) -> Result<ParsedContent, Malformed> {
+    bytes.advance(encoding::begin(&bytes)?);
+    let start = blank(&bytes, 0);
+    if bytes.get(start) != Some(&b'[') {
+        return Document::read_bytes(bytes).map(ParsedContent::One);
+    }
     let text = ByteString::try_from(bytes.clone()).unwrap_or_else(|_| masked(&bytes));
     bounded(&text)?;
-    let mut reader = JsonReader::new(&text);
-    reader.blank();
-    if reader.peek() == Some(b'[') {
-        let at = Some(reader.at + 1);
-        return Ok(ParsedContent::Many(Elements {
-            text,
-            bytes,
-            lines: LineCounter::default(),
-            at,
-            is_first: true,
-            stack: Vec::new(),
-        }));
-    }
-    let text = ByteString::try_from(bytes.clone());
-    let text = text.map_err(|error| encoding::not_utf8(&bytes, error.valid_up_to()))?;
-    Document::read(text).map(ParsedContent::One)
+    let (at, lines) = (Some(start + 1), LineCounter::default());
+    Ok(ParsedContent::Many(Elements { text, bytes, lines, at, is_first: true }))
 }
 
 /// The text, with unchanged positions, in which each byte that is not UTF-8 is replaced by an invalid one.
@@ -64,8 +54,6 @@ pub struct Elements {
     /// Where the next element begins; `None` if there is none.
     at: Option<usize>,
     is_first: bool,
-    /// The empty stack of the last element, for its allocation.
-    stack: Vec<DocumentMember>,
 }
 
 impl Iterator for Elements {
@@ -73,24 +61,23 @@ impl Iterator for Elements {
 
     fn next(&mut self) -> Option<Self::Item> {
         let begin = self.at.take()?;
-        let text = self.text.clone();
-        let mut reader = JsonReader::element(&text, begin, std::mem::take(&mut self.stack));
-        reader.blank();
-        if std::mem::take(&mut self.is_first) && reader.peek() == Some(b']') {
-            return self.end(reader.at + 1).err().map(Err);
+        let first = blank(self.text.as_bytes(), begin);
+        if std::mem::take(&mut self.is_first) && self.text.as_bytes().get(first) == Some(&b']') {
+            return self.end(first + 1).err().map(Err);
         }
-        let read = reader.value(1).and_then(|root| Ok((root, reader.more(b']')?)));
-        self.stack = std::mem::take(&mut reader.stack);
+        let mut reader = JsonReader::new(&self.text, 1);
+        let read = reader.value(TextSpan::default(), begin, 1).and_then(|end| reader.more(end, b']'));
         let (element, end, more) = match read {
-            Ok((root, more)) => {
-                let end = reader.at;
-                (Ok(reader.finish(root)), end, more)
+            Ok((end, more)) => {
+                let read = reader.finish();
+                (Ok(Document { text: self.text.clone(), ..read }), end, more)
             }
             Err(error) => {
-                self.stack.clear();
-                let malformed = self.malformed(reader.at, error);
-                let Some(end) = follow(&text, begin) else { return Some(Err(malformed)) };
-                (Err(malformed), end + 1, text.as_bytes()[end] == b',')
+                let at = reader.at;
+                drop(reader);
+                let malformed = self.malformed(at, error);
+                let Some(end) = follow(&self.text, begin) else { return Some(Err(malformed)) };
+                (Err(malformed), end + 1, self.text.as_bytes()[end] == b',')
             }
         };
         if more {
@@ -105,9 +92,8 @@ impl Iterator for Elements {
 impl Elements {
     /// Checks that nothing follows the array.
     fn end(&mut self, at: usize) -> Result<(), Malformed> {
-        let text = self.text.clone();
-        let mut rest = JsonReader::element(&text, at, Vec::new());
-        rest.end().map_err(|error| self.malformed(rest.at, error))
+        let at = blank(self.text.as_bytes(), at);
+        if at < self.text.len() { Err(self.malformed(at, SyntaxError::Rest)) } else { Ok(()) }
     }
 
     fn malformed(&mut self, at: usize, error: SyntaxError) -> Malformed {
@@ -125,7 +111,7 @@ pub(super) enum AllElements {
 
 #[cfg(test)]
 pub(super) fn read_at_once(bytes: &Bytes) -> Result<AllElements, Malformed> {
-    Ok(match each(bytes)? {
+    Ok(match each(bytes.clone())? {
         ParsedContent::One(one) => AllElements::One(one),
         ParsedContent::Many(elements) => AllElements::Many(elements.collect::<Result<_, _>>()?),
     })

@@ -1,6 +1,9 @@
 //! JSON text is UTF-8 (RFC 8259, section 8.1). A byte order mark before it is skipped, since some clients send one;
 //! other encodings are named in the error.
 
+use bytes::{Buf as _, Bytes};
+use bytestring::ByteString;
+
 use super::malformed::{Malformed, SyntaxError};
 
 const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
@@ -18,6 +21,14 @@ pub(super) fn begin(bytes: &[u8]) -> Result<usize, Malformed> {
 pub(super) fn text(bytes: &[u8]) -> Result<&str, Malformed> {
     let bytes = &bytes[begin(bytes)?..];
     std::str::from_utf8(bytes).map_err(|error| not_utf8(bytes, error.valid_up_to()))
+}
+
+/// The same without a copy.
+pub(super) fn owned_text(mut bytes: Bytes) -> Result<ByteString, Malformed> {
+    bytes.advance(begin(&bytes)?);
+    // For the position of a mistake. Most texts can't have one, as they are ASCII.
+    let kept = if bytes.is_ascii() { Bytes::new() } else { bytes.clone() };
+    ByteString::try_from(bytes).map_err(|error| not_utf8(&kept, error.valid_up_to()))
 }
 
 /// A text is not UTF-8 from this byte on.

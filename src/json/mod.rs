@@ -16,6 +16,8 @@ mod repeated;
 mod tests;
 mod view;
 
+use std::ops::Range;
+
 use bytes::Bytes;
 use bytestring::ByteString;
 use serde_json::Value;
@@ -53,8 +55,8 @@ pub struct Document {
     root: DocumentNode,
     /// The position of the root in the text; `None` if it was changed.
     source: Option<TextSpan>,
-    /// The positions of the arrays and objects among the root's members, with their names.
-    sources: Vec<(TextSpan, TextSpan)>,
+    /// Whether the row of each array or object among the root's members is followed by its position in the text.
+    has_sources: bool,
 }
 
 /// A value: a scalar, or the position of an array's or object's members.
@@ -115,16 +117,20 @@ impl Document {
     }
 
     /// Reads a text as it was received.
-    pub fn read_bytes(bytes: &Bytes) -> Result<Self, Malformed> {
-        let text = bytes.slice(encoding::begin(bytes)?..);
-        match ByteString::try_from(text.clone()) {
-            Ok(text) => Self::read(text),
-            Err(error) => Err(encoding::not_utf8(&text, error.valid_up_to())),
-        }
+    pub fn read_bytes(bytes: Bytes) -> Result<Self, Malformed> {
+        Self::read(encoding::owned_text(bytes)?)
+    }
+
+    /// Reads a part of what was received.
+    pub fn read_part(bytes: &Bytes, part: Range<usize>) -> Result<Self, Malformed> {
+        let own = &bytes[part.clone()];
+        let start = part.start + encoding::begin(own)?;
+        let text = ByteString::try_from(bytes.slice(start..part.end));
+        Self::read(text.map_err(|error| encoding::not_utf8(&bytes[start..part.end], error.valid_up_to()))?)
     }
 
     /// Reads a text as it was received; each element of an array becomes a separate document.
-    pub fn read_each(bytes: &Bytes) -> Result<ParsedContent, Malformed> {
+    pub fn read_each(bytes: Bytes) -> Result<ParsedContent, Malformed> {
         elements::each(bytes)
     }
 
@@ -157,10 +163,14 @@ impl Document {
     pub fn into_member(mut self, name: &str) -> Option<Self> {
         let DocumentNode::Object(root) = self.root else { return None };
         self.root = self.find(root, name.as_bytes())?.1.value;
-        // The last value of a repeated name counts.
-        let source = self.sources.iter().rev().find(|(own, _)| self.text_of(*own) == name);
-        self.source = source.map(|(_, value)| *value);
-        self.sources = Vec::new();
+        let row = match self.root {
+            DocumentNode::Array(row) => Some(row),
+            DocumentNode::Object(node) => Some(self.row_of(node)),
+            _ => None,
+        };
+        let behind = row.filter(|_| self.has_sources).map(|row| row.first + row.count);
+        self.source = behind.map(|behind| self.members[behind as usize].name);
+        self.has_sources = false;
         Some(self)
     }
 
@@ -191,9 +201,15 @@ impl Document {
     /// The same as bytes, for comparisons: it skips the check that the part begins and ends between characters.
     #[inline]
     fn bytes_of(&self, span: TextSpan) -> &[u8] {
+        self.bytes_in(self.text.as_bytes(), span)
+    }
+
+    /// The same while the document is built, which has no `text` yet.
+    #[inline]
+    fn bytes_in<'a>(&'a self, text: &'a [u8], span: TextSpan) -> &'a [u8] {
         let start = (span.start & !MADE) as usize;
-        let text = if span.start & MADE == 0 { &*self.text } else { &self.made };
-        &text.as_bytes()[start..start + span.length as usize]
+        let text = if span.start & MADE == 0 { text } else { self.made.as_bytes() };
+        &text[start..start + span.length as usize]
     }
 
     #[inline]

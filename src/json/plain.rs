@@ -5,11 +5,11 @@
 fn special(bytes: u64) -> u64 {
     const ONES: u64 = u64::from_ne_bytes([1; 8]);
     const HIGHS: u64 = u64::from_ne_bytes([0x80; 8]);
-    // Subtracting sets the highest bit of each byte that is smaller than the other. Bytes beyond ASCII have
-    // that bit before; the mask clears it.
-    let less = |than: u8, bytes: u64| bytes.wrapping_sub(ONES * u64::from(than)) & !bytes;
-    let is = |byte: u8| less(1, bytes ^ (ONES * u64::from(byte)));
-    (less(0x20, bytes) | is(b'"') | is(b'\\')) & HIGHS
+    // Subtracting sets the highest bit of each byte that is smaller than the other. Without the second bit, a quote is a
+    // blank, and control characters stay below it. Bytes beyond ASCII have the highest bit before; the mask clears it.
+    let quote_or_control = (bytes ^ (ONES * 2)).wrapping_sub(ONES * 0x21);
+    let backslash = (bytes ^ (ONES * u64::from(b'\\'))).wrapping_sub(ONES);
+    (quote_or_control | backslash) & !bytes & HIGHS
 }
 
 /// The place of the first byte that is marked; 8 if none is.
@@ -20,13 +20,13 @@ fn first(marks: u64) -> usize {
 /// How many bytes at the beginning are neither a quote, nor a backslash, nor a control character.
 #[inline]
 pub fn plain_bytes(bytes: &[u8]) -> usize {
-    let mut passed = 0;
-    for chunk in bytes.chunks_exact(8) {
-        let found = special(u64::from_le_bytes(chunk.try_into().expect("eight bytes")));
+    let mut rest = bytes;
+    while let Some((chunk, behind)) = rest.split_first_chunk() {
+        let found = special(u64::from_le_bytes(*chunk));
         if found != 0 {
-            return passed + first(found);
+            return bytes.len() - rest.len() + first(found);
         }
-        passed += 8;
+        rest = behind;
     }
     if let Some(last) = bytes.last_chunk::<8>() {
         // It ends with the bytes that are left. Those before them are plain and mark nothing.

@@ -1,5 +1,7 @@
 //! Parses JSON text (RFC 8259), strictly, in one pass. Strings without escapes are not copied.
 
+use std::cell::Cell;
+
 use bytestring::ByteString;
 
 use super::build::SeenNames;
@@ -9,12 +11,16 @@ use super::{BYTES_MAX, DEPTH_MAX, Document, DocumentMember, DocumentNode, MADE, 
 
 pub(super) fn document(text: ByteString) -> Result<Document, Malformed> {
     bounded(&text)?;
-    let mut reader = JsonReader { stack: Vec::with_capacity(STACK), ..JsonReader::new(&text) };
+    let mut reader = JsonReader::new(&text, 0);
     let expected = (text.len() / BYTES_PER_MEMBER).min(MEMBERS_EXPECTED_MAX);
     reader.document.members = Vec::with_capacity(expected);
-    let root = reader.value(0).and_then(|root| reader.end().map(|()| root));
-    let root = root.map_err(|what| reader.malformed(what))?;
-    Ok(reader.finish(root))
+    match reader.value(TextSpan::default(), 0, 0).and_then(|end| reader.end(end)) {
+        Ok(()) => {
+            let read = reader.finish();
+            Ok(Document { text, ..read })
+        }
+        Err(what) => Err(Malformed::at(text.as_bytes(), reader.at, what)),
+    }
 }
 
 pub(super) fn bounded(text: &str) -> Result<(), Malformed> {
@@ -22,8 +28,6 @@ pub(super) fn bounded(text: &str) -> Result<(), Malformed> {
     if whole.len() > BYTES_MAX { Err(Malformed::at(whole, BYTES_MAX, SyntaxError::TooLong)) } else { Ok(()) }
 }
 
-/// The size of the stack that most texts need.
-const STACK: usize = 16;
 /// How much text a member usually takes.
 const BYTES_PER_MEMBER: usize = 16;
 /// The most members for which room is allocated before they are read. An element of an array gets no room ahead: there
@@ -31,226 +35,228 @@ const BYTES_PER_MEMBER: usize = 16;
 const MEMBERS_EXPECTED_MAX: usize = 64;
 /// How much more room the first string with an escape allocates, for further ones.
 const BYTES_ADDED: usize = 96;
+/// A larger stack is not kept for the next text.
+const STACK_KEPT_MAX: usize = 1_024;
 
+thread_local! {
+    /// The empty stack of the last text, for its allocation.
+    static STACK: Cell<Vec<DocumentMember>> = const { Cell::new(Vec::new()) };
+}
+
+/// Reads one value. Each step takes the position where it begins and returns the one where it ends.
 pub(super) struct JsonReader<'t> {
     text: &'t str,
+    /// Where the mistake is, after one.
     pub(super) at: usize,
+    /// What was read, without the text.
     document: Document,
-    /// The members of open arrays and objects, those of the innermost one last.
-    pub(super) stack: Vec<DocumentMember>,
+    /// The members of open arrays and objects, those of the innermost one last; the root at the end.
+    stack: Vec<DocumentMember>,
     /// The depth of the root.
     top: usize,
 }
 
+impl Drop for JsonReader<'_> {
+    fn drop(&mut self) {
+        if self.stack.capacity() <= STACK_KEPT_MAX {
+            self.stack.clear();
+            STACK.set(std::mem::take(&mut self.stack));
+        }
+    }
+}
+
 impl<'t> JsonReader<'t> {
-    pub(super) fn new(text: &'t ByteString) -> Self {
-        let document = Document { text: text.clone(), ..Document::default() };
-        Self { text, at: 0, document, stack: Vec::new(), top: 0 }
+    /// Reads a value at this depth of a text that is not too long.
+    pub(super) fn new(text: &'t str, top: usize) -> Self {
+        Self { text, at: 0, document: Document::default(), stack: STACK.take(), top }
     }
 
-    /// Reads an element of an array from `at` on. `stack` is the empty stack of the element before, for its allocation.
-    pub(super) fn element(text: &'t ByteString, at: usize, stack: Vec<DocumentMember>) -> Self {
-        Self { at, stack, top: 1, ..Self::new(text) }
+    #[inline]
+    fn bytes(&self) -> &'t [u8] {
+        self.text.as_bytes()
     }
 
-    pub(super) fn finish(mut self, root: DocumentNode) -> Document {
-        self.document.root = root;
-        self.document
+    /// The document of the value that was read, whose text is still to be set.
+    pub(super) fn finish(mut self) -> Document {
+        let root = self.stack.pop().map(|root| root.value);
+        let read = std::mem::take(&mut self.document);
+        Document { root: root.unwrap_or_default(), has_sources: true, ..read }
     }
 
-    fn malformed(&self, what: SyntaxError) -> Malformed {
-        Malformed::at(self.text.as_bytes(), self.at, what)
+    #[cold]
+    fn fail<T>(&mut self, at: usize, what: SyntaxError) -> Result<T, SyntaxError> {
+        self.at = at;
+        Err(what)
     }
 
-    pub(super) fn peek(&self) -> Option<u8> {
-        self.text.as_bytes().get(self.at).copied()
+    /// Something else was expected here, or the text ends.
+    #[cold]
+    fn unexpected<T>(&mut self, at: usize, what: SyntaxError) -> Result<T, SyntaxError> {
+        self.fail(at, if at < self.bytes().len() { what } else { SyntaxError::Ends })
     }
 
-    pub(super) fn blank(&mut self) {
-        while matches!(self.peek(), Some(b' ' | b'\t' | b'\n' | b'\r')) {
-            self.at += 1;
-        }
+    pub(super) fn end(&mut self, at: usize) -> Result<(), SyntaxError> {
+        let at = blank(self.bytes(), at);
+        if at < self.bytes().len() { self.fail(at, SyntaxError::Rest) } else { Ok(()) }
     }
 
-    pub(super) fn end(&mut self) -> Result<(), SyntaxError> {
-        self.blank();
-        if self.peek().is_none() { Ok(()) } else { Err(SyntaxError::Rest) }
-    }
-
-    pub(super) fn value(&mut self, depth: usize) -> Result<DocumentNode, SyntaxError> {
-        self.blank();
-        match self.peek().ok_or(SyntaxError::Ends)? {
-            b'"' => self.string().map(DocumentNode::String),
-            b'{' | b'[' if depth == self.top => {
-                let start = self.at;
-                let root = self.open_value(depth)?;
-                self.document.source = Some(TextSpan { start: small(start), length: small(self.at - start) });
-                Ok(root)
-            }
-            b'{' | b'[' => self.open_value(depth),
-            b'-' | b'0'..=b'9' => self.number().map(DocumentNode::Number),
-            b't' => self.word("true", DocumentNode::Bool(true)),
-            b'f' => self.word("false", DocumentNode::Bool(false)),
-            b'n' => self.word("null", DocumentNode::Null),
-            _ => Err(SyntaxError::Value),
-        }
-    }
-
-    /// An array or an object.
-    fn open_value(&mut self, depth: usize) -> Result<DocumentNode, SyntaxError> {
-        if self.peek() == Some(b'[') { self.array(depth) } else { self.object(depth) }
-    }
-
-    fn word(&mut self, word: &str, node: DocumentNode) -> Result<DocumentNode, SyntaxError> {
-        let rest = &self.text.as_bytes()[self.at..];
-        if rest.starts_with(word.as_bytes()) {
-            self.at += word.len();
-            Ok(node)
-        } else {
-            Err(if word.as_bytes().starts_with(rest) { SyntaxError::Ends } else { SyntaxError::Value })
-        }
-    }
-
-    fn array(&mut self, depth: usize) -> Result<DocumentNode, SyntaxError> {
-        let base = self.open(depth)?;
-        if self.peek() == Some(b']') {
-            self.at += 1;
-        } else {
-            loop {
-                let value = self.value(depth + 1)?;
-                self.stack.push(DocumentMember { name: TextSpan::default(), value });
-                if !self.more(b']')? {
-                    break;
+    /// Puts a value on the stack.
+    #[inline(always)]
+    pub(super) fn value(&mut self, name: TextSpan, mut at: usize, depth: usize) -> Result<usize, SyntaxError> {
+        let (value, end) = loop {
+            match self.bytes().get(at) {
+                Some(b'"') => {
+                    let (text, end) = self.string(at)?;
+                    break (DocumentNode::String(text), end);
                 }
-            }
-        }
-        Ok(self.document.close_array(&mut self.stack, base))
-    }
-
-    fn object(&mut self, depth: usize) -> Result<DocumentNode, SyntaxError> {
-        let (base, mut names) = (self.open(depth)?, SeenNames::default());
-        if self.peek() == Some(b'}') {
-            self.at += 1;
-        } else {
-            loop {
-                let member = self.member(depth)?;
-                names.add(self.document.bytes_of(member.name));
-                self.stack.push(member);
-                if !self.more(b'}')? {
-                    break;
+                Some(b'{') => return self.object(name, at, depth),
+                Some(b'[') => return self.array(name, at, depth),
+                Some(b'-' | b'0'..=b'9') => {
+                    let end = self.number(at)?;
+                    break (DocumentNode::Number(span(at, end)), end);
                 }
+                Some(b't') => break (DocumentNode::Bool(true), self.word(at, b"true")?),
+                Some(b'f') => break (DocumentNode::Bool(false), self.word(at, b"false")?),
+                Some(b'n') => break (DocumentNode::Null, self.word(at, b"null")?),
+                Some(byte) if is_blank(*byte) => at += 1,
+                _ => return self.unexpected(at, SyntaxError::Value),
             }
-        }
-        Ok(self.document.close_object(&mut self.stack, base, names.may_repeat()))
+        };
+        self.stack.push(DocumentMember { name, value });
+        Ok(end)
     }
 
-    fn member(&mut self, depth: usize) -> Result<DocumentMember, SyntaxError> {
-        self.blank();
-        match self.peek().ok_or(SyntaxError::Ends)? {
-            b'"' => {}
-            _ => return Err(SyntaxError::Name),
+    fn word(&mut self, at: usize, word: &[u8]) -> Result<usize, SyntaxError> {
+        let rest = &self.bytes()[at..];
+        if rest.starts_with(word) {
+            return Ok(at + word.len());
         }
-        let name = self.string()?;
-        self.blank();
-        match self.peek().ok_or(SyntaxError::Ends)? {
-            b':' => self.at += 1,
-            _ => return Err(SyntaxError::Colon),
-        }
-        self.blank();
-        let start = self.at;
-        let value = self.value(depth + 1)?;
-        if depth == self.top && matches!(value, DocumentNode::Array(_) | DocumentNode::Object(_)) {
-            let source = TextSpan { start: small(start), length: small(self.at - start) };
-            self.document.sources.push((name, source));
-        }
-        Ok(DocumentMember { name, value })
+        self.fail(at, if word.starts_with(rest) { SyntaxError::Ends } else { SyntaxError::Value })
     }
 
-    fn open(&mut self, depth: usize) -> Result<usize, SyntaxError> {
+    fn array(&mut self, name: TextSpan, start: usize, depth: usize) -> Result<usize, SyntaxError> {
+        let (base, mut at) = self.open(start, depth)?;
+        let mut more = self.bytes().get(at) != Some(&b']');
+        if !more {
+            at += 1;
+        }
+        while more {
+            at = self.value(TextSpan::default(), at, depth + 1)?;
+            (at, more) = self.more(at, b']')?;
+        }
+        let value = self.document.close_array(&mut self.stack, base);
+        self.close(DocumentMember { name, value }, span(start, at), depth);
+        Ok(at)
+    }
+
+    fn object(&mut self, name: TextSpan, start: usize, depth: usize) -> Result<usize, SyntaxError> {
+        let (base, mut at) = self.open(start, depth)?;
+        let mut names = SeenNames::default();
+        let mut more = self.bytes().get(at) != Some(&b'}');
+        if !more {
+            at += 1;
+        }
+        while more {
+            at = blank(self.bytes(), at);
+            let Some(b'"') = self.bytes().get(at) else { return self.unexpected(at, SyntaxError::Name) };
+            let (name, end) = self.string(at)?;
+            // A quote is in place of the first and the last byte of an empty name.
+            names.add(name, self.bytes()[at + 1], self.bytes()[end - 2]);
+            at = blank(self.bytes(), end);
+            let Some(b':') = self.bytes().get(at) else { return self.unexpected(at, SyntaxError::Colon) };
+            at = self.value(name, at + 1, depth + 1)?;
+            (at, more) = self.more(at, b'}')?;
+        }
+        let value = self.document.close_object(self.bytes(), &mut self.stack, base, names.may_repeat());
+        self.close(DocumentMember { name, value }, span(start, at), depth);
+        Ok(at)
+    }
+
+    /// Where its members begin on the stack, and in the text.
+    fn open(&mut self, at: usize, depth: usize) -> Result<(usize, usize), SyntaxError> {
         if depth >= DEPTH_MAX {
-            return Err(SyntaxError::Depth);
+            return self.fail(at, SyntaxError::Depth);
         }
-        self.at += 1;
-        self.blank();
-        Ok(self.stack.len())
+        Ok((self.stack.len(), blank(self.bytes(), at + 1)))
     }
 
-    /// Whether another member follows; otherwise reads the closing bracket `end`.
-    pub(super) fn more(&mut self, end: u8) -> Result<bool, SyntaxError> {
-        self.blank();
-        let byte = self.peek().ok_or(SyntaxError::Ends)?;
-        if byte != b',' && byte != end {
-            return Err(SyntaxError::Separator);
+    /// Puts an array or object on the stack. If it is the root, or a member of the root, its source may be asked for.
+    fn close(&mut self, member: DocumentMember, source: TextSpan, depth: usize) {
+        if depth == self.top {
+            self.document.source = Some(source);
+        } else if depth == self.top + 1 {
+            self.document.members.push(DocumentMember { name: source, value: DocumentNode::Null });
         }
-        self.at += 1;
-        Ok(byte == b',')
+        self.stack.push(member);
     }
 
-    fn number(&mut self) -> Result<TextSpan, SyntaxError> {
-        let start = self.at;
-        if self.peek() == Some(b'-') {
-            self.at += 1;
+    /// Passes a comma, behind which another member follows, or the closing bracket `end`. Returns which it was.
+    #[inline]
+    pub(super) fn more(&mut self, mut at: usize, end: u8) -> Result<(usize, bool), SyntaxError> {
+        loop {
+            match self.bytes().get(at) {
+                Some(b',') => return Ok((at + 1, true)),
+                Some(byte) if *byte == end => return Ok((at + 1, false)),
+                Some(byte) if is_blank(*byte) => at += 1,
+                _ => return self.unexpected(at, SyntaxError::Separator),
+            }
         }
-        if self.peek() == Some(b'0') {
-            self.at += 1;
-            if matches!(self.peek(), Some(b'0'..=b'9')) {
-                return Err(SyntaxError::Number);
+    }
+
+    fn number(&mut self, start: usize) -> Result<usize, SyntaxError> {
+        let text = self.bytes();
+        let mut at = start + usize::from(text[start] == b'-');
+        if text.get(at) == Some(&b'0') {
+            at += 1;
+            if let Some(b'0'..=b'9') = text.get(at) {
+                return self.fail(at, SyntaxError::Number);
             }
         } else {
-            self.digits()?;
+            at = self.digits(at)?;
         }
-        if self.peek() == Some(b'.') {
-            self.at += 1;
-            self.digits()?;
+        if text.get(at) == Some(&b'.') {
+            at = self.digits(at + 1)?;
         }
-        if matches!(self.peek(), Some(b'e' | b'E')) {
-            self.at += 1;
-            if matches!(self.peek(), Some(b'+' | b'-')) {
-                self.at += 1;
+        if let Some(b'e' | b'E') = text.get(at) {
+            at += 1;
+            if let Some(b'+' | b'-') = text.get(at) {
+                at += 1;
             }
-            self.digits()?;
+            at = self.digits(at)?;
         }
-        Ok(TextSpan { start: small(start), length: small(self.at - start) })
+        Ok(at)
     }
 
-    fn digits(&mut self) -> Result<(), SyntaxError> {
-        let start = self.at;
-        while matches!(self.peek(), Some(b'0'..=b'9')) {
-            self.at += 1;
+    fn digits(&mut self, start: usize) -> Result<usize, SyntaxError> {
+        let mut at = start;
+        while let Some(b'0'..=b'9') = self.bytes().get(at) {
+            at += 1;
         }
-        match self.peek() {
-            _ if self.at > start => Ok(()),
-            None => Err(SyntaxError::Ends),
-            Some(_) => Err(SyntaxError::Number),
-        }
+        if at > start { Ok(at) } else { self.unexpected(at, SyntaxError::Number) }
     }
 
-    fn string(&mut self) -> Result<TextSpan, SyntaxError> {
-        self.at += 1;
-        let start = self.at;
-        self.plain();
-        if self.peek() == Some(b'"') {
-            let span = TextSpan { start: small(start), length: small(self.at - start) };
-            self.at += 1;
-            return Ok(span);
+    /// A string, from its quote on.
+    #[inline]
+    fn string(&mut self, quote: usize) -> Result<(TextSpan, usize), SyntaxError> {
+        let start = quote + 1;
+        let end = start + plain_bytes(&self.bytes()[start..]);
+        match self.bytes().get(end) {
+            Some(b'"') => Ok((span(start, end), end + 1)),
+            _ => self.escaped_string(start, end),
         }
-        self.escaped_string(start)
-    }
-
-    /// Skips the bytes of a string that are not special.
-    fn plain(&mut self) {
-        self.at += plain_bytes(&self.text.as_bytes()[self.at..]);
     }
 
     /// A string that differs from its text, because it has an escape.
-    fn escaped_string(&mut self, mut from: usize) -> Result<TextSpan, SyntaxError> {
+    #[inline(never)]
+    fn escaped_string(&mut self, mut from: usize, special: usize) -> Result<(TextSpan, usize), SyntaxError> {
+        self.at = special;
         let start = self.document.made.len();
         if start == 0 {
             self.document.made.reserve(self.at - from + BYTES_ADDED);
         }
         loop {
             self.document.made.push_str(&self.text[from..self.at]);
-            match self.peek().ok_or(SyntaxError::Ends)? {
+            match self.peek()? {
                 b'"' => break,
                 b'\\' => {
                     let c = self.escape()?;
@@ -259,15 +265,19 @@ impl<'t> JsonReader<'t> {
                 _ => return Err(SyntaxError::Control),
             }
             from = self.at;
-            self.plain();
+            self.at += plain_bytes(&self.bytes()[from..]);
         }
-        self.at += 1;
-        Ok(TextSpan { start: small(start) | MADE, length: small(self.document.made.len() - start) })
+        let text = TextSpan { start: small(start) | MADE, length: small(self.document.made.len() - start) };
+        Ok((text, self.at + 1))
+    }
+
+    fn peek(&self) -> Result<u8, SyntaxError> {
+        self.bytes().get(self.at).copied().ok_or(SyntaxError::Ends)
     }
 
     fn escape(&mut self) -> Result<char, SyntaxError> {
         self.at += 1;
-        let letter = self.peek().ok_or(SyntaxError::Ends)?;
+        let letter = self.peek()?;
         self.at += 1;
         Ok(match letter {
             b'"' | b'\\' | b'/' => char::from(letter),
@@ -286,7 +296,7 @@ impl<'t> JsonReader<'t> {
         if !(0xd800..0xdc00).contains(&high) {
             return char::from_u32(high).ok_or(SyntaxError::Surrogate);
         }
-        let rest = &self.text.as_bytes()[self.at..];
+        let rest = &self.bytes()[self.at..];
         if !rest.starts_with(b"\\u") {
             return Err(if b"\\u".starts_with(rest) { SyntaxError::Ends } else { SyntaxError::Surrogate });
         }
@@ -301,10 +311,29 @@ impl<'t> JsonReader<'t> {
     fn four_digits(&mut self) -> Result<u32, SyntaxError> {
         let mut number = 0;
         for _ in 0..4 {
-            let digit = char::from(self.peek().ok_or(SyntaxError::Ends)?).to_digit(16).ok_or(SyntaxError::Escape)?;
+            let digit = char::from(self.peek()?).to_digit(16).ok_or(SyntaxError::Escape)?;
             number = number << 4 | digit;
             self.at += 1;
         }
         Ok(number)
     }
+}
+
+#[inline]
+pub(super) fn blank(text: &[u8], mut at: usize) -> usize {
+    while text.get(at).is_some_and(|byte| is_blank(*byte)) {
+        at += 1;
+    }
+    at
+}
+
+#[inline]
+fn is_blank(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t' | b'\n' | b'\r')
+}
+
+/// A part of the text, which is not longer than [`BYTES_MAX`].
+#[inline]
+fn span(start: usize, end: usize) -> TextSpan {
+    TextSpan { start: start as u32, length: (end - start) as u32 }
 }

@@ -54,13 +54,17 @@ impl EventType {
     /// Accepts one or more words with single dots between them. A word has any characters but white space (Unicode
     /// `White_Space`), control characters (`Cc`), quotes, backslashes and asterisks, which are part of patterns.
     pub fn new(text: &str) -> Result<Self, EventTypeError> {
-        let allowed = |c: char| !(c.is_whitespace() || c.is_control() || matches!(c, '*' | '"' | '\'' | '\\'));
-        let word = |word: &str| !word.is_empty() && word.chars().all(allowed);
-        if text.len() <= EVENT_TYPE_BYTES_MAX && text.split('.').all(word) {
-            Ok(Self(text.into()))
-        } else {
-            Err(EventTypeError(text.chars().take(80).collect()))
+        let allowed = |c: char| match c {
+            '*' | '"' | '\'' | '\\' => false,
+            _ if c.is_ascii() => c.is_ascii_graphic(),
+            _ => !(c.is_whitespace() || c.is_control()),
+        };
+        let (mut begins, mut fits) = (true, text.len() <= EVENT_TYPE_BYTES_MAX);
+        for c in text.chars() {
+            fits &= if c == '.' { !begins } else { allowed(c) };
+            begins = c == '.';
         }
+        if fits && !begins { Ok(Self(text.into())) } else { Err(EventTypeError(text.chars().take(80).collect())) }
     }
 
     /// The type as text.

@@ -1,6 +1,7 @@
 //! The names of accounts, triggers, templates and keys. A name that exists is valid, so no other code checks it again.
 
 use std::borrow::Borrow;
+use std::cell::Cell;
 use std::fmt;
 use std::sync::Arc;
 
@@ -10,6 +11,8 @@ use serde::{Deserialize, Serialize};
 pub const NAME_BYTES_MAX: usize = 128;
 /// The form of a name, as a regular expression for the interface's documents.
 pub const NAME_PATTERN: &str = "^[A-Za-z0-9_.~:@-]+$";
+/// The account of an event that has none.
+pub const DEFAULT_ACCOUNT: &str = "default";
 /// Replaces an invalid name in a document, so that further mistakes are reported.
 pub(super) const UNREADABLE: &str = "unreadable";
 
@@ -37,7 +40,8 @@ fn validate(text: &str) -> Result<(), NameError> {
     if text.len() > NAME_BYTES_MAX {
         return Err(NameError::TooLong(text.len()));
     }
-    match text.chars().find(|c| !(c.is_ascii_alphanumeric() || "-_.~:@".contains(*c))) {
+    let allowed = |c: &char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '~' | ':' | '@');
+    match text.chars().find(|c| !allowed(c)) {
         Some(c) => Err(NameError::Character(c)),
         None if matches!(text, "." | "..") => Err(NameError::PathStep),
         None => Ok(()),
@@ -117,7 +121,7 @@ name!(
 impl AccountId {
     /// The account of an event that has none.
     pub fn default_account() -> Self {
-        Self("default".into())
+        Self(DEFAULT_ACCOUNT.into())
     }
 }
 
@@ -126,19 +130,41 @@ pub fn new_id() -> String {
     uuid::Uuid::now_v7().to_string()
 }
 
+/// The last bits of an event's id, which count the events that come together. They are random in the first id.
+const COUNTED: u128 = u32::MAX as u128;
+/// The bits before them that count the first ids of one thread in one millisecond. Those before these are the time, and
+/// random.
+const FIRSTS: u128 = (1 << 62) - 1 - COUNTED;
+
+thread_local! {
+    /// The last first id.
+    static FIRST: Cell<u128> = const { Cell::new(0) };
+}
+
+/// A new first id, in this millisecond of the Unix time.
+fn first_id(millisecond: u64) -> u128 {
+    let last = FIRST.get();
+    let first = if (last >> 80) as u64 == millisecond && last & FIRSTS != FIRSTS {
+        last + COUNTED + 1
+    } else {
+        let time =
+            uuid::Timestamp::from_unix(uuid::NoContext, millisecond / 1_000, (millisecond % 1_000) as u32 * 1_000_000);
+        uuid::Uuid::new_v7(time).as_u128()
+    };
+    FIRST.set(first);
+    first
+}
+
 /// The ids of events that come together. The first one is new; each other one is its predecessor plus one, which needs
-/// no clock and no random number.
+/// no random number.
 #[derive(Debug, Default)]
 pub struct EventIds(Option<u128>);
 
 impl EventIds {
-    /// An id that sorts by time, as [`new_id`].
-    pub fn next_id(&mut self) -> Arc<str> {
-        /// The bits that are counted: the last ones, which are random in the first id. Those before them differ from
-        /// those of all other first ids of this process.
-        const COUNTED: u128 = u32::MAX as u128;
+    /// An id that sorts by time, as [`new_id`], in this millisecond of the Unix time.
+    pub fn next_id(&mut self, millisecond: u64) -> Arc<str> {
         let next = match self.0 {
-            None => uuid::Uuid::now_v7().as_u128(),
+            None => first_id(millisecond),
             Some(last) => last & !COUNTED | ((last & COUNTED) + 1) & COUNTED,
         };
         self.0 = Some(next);
@@ -157,7 +183,7 @@ mod tests {
             .flat_map(|_| {
                 std::iter::repeat_with({
                     let mut ids = EventIds::default();
-                    move || ids.next_id()
+                    move || ids.next_id(1_700_000_000_000)
                 })
                 .take(1_000)
             })
@@ -167,7 +193,21 @@ mod tests {
         all.dedup();
         assert_eq!(all.len(), 3_000);
         let mut last = EventIds(Some(u128::MAX));
-        assert_eq!(&*last.next_id(), "ffffffff-ffff-ffff-ffff-ffff00000000", "the digits before stay");
+        assert_eq!(&*last.next_id(0), "ffffffff-ffff-ffff-ffff-ffff00000000", "the digits before stay");
+    }
+
+    #[test]
+    fn first_ids_differ_and_have_their_time() {
+        let time = 1_700_000_000_123;
+        let ids: Vec<u128> = (0..5_000).map(|n| first_id(time + n / 1_000)).collect();
+        assert!(ids.iter().zip(0..).all(|(id, n)| (id >> 80) as u64 == time + n / 1_000));
+        assert!(ids.windows(2).all(|two| two[0] >> 32 < two[1] >> 32), "each is after the one before");
+        assert!(ids.iter().all(|id| uuid::Uuid::from_u128(*id).get_version_num() == 7));
+        // All of one millisecond are used up.
+        FIRST.set(ids[0] | FIRSTS);
+        let next = first_id(time);
+        assert!((next >> 80) as u64 == time && next >> 62 != ids[0] >> 62);
+        assert_eq!(uuid::Uuid::from_u128(next).get_variant(), uuid::Variant::RFC4122);
     }
 
     #[test]

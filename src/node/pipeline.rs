@@ -95,6 +95,5 @@ pub(super) fn start_pipeline(
         background: shared.background.clone(),
         matcher: matcher.recipient(),
     };
-    let ingester = Ingester::new(ingesting, capacity).start();
-    Pipeline { ingester, renderer }
+    Pipeline { ingester: Ingester::new(ingesting), renderer }
 }

@@ -218,7 +218,7 @@ pub(in crate::http) struct JsonBody {
 
 /// The object that a document has as `data`, read as events are: numbers keep their digits.
 pub(in crate::http) fn data(text: &Bytes) -> Option<Document> {
-    Document::read_bytes(text).ok()?.into_member("data").filter(|data| data.object().is_some())
+    Document::read_bytes(text.clone()).ok()?.into_member("data").filter(|data| data.object().is_some())
 }
 
 /// Reads a JSON document.

@@ -140,7 +140,7 @@ async fn hand_over(
     let (reply, response) = oneshot::channel();
     let unread = UnreadEvents { source, encoding, only_account, hops };
     let received = EventsReceived { unread, payer: payer(head), body: body.taken, reply };
-    pipeline.ingester.try_send(received).map_err(|_| Refusal::Full(ReachedBound::Node))?;
+    pipeline.ingester.receive(received);
     Ok(response)
 }
 

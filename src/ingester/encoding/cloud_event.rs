@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::{Encoding, is_json};
 use crate::ingester::batch::{BatchReader, refusal};
-use crate::ingester::members::{PreviousValues, data, event_id, text};
+use crate::ingester::members::{MemberReader, data, event_id, text};
 use crate::ingester::rejection::Rejection;
 use crate::json::{Document, Json};
 use crate::model::attributes::Attributes;
@@ -17,7 +17,7 @@ pub(super) static CLOUD_EVENT: Encoding = Encoding {
     reads_headers: false,
     schema: || Some(event_schema()),
     read: |batch, source| {
-        batch.add(structured, Document::read_bytes(&source.body).map_err(refusal)?);
+        batch.add(structured, Document::read_bytes(source.body).map_err(refusal)?);
         Ok(())
     },
 };
@@ -41,7 +41,7 @@ pub(super) fn structured(batch: &mut BatchReader<'_>, document: Document) -> Res
         (None, Some(_)) => return Err(Rejection::DataNotJson),
         (None, None) => Some(Document::empty_object()),
     };
-    let mut event = attributes(&mut batch.members, |name| object.get(name))?;
+    let mut event = attributes(batch.members(), |name| object.get(name))?;
     for (name, value) in object.iter().filter(|(name, value)| is_own(name) && *value != Json::Null) {
         event.attributes.add(name, scalar(name, value)?)?;
     }
@@ -52,7 +52,7 @@ pub(super) fn structured(batch: &mut BatchReader<'_>, document: Document) -> Res
 
 /// All attributes of the event, without its data.
 pub(super) fn attributes<'a>(
-    members: &mut PreviousValues,
+    mut members: MemberReader<'_>,
     take: impl Fn(&str) -> Option<Json<'a>>,
 ) -> Result<Event, Rejection> {
     match text("specversion", take("specversion"))? {
@@ -96,7 +96,7 @@ fn scalar(name: &str, value: Json<'_>) -> Result<Value, Rejection> {
 fn decode(encoded: Json<'_>) -> Result<Document, Rejection> {
     let encoded = text("data_base64", Some(encoded))?.unwrap_or_default();
     let bytes = BASE64.decode(encoded).map_err(|_| Rejection::NotBase64)?;
-    Document::read_bytes(&bytes.into()).map_err(|_| Rejection::DataNotJson)
+    Document::read_bytes(bytes.into()).map_err(|_| Rejection::DataNotJson)
 }
 
 #[cfg(test)]

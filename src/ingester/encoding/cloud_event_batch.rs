@@ -13,7 +13,7 @@ pub(super) static CLOUD_EVENT_BATCH: Encoding = Encoding {
     reads_headers: false,
     schema: || Some(json!({"type": "array", "items": event_schema(), "minItems": 1})),
     read: |batch, source| {
-        let ParsedContent::Many(items) = parse_each(&source.body)? else {
+        let ParsedContent::Many(items) = parse_each(source.body)? else {
             return Err(Refusal::Malformed("a batch of CloudEvents must be a JSON array".to_owned()));
         };
         for item in items {

@@ -21,7 +21,7 @@ pub(super) static CLOUD_EVENT_BINARY: Encoding = Encoding {
         let body = if source.body.is_empty() {
             Document::empty_object()
         } else {
-            Document::read_bytes(&source.body).map_err(refusal)?
+            Document::read_bytes(source.body).map_err(refusal)?
         };
         let headers = source.headers.iter().map(|(name, value)| Ok((name.clone(), header_text(name, value)?)));
         let headers = headers.collect::<Result<Vec<_>, Refusal>>()?;
@@ -32,7 +32,7 @@ pub(super) static CLOUD_EVENT_BINARY: Encoding = Encoding {
 
 fn event(batch: &mut BatchReader<'_>, headers: &[(String, String)], body: Document) -> Result<Event, Rejection> {
     let find = |name: &str| headers.iter().find(|(own, _)| own == name);
-    let mut event = attributes(&mut batch.members, |name| find(name).map(|(_, value)| Json::String(value)))?;
+    let mut event = attributes(batch.members(), |name| find(name).map(|(_, value)| Json::String(value)))?;
     for (name, value) in headers.iter().filter(|(name, _)| is_own(name)) {
         event.attributes.add(name, value.as_str().into())?;
     }
@@ -67,7 +67,7 @@ mod tests {
         let headers =
             headers.iter().map(|(name, value)| ((*name).to_owned(), Bytes::copy_from_slice(value.as_bytes())));
         let source = RequestContent { body: Bytes::from_static(body), headers: headers.collect() };
-        CLOUD_EVENT_BINARY.read(&source, None)
+        CLOUD_EVENT_BINARY.read(source, None)
     }
 
     const MINIMAL: [(&str, &str); 4] = [("specversion", "1.0"), ("type", "a"), ("source", "s"), ("id", "1")];

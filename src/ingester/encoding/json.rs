@@ -15,13 +15,16 @@ pub(super) static JSON: Encoding = Encoding {
     reads_headers: false,
     schema: || Some(json!({"oneOf": [event_schema(), {"type": "array", "items": event_schema(), "minItems": 1}]})),
     read: |batch, source| {
-        match parse_each(&source.body)? {
+        match parse_each(source.body)? {
             ParsedContent::Many(items) => {
                 for item in items {
                     batch.add_read(event, item.map_err(refusal)?);
                 }
             }
-            ParsedContent::One(one) => batch.add(event, one),
+            ParsedContent::One(one) => {
+                batch.expect(1);
+                batch.add(event, one);
+            }
         }
         Ok(())
     },
@@ -62,7 +65,7 @@ pub(super) fn event(batch: &mut BatchReader<'_>, document: Document) -> Result<E
         };
         *place = Some(value).filter(|value| *value != Json::Null);
     }
-    let members = &mut batch.members;
+    let mut members = batch.members();
     let event_type = members.event_type(found.event_type)?;
     let account = members.account(found.account)?;
     let id_given = found.id.is_some();

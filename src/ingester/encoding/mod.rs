@@ -24,7 +24,7 @@ pub struct Encoding {
     pub reads_headers: bool,
     /// The JSON schema of a body; `None` if the body is any JSON value.
     pub schema: fn() -> Option<Value>,
-    read: fn(&mut BatchReader<'_>, &RequestContent) -> Result<(), Refusal>,
+    read: fn(&mut BatchReader<'_>, RequestContent) -> Result<(), Refusal>,
 }
 
 /// The content of a request: its body and, if the encoding reads headers, those that carry attributes of a CloudEvent.
@@ -51,11 +51,7 @@ pub struct UnsupportedMediaType(pub String);
 
 impl Encoding {
     /// Reads a request's events. The sender may post only for `only_account`, if that is given.
-    pub(super) fn read(
-        &self,
-        source: &RequestContent,
-        only_account: Option<&AccountId>,
-    ) -> Result<EventBatch, Refusal> {
+    pub(super) fn read(&self, source: RequestContent, only_account: Option<&AccountId>) -> Result<EventBatch, Refusal> {
         let mut reader = BatchReader::new(only_account);
         (self.read)(&mut reader, source)?;
         reader.finish()
