@@ -11,7 +11,7 @@ use super::refusal::{Refusal, RejectedEvent};
 pub type EventsResponse = Result<Receipt, Refusal>;
 
 /// At least one event was accepted.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Receipt {
     /// How many events were accepted.
     pub accepted: usize,
@@ -20,4 +20,11 @@ pub struct Receipt {
     /// How many more events were rejected than `rejected` lists, by code.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub rejected_more: BTreeMap<&'static str, usize>,
+}
+
+impl Receipt {
+    /// Whether all events were accepted.
+    pub fn has_no_rejected(&self) -> bool {
+        self.rejected.is_empty() && self.rejected_more.is_empty()
+    }
 }

@@ -277,9 +277,9 @@ impl ClientConnection {
     }
 
     /// A request's response was handed to the stream, or was lost.
-    pub(super) fn request_ends(&self) {
+    pub(super) fn request_ends(&self, now: Instant) {
         self.requests.set(self.requests.get().saturating_sub(1));
-        self.since.set(Instant::now());
+        self.since.set(now.max(self.since.get()));
     }
 
     /// How many requests it has had, if none of them is being served.

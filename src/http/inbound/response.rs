@@ -4,6 +4,7 @@
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
+use std::time::Instant;
 
 use actix_web::body::{BodySize, BoxBody, MessageBody};
 use bytes::Bytes;
@@ -14,22 +15,30 @@ use super::client_connection::ClientConnection;
 pub(super) const PART_BYTES: usize = 16 << 10;
 
 /// A request that is being served. It ends when its response ends.
-pub(super) struct ServedRequest(Rc<ClientConnection>);
+pub(super) struct ServedRequest {
+    connection: Rc<ClientConnection>,
+    ended: Option<Instant>,
+}
 
 impl ServedRequest {
     pub(super) fn begin(connection: Rc<ClientConnection>) -> Self {
         connection.request_begins();
-        Self(connection)
+        Self { connection, ended: None }
     }
 
     pub(super) fn connection(&self) -> &ClientConnection {
-        &self.0
+        &self.connection
+    }
+
+    /// Its response was handed to the stream, at about this time.
+    pub(super) fn end(mut self, now: Instant) {
+        self.ended = Some(now);
     }
 }
 
 impl Drop for ServedRequest {
     fn drop(&mut self) {
-        self.0.request_ends();
+        self.connection.request_ends(self.ended.unwrap_or_else(Instant::now));
     }
 }
 

@@ -129,7 +129,7 @@ mod tests {
         let mut find = |after_us| yielding.find(peer, &open, &held, begun + Duration::from_micros(after_us));
         // All are busy.
         assert!(find(0).is_none());
-        open.values().take(20).for_each(|one| one.request_ends());
+        open.values().take(20).for_each(|one| one.request_ends(Instant::now()));
         assert!(find(999).is_none(), "there was a second look");
         let found = find(1_000).expect("the next look finds those that wait");
         found.end(EndMode::Close, ConnectionEnd::GaveWay);

@@ -26,13 +26,58 @@ pub(in crate::http) enum RequiredAccess<'a> {
     Operate,
 }
 
+/// Who sends a request, as far as its head alone says it.
+pub(in crate::http) enum Credentials {
+    /// The operator, with the key of the settings or without one.
+    Operator,
+    /// A key, which may exist or not.
+    Key(KeyHash),
+}
+
 /// Admits the request and returns its scope, or returns why not.
 pub(in crate::http) fn authorize(
     head: &RequestHead,
     state: &AppState,
     want: RequiredAccess<'_>,
 ) -> Result<KeyScope, Problem> {
-    let scope = scope_of(head, state)?;
+    Credentials::of(head, state)?.authorize(state, want)
+}
+
+impl Credentials {
+    /// Admits a request and returns its scope as it is now, or returns why not.
+    pub(in crate::http) fn authorize(&self, state: &AppState, want: RequiredAccess<'_>) -> Result<KeyScope, Problem> {
+        let scope = match self {
+            Self::Operator => KeyScope::Operator,
+            Self::Key(hash) => {
+                let index = state.live.index();
+                let key = index.key(hash).map(|key| key.scope.clone());
+                key.ok_or_else(|| unauthorized("key_unknown", "there is no such key; it may have been deleted"))?
+            }
+        };
+        admit(scope, want)
+    }
+
+    /// Those of a request. The settings do not change, so the same head has the same ones.
+    pub(in crate::http) fn of(head: &RequestHead, state: &AppState) -> Result<Self, Problem> {
+        let operator_key = state.config.auth.operator_key.as_deref();
+        let Some(header) = head.headers.get(AUTHORIZATION) else {
+            return match operator_key {
+                None => keyless::check(&head.headers, &state.config.server.hosts).map(|()| Self::Operator),
+                Some(_) => Err(unauthorized("key_missing", "send a key: Authorization: Bearer …")),
+            };
+        };
+        let Some(key) = bearer(header) else {
+            return Err(unauthorized("key_malformed", "a key is sent as: Authorization: Bearer …"));
+        };
+        // A comparison in constant time does not reveal the key.
+        if operator_key.is_some_and(|own| own.as_bytes().ct_eq(key.as_bytes()).into()) {
+            return Ok(Self::Operator);
+        }
+        Ok(Self::Key(KeyHash::of(key)))
+    }
+}
+
+fn admit(scope: KeyScope, want: RequiredAccess<'_>) -> Result<KeyScope, Problem> {
     let may = match (&scope, want) {
         (KeyScope::Operator, _)
         | (_, RequiredAccess::Read)
@@ -48,28 +93,6 @@ pub(in crate::http) fn authorize(
         _ => format!("a key with the scope `{}` may not do this", scope.as_str()),
     };
     Err(Problem::new(StatusCode::FORBIDDEN, "forbidden", detail))
-}
-
-fn scope_of(head: &RequestHead, state: &AppState) -> Result<KeyScope, Problem> {
-    let operator_key = state.config.auth.operator_key.as_deref();
-    let Some(header) = head.headers.get(AUTHORIZATION) else {
-        return match operator_key {
-            None => keyless::check(&head.headers, &state.config.server.hosts).map(|()| KeyScope::Operator),
-            Some(_) => Err(unauthorized("key_missing", "send a key: Authorization: Bearer …")),
-        };
-    };
-    let Some(key) = bearer(header) else {
-        return Err(unauthorized("key_malformed", "a key is sent as: Authorization: Bearer …"));
-    };
-    // A comparison in constant time does not reveal the key.
-    if operator_key.is_some_and(|own| own.as_bytes().ct_eq(key.as_bytes()).into()) {
-        return Ok(KeyScope::Operator);
-    }
-    let index = state.live.index();
-    match index.key(&KeyHash::of(key)) {
-        Some(key) => Ok(key.scope.clone()),
-        None => Err(unauthorized("key_unknown", "there is no such key; it may have been deleted")),
-    }
 }
 
 /// The key in a header, however its scheme and the blanks around it are written.

@@ -18,7 +18,7 @@ use serde_json::Value;
 use super::body_buffer::BodyBuffer;
 use super::caller::{Caller, payer};
 use super::gzip::{self, GzipError};
-use crate::flow::fairness::TakenUnits;
+use crate::flow::fairness::{Share, TakenUnits};
 use crate::flow::refusal::{ReachedBound, Refusal};
 use crate::http::problem::Problem;
 use crate::http::state::AppState;
@@ -63,12 +63,12 @@ pub(in crate::http) async fn read(
     if coding(head)?.is_some() {
         return Err(unsupported_coding(head, "send it as it is"));
     }
-    read_as_it_comes(head, payload, state, max).await
+    read_as_it_comes(&state.bodies.share(&payer(head)), length(head), payload, state, max).await
 }
 
 /// Reads a body that may be compressed with gzip. Its decompressed size is bounded and counted, not its length.
 pub(in crate::http) async fn read_decompressed(
-    head: &RequestHead,
+    (head, length): (&RequestHead, Option<u64>),
     payload: &mut impl BodyStream,
     state: &web::Data<AppState>,
     max: usize,
@@ -78,7 +78,7 @@ pub(in crate::http) async fn read_decompressed(
         Some(coding) if ["gzip", "x-gzip"].iter().any(|own| coding.eq_ignore_ascii_case(own)) => true,
         Some(_) => return Err(unsupported_coding(head, "send it as it is, or compressed with gzip")),
     };
-    let body = read_as_it_comes(head, payload, state, max).await?;
+    let body = read_as_it_comes(&state.bodies.share(&payer(head)), length, payload, state, max).await?;
     if !is_gzip {
         return Ok(body);
     }
@@ -101,6 +101,16 @@ pub(in crate::http) async fn read_decompressed(
     Ok(RequestBody { bytes, taken })
 }
 
+/// Whether a body with this head is sent as it is.
+pub(in crate::http) fn is_plain(head: &RequestHead) -> bool {
+    matches!(coding(head), Ok(None))
+}
+
+/// The length that the head says.
+pub(in crate::http) fn length(head: &RequestHead) -> Option<u64> {
+    head.headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}
+
 /// The coding of the body (RFC 9110, section 8.4); `None` if it has none.
 fn coding(head: &RequestHead) -> Result<Option<&str>, Problem> {
     let mut codings = head.headers.get_all(CONTENT_ENCODING);
@@ -118,15 +128,17 @@ fn unsupported_coding(head: &RequestHead, instead: &str) -> Problem {
     Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_content_coding", detail)
 }
 
-async fn read_as_it_comes(
-    head: &RequestHead,
+/// Reads a body that is sent as it is, for the sender that has this share of all bodies.
+pub(in crate::http) async fn read_as_it_comes(
+    share: &Share,
+    length: Option<u64>,
     payload: &mut impl BodyStream,
     state: &AppState,
     max: usize,
 ) -> Result<RequestBody, Problem> {
     let within = state.config.server.body_timeout;
-    let mut taken = state.bodies.share(&payer(head)).take_some(0);
-    match in_time(within, read_whole(head, payload, &mut taken, max)).await {
+    let mut taken = share.take_some(0);
+    match in_time(within, read_whole(length, payload, &mut taken, max)).await {
         Some(read) => Ok(RequestBody { bytes: read?, taken }),
         None => {
             let detail = format!("the body did not arrive within {}; no part of it was accepted", DurationText(within));
@@ -149,12 +161,11 @@ async fn in_time<T>(within: Duration, reading: impl Future<Output = T>) -> Optio
 }
 
 async fn read_whole(
-    head: &RequestHead,
+    length: Option<u64>,
     payload: &mut impl BodyStream,
     taken: &mut TakenUnits,
     max: usize,
 ) -> Result<Bytes, Problem> {
-    let length = head.headers.get(CONTENT_LENGTH).and_then(|l| l.to_str().ok()?.parse().ok());
     if length.is_some_and(|length: u64| length > max as u64) {
         return Err(too_large(max));
     }

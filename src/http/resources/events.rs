@@ -10,13 +10,15 @@ use bytes::Bytes;
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
 
+use crate::flow::fairness::Share;
+use crate::flow::payer::Payer;
 use crate::flow::refusal::{ReachedBound, Refusal};
 use crate::flow::response::{EventsResponse, Receipt};
 use crate::http::call::Call;
 use crate::http::openapi::operation::{Operation, Shape};
 use crate::http::openapi::shapes::{CloudEventDocument, EventDocument};
 use crate::http::problem::Problem;
-use crate::http::request::auth::{RequiredAccess, authorize};
+use crate::http::request::auth::{Credentials, RequiredAccess};
 use crate::http::request::body;
 use crate::http::request::caller::{payer, written};
 use crate::http::state::{AppState, Pipeline};
@@ -75,13 +77,42 @@ impl EventsCall {
         Self { state, pipeline }
     }
 
-    /// Receives the events of a request to [`PATH`]. Returns the receipt that was written.
+    /// Receives the events of a request to [`PATH`], whose body has this length. `known` is what its head says, if another
+    /// request had the same.
     pub(in crate::http) async fn handle(
         &self,
         head: &RequestHead,
+        known: &mut Option<KnownHead>,
+        length: u64,
         payload: &mut impl body::BodyStream,
-    ) -> Result<Vec<u8>, Problem> {
-        receive(head, payload, &self.state, &self.pipeline).await
+    ) -> Result<Receipt, Problem> {
+        receive((head, known, Some(length)), payload, &self.state, &self.pipeline).await
+    }
+}
+
+/// What the head of a request says, apart from the length of its body: the requests of a client mostly have the same.
+pub(in crate::http) struct KnownHead {
+    credentials: Credentials,
+    hops: u8,
+    encoding: &'static Encoding,
+    payer: Payer,
+    /// The sender's share of all bodies.
+    bodies: Share,
+    /// Whether the body has no coding.
+    is_plain: bool,
+}
+
+impl KnownHead {
+    fn of(head: &RequestHead, state: &AppState) -> Result<Self, Problem> {
+        let credentials = Credentials::of(head, state)?;
+        credentials.authorize(state, RequiredAccess::PostEvents)?;
+        let hops = hops(head)?;
+        let media_type = body::media_type(head)?;
+        let has_attributes = head.headers.contains_key(&SPECVERSION);
+        let encoding = Encoding::select(media_type.as_deref(), has_attributes)
+            .map_err(|UnsupportedMediaType(supported)| body::unsupported(&supported))?;
+        let (payer, is_plain) = (payer(head), body::is_plain(head));
+        Ok(Self { credentials, hops, encoding, payer, bodies: state.bodies.share(&payer), is_plain })
     }
 }
 
@@ -94,39 +125,41 @@ async fn post(
     // The server passes on what arrived with the head after the first poll. If the call ended in it, the server would close
     // the connection, as if the body had not arrived.
     tokio::task::yield_now().await;
-    let receipt = receive(request.head(), &mut payload, &state, &pipeline).await?;
-    Ok(HttpResponse::Accepted().insert_header((CONTENT_TYPE, JSON.clone())).body(receipt))
+    let head = request.head();
+    let receipt = receive((head, &mut None, body::length(head)), &mut payload, &state, &pipeline).await?;
+    Ok(HttpResponse::Accepted().insert_header((CONTENT_TYPE, JSON.clone())).body(written(&receipt)))
 }
 
+/// The head of a request, what is known of it, and the length of the body.
+type EventsHeader<'a> = (&'a RequestHead, &'a mut Option<KnownHead>, Option<u64>);
+
 async fn receive(
-    head: &RequestHead,
+    head: EventsHeader<'_>,
     payload: &mut impl body::BodyStream,
     state: &web::Data<AppState>,
     pipeline: &Pipeline,
-) -> Result<Vec<u8>, Problem> {
+) -> Result<Receipt, Problem> {
     // The Ingester counts its own refusals; the others are counted here.
     let handed_over = hand_over(head, payload, state, pipeline).await;
     let response = handed_over.inspect_err(|problem| state.metrics.events.rejected.inc_by(problem.code, 1))?;
-    let receipt = response.await.unwrap_or(Err(Refusal::Stopping))?;
-    Ok(written(&receipt))
+    Ok(response.await.unwrap_or(Err(Refusal::Stopping))?)
 }
 
 /// Reads the request and hands it to the Ingester, with the charge of its body. Returns the receiver of the response.
 async fn hand_over(
-    head: &RequestHead,
+    (head, known, length): EventsHeader<'_>,
     payload: &mut impl body::BodyStream,
     state: &web::Data<AppState>,
     pipeline: &Pipeline,
 ) -> Result<oneshot::Receiver<EventsResponse>, Problem> {
-    let only_account = match authorize(head, state, RequiredAccess::PostEvents)? {
+    let known = match known {
+        Some(known) => known,
+        none => none.insert(KnownHead::of(head, state)?),
+    };
+    let only_account = match known.credentials.authorize(state, RequiredAccess::PostEvents)? {
         KeyScope::Producer { account } => account,
         _ => None,
     };
-    let hops = hops(head)?;
-    let media_type = body::media_type(head)?;
-    let has_attributes = head.headers.contains_key(&SPECVERSION);
-    let encoding = Encoding::select(media_type.as_deref(), has_attributes)
-        .map_err(|UnsupportedMediaType(supported)| body::unsupported(&supported))?;
     // Refused before its body is read, a request is very cheap.
     if let Some(refusal) = state.gate.refusal() {
         return Err(refusal.into());
@@ -134,12 +167,18 @@ async fn hand_over(
     if state.gate.is_full() {
         return Err(Refusal::Full(ReachedBound::Node).into());
     }
-    let body = body::read_decompressed(head, payload, state, state.config.ingest.body_bytes_max).await?;
+    let max = state.config.ingest.body_bytes_max;
+    let body = if known.is_plain {
+        body::read_as_it_comes(&known.bodies, length, payload, state, max).await?
+    } else {
+        body::read_decompressed((head, length), payload, state, max).await?
+    };
+    let KnownHead { hops, encoding, payer, .. } = *known;
     let headers = if encoding.reads_headers { attributes(head) } else { Vec::new() };
     let source = RequestContent { body: body.bytes, headers };
     let (reply, response) = oneshot::channel();
     let unread = UnreadEvents { source, encoding, only_account, hops };
-    let received = EventsReceived { unread, payer: payer(head), body: body.taken, reply };
+    let received = EventsReceived { unread, payer, body: body.taken, reply };
     pipeline.ingester.receive(received);
     Ok(response)
 }

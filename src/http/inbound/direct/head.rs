@@ -9,7 +9,7 @@ use actix_web::http::header::{
 };
 use actix_web::http::{Method, Uri};
 
-use crate::http::resources::events;
+use crate::http::resources::events::{self, KnownHead};
 
 /// The most fields of a head that is read here. Requests with more are rare, and the array for them is cleared for each.
 const FIELDS_MAX: usize = 32;
@@ -27,12 +27,13 @@ pub(super) struct RequestLengths {
 
 /// Reads the heads of one connection.
 pub(super) struct EventsHead {
-    /// The last head that was read.
+    /// The last head that was read, without the length of the body.
     pub(super) request: RequestHead,
     /// Its bytes before the digits of its length, and those behind them. Empty until there is one.
     before: Vec<u8>,
     behind: Vec<u8>,
-    body: u64,
+    /// What the last head says, once a request with it was served.
+    pub(super) known: Option<KnownHead>,
 }
 
 impl EventsHead {
@@ -42,7 +43,7 @@ impl EventsHead {
         request.method = Method::POST;
         request.uri = Uri::from_static(events::PATH);
         request.peer_addr = Some(peer);
-        Self { request, before: Vec::new(), behind: Vec::new(), body: 0 }
+        Self { request, before: Vec::new(), behind: Vec::new(), known: None }
     }
 
     /// Reads the head that these bytes begin with. `None`: it is not the head of a usual request with events, whose
@@ -55,6 +56,7 @@ impl EventsHead {
     pub(super) fn end(&mut self) {
         if self.before.len() + self.behind.len() > REMEMBERED_BYTES_MAX {
             (self.before, self.behind, self.request.headers) = (Vec::new(), Vec::new(), HeaderMap::new());
+            self.known = None;
         }
     }
 
@@ -65,10 +67,6 @@ impl EventsHead {
             return None;
         }
         let body = length(&rest[..digits])?;
-        if body != self.body {
-            self.request.headers.insert(CONTENT_LENGTH, HeaderValue::from(body));
-            self.body = body;
-        }
         Some(RequestLengths { head: self.before.len() + digits + self.behind.len(), body })
     }
 
@@ -85,7 +83,7 @@ impl EventsHead {
         let begin = digits.as_ptr().addr() - bytes.as_ptr().addr();
         self.before = bytes[..begin].to_vec();
         self.behind = bytes[begin + digits.len()..head].to_vec();
-        (self.body, self.request.headers) = (body, headers);
+        (self.known, self.request.headers) = (None, headers);
         Some(RequestLengths { head, body })
     }
 }
@@ -102,7 +100,10 @@ fn usual_fields<'a>(fields: &[httparse::Header<'a>]) -> Option<(HeaderMap, &'a [
     for field in fields {
         let name = HeaderName::from_bytes(field.name.as_bytes()).ok()?;
         match name {
-            CONTENT_LENGTH if digits.is_none() => digits = Some(field.value),
+            CONTENT_LENGTH if digits.is_none() => {
+                digits = Some(field.value);
+                continue;
+            }
             CONTENT_LENGTH | TRANSFER_ENCODING | UPGRADE | EXPECT => return None,
             CONNECTION if !field.value.eq_ignore_ascii_case(b"keep-alive") => return None,
             HOST => hosts += 1,
@@ -156,7 +157,7 @@ mod tests {
             head.read_like_last(longer.as_bytes()),
             Some(RequestLengths { head: longer.len() - 2, body: 1_234 })
         );
-        assert_eq!(head.request.headers.get(CONTENT_LENGTH).map(HeaderValue::as_bytes), Some(&b"1234"[..]));
+        assert!(!head.request.headers.contains_key(CONTENT_LENGTH), "it would be that of another request");
         for other in [text("12", "b: 3\r\n"), text("", ""), text("+12", ""), text("12", "").replace("Host", "host")] {
             assert_eq!(head.read_like_last(other.as_bytes()), None, "{other}");
         }

@@ -13,19 +13,21 @@ use std::net::SocketAddr;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
+use std::time::Instant;
 
 use actix_web::ResponseError as _;
 use actix_web::body::{BoxBody, MessageBody as _};
-use actix_web::http::StatusCode;
-use actix_web::http::header::{CONNECTION, CONTENT_TYPE, HeaderValue};
+use actix_web::http::header::{CONNECTION, HeaderValue};
 use bytes::BytesMut;
 use tokio::io::AsyncWriteExt as _;
 
 use super::DISCONNECT_WITHIN;
 use super::response::{ResponseBody, ServedRequest};
 use super::stream::{InboundStream, TURN_BYTES, skip};
+use crate::flow::response::Receipt;
 use crate::http::problem::Problem;
-use crate::http::resources::events::{EventsCall, JSON};
+use crate::http::request::caller::written;
+use crate::http::resources::events::EventsCall;
 use head::{EventsHead, RequestLengths};
 use payload::{DirectBody, poll_some};
 use response::ResponseHeads;
@@ -110,10 +112,20 @@ impl DirectEvents {
         let served = ServedRequest::begin(Rc::clone(own.stream.connection()));
         let (stream, ahead) = (&mut own.stream, &mut own.ahead);
         let mut payload = DirectBody { stream, ahead, left: body, room: &self.room };
-        let response = self.events.handle(&own.head.request, &mut payload).await;
+        let EventsHead { request, known, .. } = &mut own.head;
+        let response = self.events.handle(request, known, body, &mut payload).await;
         let is_read = payload.discard().await;
         own.head.end();
-        let (head, body, closes) = self.in_parts(response, !is_read || served.connection().is_stopping());
+        let (now, closes) = (Instant::now(), !is_read || served.connection().is_stopping());
+        if let (Ok(receipt), false) = (&response, closes)
+            && receipt.has_no_rejected()
+        {
+            let whole = self.heads.borrow_mut().accepted(receipt.accepted, now);
+            own.stream.write_all(&whole).await?;
+            served.end(now);
+            return Ok(true);
+        }
+        let (head, body, closes) = self.in_parts(response, closes, now);
         let (mut part, mut body) = (head, ResponseBody::new(BoxBody::new(body), Some(served)));
         loop {
             match poll_fn(|context| Pin::new(&mut body).poll_next(context)).await.transpose() {
@@ -136,12 +148,12 @@ impl DirectEvents {
     }
 
     /// The head of a response, its body, and whether it is the connection's last.
-    fn in_parts(&self, response: Result<Vec<u8>, Problem>, closes: bool) -> (Vec<u8>, Vec<u8>, bool) {
+    fn in_parts(&self, response: Result<Receipt, Problem>, closes: bool, now: Instant) -> (Vec<u8>, Vec<u8>, bool) {
         let mut heads = self.heads.borrow_mut();
         match response {
-            Ok(body) => {
-                let fields = std::iter::once((&CONTENT_TYPE, &JSON));
-                (heads.write(StatusCode::ACCEPTED, fields, body.len(), closes), body, closes)
+            Ok(receipt) => {
+                let body = written(&receipt);
+                (heads.write_accepted(body.len(), closes, now), body, closes)
             }
             Err(problem) => {
                 let response = problem.error_response();
@@ -149,7 +161,8 @@ impl DirectEvents {
                 let (response, body) = response.into_parts();
                 let body = body.try_into_bytes().map(Vec::from).unwrap_or_default();
                 let closes = closes || says_so;
-                (heads.write(response.status(), response.headers().iter(), body.len(), closes), body, closes)
+                let fields = response.headers().iter();
+                (heads.write(response.status(), fields, (body.len(), closes), now), body, closes)
             }
         }
     }
@@ -159,7 +172,8 @@ impl DirectEvents {
 pub(super) fn last_response(problem: &Problem) -> Vec<u8> {
     let (response, body) = problem.error_response().into_parts();
     let body = body.try_into_bytes().map(Vec::from).unwrap_or_default();
-    let head = ResponseHeads::new().write(response.status(), response.headers().iter(), body.len(), true);
+    let head =
+        ResponseHeads::new().write(response.status(), response.headers().iter(), (body.len(), true), Instant::now());
     [head, body].concat()
 }
 
