@@ -13,7 +13,7 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use actix::{Actor, Addr, Context, Handler};
+use actix::{Actor, Context, Handler};
 use bytes::Bytes;
 use futures_util::future::join_all;
 use posthaste::config::Config;
@@ -112,7 +112,7 @@ struct Load {
 
 /// The stages, and what the first one needs for each request.
 struct Stages {
-    ingester: Addr<Ingester>,
+    ingester: Ingester,
     bodies: Pool<Payer>,
     results: Rc<Results>,
     journal: Journal,
@@ -164,8 +164,7 @@ async fn start(config: &Config, live: impl FnOnce(&Arc<Metrics>) -> Arc<Live>) -
     let (gate, metrics) = own();
     let (background, matcher) = (Background::new(1), matcher.recipient());
     let ingesting = IngestContext { gate, metrics, window: None, background, matcher };
-    let ingester = Ingester::new(ingesting, MESSAGES).start();
-    Stages { ingester, bodies: Pool::new(BYTES, ACCOUNT_WEIGHT), results, journal }
+    Stages { ingester: Ingester::new(ingesting), bodies: Pool::new(BYTES, ACCOUNT_WEIGHT), results, journal }
 }
 
 impl Stages {
@@ -187,7 +186,7 @@ impl Stages {
         let body = self.bodies.share(&payer).take(load.body.len()).expect("room");
         let source = RequestContent { body: Bytes::copy_from_slice(&load.body), headers: Vec::new() };
         let unread = UnreadEvents { source, encoding: load.encoding, only_account: None, hops: 0 };
-        self.ingester.do_send(EventsReceived { unread, payer, body, reply });
+        self.ingester.receive(EventsReceived { unread, payer, body, reply });
         let receipt = response.await.expect("a response").expect("accepted");
         assert_eq!((receipt.accepted, receipt.rejected.len()), (load.events, 0));
     }

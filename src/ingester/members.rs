@@ -80,14 +80,6 @@ impl MemberReader<'_> {
         let now = self.generated.now();
         self.generated.ids.next_id(now)
     }
-
-    /// The source of an event without one.
-    pub(super) fn no_source(&self) -> Arc<str> {
-        match self.previous {
-            Some(same) if same.source.is_empty() => Arc::clone(&same.source),
-            _ => "".into(),
-        }
-    }
 }
 
 pub(super) fn event_id(value: Json<'_>) -> Result<Arc<str>, Rejection> {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use sha2::{Digest as _, Sha256};
 
-use super::event::EventType;
+use super::event::{EventSource, EventType};
 use super::id::{AccountId, TriggerId};
 
 /// The identity of an event. An account never has two events with the same source and id.
@@ -16,7 +16,7 @@ pub struct EventIdentity {
     /// Its type.
     pub event_type: EventType,
     /// Its source; empty if the producer sends none.
-    pub source: Arc<str>,
+    pub source: EventSource,
     /// The producer's id for it, or a generated one.
     pub id: Arc<str>,
 }

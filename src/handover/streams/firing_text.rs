@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 
-use crate::model::event::EventType;
+use crate::model::event::{EventSource, EventType};
 use crate::model::firing::{EventIdentity, FiringId};
 use crate::model::id::{AccountId, TriggerId};
 
@@ -29,7 +29,7 @@ struct FiringNames<'t>(
 pub(super) struct FiringReader {
     account: Option<AccountId>,
     event_type: Option<EventType>,
-    source: Option<Arc<str>>,
+    source: Option<EventSource>,
     trigger: Option<TriggerId>,
 }
 

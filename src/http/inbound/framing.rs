@@ -12,6 +12,13 @@ pub(super) struct HeadLimits {
     pub(super) fields: usize,
 }
 
+/// The length of a head, and of the body behind it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct RequestLengths {
+    pub(super) head: usize,
+    pub(super) body: u64,
+}
+
 /// Why a head is not passed on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum UnfitHead {
@@ -131,6 +138,19 @@ impl RequestFraming {
             };
         }
         passed
+    }
+
+    /// Whether a head begins with the next byte.
+    pub(super) fn is_at_head(&self) -> bool {
+        matches!(&self.at, FramingState::Head(head) if head.scanned == 0)
+    }
+
+    /// The same as [`advance`](Self::advance) at such a byte, where these bytes begin with a head that was passed on before,
+    /// but for the digits of its body's length.
+    pub(super) fn advance_known(&mut self, bytes: &[u8], known: RequestLengths) -> usize {
+        self.heads = self.heads.map(|heads| heads + 1);
+        self.at = DeclaredBody { length: known.body, ..DeclaredBody::default() }.begin();
+        known.head + self.advance(&bytes[known.head..])
     }
 
     /// How many requests are complete, if no byte of the next one has come, or only a part of its head. Always `None`

@@ -15,7 +15,7 @@ use tokio::sync::oneshot;
 
 use super::client_connection::{ClientConnection, HeadRefused};
 use super::connections::ThreadConnections;
-use super::framing::{HeadLimits, RequestFraming};
+use super::framing::{HeadLimits, RequestFraming, RequestLengths};
 use super::policy::EndMode;
 
 /// The path of the request that replaces a refused head.
@@ -159,12 +159,21 @@ impl InboundStream {
     }
 
     /// Reads directly into `out`, and holds back an incomplete head.
-    fn read_through(&mut self, context: &mut Context<'_>, out: &mut ReadBuf<'_>) -> Poll<io::Result<usize>> {
+    fn read_through(
+        &mut self,
+        context: &mut Context<'_>,
+        out: &mut ReadBuf<'_>,
+        mut known: impl FnMut(&[u8]) -> Option<RequestLengths>,
+    ) -> Poll<io::Result<usize>> {
         let before = out.filled().len();
         ready!(Pin::new(&mut self.socket).poll_read(context, out))?;
         let read = &out.filled()[before..];
         let length = read.len();
-        let pass = self.framing.advance(read);
+        let known = if self.framing.is_at_head() { known(read) } else { None };
+        let pass = match known {
+            Some(known) => self.framing.advance_known(read, known),
+            None => self.framing.advance(read),
+        };
         if pass < length {
             self.held.extend_from_slice(&read[pass..]);
             out.set_filled(before + pass);
@@ -220,7 +229,20 @@ pub(super) fn skip(bytes: &mut BytesMut, part: usize) {
 
 impl AsyncRead for InboundStream {
     fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, out: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let own = &mut *self;
+        self.poll_known(context, out, |_| None)
+    }
+}
+
+impl InboundStream {
+    /// Reads. `known` says the lengths of a head that was passed on before, but for the digits of its body's length, if the
+    /// bytes begin with one: it is not scanned again.
+    pub(super) fn poll_known(
+        &mut self,
+        context: &mut Context<'_>,
+        out: &mut ReadBuf<'_>,
+        mut known: impl FnMut(&[u8]) -> Option<RequestLengths>,
+    ) -> Poll<io::Result<()>> {
+        let own = self;
         loop {
             if !own.given_back.is_empty() {
                 let part = own.given_back.len().min(out.remaining());
@@ -253,7 +275,10 @@ impl AsyncRead for InboundStream {
                 ready!(own.poll_turn(context));
             }
             let before = out.filled().len();
-            let read = if own.held.is_empty() { own.read_through(context, out) } else { own.read_behind(context) };
+            let read = match own.held.is_empty() {
+                true => own.read_through(context, out, &mut known),
+                false => own.read_behind(context),
+            };
             if read.is_pending() {
                 own.read = 0;
             }
@@ -309,92 +334,4 @@ impl AsyncWrite for InboundStream {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
-    use std::future::poll_fn;
-
-    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-    use tokio::sync::watch;
-
-    use super::super::client_connection::ServerContext;
-    use super::*;
-    use crate::flow::probe::soon;
-
-    const BODY: usize = 200_000;
-
-    /// A stream, and its client.
-    pub(in super::super) async fn connected() -> (InboundStream, TcpStream) {
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-        let client = TcpStream::connect(listener.local_addr().expect("bound")).await.expect("a connection");
-        let (socket, peer) = listener.accept().await.expect("a connection");
-        let shared = ServerContext::for_test(10, watch::channel(false).1);
-        let connections = ThreadConnections::start(&shared);
-        let connection = connections.accept(peer.ip()).expect("room");
-        let limits = HeadLimits { bytes: 32 << 10, fields: 96 };
-        (InboundStream::new(socket, limits, connection, connections), client)
-    }
-
-    #[actix_rt::test]
-    async fn other_tasks_have_their_turn_while_a_client_sends_much() {
-        let (mut stream, mut client) = connected().await;
-        let head = format!("POST / HTTP/1.1\r\nhost: x\r\ncontent-length: {BODY}\r\n\r\n");
-        let whole = head.len() + BODY;
-        actix_rt::spawn(async move {
-            client.write_all(&[head.as_bytes(), &[b'x'; BODY]].concat()).await.expect("it is read");
-            std::future::pending::<()>().await;
-        });
-        let (mut all, mut turns) = (0, 0);
-        let mut room = vec![0; 8 << 10];
-        while all < whole {
-            let turn = poll_fn(|context| {
-                let mut read = 0;
-                loop {
-                    let mut out = ReadBuf::new(&mut room);
-                    match Pin::new(&mut stream).poll_read(context, &mut out) {
-                        Poll::Ready(done) => done.expect("no failure"),
-                        Poll::Pending if read == 0 => return Poll::Pending,
-                        Poll::Pending => return Poll::Ready(read),
-                    }
-                    read += out.filled().len();
-                    if all + read == whole {
-                        return Poll::Ready(read);
-                    }
-                }
-            });
-            let read = soon(turn).await;
-            assert!(read < TURN_BYTES + room.len(), "{read} at a time");
-            (all, turns) = (all + read, turns + 1);
-        }
-        assert!(turns >= BODY / (TURN_BYTES + room.len()), "{turns}");
-    }
-
-    #[actix_rt::test]
-    async fn other_tasks_have_their_turn_while_much_is_written() {
-        let (mut stream, mut client) = connected().await;
-        let whole = vec![b'x'; 1 << 20];
-        let reading = actix_rt::spawn(async move {
-            let mut all = Vec::new();
-            client.read_to_end(&mut all).await.expect("it is sent");
-            all.len()
-        });
-        let (mut all, mut turns) = (0, 0);
-        while all < whole.len() {
-            let turn = poll_fn(|context| {
-                let before = all;
-                while all < whole.len() {
-                    match Pin::new(&mut stream).poll_write(context, &whole[all..]) {
-                        Poll::Ready(done) => all += done.expect("no failure"),
-                        Poll::Pending if all == before => return Poll::Pending,
-                        Poll::Pending => break,
-                    }
-                }
-                Poll::Ready(all - before)
-            });
-            let written = soon(turn).await;
-            assert!(written <= 2 * TURN_BYTES, "{written} at a time");
-            turns += 1;
-        }
-        assert!(turns >= whole.len() / (2 * TURN_BYTES), "{turns}");
-        drop(stream);
-        assert_eq!(soon(reading).await.expect("no panic"), whole.len());
-    }
-}
+pub(super) mod tests;

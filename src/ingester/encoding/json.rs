@@ -8,7 +8,7 @@ use crate::ingester::members::{data, event_id};
 use crate::ingester::rejection::Rejection;
 use crate::json::{Document, Json, ParsedContent};
 use crate::model::attributes::Attributes;
-use crate::model::event::Event;
+use crate::model::event::{Event, EventSource};
 
 pub(super) static JSON: Encoding = Encoding {
     media_types: &["application/json"],
@@ -79,8 +79,7 @@ pub(super) fn event(batch: &mut BatchReader<'_>, document: Document) -> Result<E
         let name: String = name.chars().take(80).collect();
         return Err(Rejection::UnknownMember(name));
     }
-    let source = members.no_source();
     let data = document.into_member("data").ok_or(Rejection::Missing("data"))?;
-    let attributes = Attributes::default();
+    let (source, attributes) = (EventSource::default(), Attributes::default());
     Ok(Event { account, event_type, id, id_given, source, time, attributes, hops: 0, data })
 }

@@ -9,6 +9,7 @@ use actix_web::http::header::{
 };
 use actix_web::http::{Method, Uri};
 
+use super::super::framing::RequestLengths;
 use crate::http::resources::events::{self, KnownHead};
 
 /// The most fields of a head that is read here. Requests with more are rare, and the array for them is cleared for each.
@@ -17,13 +18,6 @@ const FIELDS_MAX: usize = 32;
 const REMEMBERED_BYTES_MAX: usize = 1 << 10;
 /// The most digits of a length that fits 64 bits whatever they are.
 const LENGTH_DIGITS_MAX: usize = 19;
-
-/// The length of a head, and of the body behind it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct RequestLengths {
-    pub(super) head: usize,
-    pub(super) body: u64,
-}
 
 /// Reads the heads of one connection.
 pub(super) struct EventsHead {
@@ -49,7 +43,7 @@ impl EventsHead {
     /// Reads the head that these bytes begin with. `None`: it is not the head of a usual request with events, whose
     /// body has a length. The server reads all others, also those that are not valid, and responds to them.
     pub(super) fn read(&mut self, bytes: &[u8]) -> Option<RequestLengths> {
-        self.read_like_last(bytes).or_else(|| self.parse(bytes))
+        self.like_last(bytes).or_else(|| self.parse(bytes))
     }
 
     /// The request is over.
@@ -60,7 +54,8 @@ impl EventsHead {
         }
     }
 
-    fn read_like_last(&mut self, bytes: &[u8]) -> Option<RequestLengths> {
+    /// Those of a head that only differs from the last one in its length.
+    pub(super) fn like_last(&self, bytes: &[u8]) -> Option<RequestLengths> {
         let rest = bytes.strip_prefix(self.before.as_slice()).filter(|_| !self.before.is_empty())?;
         let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
         if !rest[digits..].starts_with(&self.behind) {
@@ -153,13 +148,10 @@ mod tests {
         let known: Vec<_> = head.request.headers.get_all("a").map(HeaderValue::as_bytes).collect();
         assert_eq!(known, [b"1", b"2"]);
         let longer = text("1234", "");
-        assert_eq!(
-            head.read_like_last(longer.as_bytes()),
-            Some(RequestLengths { head: longer.len() - 2, body: 1_234 })
-        );
+        assert_eq!(head.like_last(longer.as_bytes()), Some(RequestLengths { head: longer.len() - 2, body: 1_234 }));
         assert!(!head.request.headers.contains_key(CONTENT_LENGTH), "it would be that of another request");
         for other in [text("12", "b: 3\r\n"), text("", ""), text("+12", ""), text("12", "").replace("Host", "host")] {
-            assert_eq!(head.read_like_last(other.as_bytes()), None, "{other}");
+            assert_eq!(head.like_last(other.as_bytes()), None, "{other}");
         }
         let other = text("7", "b: 3\r\n");
         assert_eq!(head.read(other.as_bytes()), Some(RequestLengths { head: other.len() - 2, body: 7 }));
@@ -222,7 +214,7 @@ mod tests {
             assert!(head.read(text.as_bytes()).is_some());
             head.end();
             let is_kept = head.request.headers.contains_key("a");
-            assert_eq!((head.read_like_last(text.as_bytes()).is_some(), is_kept), (kept, kept));
+            assert_eq!((head.like_last(text.as_bytes()).is_some(), is_kept), (kept, kept));
             assert!(head.read(text.as_bytes()).is_some() && head.request.headers.contains_key("a"));
         }
     }

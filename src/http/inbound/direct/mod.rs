@@ -22,13 +22,14 @@ use bytes::BytesMut;
 use tokio::io::AsyncWriteExt as _;
 
 use super::DISCONNECT_WITHIN;
+use super::framing::RequestLengths;
 use super::response::{ResponseBody, ServedRequest};
 use super::stream::{InboundStream, TURN_BYTES, skip};
 use crate::flow::response::Receipt;
 use crate::http::problem::Problem;
 use crate::http::request::caller::written;
 use crate::http::resources::events::EventsCall;
-use head::{EventsHead, RequestLengths};
+use head::EventsHead;
 use payload::{DirectBody, poll_some};
 use response::ResponseHeads;
 
@@ -97,11 +98,16 @@ impl DirectEvents {
             return Poll::Ready(NextRequest::of(lengths));
         }
         let mut room = self.room.borrow_mut();
-        let read = match ready!(poll_some(&mut own.stream, context, &mut room)) {
+        let mut known = None;
+        let like_last = |bytes: &[u8]| {
+            known = own.head.like_last(bytes);
+            known
+        };
+        let read = match ready!(poll_some(&mut own.stream, context, &mut room, like_last)) {
             Ok([]) | Err(_) => return Poll::Ready(NextRequest::Ended),
             Ok(read) => read,
         };
-        let lengths = own.head.read(read);
+        let lengths = known.or_else(|| own.head.read(read));
         own.ahead = BytesMut::from(&read[lengths.map_or(0, |lengths| lengths.head)..]);
         Poll::Ready(NextRequest::of(lengths))
     }

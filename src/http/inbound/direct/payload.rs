@@ -9,8 +9,9 @@ use std::task::{Context, Poll, ready};
 use actix_web::error::PayloadError;
 use bytes::{Bytes, BytesMut};
 use futures_util::Stream;
-use tokio::io::{AsyncRead as _, ReadBuf};
+use tokio::io::ReadBuf;
 
+use super::super::framing::RequestLengths;
 use super::super::stream::InboundStream;
 
 /// A body, and how much of it is left to be read: first from the bytes that were read ahead, then from the stream.
@@ -23,14 +24,15 @@ pub(super) struct DirectBody<'a> {
     pub(super) room: &'a RefCell<Box<[u8]>>,
 }
 
-/// Reads what has arrived into this room. Nothing: the connection has ended.
+/// Reads what has arrived into this room. `known`: see [`InboundStream::poll_known`]. Nothing: the connection has ended.
 pub(super) fn poll_some<'a>(
     stream: &mut InboundStream,
     context: &mut Context<'_>,
     room: &'a mut [u8],
+    known: impl FnMut(&[u8]) -> Option<RequestLengths>,
 ) -> Poll<io::Result<&'a [u8]>> {
     let mut read = ReadBuf::new(room);
-    ready!(Pin::new(stream).poll_read(context, &mut read))?;
+    ready!(stream.poll_known(context, &mut read, known))?;
     let length = read.filled().len();
     Poll::Ready(Ok(&room[..length]))
 }
@@ -61,7 +63,7 @@ impl Stream for DirectBody<'_> {
         }
         let part = if own.ahead.is_empty() {
             let mut room = own.room.borrow_mut();
-            let read = match ready!(poll_some(own.stream, context, &mut room)) {
+            let read = match ready!(poll_some(own.stream, context, &mut room, |_| None)) {
                 Ok([]) => return Poll::Ready(Some(Err(PayloadError::Incomplete(None)))),
                 Ok(read) => read,
                 Err(error) => return Poll::Ready(Some(Err(PayloadError::Incomplete(Some(error))))),

@@ -34,6 +34,27 @@ fn a_head_is_passed_on_once_complete_and_a_body_at_once() {
     }
 }
 
+/// A known head is passed on as it was when it was scanned.
+#[test]
+fn a_known_head_is_not_scanned_again() {
+    let head = |length: &str| format!("POST / HTTP/1.1\r\nhost: x\r\ncontent-length: {length}\r\n\r\n");
+    for (length, behind) in [("3", "ab"), ("3", "abc"), ("2", "ab\r\nGET / HTTP/1.1\r\n\r\nG"), ("12", "")] {
+        let first = head("1") + "x";
+        let second = head(length) + behind;
+        let [mut scanned, mut known] = [(); 2].map(|()| RequestFraming::new(LIMITS));
+        for framing in [&mut scanned, &mut known] {
+            assert!(framing.is_at_head());
+            assert_eq!(framing.advance(first.as_bytes()), first.len());
+            assert!(framing.is_at_head());
+        }
+        let lengths = RequestLengths { head: head(length).len(), body: length.parse().expect("a number") };
+        let passed = known.advance_known(second.as_bytes(), lengths);
+        assert_eq!(scanned.advance(second.as_bytes()), passed, "{second}");
+        assert_eq!(scanned.complete_requests(), known.complete_requests(), "{second}");
+        assert_eq!((scanned.is_at_head(), format!("{scanned:?}")), (known.is_at_head(), format!("{known:?}")));
+    }
+}
+
 #[test]
 fn requests_are_counted_while_their_ends_are_certain() {
     let get = "GET / HTTP/1.1\r\n\r\n";
