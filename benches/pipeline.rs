@@ -23,7 +23,9 @@ use posthaste::flow::background::Background;
 use posthaste::flow::fairness::Pool;
 use posthaste::flow::gate::Gate;
 use posthaste::flow::in_flight::InFlight;
+use posthaste::flow::inbox::InboxSender;
 use posthaste::flow::journal::{AttemptJournal, AttemptStart};
+use posthaste::flow::last_account::LastAccount;
 use posthaste::flow::messages::DeliveriesRendered;
 use posthaste::flow::payer::Payer;
 use posthaste::flow::pressure::Pressure;
@@ -112,7 +114,7 @@ struct Load {
 
 /// The stages, and what the first one needs for each request.
 struct Stages {
-    ingester: Ingester,
+    ingester: InboxSender<EventsReceived>,
     bodies: Pool<Payer>,
     results: Rc<Results>,
     journal: Journal,
@@ -156,15 +158,15 @@ async fn start(config: &Config, live: impl FnOnce(&Arc<Metrics>) -> Arc<Live>) -
     let next = NextStage::Dispatchers(vec![receiver.recipient()]);
     let own = || (Arc::clone(&gate), Arc::clone(&metrics));
     let (own_gate, own_metrics) = own();
-    let renderer =
-        Renderer::new(own_gate, own_metrics, next, pressure, Background::new(1), MESSAGES).start().recipient();
+    let renderer = Renderer::start(own_gate, own_metrics, next, pressure, Background::new(1));
     let (own_gate, own_metrics) = own();
     let accepting = Some(attempts.accept_journal());
-    let matcher = Matcher::new(live(&metrics), own_gate, own_metrics, accepting, renderer, MESSAGES).start();
+    let matcher = Matcher::start(live(&metrics), own_gate, own_metrics, accepting, renderer);
     let (gate, metrics) = own();
-    let (background, matcher) = (Background::new(1), matcher.recipient());
-    let ingesting = IngestContext { gate, metrics, window: None, background, matcher };
-    Stages { ingester: Ingester::new(ingesting), bodies: Pool::new(BYTES, ACCOUNT_WEIGHT), results, journal }
+    let (background, last_account) = (Background::new(1), LastAccount::default());
+    let ingesting = IngestContext { gate, last_account, metrics, window: None, background, matcher };
+    let ingester = Ingester::start(ingesting);
+    Stages { ingester, bodies: Pool::new(BYTES, ACCOUNT_WEIGHT), results, journal }
 }
 
 impl Stages {
@@ -186,7 +188,7 @@ impl Stages {
         let body = self.bodies.share(&payer).take(load.body.len()).expect("room");
         let source = RequestContent { body: Bytes::copy_from_slice(&load.body), headers: Vec::new() };
         let unread = UnreadEvents { source, encoding: load.encoding, only_account: None, hops: 0 };
-        self.ingester.receive(EventsReceived { unread, payer, body, reply });
+        assert!(self.ingester.send(EventsReceived { unread, payer, body, reply }).is_ok(), "it lives");
         let receipt = response.await.expect("a response").expect("accepted");
         assert_eq!((receipt.accepted, receipt.rejected.len()), (load.events, 0));
     }

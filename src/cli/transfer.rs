@@ -34,7 +34,7 @@ impl ChangeSink for IgnoringSink {
         None
     }
 
-    fn target(&self, _: &AccountId, _: &Trigger) -> Result<Arc<LiveTarget>, DropReason> {
+    fn target(&self, _: &AccountId, _: &Trigger) -> Result<LiveTarget, DropReason> {
         Err(DropReason::UrlRefused)
     }
 

@@ -156,7 +156,7 @@ impl Dispatchers {
     }
 
     fn route(&mut self, destination: &Destination, deliveries: Vec<InFlight>, context: &mut Context<Self>) {
-        let Some(account) = deliveries.first().map(|queued| Arc::clone(&queued.account)) else { return };
+        let Some(account) = deliveries.first().map(|queued| Arc::clone(queued.account.shares())) else { return };
         let mut message = DeliveriesRouted(deliveries);
         // A second try, for a Dispatcher that ended in a panic: a new one replaces it.
         for _ in 0..2 {

@@ -157,12 +157,10 @@ impl Alone {
             body: format!("{word}!").into(),
             hops: 1,
         };
-        let account = self.gate.account(&AccountId::default_account());
-        let outstanding = self.gate.delivery(None);
+        let account = self.gate.account(&AccountId::default_account()).deliver(delivery.body.len());
         let accepted_at = Instant::now();
         let (permit, claim, journaled, is_test, report) = (None, None, None, false, Some(report));
-        let parts =
-            InFlightParts { account, is_test, delivery, accepted_at, permit, claim, journaled, outstanding, report };
+        let parts = InFlightParts { account, is_test, delivery, accepted_at, permit, claim, journaled, report };
         (InFlight::new(parts), reported)
     }
 

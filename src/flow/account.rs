@@ -1,17 +1,23 @@
 //! What each account uses on the node: events, deliveries and bytes. Each is a share of a pool that all accounts use. A
 //! request is measured here before any part of it is accepted. `docs/fairness.md` has the arithmetic.
 
+mod charges;
+
 use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use foldhash::HashMap;
 
-use super::fairness::{Pool, Share, TakenUnits};
+use super::fairness::{Pool, Share};
+use super::node_work::NodeWork;
 use super::rate::AccountRates;
 use super::share_notifier::ShareNotifier;
 use super::sweep::Sweep;
 use crate::model::id::AccountId;
+
+pub(super) use charges::EventsCharge;
+pub use charges::{Charge, OutstandingDelivery, RequestDeliveries};
 
 /// An account may hold at most this many times what is free.
 pub const ACCOUNT_WEIGHT: usize = 8;
@@ -50,6 +56,7 @@ pub struct Accounts {
     bytes: Pool<AccountId>,
     known: Mutex<KnownAccounts>,
     freed: Arc<ShareNotifier>,
+    work: Arc<NodeWork>,
     pub(super) rates: Option<AccountRates>,
 }
 
@@ -65,7 +72,7 @@ pub struct AccountShares {
     /// Its name.
     pub id: AccountId,
     turn_keys: [TurnKey; 2],
-    pub(super) events: Share,
+    events: Share,
     deliveries: Share,
     bytes: Share,
     /// Deliveries of requests that are being measured; included in `deliveries`.
@@ -73,17 +80,19 @@ pub struct AccountShares {
     /// Whether a request that alone exceeds the account's bound is in progress.
     paced: AtomicBool,
     freed: Arc<ShareNotifier>,
+    work: Arc<NodeWork>,
 }
 
 impl Accounts {
     /// No account holds anything yet.
-    pub(super) fn new(bounds: NodeBounds) -> Self {
+    pub(super) fn new(bounds: NodeBounds, work: Arc<NodeWork>) -> Self {
         Self {
             events: Pool::new(bounds.events, ACCOUNT_WEIGHT),
             deliveries: Pool::new(bounds.deliveries, ACCOUNT_WEIGHT),
             bytes: Pool::new(bounds.bytes, ACCOUNT_WEIGHT),
             known: Mutex::default(),
             freed: Arc::default(),
+            work,
             rates: bounds.events_per_s.map(AccountRates::new),
         }
     }
@@ -105,6 +114,7 @@ impl Accounts {
             tentative: AtomicUsize::new(0),
             paced: AtomicBool::new(false),
             freed: Arc::clone(&self.freed),
+            work: Arc::clone(&self.work),
         });
         known.accounts.insert(id.clone(), Arc::clone(&account));
         account
@@ -150,26 +160,14 @@ impl AccountShares {
     }
 
     /// Starts to measure the deliveries of a request.
-    pub fn measure(self: &Arc<Self>) -> MeasuredDeliveries {
-        let taken = self.deliveries.take_some(0);
-        MeasuredDeliveries {
-            reserved: ReservedDeliveries { taken, account: Arc::clone(self), paced: None },
-            is_tentative: true,
-        }
+    pub fn measure(self: &Arc<Self>) -> RequestDeliveries {
+        RequestDeliveries::measure(Arc::clone(self))
     }
 
-    /// Charges one delivery before it is rendered, without the bytes of its body. `None`: the account has to wait.
-    pub fn charge_bytes(self: &Arc<Self>) -> Option<Charge> {
-        self.bytes.take(DELIVERY_BYTES).map(|taken| self.charge(taken))
-    }
-
-    /// Charges a delivery that is already in memory.
-    pub fn charge_bytes_over(self: &Arc<Self>, bytes: usize) -> Charge {
-        self.charge(self.bytes.take_over(DELIVERY_BYTES + bytes))
-    }
-
-    fn charge(self: &Arc<Self>, taken: TakenUnits) -> Charge {
-        Charge { taken, freed: Arc::clone(&self.freed) }
+    /// Whether one more delivery may be rendered. Each thread renders one at a time and charges it then, so that threads
+    /// that do so at the same moment may exceed the account's bound by one delivery each, as large bodies do anyway.
+    pub fn may_render(&self) -> bool {
+        self.bytes.has_room(DELIVERY_BYTES)
     }
 
     /// How many more bytes may be queued or sent for the account's destinations, once `more` bytes are charged to it.
@@ -192,119 +190,11 @@ impl AccountShares {
     fn is_idle(&self) -> bool {
         self.deliveries.elsewhere() == 0 && self.deliveries.taken() <= self.tentative.load(Ordering::SeqCst)
     }
-}
 
-/// The deliveries of a request, as far as they are measured. No event of the request is accepted yet.
-#[derive(Debug)]
-pub struct MeasuredDeliveries {
-    reserved: ReservedDeliveries,
-    is_tentative: bool,
-}
-
-/// Deliveries that are charged to an account and not yet rendered.
-#[derive(Debug)]
-pub struct ReservedDeliveries {
-    taken: TakenUnits,
-    account: Arc<AccountShares>,
-    /// Set where there are more deliveries than the account may hold: they are charged one by one, as it has room.
-    paced: Option<PacedRequest>,
-}
-
-/// The only request of an account that may exceed the account's bound.
-#[derive(Debug)]
-struct PacedRequest(Arc<AccountShares>);
-
-impl MeasuredDeliveries {
-    /// Charges this many more deliveries. False: the account may not hold them.
-    pub fn add(&mut self, deliveries: usize) -> bool {
-        let account = &self.reserved.account;
-        account.tentative.fetch_add(deliveries, Ordering::SeqCst);
-        let added = self.reserved.taken.grow(deliveries);
-        if !added {
-            account.tentative.fetch_sub(deliveries, Ordering::SeqCst);
-        }
-        added
-    }
-
-    /// The account may hold all measured deliveries.
-    pub fn accept(mut self) -> ReservedDeliveries {
-        self.settle();
-        self.into_reserved()
-    }
-
-    /// The account may not hold all measured deliveries. If it has no other work, they are processed one after the
-    /// other, so that a request of any size succeeds when it is sent again.
-    pub fn pace(mut self) -> Option<ReservedDeliveries> {
-        let account = Arc::clone(&self.reserved.account);
-        if !account.is_idle() || account.paced.swap(true, Ordering::SeqCst) {
-            return None;
-        }
-        self.reserved.paced = Some(PacedRequest(account));
-        self.settle();
-        Some(self.into_reserved())
-    }
-
-    fn settle(&mut self) {
-        if std::mem::take(&mut self.is_tentative) {
-            self.reserved.account.tentative.fetch_sub(self.reserved.taken.units(), Ordering::SeqCst);
-        }
-    }
-
-    fn into_reserved(mut self) -> ReservedDeliveries {
-        let account = Arc::clone(&self.reserved.account);
-        let nothing = ReservedDeliveries { taken: account.deliveries.take_over(0), account, paced: None };
-        std::mem::replace(&mut self.reserved, nothing)
-    }
-}
-
-impl Drop for MeasuredDeliveries {
-    fn drop(&mut self) {
-        self.settle();
-    }
-}
-
-impl ReservedDeliveries {
-    /// Takes one delivery. `None`: the account has to wait until others of its deliveries have begun.
-    pub fn take_one(&mut self) -> Option<Charge> {
-        let one = match self.taken.split(1) {
-            None if self.paced.is_some() => self.account.deliveries.take(1),
-            one => one,
-        };
-        one.map(|taken| self.account.charge(taken))
-    }
-}
-
-impl Drop for ReservedDeliveries {
-    fn drop(&mut self) {
-        self.account.freed.wake();
-    }
-}
-
-impl Drop for PacedRequest {
-    fn drop(&mut self) {
-        self.0.paced.store(false, Ordering::SeqCst);
-    }
-}
-
-/// The units that a delivery is charged. Dropping it gives them back and wakes the tasks that wait for them.
-#[derive(Debug)]
-pub struct Charge {
-    taken: TakenUnits,
-    freed: Arc<ShareNotifier>,
-}
-
-impl Charge {
-    /// Charges the bytes of the body too. The body is already in memory.
-    pub fn add_over(&mut self, bytes: usize) {
-        self.taken.grow_over(bytes);
-    }
-}
-
-impl Drop for Charge {
-    fn drop(&mut self) {
-        self.taken.give_back();
-        // Waiting tasks are not woken for each unit, because they continue with several at once.
-        if self.taken.share().has_eased() {
+    /// Wakes the tasks that wait for a share, once this one is well below its bound. They are not woken for each unit,
+    /// because they continue with several at once.
+    fn wake_if_eased(&self, share: &Share) {
+        if self.freed.is_awaited() && share.has_eased() {
             self.freed.wake();
         }
     }
@@ -315,7 +205,7 @@ mod tests {
     use super::*;
 
     fn accounts(deliveries: usize) -> Accounts {
-        Accounts::new(NodeBounds { events: 10, deliveries, bytes: 10_000, events_per_s: None })
+        Accounts::new(NodeBounds { events: 10, deliveries, bytes: 10_000, events_per_s: None }, Arc::default())
     }
 
     fn id(name: &str) -> AccountId {
@@ -330,16 +220,17 @@ mod tests {
         assert!(first.add(50) && !first.add(50));
         let mut second = account.measure();
         assert!(!second.add(50), "both together exceed the bound");
-        let mut paced = first.pace().expect("the account has no other work");
-        assert!(second.pace().is_none(), "now it has other work");
-        let charges: Vec<Charge> = std::iter::from_fn(|| paced.take_one()).collect();
+        assert!(first.pace(), "the account has no other work");
+        assert!(!second.pace(), "now it has other work");
+        drop(second);
+        let charges: Vec<Charge> = std::iter::from_fn(|| first.take_one()).collect();
         assert!((79..=81).contains(&charges.len()), "{}", charges.len());
         drop(charges);
-        assert!(paced.take_one().is_some(), "a begun delivery frees its share");
-        drop(paced);
+        assert!(first.take_one().is_some(), "a begun delivery frees its share");
+        drop(first);
         assert_eq!((accounts.deliveries.taken(), account.tentative.load(Ordering::SeqCst)), (0, 0));
         let mut third = account.measure();
-        assert!(third.add(50) && !third.add(50) && third.pace().is_some(), "a second try succeeds");
+        assert!(third.add(50) && !third.add(50) && third.pace(), "a second try succeeds");
     }
 
     #[test]
@@ -364,8 +255,9 @@ mod tests {
         let accounts = accounts(20);
         let mut measured = accounts.get(&id("a")).measure();
         assert!(measured.add(3));
-        let mut reserved = measured.accept();
-        let charges: Vec<Charge> = std::iter::from_fn(|| reserved.take_one()).collect();
+        assert!(measured.take_one().is_none(), "its request is not accepted yet");
+        measured.accept();
+        let charges: Vec<Charge> = std::iter::from_fn(|| measured.take_one()).collect();
         assert_eq!((charges.len(), accounts.deliveries.taken()), (3, 3));
         let mut other = accounts.get(&id("b")).measure();
         assert!(other.add(10));
@@ -380,8 +272,8 @@ mod tests {
         let account = accounts.get(&id("a"));
         let mut measured = account.measure();
         assert!(measured.add(2));
-        let mut reserved = measured.accept();
-        let held: Vec<Charge> = std::iter::from_fn(|| reserved.take_one()).collect();
+        measured.accept();
+        let held: Vec<Charge> = std::iter::from_fn(|| measured.take_one()).collect();
         let waiting = actix_rt::spawn({
             let accounts = Arc::clone(&accounts);
             async move { accounts.freed(|| account.measure().add(2)).await }

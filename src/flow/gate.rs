@@ -6,18 +6,22 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
-use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, oneshot};
+use smallvec::SmallVec;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
-use super::account::{AccountShares, Accounts, Charge, NodeBounds};
+use super::account::{AccountShares, Accounts, EventsCharge, NodeBounds};
 use super::fairness::TakenUnits;
+use super::node_work::{CountedDelivery, NodeWork};
 use super::refusal::{ReachedBound, Refusal};
 use crate::model::id::AccountId;
+
+/// How many events of a request each account has.
+pub type EventsByAccount = SmallVec<[(Arc<AccountShares>, usize); 1]>;
 
 /// Counts what is in flight on this node.
 #[derive(Debug)]
 pub struct Gate {
-    events: AtomicUsize,
-    deliveries: AtomicUsize,
+    work: Arc<NodeWork>,
     accounts: Accounts,
     /// Permits for deliveries that another node accepted and this one reads from the streams.
     stream_permits: Arc<Semaphore>,
@@ -28,25 +32,21 @@ pub struct Gate {
     not_ingest: AtomicBool,
     /// How many more deliveries may wait in the streams.
     room: AtomicUsize,
-    closed: AtomicBool,
-    emptied: Notify,
 }
 
 impl Gate {
     /// An open gate with these bounds, and with `stream_permits_max` permits for deliveries that are read from the
     /// streams and wait for their attempts.
     pub fn new(bounds: NodeBounds, stream_permits_max: usize) -> Arc<Self> {
+        let work = Arc::<NodeWork>::default();
         Arc::new(Self {
-            events: AtomicUsize::new(0),
-            accounts: Accounts::new(bounds),
+            accounts: Accounts::new(bounds, Arc::clone(&work)),
+            work,
             stream_permits: Arc::new(Semaphore::new(stream_permits_max)),
             stream_permits_max,
             unavailable: AtomicBool::new(false),
             not_ingest: AtomicBool::new(false),
             room: AtomicUsize::new(usize::MAX),
-            deliveries: AtomicUsize::new(0),
-            closed: AtomicBool::new(false),
-            emptied: Notify::new(),
         })
     }
 
@@ -60,40 +60,41 @@ impl Gate {
     /// exceed its bound: its events are in memory anyway, as part of the request's body, and are processed in turn.
     pub fn admit<A>(
         self: &Arc<Self>,
-        events: &[(Arc<AccountShares>, usize)],
+        events: EventsByAccount,
         response: A,
         reply: oneshot::Sender<A>,
     ) -> Result<AdmittedEvents<A>, (Refusal, oneshot::Sender<A>)> {
-        self.admit_where(events, response, reply, |number| self.charge_rates(events, number))
+        let owed = self.accounts.rates.as_ref().map(|_| RateCharge::of(&events));
+        self.admit_owing(events, owed, response, reply)
     }
 
     /// The same for events that were accepted before the last start: their account's rate was charged then.
     pub fn admit_again<A>(
         self: &Arc<Self>,
-        events: &[(Arc<AccountShares>, usize)],
+        events: EventsByAccount,
         response: A,
         reply: oneshot::Sender<A>,
     ) -> Result<AdmittedEvents<A>, (Refusal, oneshot::Sender<A>)> {
-        self.admit_where(events, response, reply, |_| Ok(None))
+        self.admit_owing(events, None, response, reply)
     }
 
-    fn admit_where<A>(
+    fn admit_owing<A>(
         self: &Arc<Self>,
-        events: &[(Arc<AccountShares>, usize)],
+        events: EventsByAccount,
+        owed: Option<RateCharge>,
         response: A,
         reply: oneshot::Sender<A>,
-        charge_rates: impl FnOnce(usize) -> Result<Option<RateCharge>, Refusal>,
     ) -> Result<AdmittedEvents<A>, (Refusal, oneshot::Sender<A>)> {
         let number = events.iter().map(|(_, events)| events).sum();
         // Counts first and decides then: a stop that closes the gate and sees no events in flight can be sure that none
         // follows.
-        self.events.fetch_add(number, Ordering::SeqCst);
+        self.work.begin_events(number);
         let charged = match self.refusal() {
             Some(refusal) => Err(refusal),
             // A request that has no room owes nothing.
             None => charge(events)
                 .ok_or(Refusal::Full(ReachedBound::Events(number)))
-                .and_then(|charges| Ok((charges, charge_rates(number)?))),
+                .and_then(|charges| Ok((charges, owed.map(|owed| self.charge_rates(owed, number)).transpose()?))),
         };
         match charged {
             Ok((charges, rate_charge)) => Ok(AdmittedEvents {
@@ -106,30 +107,20 @@ impl Gate {
                 instead: OnceLock::new(),
             }),
             Err(refusal) => {
-                self.release(&self.events, number);
+                self.work.end_events(number);
                 Err((refusal, reply))
             }
         }
     }
 
     /// Charges each account's rate, if there is one.
-    fn charge_rates(
-        &self,
-        events: &[(Arc<AccountShares>, usize)],
-        number: usize,
-    ) -> Result<Option<RateCharge>, Refusal> {
-        let Some(rates) = &self.accounts.rates else { return Ok(None) };
-        let charge = RateCharge {
-            events: events.iter().map(|(account, events)| (account.id.clone(), *events)).collect(),
-            at: Instant::now(),
-        };
-        match rates.pass(charge.of_each(), charge.at) {
-            Ok(()) => Ok(Some(charge)),
-            Err(wait) => {
-                let retry_after_s = wait.as_secs_f64().ceil() as u64;
-                Err(Refusal::RateLimited { events: number, retry_after_s })
-            }
-        }
+    fn charge_rates(&self, owed: RateCharge, events: usize) -> Result<RateCharge, Refusal> {
+        let Some(rates) = &self.accounts.rates else { return Ok(owed) };
+        rates.pass(owed.of_each(), owed.at).map_err(|wait| {
+            let retry_after_s = wait.as_secs_f64().ceil() as u64;
+            Refusal::RateLimited { events, retry_after_s }
+        })?;
+        Ok(owed)
     }
 
     /// Waits for this many permits. A number above the total waits for all of them.
@@ -178,20 +169,19 @@ impl Gate {
         self.accounts.freed(is_done).await;
     }
 
-    /// Counts one delivery, and the bytes that it is charged, until the returned value is dropped.
-    pub fn delivery(self: &Arc<Self>, bytes: Option<Charge>) -> OutstandingDelivery {
-        self.deliveries.fetch_add(1, Ordering::SeqCst);
-        OutstandingDelivery { gate: Arc::clone(self), bytes }
+    /// Counts one delivery until the returned value is dropped.
+    pub fn count_delivery(&self) -> CountedDelivery {
+        CountedDelivery::begin(&self.work)
     }
 
     /// Stops admitting events.
     pub fn close(&self) {
-        self.closed.store(true, Ordering::SeqCst);
+        self.work.close();
     }
 
     /// Whether events are accepted at all.
     pub fn is_open(&self) -> bool {
-        !self.closed.load(Ordering::SeqCst)
+        self.work.is_open()
     }
 
     /// Whether no account could have another event admitted now. A hint, to refuse a request before its body is read.
@@ -214,12 +204,12 @@ impl Gate {
 
     /// Events in flight.
     pub fn events(&self) -> usize {
-        self.events.load(Ordering::SeqCst)
+        self.work.events()
     }
 
     /// Deliveries that are queued or being attempted.
     pub fn deliveries(&self) -> usize {
-        self.deliveries.load(Ordering::SeqCst)
+        self.work.deliveries()
     }
 
     /// What would be lost if the node ended now: the deliveries or, if there are more, the events. An event that holds
@@ -230,22 +220,7 @@ impl Gate {
 
     /// Waits until nothing is in flight. Only useful once the gate is closed.
     pub async fn emptied(&self) {
-        loop {
-            let emptied = self.emptied.notified();
-            tokio::pin!(emptied);
-            // Registered before the counts are read, so that no release in between is missed.
-            emptied.as_mut().enable();
-            if self.events() == 0 && self.deliveries() == 0 {
-                return;
-            }
-            emptied.await;
-        }
-    }
-
-    fn release(&self, count: &AtomicUsize, number: usize) {
-        if count.fetch_sub(number, Ordering::SeqCst) == number && !self.is_open() {
-            self.emptied.notify_waiters();
-        }
+        self.work.emptied().await;
     }
 }
 
@@ -257,19 +232,19 @@ struct RateCharge {
 }
 
 impl RateCharge {
+    fn of(events: &[(Arc<AccountShares>, usize)]) -> Self {
+        let events = events.iter().map(|(account, events)| (account.id.clone(), *events)).collect();
+        Self { events, at: Instant::now() }
+    }
+
     fn of_each(&self) -> impl Iterator<Item = (&AccountId, usize)> + Clone {
         self.events.iter().map(|(account, events)| (account, *events))
     }
 }
 
 /// Charges events to their accounts; `None` if one of the accounts may not hold its part.
-fn charge(events: &[(Arc<AccountShares>, usize)]) -> Option<Vec<TakenUnits>> {
-    let charge = |(account, events): &(Arc<AccountShares>, usize)| {
-        let share = &account.events;
-        let some = || (share.taken() == 0).then(|| share.take_some(*events)).filter(|taken| taken.units() > 0);
-        share.take(*events).or_else(some)
-    };
-    events.iter().map(charge).collect()
+fn charge(events: EventsByAccount) -> Option<SmallVec<[EventsCharge; 1]>> {
+    events.into_iter().map(|(account, events)| account.charge_events(events)).collect()
 }
 
 /// The admitted events of a request. Every piece of work that they lead to shares it. When the last one drops it, their
@@ -279,7 +254,7 @@ fn charge(events: &[(Arc<AccountShares>, usize)]) -> Option<Vec<TakenUnits>> {
 pub struct AdmittedEvents<A> {
     gate: Arc<Gate>,
     pub(crate) events: usize,
-    charges: Vec<TakenUnits>,
+    charges: SmallVec<[EventsCharge; 1]>,
     rate_charge: Option<RateCharge>,
     body: Option<TakenUnits>,
     response: Option<(A, oneshot::Sender<A>)>,
@@ -287,6 +262,11 @@ pub struct AdmittedEvents<A> {
 }
 
 impl<A> AdmittedEvents<A> {
+    /// The account of the events, if all are of one.
+    pub fn only_account(&self) -> Option<&Arc<AccountShares>> {
+        if let [charge] = self.charges.as_slice() { Some(charge.account()) } else { None }
+    }
+
     /// Keeps what the request's body is charged until the events end: they are parts of it.
     pub fn hold(&mut self, body: TakenUnits) {
         self.body = Some(body);
@@ -303,7 +283,7 @@ impl<A> Drop for AdmittedEvents<A> {
     fn drop(&mut self) {
         self.charges.clear();
         self.body = None;
-        self.gate.release(&self.gate.events, self.events);
+        self.gate.work.end_events(self.events);
         if let (Some(rates), Some(charge), Some(_)) = (&self.gate.accounts.rates, &self.rate_charge, self.instead.get())
         {
             rates.give_back(charge.of_each(), charge.at, Instant::now());
@@ -326,28 +306,6 @@ impl StreamPermit {
     }
 }
 
-/// One delivery that is queued or being attempted, and the bytes that it is charged.
-#[derive(Debug)]
-pub struct OutstandingDelivery {
-    gate: Arc<Gate>,
-    bytes: Option<Charge>,
-}
-
-impl OutstandingDelivery {
-    /// Charges this many more bytes: while a body is being sent it is also in its connection's buffer.
-    pub fn add_over(&mut self, bytes: usize) {
-        if let Some(charge) = &mut self.bytes {
-            charge.add_over(bytes);
-        }
-    }
-}
-
-impl Drop for OutstandingDelivery {
-    fn drop(&mut self) {
-        self.gate.release(&self.gate.deliveries, 1);
-    }
-}
-
 #[cfg(test)]
 impl Gate {
     /// A gate for this many events, without any other bound.
@@ -356,10 +314,11 @@ impl Gate {
     }
 
     /// The charge of one delivery of the account `default`.
-    pub(crate) fn charge_default(&self) -> Charge {
+    pub(crate) fn charge_default(&self) -> super::account::Charge {
         let mut measured = self.account(&AccountId::default_account()).measure();
         assert!(measured.add(1), "no room");
-        measured.accept().take_one().expect("it was reserved")
+        measured.accept();
+        measured.take_one().expect("it was reserved")
     }
 
     /// Admits events of the account `default`.
@@ -369,7 +328,7 @@ impl Gate {
         response: A,
         reply: oneshot::Sender<A>,
     ) -> Result<AdmittedEvents<A>, (Refusal, oneshot::Sender<A>)> {
-        self.admit(&[(self.account(&AccountId::default_account()), events)], response, reply)
+        self.admit(smallvec::smallvec![(self.account(&AccountId::default_account()), events)], response, reply)
     }
 }
 

@@ -4,15 +4,14 @@
 
 use std::fmt;
 use std::ops::{Deref, DerefMut};
-use std::sync::Arc;
 use std::time::Instant;
 
 use tokio::sync::{mpsc, oneshot};
 
 use super::journal::JournaledFiring;
 use super::permit::Permit;
-use crate::flow::account::{AccountShares, TurnKey};
-use crate::flow::gate::OutstandingDelivery;
+use crate::flow::account::{OutstandingDelivery, TurnKey};
+use crate::flow::node_work::CountedDelivery;
 use crate::model::delivery::Delivery;
 use crate::model::destination::Destination;
 use crate::model::firing::FiringId;
@@ -84,7 +83,7 @@ pub struct ClaimRequest {
     /// What the holder wants.
     pub action: ClaimAction,
     /// Counts the delivery until the request is done.
-    pub outstanding: OutstandingDelivery,
+    pub counted: CountedDelivery,
 }
 
 /// What the holder of a claim wants.
@@ -160,19 +159,14 @@ pub struct Claim {
     account: Option<AccountId>,
     claims: StreamClaims,
     /// Counts the delivery; `None` once the claim was redeemed or given up.
-    outstanding: Option<OutstandingDelivery>,
+    counted: Option<CountedDelivery>,
     is_late: bool,
 }
 
 impl Claim {
     /// A claim on an entry, redeemed through `claims`.
-    pub fn new(
-        entry: EntryId,
-        account: Option<AccountId>,
-        claims: StreamClaims,
-        outstanding: OutstandingDelivery,
-    ) -> Self {
-        Self { entry, account, claims, outstanding: Some(outstanding), is_late: false }
+    pub fn new(entry: EntryId, account: Option<AccountId>, claims: StreamClaims, counted: CountedDelivery) -> Self {
+        Self { entry, account, claims, counted: Some(counted), is_late: false }
     }
 
     /// The entry has waited so long that it must not delay later entries of its stream.
@@ -209,12 +203,12 @@ impl Claim {
     }
 
     fn hand_in(&mut self, action: ClaimAction) {
-        if let Some(outstanding) = self.outstanding.take() {
+        if let Some(counted) = self.counted.take() {
             self.claims.send(StreamRequest::Redeem(ClaimRequest {
                 entry: self.entry,
                 account: self.account.take(),
                 action,
-                outstanding,
+                counted,
             }));
         }
     }
@@ -233,8 +227,8 @@ pub struct InFlight(Box<InFlightParts>);
 /// The parts of a delivery in flight: what it sends, what it releases when it ends, and who gets the report of its end.
 #[derive(Debug)]
 pub struct InFlightParts {
-    /// The account that it belongs to.
-    pub account: Arc<AccountShares>,
+    /// The account that it belongs to and is charged to, and counted for, until it ends.
+    pub account: OutstandingDelivery,
     /// Whether it is the test of a trigger. A test does not wait behind its account's deliveries.
     pub is_test: bool,
     /// The POST to make.
@@ -247,8 +241,6 @@ pub struct InFlightParts {
     pub claim: Option<Claim>,
     /// The journal must record the attempt before it begins; `None` without a journal.
     pub journaled: Option<JournaledFiring>,
-    /// Counts it until it ends.
-    pub outstanding: OutstandingDelivery,
     /// Receives the report of its end.
     pub report: Option<oneshot::Sender<FiringReport>>,
 }

@@ -18,7 +18,6 @@ use super::journal::JournaledFiring;
 use super::late::Late;
 use super::permit::Admission;
 use crate::model::event::Event;
-use crate::model::firing::FiringId;
 use crate::model::id::{TemplateId, TriggerId};
 use crate::model::outcome::{DropReason, FiringReport};
 use crate::model::target::Target;
@@ -26,8 +25,7 @@ use crate::model::template::Template;
 use crate::templating::{CompiledTemplate, Expressions};
 
 /// The events of a request that the gate has admitted, to the Matcher. They are accepted once their work is measured.
-#[derive(Debug, Message)]
-#[rtype(result = "()")]
+#[derive(Debug)]
 pub struct EventsAdmitted {
     /// The events of one request.
     pub events: Vec<Event>,
@@ -38,11 +36,8 @@ pub struct EventsAdmitted {
 }
 
 /// Firings, to the Renderer.
-#[derive(Debug, Message)]
-#[rtype(result = "()")]
+#[derive(Debug)]
 pub struct FiringsMatched {
-    /// The account that they belong to.
-    pub account: Arc<AccountShares>,
     /// What the events of one account in one request fire.
     pub firings: Box<dyn Firings>,
     /// When the events were accepted.
@@ -55,9 +50,17 @@ pub struct FiringsMatched {
 pub const SMALL_REQUEST: usize = 8;
 
 /// Firings that are produced one by one, so that few of them are in memory at a time.
-pub trait Firings: Send + fmt::Debug {
+pub trait Firings: fmt::Debug {
+    /// The account that they belong to.
+    fn account(&self) -> &Arc<AccountShares>;
+
     /// Does one bounded unit of work. Must not panic.
     fn step(&mut self) -> FiringStep;
+
+    /// Whether there are no more firings. False where a step is needed to know.
+    fn is_done(&self) -> bool {
+        false
+    }
 
     /// Whether there are so few as a small request has, whose response need not pace its producer.
     fn are_few(&self) -> bool {
@@ -80,21 +83,30 @@ pub enum FiringStep {
 
 /// The one firing of a test.
 #[derive(Debug)]
-pub struct OneFiring(pub Option<Firing>);
+pub struct OneFiring {
+    /// The account of the trigger.
+    pub account: Arc<AccountShares>,
+    /// `None` once it was handed out.
+    pub firing: Option<Firing>,
+}
 
 impl Firings for OneFiring {
+    fn account(&self) -> &Arc<AccountShares> {
+        &self.account
+    }
+
     fn step(&mut self) -> FiringStep {
-        self.0.take().map_or(FiringStep::Done, FiringStep::Fired)
+        self.firing.take().map_or(FiringStep::Done, FiringStep::Fired)
     }
 }
 
 /// Where a trigger sends.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct LiveTarget {
     /// What all its deliveries share.
     pub target: Arc<Target>,
     /// The parts of the URL and the headers that each delivery computes.
-    pub expressions: Option<Late<Expressions>>,
+    pub expressions: Option<Arc<Late<Expressions>>>,
 }
 
 /// An event and a trigger that it fired.
@@ -105,7 +117,7 @@ pub struct Firing {
     /// The trigger.
     pub trigger: TriggerId,
     /// Where it sends, or why it is dropped.
-    pub target: Result<Arc<LiveTarget>, DropReason>,
+    pub target: Result<LiveTarget, DropReason>,
     /// What it sends; `None` if the template is unusable.
     pub template: Option<Arc<LiveTemplate>>,
     /// Its charge to its account; `None` for a test.
@@ -114,13 +126,6 @@ pub struct Firing {
     pub journaled: Option<JournaledFiring>,
     /// Receives the report of its end.
     pub report: Option<oneshot::Sender<FiringReport>>,
-}
-
-impl Firing {
-    /// Its event and trigger.
-    pub fn id(&self) -> FiringId {
-        FiringId { event: Arc::clone(&self.event.identity), trigger: self.trigger.clone() }
-    }
 }
 
 /// A template that can render, unless it turns out to be unusable when it is first used.

@@ -8,6 +8,7 @@ use std::time::Duration;
 use actix::{Actor, ActorContext as _, Context, Handler, Message, Recipient};
 use tokio::sync::mpsc;
 
+use super::inbox::{Inbox, InboxFilled, InboxSender};
 use super::journal::JournaledEvent;
 
 /// In place of a journal's entry: remembers which of its firings have ended without an attempt.
@@ -48,6 +49,47 @@ impl<M: Message<Result = ()> + Send + Unpin + 'static> Probe<M> {
             tokio::task::yield_now().await;
         }
         gone
+    }
+}
+
+/// The same behind an inbox.
+pub(crate) struct InboxProbe<M>(Inbox<M>, mpsc::UnboundedSender<M>);
+
+impl<M: 'static> Probe<M> {
+    /// Starts one on this thread that reads an inbox.
+    pub(crate) fn start_behind_inbox() -> (InboxSender<M>, mpsc::UnboundedReceiver<M>) {
+        let ((heard, hear), inbox) = (mpsc::unbounded_channel(), Inbox::default());
+        (inbox.start(InboxProbe(inbox.clone(), heard)), hear)
+    }
+
+    /// The inbox of an actor that has ended.
+    pub(crate) async fn gone_behind_inbox() -> InboxSender<M> {
+        let (gone, _) = Self::start_behind_inbox();
+        while gone.is_connected() {
+            tokio::task::yield_now().await;
+        }
+        gone
+    }
+}
+
+impl<M: 'static> Actor for InboxProbe<M> {
+    type Context = Context<Self>;
+
+    fn started(&mut self, context: &mut Self::Context) {
+        // The test no longer listens.
+        if self.1.is_closed() {
+            context.stop();
+        }
+    }
+}
+
+impl<M: 'static> Handler<InboxFilled> for InboxProbe<M> {
+    type Result = ();
+
+    fn handle(&mut self, InboxFilled: InboxFilled, _: &mut Self::Context) {
+        self.0.drain(|message| {
+            let _ = self.1.send(message);
+        });
     }
 }
 

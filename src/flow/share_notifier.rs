@@ -18,9 +18,14 @@ pub(super) struct ShareNotifier {
 impl ShareNotifier {
     /// Wakes all waiting tasks.
     pub(super) fn wake(&self) {
-        if self.waiting.load(Ordering::SeqCst) > 0 {
+        if self.is_awaited() {
             self.notify.notify_waiters();
         }
+    }
+
+    /// Whether a task waits.
+    pub(super) fn is_awaited(&self) -> bool {
+        self.waiting.load(Ordering::SeqCst) > 0
     }
 
     /// Calls `is_done` until it is true. Between the calls it waits for a share to become free.
@@ -38,14 +43,6 @@ impl ShareNotifier {
             // Shares become free one by one. The waiting task continues with all that became free in this time.
             tokio::time::sleep(TRIED_EVERY).await;
         }
-    }
-}
-
-#[cfg(test)]
-impl ShareNotifier {
-    /// Whether a task waits.
-    pub(super) fn is_awaited(&self) -> bool {
-        self.waiting.load(Ordering::SeqCst) > 0
     }
 }
 

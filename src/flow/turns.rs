@@ -30,6 +30,9 @@ pub trait Worker: 'static {
     /// A piece of work that is done in units.
     type Job: 'static;
 
+    /// Whose job it is.
+    fn member(job: &Self::Job) -> Self::Member;
+
     /// Does one bounded unit of a job.
     fn step(&self, job: &mut Self::Job) -> JobProgress;
 
@@ -125,40 +128,44 @@ impl<W: Worker> Turns<W> {
         })
     }
 
-    /// Adds a job. If there is no other job, it begins at once.
-    pub fn push(self: &Rc<Self>, member: W::Member, mut job: W::Job) {
+    /// Adds a job. If there is no other job, it begins at once. Returns the time after what was done, so that who adds
+    /// several jobs reads the clock once for each.
+    pub fn push(self: &Rc<Self>, now: Instant, mut job: W::Job) -> Instant {
         if self.working.get() {
-            self.schedule.borrow_mut().push(member, job);
-            return self.resumption.changed.notify_one();
+            self.schedule.borrow_mut().push(W::member(&job), job);
+            self.resumption.changed.notify_one();
+            return now;
         }
-        if self.worker.is_ready() && self.is_done_at_once(&mut job) {
-            return;
+        let mut after = now;
+        if self.worker.is_ready() && self.at_once.may_begin(now) {
+            let (progress, ended) = self.work_at_once(now, &mut job);
+            if progress == JobProgress::Done {
+                return ended;
+            }
+            after = ended;
         }
-        self.schedule.borrow_mut().push(member, job);
+        self.schedule.borrow_mut().push(W::member(&job), job);
         self.working.set(true);
         let own = Rc::clone(self);
         actix_rt::spawn(async move {
             // A panic beside a unit of work ends the slice, not the stage.
             while AssertUnwindSafe(own.work()).catch_unwind().await.is_err() {}
         });
+        after
     }
 
-    /// Works on the only job there is, for a slice at most. Whether it is done.
-    fn is_done_at_once(&self, job: &mut W::Job) -> bool {
-        let begun = Instant::now();
-        if !self.at_once.may_begin(begun) {
-            return false;
-        }
-        let (progress, time) = loop {
+    /// Works on the only job there is, for a millisecond at most. Returns when it ended as well.
+    fn work_at_once(&self, begun: Instant, job: &mut W::Job) -> (JobProgress, Instant) {
+        let (progress, ended) = loop {
             let progress = self.step(job);
-            let time = begun.elapsed();
-            if progress != JobProgress::More || time >= AT_ONCE {
-                break (progress, time);
+            let now = Instant::now();
+            if progress != JobProgress::More || now.saturating_duration_since(begun) >= AT_ONCE {
+                break (progress, now);
             }
         };
         self.worker.finish_slice();
-        self.at_once.used(time);
-        progress == JobProgress::Done
+        self.at_once.used(ended.saturating_duration_since(begun));
+        (progress, ended)
     }
 
     async fn work(&self) {

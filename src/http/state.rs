@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize};
 
-use actix::{Addr, Recipient};
+use actix::Recipient;
 
 use super::request::expensive::ExpensiveRequests;
 use crate::config::Config;
@@ -13,10 +13,11 @@ use crate::flow::background::Background;
 use crate::flow::destination_state::DestinationStatesQuery;
 use crate::flow::fairness::Pool;
 use crate::flow::gate::Gate;
+use crate::flow::inbox::InboxSender;
+use crate::flow::messages::FiringsMatched;
 use crate::flow::payer::Payer;
-use crate::ingester::Ingester;
+use crate::ingester::EventsReceived;
 use crate::live::Live;
-use crate::renderer::Renderer;
 use crate::store::Store;
 use crate::telemetry::metrics::Metrics;
 
@@ -57,7 +58,7 @@ pub struct AppState {
 /// The stages of one HTTP thread.
 pub struct Pipeline {
     /// Accepts events.
-    pub ingester: Ingester,
+    pub ingester: InboxSender<EventsReceived>,
     /// Renders the firing of a trigger's test.
-    pub renderer: Addr<Renderer>,
+    pub renderer: InboxSender<FiringsMatched>,
 }

@@ -15,14 +15,16 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
 
-use actix::Recipient;
+use actix::{Actor, Context, Handler};
+use smallvec::smallvec;
 use tokio::sync::oneshot;
 
-use crate::flow::account::AccountShares;
 use crate::flow::background::Background;
 use crate::flow::drill;
 use crate::flow::fairness::{JobProgress, TakenUnits};
-use crate::flow::gate::Gate;
+use crate::flow::gate::{EventsByAccount, Gate};
+use crate::flow::inbox::{Inbox, InboxFilled, InboxSender};
+use crate::flow::last_account::LastAccount;
 use crate::flow::messages::EventsAdmitted;
 use crate::flow::payer::Payer;
 use crate::flow::refusal::{ReachedBound, Refusal};
@@ -68,13 +70,16 @@ pub struct UnreadEvents {
 /// Takes requests' bodies in; one for each thread that serves HTTP. Those who pay for them take turns.
 pub struct Ingester {
     ingesting: Rc<IngestContext>,
-    turns: Rc<Turns<Rc<IngestContext>>>,
+    turns: Rc<Turns<IngestWorker>>,
+    inbox: Inbox<EventsReceived>,
 }
 
 /// What an Ingester works with.
 pub struct IngestContext {
     /// Lets events in.
     pub gate: Arc<Gate>,
+    /// The account of the last request.
+    pub last_account: LastAccount,
     /// Where it is counted.
     pub metrics: Arc<Metrics>,
     /// Events whose ids it has seen are not passed on.
@@ -82,41 +87,63 @@ pub struct IngestContext {
     /// Reads large bodies, which would hold up this thread.
     pub background: Background<Payer>,
     /// The next stage.
-    pub matcher: Recipient<EventsAdmitted>,
+    pub matcher: InboxSender<EventsAdmitted>,
 }
 
 impl Ingester {
-    /// An Ingester of this thread.
-    pub fn new(ingesting: IngestContext) -> Self {
-        let gate = Arc::clone(&ingesting.gate);
-        let ingesting = Rc::new(ingesting);
-        Self { turns: Turns::new(Rc::clone(&ingesting), gate), ingesting }
-    }
-
-    /// Takes a request. A small one is read at once if no other waits. As many wait as connections do at most, as each
-    /// waits for its response.
-    pub fn receive(&self, request: EventsReceived) {
-        if request.unread.source.body.len() > READ_AT_ONCE_BYTES {
-            actix_rt::spawn(Rc::clone(&self.ingesting).read_apart(request));
-        } else {
-            self.turns.push(request.payer, Some(request));
-        }
+    /// Starts one on this thread. Its inbox holds at most one request of each connection.
+    pub fn start(ingesting: IngestContext) -> InboxSender<EventsReceived> {
+        let (gate, ingesting, inbox) = (Arc::clone(&ingesting.gate), Rc::new(ingesting), Inbox::default());
+        let turns = Turns::new(IngestWorker(Rc::clone(&ingesting)), gate);
+        inbox.start(Self { turns, ingesting, inbox: inbox.clone() })
     }
 }
 
-/// A body that is read in place is one unit of work.
-impl Worker for Rc<IngestContext> {
-    type Member = Payer;
-    type Job = Option<EventsReceived>;
+impl Actor for Ingester {
+    type Context = Context<Self>;
+}
 
-    fn step(&self, job: &mut Option<EventsReceived>) -> JobProgress {
-        if let Some(EventsReceived { unread, body, reply, .. }) = job.take() {
-            self.take(unread.read(self.window.is_some()), body, reply);
+impl Handler<InboxFilled> for Ingester {
+    type Result = ();
+
+    fn handle(&mut self, InboxFilled: InboxFilled, _: &mut Self::Context) {
+        let mut now = Instant::now();
+        self.inbox.drain(|request| {
+            if request.unread.source.body.len() > READ_AT_ONCE_BYTES {
+                // At most as many of these tasks as connections: each connection waits for its response.
+                actix_rt::spawn(Rc::clone(&self.ingesting).read_apart(request));
+            } else {
+                now = self.turns.push(now, ReadJob { payer: request.payer, request: Some(request) });
+            }
+        });
+    }
+}
+
+/// Reads bodies in place, each as one unit of work.
+struct IngestWorker(Rc<IngestContext>);
+
+/// A request that is read in its turn.
+struct ReadJob {
+    payer: Payer,
+    request: Option<EventsReceived>,
+}
+
+impl Worker for IngestWorker {
+    type Member = Payer;
+    type Job = ReadJob;
+
+    fn member(job: &ReadJob) -> Payer {
+        job.payer
+    }
+
+    fn step(&self, job: &mut ReadJob) -> JobProgress {
+        if let Some(EventsReceived { unread, body, reply, .. }) = job.request.take() {
+            self.0.take(unread.read(self.0.window.is_some()), body, reply);
         }
         JobProgress::Done
     }
 
-    fn panicked(&self, _: &mut Option<EventsReceived>) -> JobProgress {
+    fn panicked(&self, _: &mut ReadJob) -> JobProgress {
         JobProgress::Done
     }
 }
@@ -211,19 +238,7 @@ impl IngestContext {
         let events = batch.events.len();
         let receipt =
             Receipt { accepted: events + known, rejected: batch.rejected.listed, rejected_more: batch.rejected.more };
-        let (one, many);
-        let by_account = match batch.events.as_slice() {
-            [] => &[][..],
-            [first, others @ ..] if others.iter().all(|event| event.account == first.account) => {
-                one = [(self.gate.account(&first.account), events)];
-                &one
-            }
-            events => {
-                many = self.by_account(events);
-                &many
-            }
-        };
-        let mut admission = match self.gate.admit(by_account, Ok(receipt), reply) {
+        let mut admission = match self.gate.admit(self.by_account(&batch.events), Ok(receipt), reply) {
             Ok(admission) => admission,
             Err((refusal, reply)) => return self.refuse(reply, refusal),
         };
@@ -233,15 +248,19 @@ impl IngestContext {
         }
         let message =
             EventsAdmitted { events: batch.events, accepted_at: Instant::now(), admission: Arc::new(admission) };
-        if let Err(error) = self.matcher.try_send(message) {
+        if let Err(message) = self.matcher.send(message) {
             // The Matcher has ended: the events are not accepted, and the producer's response must say so.
-            error.into_inner().admission.replace_response(Err(Refusal::Stopping));
+            message.admission.replace_response(Err(Refusal::Stopping));
             Refusal::Stopping.count(&self.metrics);
         }
     }
 
     /// How many events of each account there are.
-    fn by_account(&self, events: &[Event]) -> Vec<(Arc<AccountShares>, usize)> {
+    fn by_account(&self, events: &[Event]) -> EventsByAccount {
+        let Some(first) = events.first() else { return EventsByAccount::new() };
+        if events.iter().all(|event| event.account == first.account) {
+            return smallvec![(self.last_account.get(&self.gate, &first.account), events.len())];
+        }
         let mut numbers: HashMap<&AccountId, usize> = HashMap::new();
         for event in events {
             *numbers.entry(&event.account).or_insert(0) += 1;

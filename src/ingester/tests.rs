@@ -10,21 +10,22 @@ use crate::flow::probe::{Probe, soon};
 struct Alone {
     gate: Arc<Gate>,
     metrics: Arc<Metrics>,
-    ingester: Ingester,
+    ingester: InboxSender<EventsReceived>,
 }
 
 impl Alone {
     /// Two events may be in flight.
     fn start() -> (Self, mpsc::UnboundedReceiver<EventsAdmitted>) {
-        let (matcher, passed) = Probe::start();
+        let (matcher, passed) = Probe::start_behind_inbox();
         (Self::start_before(matcher), passed)
     }
 
-    fn start_before(matcher: Recipient<EventsAdmitted>) -> Self {
+    fn start_before(matcher: InboxSender<EventsAdmitted>) -> Self {
         let (gate, metrics) = (Gate::for_events(2), Arc::new(Metrics::new()));
         let (own, background) = (Arc::clone(&gate), Background::new(1));
-        let ingesting = IngestContext { gate: own, metrics: Arc::clone(&metrics), window: None, background, matcher };
-        Self { gate, metrics, ingester: Ingester::new(ingesting) }
+        let (window, last_account, own_metrics) = (None, LastAccount::default(), Arc::clone(&metrics));
+        let ingesting = IngestContext { gate: own, last_account, metrics: own_metrics, window, background, matcher };
+        Self { gate, metrics, ingester: Ingester::start(ingesting) }
     }
 
     fn post(&self, payer: u64, body: impl Into<Bytes>) -> oneshot::Receiver<EventsResponse> {
@@ -32,7 +33,7 @@ impl Alone {
         let source = RequestContent { body: body.into(), headers: Vec::new() };
         let unread = UnreadEvents { source, encoding: encoding::ALL[0], only_account: None, hops: 0 };
         let body = Pool::<()>::new(1 << 20, 8).apart().take_some(0);
-        self.ingester.receive(EventsReceived { unread, payer: Payer::Key(payer), body, reply });
+        self.ingester.send(EventsReceived { unread, payer: Payer::Key(payer), body, reply }).expect("it lives");
         response
     }
 }
@@ -57,7 +58,7 @@ async fn good_events_pass_and_the_full_gate_refuses_all() {
 
 #[actix_rt::test]
 async fn without_a_next_stage_nothing_is_accepted() {
-    let alone = Alone::start_before(Probe::gone().await);
+    let alone = Alone::start_before(Probe::gone_behind_inbox().await);
     assert_eq!(soon(alone.post(1, EVENT)).await, Ok(Err(Refusal::Stopping)));
     assert_eq!((alone.gate.events(), alone.metrics.events.accepted.get()), (0, 0));
 }

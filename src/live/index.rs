@@ -27,7 +27,7 @@ pub struct LiveTrigger {
     /// What it sends.
     pub template: TemplateId,
     /// Where it sends, or why all its firings are dropped.
-    pub target: Result<Arc<LiveTarget>, DropReason>,
+    pub target: Result<LiveTarget, DropReason>,
     /// A disabled trigger is kept so that it can be tested; it never fires.
     pub enabled: bool,
 }
@@ -290,7 +290,7 @@ mod tests {
 
     fn set(index: &mut Index, to: &str, trigger: Trigger) {
         let target = LiveTarget { target: Arc::new(trigger.target()), expressions: None };
-        let saved = SavedTrigger { target: Ok(Arc::new(target)), trigger };
+        let saved = SavedTrigger { target: Ok(target), trigger };
         index.set_trigger(&account(to), saved.trigger.id.clone(), Some(saved));
     }
 

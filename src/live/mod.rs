@@ -126,7 +126,7 @@ impl ChangeSink for Live {
 
     /// Where a trigger sends, or why its firings are dropped: it breaks a rule that is newer than the trigger, or names
     /// a tag that the dictionary no longer has.
-    fn target(&self, account: &AccountId, trigger: &Trigger) -> Result<Arc<LiveTarget>, DropReason> {
+    fn target(&self, account: &AccountId, trigger: &Trigger) -> Result<LiveTarget, DropReason> {
         let refuse = |member: &str, reason: DropReason| {
             tracing::warn!(
                 %account, trigger = %trigger.id, member, reason = reason.as_str(),
@@ -140,7 +140,7 @@ impl ChangeSink for Live {
         }
         // Without expressions there is nothing to compile. Warnings were given to the author when the trigger was saved.
         if !trigger.has_expressions() {
-            return Ok(Arc::new(LiveTarget { target: Arc::new(trigger.target()), expressions: None }));
+            return Ok(LiveTarget { target: Arc::new(trigger.target()), expressions: None });
         }
         let setting = CompileContext::of(self.dictionary.as_ref());
         let (expressions, found) = Expressions::compile(&trigger.url, &trigger.headers, &setting, &self.limits);
@@ -150,7 +150,10 @@ impl ChangeSink for Live {
                 Some(_) => refuse("/headers", DropReason::HeaderRefused),
             });
         }
-        Ok(Arc::new(LiveTarget { target: Arc::new(trigger.target()), expressions: expressions.map(Late::ready) }))
+        Ok(LiveTarget {
+            target: Arc::new(trigger.target()),
+            expressions: expressions.map(|own| Arc::new(Late::ready(own))),
+        })
     }
 
     fn apply(&self, changes: Vec<Change>) {

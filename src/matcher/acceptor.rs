@@ -7,10 +7,9 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
 
-use actix::Recipient;
-
-use super::cursor::Cursor;
+use super::cursor::Cursors;
 use super::unfinished;
+use crate::flow::inbox::InboxSender;
 use crate::flow::journal::{AcceptJournal, JournaledRequests};
 use crate::flow::messages::FiringsMatched;
 use crate::flow::permit::Admission;
@@ -24,7 +23,7 @@ const TOGETHER_MAX: usize = 256;
 /// A request whose deliveries are charged.
 #[derive(Debug)]
 pub(super) struct MeasuredRequest {
-    pub(super) cursors: Vec<Cursor>,
+    pub(super) cursors: Cursors,
     pub(super) events: usize,
     pub(super) accepted_at: Instant,
     pub(super) admission: Admission,
@@ -35,7 +34,7 @@ pub(super) struct MeasuredRequest {
 pub(super) struct RequestAcceptor {
     metrics: Arc<Metrics>,
     journal: Option<Arc<dyn AcceptJournal>>,
-    renderer: Recipient<FiringsMatched>,
+    renderer: InboxSender<FiringsMatched>,
     /// Requests that are written next.
     together: RefCell<Vec<MeasuredRequest>>,
 }
@@ -44,25 +43,25 @@ impl RequestAcceptor {
     pub(super) fn new(
         metrics: Arc<Metrics>,
         journal: Option<Arc<dyn AcceptJournal>>,
-        renderer: Recipient<FiringsMatched>,
+        renderer: InboxSender<FiringsMatched>,
     ) -> Rc<Self> {
         Rc::new(Self { metrics, journal, renderer, together: RefCell::default() })
     }
 
     pub(super) fn accept(self: &Rc<Self>, request: MeasuredRequest) {
-        if !self.renderer.connected() {
+        if !self.renderer.is_connected() {
             return self.refuse(&request, Refusal::Stopping);
         }
         let unfinished = request.cursors.iter().filter(|cursor| cursor.is_unfinished()).count();
         match &self.journal {
             Some(journal) if unfinished > 0 => self.accept_paced(journal.as_ref(), request, unfinished),
-            Some(_) if !request.cursors.iter().all(Cursor::is_empty) => self.accept_together(request),
+            Some(_) if !request.cursors.iter().all(|cursor| cursor.is_empty()) => self.accept_together(request),
             _ => self.pass_on(request),
         }
     }
 
     fn accept_paced(&self, journal: &dyn AcceptJournal, mut request: MeasuredRequest, unfinished: usize) {
-        let fired = request.cursors.iter().flat_map(Cursor::fired);
+        let fired = request.cursors.iter().flat_map(|cursor| cursor.fired());
         match unfinished::begin(journal, fired, unfinished, &request.admission) {
             Ok((unfinished, mut journaled)) => {
                 request.cursors.iter_mut().for_each(|cursor| cursor.set_journaled(&mut journaled, Some(&unfinished)));
@@ -97,7 +96,7 @@ impl RequestAcceptor {
         if together.is_empty() {
             return;
         }
-        if !self.renderer.connected() {
+        if !self.renderer.is_connected() {
             return together.iter().for_each(|request| self.refuse(request, Refusal::Stopping));
         }
         match catch_unwind(AssertUnwindSafe(|| write_all(journal.as_ref(), &mut together))) {
@@ -119,13 +118,12 @@ impl RequestAcceptor {
     fn pass_on(&self, request: MeasuredRequest) {
         self.metrics.events.accepted.inc_by(request.events as u64);
         for cursor in request.cursors.into_iter().filter(|cursor| !cursor.is_empty()) {
-            let sent = self.renderer.try_send(FiringsMatched {
-                account: Arc::clone(cursor.account()),
-                firings: Box::new(cursor),
+            let sent = self.renderer.send(FiringsMatched {
+                firings: cursor,
                 accepted_at: request.accepted_at,
                 admission: Some(Arc::clone(&request.admission)),
             });
-            // The Renderer is connected, and its mailbox has room for all events that may be in flight.
+            // The Renderer was connected.
             if sent.is_err() {
                 self.metrics.deliveries.dropped.inc(DropReason::Panic);
             }

@@ -8,9 +8,11 @@ use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
+use smallvec::SmallVec;
+
 use super::fired_event::FiredEvent;
 use super::unfinished::UnfinishedRequest;
-use crate::flow::account::{AccountShares, MeasuredDeliveries, ReservedDeliveries};
+use crate::flow::account::{AccountShares, RequestDeliveries};
 use crate::flow::drill;
 use crate::flow::event_data::EventData;
 use crate::flow::in_flight::drop_unsent;
@@ -37,12 +39,14 @@ pub(super) struct CursorContext {
     pub(super) metrics: Arc<Metrics>,
 }
 
+/// One for each account of a request. Each is passed on as it is.
+pub(super) type Cursors = SmallVec<[Box<Cursor>; 1]>;
+
 /// Events of one account, some of them not matched yet.
 #[derive(Debug)]
 pub(super) struct Cursor {
     context: Arc<CursorContext>,
-    account: Arc<AccountShares>,
-    charged: CursorCharge,
+    deliveries: RequestDeliveries,
     /// The first one is being matched, or is next.
     events: std::vec::IntoIter<Event>,
     /// What the first event fires, as far as its candidates were checked; `None`: none was.
@@ -57,14 +61,6 @@ pub(super) struct Cursor {
     unfinished: Option<UnfinishedRequest>,
 }
 
-#[derive(Debug)]
-enum CursorCharge {
-    Measured(MeasuredDeliveries),
-    Reserved(ReservedDeliveries),
-    /// Only while one of the others replaces another.
-    Nothing,
-}
-
 /// The result of one step of measuring.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum MeasureStep {
@@ -77,11 +73,10 @@ pub(super) enum MeasureStep {
 }
 
 impl Cursor {
-    pub(super) fn new(context: &Arc<CursorContext>, account: Arc<AccountShares>, events: Vec<Event>) -> Self {
+    pub(super) fn new(context: &Arc<CursorContext>, account: &Arc<AccountShares>, events: Vec<Event>) -> Self {
         Self {
             context: Arc::clone(context),
-            charged: CursorCharge::Measured(account.measure()),
-            account,
+            deliveries: account.measure(),
             events: events.into_iter(),
             found: None,
             search: None,
@@ -89,10 +84,6 @@ impl Cursor {
             fired: VecDeque::new(),
             unfinished: None,
         }
-    }
-
-    pub(super) fn account(&self) -> &Arc<AccountShares> {
-        &self.account
     }
 
     /// Whether the events fire nothing. Only meaningful once it is measured.
@@ -106,26 +97,21 @@ impl Cursor {
         if !self.advance() {
             return MeasureStep::Done;
         }
-        let CursorCharge::Measured(measured) = &mut self.charged else { return MeasureStep::Done };
         match self.fired.back().filter(|_| self.fired.len() > before) {
-            Some(fired) if !measured.add(fired.triggers.len()) => MeasureStep::Over,
+            Some(fired) if !self.deliveries.add(fired.triggers.len()) => MeasureStep::Over,
+            _ if self.events.len() == 0 => MeasureStep::Done,
             _ => MeasureStep::More,
         }
     }
 
     /// All deliveries may be made.
     pub(super) fn accept(&mut self) {
-        if let CursorCharge::Measured(measured) = std::mem::replace(&mut self.charged, CursorCharge::Nothing) {
-            self.charged = CursorCharge::Reserved(measured.accept());
-        }
+        self.deliveries.accept();
     }
 
     /// The account's bound is exceeded. True: the deliveries may be made as the account has room.
     pub(super) fn pace(&mut self) -> bool {
-        if let CursorCharge::Measured(measured) = std::mem::replace(&mut self.charged, CursorCharge::Nothing) {
-            self.charged = measured.pace().map_or(CursorCharge::Nothing, CursorCharge::Reserved);
-        }
-        matches!(self.charged, CursorCharge::Reserved(_))
+        self.deliveries.pace()
     }
 
     /// Checks some candidates of one event. False: there are no more events.
@@ -160,7 +146,7 @@ impl Cursor {
             match &mut self.search {
                 Some((own, search)) if *own == event.event_type => search.restart(limits),
                 other => {
-                    account = index.get_or_init(|| self.context.live.index()).account(&self.account.id);
+                    account = index.get_or_init(|| self.context.live.index()).account(&self.deliveries.account().id);
                     let buckets = account.into_iter().flat_map(|account| account.listeners(&event.event_type));
                     *other = Some((event.event_type.clone(), Search::new(buckets, limits)));
                 }
@@ -241,9 +227,10 @@ impl Cursor {
 
     fn template(&mut self, id: &TemplateId) -> Option<Arc<LiveTemplate>> {
         if self.template.as_ref().is_none_or(|last| last.id != *id) {
-            self.template = self.context.live.index().template(&self.account.id, id);
+            self.template = self.context.live.index().template(&self.deliveries.account().id, id);
         }
-        self.template.clone()
+        // The last firing takes it along.
+        if self.is_done() { self.template.take() } else { self.template.clone() }
     }
 }
 
@@ -255,6 +242,14 @@ fn drop_too_costly(metrics: &Metrics, fired: &FiredEvent, trigger: &LiveTrigger)
 }
 
 impl Firings for Cursor {
+    fn account(&self) -> &Arc<AccountShares> {
+        self.deliveries.account()
+    }
+
+    fn is_done(&self) -> bool {
+        self.is_empty() && self.unfinished.is_none()
+    }
+
     fn are_few(&self) -> bool {
         !self.is_unfinished()
             && self.fired.len() <= SMALL_REQUEST
@@ -262,31 +257,30 @@ impl Firings for Cursor {
     }
 
     fn step(&mut self) -> FiringStep {
-        let Some(fired) = self.fired.front() else {
+        let Some(fired) = self.fired.front_mut() else {
             return if self.advance() { FiringStep::Worked } else { FiringStep::Done };
         };
-        let CursorCharge::Reserved(reserved) = &mut self.charged else { return FiringStep::Done };
-        let Some(trigger) = fired.triggers.as_slice().first().cloned() else {
+        let Some(charge) = self.deliveries.take_one() else { return FiringStep::Blocked };
+        let Some(trigger) = fired.triggers.next() else {
             self.fired.pop_front();
             return FiringStep::Worked;
         };
-        let Some(charge) = reserved.take_one() else { return FiringStep::Blocked };
-        let firing = Firing {
+        let journaled = fired.journaled.as_mut().and_then(Iterator::next);
+        // The last firing of an event takes it along.
+        let event = match fired.triggers.len() {
+            0 => self.fired.pop_front().map(|fired| fired.event),
+            _ => Some(Arc::clone(&fired.event)),
+        };
+        let Some(event) = event else { return FiringStep::Worked };
+        self.context.metrics.events.firings_matched.inc();
+        FiringStep::Fired(Firing {
+            event,
             trigger: trigger.id.clone(),
             target: trigger.target.clone(),
             template: self.template(&trigger.template),
-            event: Arc::clone(&self.fired[0].event),
             charge: Some(charge),
-            journaled: self.fired.front_mut().and_then(|fired| fired.journaled.as_mut()?.next()),
+            journaled,
             report: None,
-        };
-        if let Some(fired) = self.fired.front_mut() {
-            fired.triggers.next();
-            if fired.triggers.len() == 0 {
-                self.fired.pop_front();
-            }
-        }
-        self.context.metrics.events.firings_matched.inc();
-        FiringStep::Fired(firing)
+        })
     }
 }

@@ -12,12 +12,15 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
 
-use actix::{Actor, Handler, Recipient};
+use actix::{Actor, Context, Handler};
+use smallvec::smallvec;
 
+use crate::flow::account::AccountShares;
 use crate::flow::fairness::JobProgress;
 use crate::flow::gate::Gate;
+use crate::flow::inbox::{Inbox, InboxFilled, InboxSender};
 use crate::flow::journal::AcceptJournal;
-use crate::flow::messages::{EventsAdmitted, FiringsMatched};
+use crate::flow::messages::{EventsAdmitted, Firings as _, FiringsMatched};
 use crate::flow::permit::Admission;
 use crate::flow::refusal::{ReachedBound, Refusal};
 use crate::flow::turns::{Turns, Worker};
@@ -27,7 +30,7 @@ use crate::model::id::AccountId;
 use crate::model::outcome::DropReason;
 use crate::telemetry::metrics::Metrics;
 use acceptor::{MeasuredRequest, RequestAcceptor};
-use cursor::{Cursor, CursorContext, MeasureStep};
+use cursor::{Cursor, CursorContext, Cursors, MeasureStep};
 
 /// Finds firings; one for each thread that serves HTTP.
 #[derive(Debug)]
@@ -35,7 +38,7 @@ pub struct Matcher {
     matching: Rc<Turns<MatcherWorker>>,
     gate: Arc<Gate>,
     context: Arc<CursorContext>,
-    mailbox_capacity: usize,
+    inbox: Inbox<EventsAdmitted>,
 }
 
 #[derive(Debug)]
@@ -48,7 +51,7 @@ struct MatcherWorker {
 #[derive(Debug)]
 struct RequestInProgress {
     /// One cursor for each account.
-    cursors: Vec<Cursor>,
+    cursors: Cursors,
     /// The cursor that is being measured.
     at: usize,
     events: usize,
@@ -68,52 +71,50 @@ impl RequestInProgress {
 }
 
 impl Matcher {
-    /// A Matcher that passes firings on to `renderer`. Each message carries at least one admitted event, so a mailbox
-    /// for `events_in_flight_max` messages is never full.
-    pub fn new(
+    /// Starts one on this thread that passes firings on to `renderer`. Each message in its inbox carries at least one
+    /// admitted event.
+    pub fn start(
         live: Arc<Live>,
         gate: Arc<Gate>,
         metrics: Arc<Metrics>,
         journal: Option<Arc<dyn AcceptJournal>>,
-        renderer: Recipient<FiringsMatched>,
-        mailbox_capacity: usize,
-    ) -> Self {
+        renderer: InboxSender<FiringsMatched>,
+    ) -> InboxSender<EventsAdmitted> {
         let accepting = RequestAcceptor::new(Arc::clone(&metrics), journal, renderer);
         let own = MatcherWorker { metrics: Arc::clone(&metrics), accepting };
-        let matching = Turns::new(own, Arc::clone(&gate));
-        Self { matching, gate, context: Arc::new(CursorContext { live, metrics }), mailbox_capacity }
+        let (matching, inbox) = (Turns::new(own, Arc::clone(&gate)), Inbox::default());
+        inbox.start(Self { matching, gate, context: Arc::new(CursorContext { live, metrics }), inbox: inbox.clone() })
+    }
+
+    fn request(&self, EventsAdmitted { events, accepted_at, admission }: EventsAdmitted) -> RequestInProgress {
+        let number = events.len();
+        let cursor = |account: &Arc<AccountShares>, events| Box::new(Cursor::new(&self.context, account, events));
+        let cursors = match admission.only_account() {
+            Some(account) => smallvec![cursor(account, events)],
+            None => {
+                let parts = by_account(events).into_iter();
+                parts.map(|(account, events)| cursor(&self.gate.account(&account), events)).collect()
+            }
+        };
+        RequestInProgress { cursors, at: 0, events: number, accepted_at, admission }
     }
 }
 
 impl Actor for Matcher {
-    type Context = actix::Context<Self>;
-
-    fn started(&mut self, context: &mut Self::Context) {
-        context.set_mailbox_capacity(self.mailbox_capacity);
-    }
+    type Context = Context<Self>;
 }
 
-impl Handler<EventsAdmitted> for Matcher {
+impl Handler<InboxFilled> for Matcher {
     type Result = ();
 
-    fn handle(&mut self, message: EventsAdmitted, _: &mut Self::Context) {
-        let EventsAdmitted { events, accepted_at, admission } = message;
-        let number = events.len();
-        let cursors = by_account(events)
-            .into_iter()
-            .map(|(account, events)| Cursor::new(&self.context, self.gate.account(&account), events));
-        let request = RequestInProgress { cursors: cursors.collect(), at: 0, events: number, accepted_at, admission };
-        let Some(first) = request.cursors.first() else { return };
-        self.matching.push(first.account().id.clone(), request);
+    fn handle(&mut self, InboxFilled: InboxFilled, _: &mut Self::Context) {
+        let mut now = Instant::now();
+        self.inbox.drain(|message| now = self.matching.push(now, self.request(message)));
     }
 }
 
 /// The events of each account, in their order.
 fn by_account(events: Vec<Event>) -> Vec<(AccountId, Vec<Event>)> {
-    let Some(first) = events.first().map(|event| event.account.clone()) else { return Vec::new() };
-    if events.iter().all(|event| event.account == first) {
-        return vec![(first, events)];
-    }
     let mut parts: Vec<(AccountId, Vec<Event>)> = Vec::new();
     let mut places = HashMap::new();
     for event in events {
@@ -130,11 +131,12 @@ impl Worker for MatcherWorker {
     type Member = AccountId;
     type Job = RequestInProgress;
 
+    fn member(request: &RequestInProgress) -> AccountId {
+        request.cursors.first().map_or_else(AccountId::default_account, |cursor| cursor.account().id.clone())
+    }
+
     fn step(&self, request: &mut RequestInProgress) -> JobProgress {
-        let Some(cursor) = request.cursors.get_mut(request.at) else {
-            self.accepting.accept(request.measured());
-            return JobProgress::Done;
-        };
+        let Some(cursor) = request.cursors.get_mut(request.at) else { return JobProgress::Done };
         match cursor.measure() {
             MeasureStep::More => return JobProgress::More,
             MeasureStep::Done => cursor.accept(),
@@ -146,7 +148,11 @@ impl Worker for MatcherWorker {
             }
         }
         request.at += 1;
-        JobProgress::More
+        if request.at < request.cursors.len() {
+            return JobProgress::More;
+        }
+        self.accepting.accept(request.measured());
+        JobProgress::Done
     }
 
     fn panicked(&self, request: &mut RequestInProgress) -> JobProgress {

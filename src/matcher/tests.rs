@@ -4,7 +4,6 @@ mod journal;
 
 use std::time::Instant;
 
-use actix::Addr;
 use serde_json::{Value, json};
 use tokio::sync::{mpsc, oneshot};
 
@@ -25,7 +24,7 @@ struct Alone {
     gate: Arc<Gate>,
     live: Arc<Live>,
     metrics: Arc<Metrics>,
-    matcher: Addr<Matcher>,
+    matcher: InboxSender<EventsAdmitted>,
 }
 
 fn account() -> AccountId {
@@ -58,23 +57,22 @@ fn trigger_change(id: &str, more: Value) -> Change {
 
 impl Alone {
     fn start(changes: Vec<Change>) -> (Self, mpsc::UnboundedReceiver<FiringsMatched>) {
-        let (probe, passed) = Probe::start();
+        let (probe, passed) = Probe::start_behind_inbox();
         (Self::start_before(changes, probe), passed)
     }
 
-    fn start_before(changes: Vec<Change>, behind: Recipient<FiringsMatched>) -> Self {
+    fn start_before(changes: Vec<Change>, behind: InboxSender<FiringsMatched>) -> Self {
         Self::start_with(Config::from_layers(None, []).expect("the defaults"), changes, behind)
     }
 
-    fn start_with(config: Config, changes: Vec<Change>, behind: Recipient<FiringsMatched>) -> Self {
+    fn start_with(config: Config, changes: Vec<Change>, behind: InboxSender<FiringsMatched>) -> Self {
         let metrics = Arc::new(Metrics::new());
         let dictionary = Arc::new(Dictionary::shipped());
         let (templates, matching, egress) = (config.templates, config.matching, config.dispatch.egress);
         let live = Arc::new(Live::new(dictionary, templates, matching, egress, Arc::clone(&metrics)));
         live.apply(changes.into_iter().map(|change| compiled(&live, change)).collect());
         let gate = Gate::for_events(16);
-        let matcher =
-            Matcher::new(Arc::clone(&live), Arc::clone(&gate), Arc::clone(&metrics), None, behind, 16).start();
+        let matcher = Matcher::start(Arc::clone(&live), Arc::clone(&gate), Arc::clone(&metrics), None, behind);
         Self { gate, live, metrics, matcher }
     }
 
@@ -85,7 +83,7 @@ impl Alone {
         let admission = Arc::new(self.gate.admit_default(events.len(), Ok(receipt), tell).expect("room"));
         let events = events.iter().map(|(event_type, data)| event(event_type, "1", data));
         let message = EventsAdmitted { events: events.collect(), accepted_at: Instant::now(), admission };
-        self.matcher.send(message).await.expect("it lives");
+        self.matcher.send(message).expect("it lives");
         response
     }
 }
@@ -163,7 +161,7 @@ async fn events_that_fire_nothing_end_in_this_stage() {
 #[actix_rt::test]
 async fn a_change_applies_from_the_next_event_on() {
     let (alone, mut passed) = Alone::start(vec![template_change("w")]);
-    alone.give(&[("a", json!({}))]).await;
+    soon(alone.give(&[("a", json!({}))]).await).await.expect("a response").expect("it is accepted");
     alone.live.apply(vec![trigger_change("t", json!({"event": "a"}))]);
     alone.give(&[("a", json!({}))]).await;
     let fired = firings(&mut soon(passed.recv()).await.expect("firings"));
@@ -174,7 +172,7 @@ async fn a_change_applies_from_the_next_event_on() {
 #[actix_rt::test]
 async fn without_a_next_stage_nothing_is_accepted() {
     let changes = vec![template_change("w"), trigger_change("t", json!({"event": "a"}))];
-    let alone = Alone::start_before(changes, Probe::gone().await);
+    let alone = Alone::start_before(changes, Probe::gone_behind_inbox().await);
     let response = alone.give(&[("a", json!({})), ("a", json!({}))]).await;
     assert_eq!(soon(response).await.expect("a response"), Err(Refusal::Stopping));
     assert_eq!((alone.metrics.events.accepted.get(), alone.gate.events()), (0, 0));
@@ -205,7 +203,7 @@ async fn an_event_whose_steps_are_used_up_is_counted_once() {
         |number| trigger_change(&format!("t{number}"), json!({"event": "a", "where": {"b": [{"exists": false}]}}));
     let changes = [template_change("w"), trigger_change("next", json!({"event": "b"}))];
     let changes = changes.into_iter().chain((0..2_000).map(undecided)).collect();
-    let (probe, mut passed) = Probe::start();
+    let (probe, mut passed) = Probe::start_behind_inbox();
     let alone = Alone::start_with(config, changes, probe);
     let mut response = alone.give(&[("a", json!({"b": 1})), ("a", json!({"b": 1})), ("b", json!({}))]).await;
     let mut message = soon(passed.recv()).await.expect("firings");
@@ -238,8 +236,8 @@ async fn the_walk_of_an_event_that_holds_much_takes_many_steps() {
     let (alone, _passed) = Alone::start(changes);
     let context = CursorContext { live: Arc::clone(&alone.live), metrics: Arc::clone(&alone.metrics) };
     let events = vec![event("a", "1", &json!({"n": (0..20_000).collect::<Vec<_>>()}))];
-    let mut cursor = Cursor::new(&Arc::new(context), alone.gate.account(&account()), events);
-    let mut steps = 0;
+    let mut cursor = Cursor::new(&Arc::new(context), &alone.gate.account(&account()), events);
+    let mut steps = 1;
     while cursor.measure() == MeasureStep::More {
         steps += 1;
     }

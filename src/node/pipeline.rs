@@ -8,6 +8,7 @@ use actix::{Actor as _, Addr};
 
 use crate::dispatcher::Dispatchers;
 use crate::flow::journal::EventJournal;
+use crate::flow::last_account::LastAccount;
 use crate::flow::pressure::Pressure;
 #[cfg(feature = "redis")]
 use crate::handover::streams::{Backlog, Publisher, Streams};
@@ -63,8 +64,6 @@ pub(super) fn start_pipeline(
     window: Option<IdempotencyWindow>,
     journal: Option<&Arc<dyn EventJournal>>,
 ) -> Pipeline {
-    // Each message carries an admitted event, or a test that a connection waits for.
-    let capacity = shared.config.ingest.events_in_flight_max + shared.config.server.connections_max;
     let metrics = || Arc::clone(&shared.metrics);
     let pressure = Rc::new(Pressure::new(WAITING_BYTES_MAX));
     let next = match hand_over {
@@ -78,22 +77,21 @@ pub(super) fn start_pipeline(
         }
     };
     let background = shared.rendering.clone();
-    let renderer = Renderer::new(Arc::clone(&shared.gate), metrics(), next, pressure, background, capacity).start();
-    let matcher = Matcher::new(
+    let renderer = Renderer::start(Arc::clone(&shared.gate), metrics(), next, pressure, background);
+    let matcher = Matcher::start(
         Arc::clone(&shared.live),
         Arc::clone(&shared.gate),
         metrics(),
         journal.map(|journal| journal.accept_journal()),
-        renderer.clone().recipient(),
-        capacity,
-    )
-    .start();
+        renderer.clone(),
+    );
     let ingesting = IngestContext {
         gate: Arc::clone(&shared.gate),
+        last_account: LastAccount::default(),
         metrics: metrics(),
         window,
         background: shared.background.clone(),
-        matcher: matcher.recipient(),
+        matcher,
     };
-    Pipeline { ingester: Ingester::new(ingesting), renderer }
+    Pipeline { ingester: Ingester::start(ingesting), renderer }
 }

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use actix::{Actor as _, Addr};
+use actix::Addr;
 
 use super::pipeline::{WAITING_BYTES_MAX, to_dispatchers};
 use crate::dispatcher::Dispatchers;
@@ -34,16 +34,15 @@ pub(super) fn start(
 ) {
     let next = to_dispatchers(dispatchers);
     let (gate, metrics) = (Arc::clone(&shared.gate), Arc::clone(&shared.metrics));
-    let capacity = shared.config.ingest.events_in_flight_max;
     let pressure = Rc::new(Pressure::new(WAITING_BYTES_MAX));
     let background = shared.rendering.clone();
-    let renderer = Renderer::new(Arc::clone(&gate), Arc::clone(&metrics), next, pressure, background, capacity);
+    let renderer = Renderer::start(Arc::clone(&gate), Arc::clone(&metrics), next, pressure, background);
     let dispatch = &shared.config.dispatch;
     let feed = RecoveryFeed {
         live: Arc::clone(&shared.live),
         gate,
         metrics,
-        renderer: renderer.start().recipient(),
+        renderer,
         queue_max: dispatch.queue_per_destination,
         queue_bytes_max: dispatch.queue_bytes_per_destination,
     };

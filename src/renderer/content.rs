@@ -6,7 +6,6 @@ use std::sync::atomic::Ordering;
 use bytes::Bytes;
 
 use crate::flow::event_data::EventData;
-use crate::flow::late::Late;
 use crate::flow::messages::{LiveTarget, LiveTemplate};
 use crate::model::outcome::DropReason;
 use crate::model::target::Target;
@@ -20,7 +19,7 @@ const STEPS_AT_ONCE: usize = 10_000;
 #[derive(Debug, Clone)]
 pub(super) struct FiringContent {
     pub(super) event: Arc<EventData>,
-    pub(super) target: Arc<LiveTarget>,
+    pub(super) target: LiveTarget,
     pub(super) template: Arc<LiveTemplate>,
 }
 
@@ -45,7 +44,7 @@ impl FiringContent {
     }
 
     fn is_compiled(&self) -> bool {
-        self.template.compiled.is_ready() && self.target.expressions.as_ref().is_none_or(Late::is_ready)
+        self.template.compiled.is_ready() && self.target.expressions.as_ref().is_none_or(|own| own.is_ready())
     }
 
     /// Renders it however long that takes, within the bounds of templates, and compiles it before if it is not.

@@ -14,12 +14,13 @@ use actix::dev::SendError;
 use actix::{Actor, Context, Handler, Recipient};
 use tokio::sync::oneshot;
 
-use crate::flow::account::{AccountShares, Charge, TurnKey};
+use crate::flow::account::{Charge, TurnKey};
 use crate::flow::background::{Background, JobPanicked};
 use crate::flow::drill;
 use crate::flow::fairness::JobProgress;
 use crate::flow::gate::Gate;
 use crate::flow::in_flight::{InFlight, InFlightParts, drop_unsent};
+use crate::flow::inbox::{Inbox, InboxFilled, InboxSender};
 use crate::flow::journal::JournaledFiring;
 use crate::flow::messages::{DeliveriesRendered, Firing, FiringStep, Firings, FiringsMatched, SMALL_REQUEST};
 use crate::flow::permit::{Admission, Permit};
@@ -51,12 +52,11 @@ pub struct Renderer {
     rendering: Rc<Turns<RendererWorker>>,
     /// `None` where each delivery has to hold the response to its request.
     crowding: Option<Crowding>,
-    mailbox_capacity: usize,
+    inbox: Inbox<FiringsMatched>,
 }
 
 #[derive(Debug)]
 struct RendererWorker {
-    gate: Arc<Gate>,
     metrics: Arc<Metrics>,
     /// Bytes that were handed over and not passed on yet. Nothing is rendered while they are too many.
     pressure: Rc<Pressure>,
@@ -80,14 +80,11 @@ struct RenderedDeliveries {
 /// The firings of one account; some may be done already.
 #[derive(Debug)]
 struct RenderJob {
-    account: Arc<AccountShares>,
     firings: Box<dyn Firings>,
     accepted_at: Instant,
     admission: Option<Admission>,
     /// Whether its deliveries need not hold the response until their attempts begin.
     responds_early: bool,
-    /// The charge of the next delivery.
-    bytes: Option<Charge>,
     /// The firing that is being rendered.
     firing: Option<FiringId>,
     /// Where the end of that firing is reported.
@@ -112,21 +109,19 @@ struct UnrenderedDelivery {
     content: FiringContent,
     charge: Option<Charge>,
     journaled: Option<JournaledFiring>,
-    bytes: Charge,
 }
 
 impl Renderer {
-    /// A Renderer that hands deliveries to `next`. It waits while `pressure` is high; the next stage counts there what
-    /// it has not passed on. What takes long is rendered in the `background`. Its mailbox holds as much as the
-    /// Matcher's.
-    pub fn new(
+    /// Starts one on this thread that hands deliveries to `next`. It waits while `pressure` is high; the next stage counts
+    /// there what it has not passed on. What takes long is rendered in the `background`. Each message in its inbox carries
+    /// admitted events, or a test that a connection waits for.
+    pub fn start(
         gate: Arc<Gate>,
         metrics: Arc<Metrics>,
         next: NextStage,
         pressure: Rc<Pressure>,
         background: Background<TurnKey>,
-        mailbox_capacity: usize,
-    ) -> Self {
+    ) -> InboxSender<FiringsMatched> {
         let (dispatchers, crowding) = match next {
             NextStage::Dispatchers(dispatchers) => (dispatchers, Some(Crowding::default())),
             NextStage::Publisher(publisher) => (vec![publisher], None),
@@ -135,54 +130,44 @@ impl Renderer {
         let handed_over_soon = Cell::new(false);
         let rendered = RenderedDeliveries { metrics: Arc::clone(&metrics), dispatchers, deliveries, handed_over_soon };
         let (resumption, rendered) = (Rc::<Resumption>::default(), Rc::new(rendered));
-        let rendering = RendererWorker {
-            gate: Arc::clone(&gate),
-            metrics,
-            pressure,
-            rendered,
-            background,
-            resumption: Rc::clone(&resumption),
-        };
-        Self { rendering: Turns::resumed_by(resumption, rendering, gate), crowding, mailbox_capacity }
+        let rendering = RendererWorker { metrics, pressure, rendered, background, resumption: Rc::clone(&resumption) };
+        let (rendering, inbox) = (Turns::resumed_by(resumption, rendering, gate), Inbox::default());
+        inbox.start(Self { rendering, crowding, inbox: inbox.clone() })
+    }
+
+    fn job(&mut self, FiringsMatched { firings, accepted_at, admission }: FiringsMatched) -> RenderJob {
+        let is_small =
+            firings.are_few() && admission.as_ref().is_some_and(|admission| admission.events <= SMALL_REQUEST);
+        let responds_early =
+            self.crowding.as_mut().is_some_and(|crowding| crowding.note(firings.account().some_wait())) && is_small;
+        let (firing, report, in_background) = (None, None, None);
+        RenderJob { firings, accepted_at, admission, responds_early, firing, report, in_background }
     }
 }
 
 impl Actor for Renderer {
     type Context = Context<Self>;
-
-    fn started(&mut self, context: &mut Self::Context) {
-        context.set_mailbox_capacity(self.mailbox_capacity);
-    }
 }
 
-impl Handler<FiringsMatched> for Renderer {
+impl Handler<InboxFilled> for Renderer {
     type Result = ();
 
-    fn handle(&mut self, message: FiringsMatched, _: &mut Self::Context) {
-        let FiringsMatched { account, firings, accepted_at, admission } = message;
-        let (bytes, firing, report, in_background) = (None, None, None, None);
-        let is_small =
-            firings.are_few() && admission.as_ref().is_some_and(|admission| admission.events <= SMALL_REQUEST);
-        let responds_early =
-            self.crowding.as_mut().is_some_and(|crowding| crowding.note(account.some_wait())) && is_small;
-        let job = RenderJob {
-            account,
-            firings,
-            accepted_at,
-            admission,
-            responds_early,
-            bytes,
-            firing,
-            report,
-            in_background,
-        };
-        self.rendering.push(job.turn_key().clone(), job);
+    fn handle(&mut self, InboxFilled: InboxFilled, _: &mut Self::Context) {
+        let (inbox, mut now) = (self.inbox.clone(), Instant::now());
+        inbox.drain(|message| {
+            let job = self.job(message);
+            now = self.rendering.push(now, job);
+        });
     }
 }
 
 impl Worker for RendererWorker {
     type Member = TurnKey;
     type Job = RenderJob;
+
+    fn member(job: &RenderJob) -> TurnKey {
+        job.turn_key().clone()
+    }
 
     fn step(&self, work: &mut RenderJob) -> JobProgress {
         if let Some(BackgroundFiring { unrendered, result }) = work.in_background.take() {
@@ -193,27 +178,23 @@ impl Worker for RendererWorker {
             self.finish(work, unrendered, ended.unwrap_or(Err(DropReason::Panic)));
             return JobProgress::More;
         }
-        if work.bytes.is_none() {
-            // A test is rendered whatever its account holds: there is at most one for each connection.
-            let over = || work.admission.is_none().then(|| work.account.charge_bytes_over(0));
-            work.bytes = work.account.charge_bytes().or_else(over);
+        // A test is rendered whatever its account holds: there is at most one for each connection.
+        if work.admission.is_some() && !work.firings.account().may_render() {
+            return JobProgress::Blocked;
         }
-        let Some(bytes) = work.bytes.take() else { return JobProgress::Blocked };
         match work.firings.step() {
-            FiringStep::Fired(firing) => {
-                self.render(work, firing, bytes);
-                if work.in_background.is_some() {
-                    return JobProgress::Blocked;
-                }
-            }
+            FiringStep::Fired(firing) => self.render(work, firing),
             FiringStep::Done => return JobProgress::Done,
-            FiringStep::Worked => work.bytes = Some(bytes),
-            FiringStep::Blocked => {
-                work.bytes = Some(bytes);
-                return JobProgress::Blocked;
-            }
+            FiringStep::Worked => {}
+            FiringStep::Blocked => return JobProgress::Blocked,
         }
-        JobProgress::More
+        if work.in_background.is_some() {
+            JobProgress::Blocked
+        } else if work.firings.is_done() {
+            JobProgress::Done
+        } else {
+            JobProgress::More
+        }
     }
 
     fn panicked(&self, work: &mut RenderJob) -> JobProgress {
@@ -284,14 +265,14 @@ impl RenderJob {
 
     /// Who takes a turn with this job. A test does not wait behind its account's events.
     fn turn_key(&self) -> &TurnKey {
-        self.account.turn_key(self.admission.is_none())
+        self.firings.account().turn_key(self.admission.is_none())
     }
 }
 
 impl RendererWorker {
-    fn render(&self, work: &mut RenderJob, firing: Firing, bytes: Charge) {
-        let id = firing.id();
-        let Firing { event, trigger: _, target, template, charge, journaled, report } = firing;
+    fn render(&self, work: &mut RenderJob, firing: Firing) {
+        let Firing { event, trigger, target, template, charge, journaled, report } = firing;
+        let id = FiringId { event: Arc::clone(&event.identity), trigger };
         let target = match target {
             Ok(target) => target,
             Err(reason) => return drop_unsent(&self.metrics, reason, Some(&id), None, report),
@@ -304,7 +285,7 @@ impl RendererWorker {
         drill::point(drill::Stage::Renderer);
         let content = FiringContent { event, target, template };
         let done = content.render_at_once();
-        let unrendered = UnrenderedDelivery { content, charge, journaled, bytes };
+        let unrendered = UnrenderedDelivery { content, charge, journaled };
         match done {
             Some(done) => self.finish(work, unrendered, done),
             None => work.in_background = Some(self.begin_in_background(work.turn_key().clone(), unrendered)),
@@ -331,7 +312,7 @@ impl RendererWorker {
         unrendered: UnrenderedDelivery,
         rendered: Result<RenderedContent, DropReason>,
     ) {
-        let UnrenderedDelivery { content, charge, journaled, mut bytes } = unrendered;
+        let UnrenderedDelivery { content, charge, journaled } = unrendered;
         let FiringContent { event, target, template } = content;
         let (firing, report) = (work.firing.take(), work.report.take());
         let RenderedContent { body, target } = match rendered {
@@ -342,11 +323,10 @@ impl RendererWorker {
             }
         };
         let Some(firing) = firing else { return };
-        bytes.add_over(body.len());
         let mut threads = self.rendered.deliveries.borrow_mut();
         let thread = target.destination.share(threads.len());
         threads[thread].push(InFlight::new(InFlightParts {
-            account: Arc::clone(&work.account),
+            account: work.firings.account().deliver(body.len()),
             is_test: work.admission.is_none(),
             delivery: Delivery {
                 webhook_id: webhook_id(&firing),
@@ -360,7 +340,6 @@ impl RendererWorker {
             permit: charge.map(|charge| work.permit(charge)),
             claim: None,
             journaled,
-            outstanding: self.gate.delivery(Some(bytes)),
             report,
         }));
     }

@@ -6,7 +6,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc as blocking;
 use std::time::Duration;
 
-use actix::Addr;
 use http::HeaderValue;
 use serde_json::json;
 use tokio::sync::{mpsc, oneshot};
@@ -14,7 +13,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::*;
 use crate::config::Config;
 use crate::dictionary::Dictionary;
-use crate::flow::account::NodeBounds;
+use crate::flow::account::{AccountShares, NodeBounds};
 use crate::flow::event_data::EventData;
 use crate::flow::late::Late;
 use crate::flow::messages::{LiveTarget, LiveTemplate};
@@ -29,15 +28,22 @@ use crate::templating;
 
 /// A given list of firings.
 #[derive(Debug)]
-struct Given(std::vec::IntoIter<Firing>);
+struct Given {
+    account: Arc<AccountShares>,
+    firings: std::vec::IntoIter<Firing>,
+}
 
 impl Firings for Given {
+    fn account(&self) -> &Arc<AccountShares> {
+        &self.account
+    }
+
     fn are_few(&self) -> bool {
-        self.0.len() == 1
+        self.firings.len() == 1
     }
 
     fn step(&mut self) -> FiringStep {
-        self.0.next().map_or(FiringStep::Done, FiringStep::Fired)
+        self.firings.next().map_or(FiringStep::Done, FiringStep::Fired)
     }
 }
 
@@ -46,7 +52,7 @@ struct Alone {
     gate: Arc<Gate>,
     metrics: Arc<Metrics>,
     pressure: Rc<Pressure>,
-    renderer: Addr<Renderer>,
+    renderer: InboxSender<FiringsMatched>,
 }
 
 impl Alone {
@@ -55,8 +61,7 @@ impl Alone {
         let pressure = Rc::new(Pressure::new(1));
         let background = Background::new(1);
         let own = background.clone();
-        let renderer =
-            Renderer::new(Arc::clone(&gate), Arc::clone(&metrics), next, Rc::clone(&pressure), own, 16).start();
+        let renderer = Renderer::start(Arc::clone(&gate), Arc::clone(&metrics), next, Rc::clone(&pressure), own);
         Self { background, gate, metrics, pressure, renderer }
     }
 
@@ -71,9 +76,9 @@ impl Alone {
 
     async fn give_of(&self, account: &str, firings: Vec<Firing>, admission: Option<Admission>) {
         let account = self.gate.account(&AccountId::new(account).expect("a name"));
-        let firings = Box::new(Given(firings.into_iter()));
-        let message = FiringsMatched { account, firings, accepted_at: Instant::now(), admission };
-        self.renderer.send(message).await.expect("it lives");
+        let firings = Box::new(Given { account, firings: firings.into_iter() });
+        let message = FiringsMatched { firings, accepted_at: Instant::now(), admission };
+        self.renderer.send(message).expect("it lives");
     }
 }
 
@@ -82,7 +87,7 @@ fn admission(gate: &Arc<Gate>, account: &str, events: usize) -> (Admission, ones
     let account = gate.account(&AccountId::new(account).expect("a name"));
     let (tell, answer) = oneshot::channel();
     let receipt = Receipt { accepted: 1, rejected: Vec::new(), rejected_more: Default::default() };
-    (Arc::new(gate.admit(&[(account, events)], Ok(receipt), tell).expect("room")), answer)
+    (Arc::new(gate.admit(smallvec::smallvec![(account, events)], Ok(receipt), tell).expect("room")), answer)
 }
 
 fn template(format: Format, body: &str) -> Option<Arc<LiveTemplate>> {
@@ -115,7 +120,7 @@ fn firing(id: &str, host: &str, n: &serde_json::Value, template: Option<Arc<Live
     Firing {
         event: Arc::new(EventData::of(event)),
         trigger: TriggerId::new("t").expect("a name"),
-        target: Ok(Arc::new(LiveTarget { target: Arc::new(target), expressions: None })),
+        target: Ok(LiveTarget { target: Arc::new(target), expressions: None }),
         template,
         charge: None,
         journaled: None,
@@ -222,6 +227,10 @@ async fn an_events_webhook_id_never_changes() {
 struct Slow(Given);
 
 impl Firings for Slow {
+    fn account(&self) -> &Arc<AccountShares> {
+        self.0.account()
+    }
+
     fn step(&mut self) -> FiringStep {
         let begun = Instant::now();
         while begun.elapsed() < Duration::from_millis(2) {
@@ -235,15 +244,15 @@ impl Firings for Slow {
 async fn accounts_take_turns_by_time_and_each_keeps_its_order() {
     let (alone, mut passed) = Alone::start();
     let text = template(Format::Text, "{{event.id}}");
-    let given = |ids: &[&str]| {
-        Given(ids.iter().map(|id| firing(id, "h", &json!(1), text.clone())).collect::<Vec<_>>().into_iter())
+    let given = |account: &str, ids: &[&str]| {
+        let firings = ids.iter().map(|id| firing(id, "h", &json!(1), text.clone())).collect::<Vec<_>>().into_iter();
+        Given { account: alone.gate.account(&AccountId::new(account).expect("a name")), firings }
     };
-    let account = |name: &str| alone.gate.account(&AccountId::new(name).expect("a name"));
-    let slow: Box<dyn Firings> = Box::new(Slow(given(&["1", "2", "3", "4", "5", "6"])));
-    let quick: Box<dyn Firings> = Box::new(given(&["a", "b", "c"]));
-    for (account, firings) in [(account("slow"), slow), (account("quick"), quick)] {
-        let message = FiringsMatched { account, firings, accepted_at: Instant::now(), admission: None };
-        alone.renderer.send(message).await.expect("it lives");
+    let slow: Box<dyn Firings> = Box::new(Slow(given("slow", &["1", "2", "3", "4", "5", "6"])));
+    let quick: Box<dyn Firings> = Box::new(given("quick", &["a", "b", "c"]));
+    for firings in [slow, quick] {
+        let message = FiringsMatched { firings, accepted_at: Instant::now(), admission: None };
+        alone.renderer.send(message).expect("it lives");
     }
     let mut ids = Vec::new();
     while ids.len() < 9 {
@@ -279,15 +288,8 @@ async fn an_account_over_its_bytes_waits_and_others_continue() {
     let bounds = NodeBounds { events: 10, deliveries: 10_000, bytes: 90_000, events_per_s: None };
     let (gate, metrics) = (Gate::new(bounds, 1), Arc::new(Metrics::new()));
     let pressure = Rc::new(Pressure::new(usize::MAX));
-    let renderer = Renderer::new(
-        Arc::clone(&gate),
-        Arc::clone(&metrics),
-        NextStage::Dispatchers(vec![probe]),
-        pressure,
-        Background::new(1),
-        16,
-    )
-    .start();
+    let next = NextStage::Dispatchers(vec![probe]);
+    let renderer = Renderer::start(Arc::clone(&gate), Arc::clone(&metrics), next, pressure, Background::new(1));
     let text = template(Format::Text, "{{event.id}}");
     for (account, firings) in [("flood", 1_000), ("other", 1)] {
         let admission = Some(admission(&gate, account, 1).0);
@@ -295,11 +297,8 @@ async fn an_account_over_its_bytes_waits_and_others_continue() {
         let firings: Vec<Firing> = (0..firings)
             .map(|_| Firing { charge: Some(gate.charge_default()), ..firing("1", "h", &json!(1), text.clone()) })
             .collect();
-        let firings = Box::new(Given(firings.into_iter()));
-        renderer
-            .send(FiringsMatched { account, firings, accepted_at: Instant::now(), admission })
-            .await
-            .expect("it lives");
+        let firings = Box::new(Given { account, firings: firings.into_iter() });
+        renderer.send(FiringsMatched { firings, accepted_at: Instant::now(), admission }).expect("it lives");
     }
     let mut held: Vec<InFlight> = Vec::new();
     // 8 of 9 parts, at 512 bytes and a body of one byte each.

@@ -36,7 +36,7 @@ pub struct SavedTrigger {
     /// As it is stored.
     pub trigger: Trigger,
     /// Where it sends, or why its firings are dropped.
-    pub target: Result<Arc<LiveTarget>, DropReason>,
+    pub target: Result<LiveTarget, DropReason>,
 }
 
 /// Receives every record when a store is opened, and after that every change, in order and before the response to the
@@ -47,7 +47,7 @@ pub trait ChangeSink: Send + Sync {
     fn compile(&self, account: &AccountId, template: &Template) -> Option<Arc<LiveTemplate>>;
 
     /// Compiles the URL and the headers of a trigger, under the same terms.
-    fn target(&self, account: &AccountId, trigger: &Trigger) -> Result<Arc<LiveTarget>, DropReason>;
+    fn target(&self, account: &AccountId, trigger: &Trigger) -> Result<LiveTarget, DropReason>;
 
     /// Applies changes in order. All other writes wait meanwhile, and it may run on a thread of the store: it must be
     /// quick, and must never call the store.

@@ -151,11 +151,11 @@ fn compile_later(sink: Weak<dyn ChangeSink>, saved: LoadedRecord) -> Change {
             let (owner, own) = (account.clone(), trigger.clone());
             let compile = move || {
                 let sink = sink.upgrade().ok_or(DropReason::Stopped)?;
-                let live = Arc::into_inner(sink.target(&owner, &own)?).and_then(|live| live.expressions);
+                let live = sink.target(&owner, &own)?.expressions.and_then(Arc::into_inner);
                 live.ok_or(DropReason::UrlRefused)?.into_inner()
             };
             let target = Arc::new(trigger.target());
-            let target = Ok(Arc::new(LiveTarget { target, expressions: Some(Late::new(compile)) }));
+            let target = Ok(LiveTarget { target, expressions: Some(Arc::new(Late::new(compile))) });
             Change::Trigger(account, trigger.id.clone(), Some(SavedTrigger { trigger, target }))
         }
     }
@@ -188,13 +188,13 @@ mod tests {
             LiveTemplate::new(template, Late::ready(checked.compiled?))
         }
 
-        fn target(&self, _: &AccountId, trigger: &Trigger) -> Result<Arc<LiveTarget>, DropReason> {
+        fn target(&self, _: &AccountId, trigger: &Trigger) -> Result<LiveTarget, DropReason> {
             self.0.lock().expect("no panic").push(trigger.id.to_string());
             let (dictionary, limits) = (Dictionary::shipped(), TemplateLimits::default());
             let setting = CompileContext::of(&dictionary);
             let (expressions, _) = Expressions::compile(&trigger.url, &trigger.headers, &setting, &limits);
-            let expressions = expressions.map(Late::ready);
-            Ok(Arc::new(LiveTarget { target: Arc::new(trigger.target()), expressions }))
+            let expressions = expressions.map(|own| Arc::new(Late::ready(own)));
+            Ok(LiveTarget { target: Arc::new(trigger.target()), expressions })
         }
 
         fn apply(&self, _: Vec<Change>) {}
@@ -258,7 +258,7 @@ mod tests {
             other => unreachable!("{other:?}"),
         };
         assert!(template(1, "other", "{}").compiled.is_ready());
-        assert!(target(1, "other", "https://h/{{a}}").expressions.as_ref().is_some_and(Late::is_ready));
+        assert!(target(1, "other", "https://h/{{a}}").expressions.as_ref().is_some_and(|own| own.is_ready()));
         // Nothing has to be compiled.
         assert!(target(0, "plain", "https://h/a").expressions.is_none());
         assert_eq!(compiled(), ["other", "other", "plain"]);
@@ -279,7 +279,7 @@ mod tests {
             None
         }
 
-        fn target(&self, _: &AccountId, trigger: &Trigger) -> Result<Arc<LiveTarget>, DropReason> {
+        fn target(&self, _: &AccountId, trigger: &Trigger) -> Result<LiveTarget, DropReason> {
             assert!(!trigger.name.contains("panic"), "as it was asked to");
             Err(DropReason::UrlRefused)
         }

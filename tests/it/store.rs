@@ -88,7 +88,7 @@ impl ChangeSink for Probe {
         None
     }
 
-    fn target(&self, _: &AccountId, _: &Trigger) -> Result<Arc<LiveTarget>, DropReason> {
+    fn target(&self, _: &AccountId, _: &Trigger) -> Result<LiveTarget, DropReason> {
         Err(DropReason::UrlRefused)
     }
 

@@ -9,7 +9,8 @@ use crate::flow::drill;
 impl Alone {
     fn of(&self, account: &str, port: &Port, word: &str) -> (InFlight, oneshot::Receiver<FiringReport>) {
         let (mut queued, reported) = self.queued(port, word);
-        queued.account = self.gate.account(&AccountId::new(account).expect("a name"));
+        let account = self.gate.account(&AccountId::new(account).expect("a name"));
+        queued.account = account.deliver(queued.delivery.body.len());
         (queued, reported)
     }
 }
@@ -139,8 +140,7 @@ async fn bodies_in_flight_count_and_leave_room_for_other_destinations() {
     let dispatchers: Vec<_> = ports.iter().map(|port| alone.dispatcher(port, &config)).collect();
     for (port, (dispatcher, _)) in ports.iter().zip(&dispatchers).take(2) {
         for _ in 0..100 {
-            let (mut queued, reported) = alone.of("own", port, &"x".repeat(1_487));
-            queued.outstanding = alone.gate.delivery(Some(queued.account.charge_bytes_over(1_488)));
+            let (queued, reported) = alone.of("own", port, &"x".repeat(1_487));
             dispatcher.send(DeliveriesRouted(vec![queued])).await.expect("it lives");
             std::mem::forget(reported);
         }
@@ -148,8 +148,8 @@ async fn bodies_in_flight_count_and_leave_room_for_other_destinations() {
     let held = alone.gate.delivery_bytes();
     assert!((45_000..90_000).contains(&held), "{held}");
     assert!(alone.metrics.deliveries.dropped.get(DropReason::QueueBytesFull) > 100);
-    let (mut queued, _reported) = alone.of("own", &ports[2], "third");
-    queued.outstanding = alone.gate.delivery(Some(queued.account.charge_bytes().expect("it may still render")));
+    let (queued, _reported) = alone.of("own", &ports[2], "third");
+    assert!(queued.account.may_render());
     dispatchers[2].0.send(DeliveriesRouted(vec![queued])).await.expect("it lives");
     assert_eq!(ports[2].request().await.1, "third!");
 }

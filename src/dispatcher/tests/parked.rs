@@ -13,9 +13,10 @@ fn from_stream(alone: &Alone, port: &Port, claims: &StreamClaims, account: &str,
             EntryId { stream: StreamKind::First, millis: number, number: 0 },
             None,
             claims.clone(),
-            alone.gate.delivery(None),
+            alone.gate.count_delivery(),
         );
-        queued.account = alone.gate.account(&AccountId::new(account).expect("a name"));
+        let account = alone.gate.account(&AccountId::new(account).expect("a name"));
+        queued.account = account.deliver(queued.delivery.body.len());
         (queued.claim, queued.report) = (Some(claim.late(is_late)), None);
         queued
     };

@@ -99,7 +99,8 @@ async fn an_account_leaves_a_dispatcher_for_another() {
     }
     let of = |account: &str, port: &Port| {
         let (mut queued, reported) = alone.queued(port, account);
-        queued.account = alone.gate.account(&AccountId::new(account).expect("a name"));
+        let account = alone.gate.account(&AccountId::new(account).expect("a name"));
+        queued.account = account.deliver(queued.delivery.body.len());
         (queued, reported)
     };
     let (flood, _reported): (Vec<_>, Vec<_>) = ports[1..].iter().map(|port| of("flood", port)).unzip();
@@ -168,7 +169,8 @@ fn accounts_that_wait_for_dispatchers_take_turns() {
     let mut push = |account: &str, host: usize| {
         let url = format!("http://h{host}.example/");
         let (mut queued, _) = alone.queued_for(&Arc::new(Target::read(&url, &[], Vec::new()).expect("a target")), "x");
-        queued.account = alone.gate.account(&AccountId::new(account).expect("a name"));
+        let account = alone.gate.account(&AccountId::new(account).expect("a name"));
+        queued.account = account.deliver(queued.delivery.body.len());
         overflow.push(Instant::now(), queued).expect("room");
     };
     (0..5).for_each(|host| push("flood", host));

@@ -127,8 +127,9 @@ impl Units {
         self.weight.saturating_mul(self.free(taken).saturating_add(1))
     }
 
-    fn is_over(&self, taken: usize) -> bool {
-        taken > self.capacity.min(self.ceiling.load(Ordering::SeqCst))
+    /// Whether a member may hold `own` of the `taken` units.
+    fn may_hold(&self, own: usize, taken: usize) -> bool {
+        taken <= self.capacity.min(self.ceiling.load(Ordering::SeqCst)) && own <= self.threshold(taken)
     }
 }
 
@@ -138,30 +139,45 @@ impl Share {
         self.reserve(units).then(|| TakenUnits { share: self.clone(), units })
     }
 
-    fn reserve(&self, units: usize) -> bool {
+    /// The same without a value that gives them back: [`Share::release`] does.
+    pub fn reserve(&self, units: usize) -> bool {
         let PoolMember { units: pool, taken, elsewhere } = &*self.0;
         // Counts first and decides then, so that two threads never take the same unit.
         let own = taken.fetch_add(units, Ordering::SeqCst) + units;
         let all = pool.taken.fetch_add(units, Ordering::SeqCst) + units;
-        let own = own.saturating_add(elsewhere.load(Ordering::SeqCst));
-        let is_within = !pool.is_over(all) && own <= pool.threshold(all);
+        let is_within = pool.may_hold(own.saturating_add(elsewhere.load(Ordering::SeqCst)), all);
         if !is_within {
             self.release(units);
         }
         is_within
     }
 
+    /// Whether this many units could be taken now.
+    pub fn has_room(&self, units: usize) -> bool {
+        let PoolMember { units: pool, taken, elsewhere } = &*self.0;
+        let own = taken.load(Ordering::SeqCst).saturating_add(elsewhere.load(Ordering::SeqCst));
+        pool.may_hold(own.saturating_add(units), pool.taken.load(Ordering::SeqCst).saturating_add(units))
+    }
+
     /// Takes as many of these units as the threshold allows, possibly none.
     pub fn take_some(&self, units: usize) -> TakenUnits {
-        let mut taken = TakenUnits { share: self.clone(), units: 0 };
+        TakenUnits { share: self.clone(), units: self.reserve_some(units) }
+    }
+
+    /// Reserves as many of these units as the threshold allows, possibly none. Returns how many.
+    pub fn reserve_some(&self, units: usize) -> usize {
+        let mut reserved = 0;
         // By halving steps, because the threshold depends on the units that are taken.
         let mut step = units;
-        while step > 0 && taken.units < units {
-            if !taken.grow(step.min(units - taken.units)) {
+        while step > 0 && reserved < units {
+            let more = step.min(units - reserved);
+            if self.reserve(more) {
+                reserved += more;
+            } else {
                 step /= 2;
             }
         }
-        taken
+        reserved
     }
 
     /// Takes this many units whatever the threshold is: they are in use already.
@@ -170,7 +186,8 @@ impl Share {
         TakenUnits { share: self.clone(), units }
     }
 
-    fn add(&self, units: usize) {
+    /// The same without a value that gives them back: [`Share::release`] does.
+    pub fn add(&self, units: usize) {
         self.0.taken.fetch_add(units, Ordering::SeqCst);
         self.0.units.taken.fetch_add(units, Ordering::SeqCst);
     }
@@ -208,7 +225,8 @@ impl Share {
         self.taken().saturating_add(self.elsewhere()) <= self.0.units.threshold(all) / 8 * 7
     }
 
-    fn release(&self, units: usize) {
+    /// Gives units back that were reserved or added.
+    pub fn release(&self, units: usize) {
         self.0.units.taken.fetch_sub(units, Ordering::SeqCst);
         self.0.taken.fetch_sub(units, Ordering::SeqCst);
     }

@@ -1,5 +1,7 @@
 //! What is admitted, charged and given back.
 
+use smallvec::smallvec;
+
 use super::*;
 
 #[test]
@@ -12,7 +14,7 @@ fn all_of_a_request_or_none() {
     assert_eq!((reason, gate.events()), (Refusal::Full(ReachedBound::Events(2)), 2));
     let admit_other = |name: &str| {
         let (tell, _) = oneshot::channel();
-        gate.admit(&[(gate.account(&AccountId::new(name).expect("a name")), 2)], "taken", tell)
+        gate.admit(smallvec![(gate.account(&AccountId::new(name).expect("a name")), 2)], "taken", tell)
     };
     let paced = admit_other("other").expect("it holds nothing, and one permit is free");
     assert_eq!((gate.events(), gate.is_full()), (4, true));
@@ -29,24 +31,24 @@ fn all_of_a_request_or_none() {
 fn what_was_accepted_before_is_not_charged_to_a_rate_again() {
     let events_per_s = std::num::NonZeroU32::new(1);
     let gate = Gate::new(NodeBounds { events: 9, deliveries: 9, bytes: 9, events_per_s }, 1);
-    let one = [(gate.account(&AccountId::default_account()), 1)];
+    let one = || smallvec![(gate.account(&AccountId::default_account()), 1)];
     for _ in 0..5 {
-        gate.admit_again(&one, (), oneshot::channel().0).expect("room");
+        gate.admit_again(one(), (), oneshot::channel().0).expect("room");
     }
-    assert!((0..5).any(|_| gate.admit(&one, (), oneshot::channel().0).is_err()), "new ones have a rate");
+    assert!((0..5).any(|_| gate.admit(one(), (), oneshot::channel().0).is_err()), "new ones have a rate");
 }
 
 #[test]
 fn a_request_that_is_refused_after_its_admission_owes_nothing() {
     let events_per_s = std::num::NonZeroU32::new(10);
     let gate = Gate::new(NodeBounds { events: 900, deliveries: 9, bytes: 9, events_per_s }, 1);
-    let ten = [(gate.account(&AccountId::default_account()), 10)];
+    let ten = || smallvec![(gate.account(&AccountId::default_account()), 10)];
     for _ in 0..5 {
-        let admitted = gate.admit(&ten, "taken", oneshot::channel().0).expect("it owes nothing");
+        let admitted = gate.admit(ten(), "taken", oneshot::channel().0).expect("it owes nothing");
         admitted.replace_response("refused");
     }
-    gate.admit(&ten, "taken", oneshot::channel().0).expect("it owes nothing");
-    let refused = gate.admit(&ten, "taken", oneshot::channel().0).map_err(|(refusal, _)| refusal);
+    gate.admit(ten(), "taken", oneshot::channel().0).expect("it owes nothing");
+    let refused = gate.admit(ten(), "taken", oneshot::channel().0).map_err(|(refusal, _)| refusal);
     assert!(matches!(refused, Err(Refusal::RateLimited { .. })), "{refused:?}");
 }
 
@@ -55,7 +57,7 @@ async fn a_closed_gate_empties() {
     let gate = Gate::for_events(3);
     let (tell, _response) = oneshot::channel();
     let admitted = gate.admit_default(1, (), tell).expect("room");
-    let delivery = gate.delivery(None);
+    let delivery = gate.count_delivery();
     gate.close();
     let (tell, _) = oneshot::channel();
     assert_eq!(gate.admit_default(1, (), tell).expect_err("closed").0, Refusal::Stopping);

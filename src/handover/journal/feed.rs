@@ -11,8 +11,8 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use actix::Recipient;
 use futures_util::future::join_all;
+use smallvec::smallvec;
 use tokio::sync::oneshot;
 
 use super::body::FiringFields;
@@ -21,11 +21,12 @@ use super::keeper::join;
 use super::ledger::{LedgerEntry, RecordPosition};
 use super::recovery::RecoveredEntry;
 use super::threads::now_ms;
-use crate::flow::account::{ACCOUNT_WEIGHT, AccountShares, ReservedDeliveries};
+use crate::flow::account::{ACCOUNT_WEIGHT, AccountShares, RequestDeliveries};
 use crate::flow::event_data::EventData;
 use crate::flow::fairness::{Pool, Share, TakenUnits};
 use crate::flow::gate::Gate;
 use crate::flow::in_flight::drop_unsent;
+use crate::flow::inbox::InboxSender;
 use crate::flow::journal::JournaledFiring;
 use crate::flow::messages::{Firing as Fired, FiringStep, Firings, FiringsMatched};
 use crate::flow::permit::Admission;
@@ -68,7 +69,7 @@ pub struct RecoveryFeed {
     /// Counts what is dropped.
     pub metrics: Arc<Metrics>,
     /// Receives them.
-    pub renderer: Recipient<FiringsMatched>,
+    pub renderer: InboxSender<FiringsMatched>,
     /// Deliveries that a destination's queue holds.
     pub queue_max: usize,
     /// Bytes of their bodies.
@@ -176,7 +177,7 @@ impl FeedTask {
             return Some(());
         };
         let (firings, mut again_after) = (read.firings.len(), AGAIN_AFTER);
-        let (admission, reserved, mut held) = loop {
+        let (admission, deliveries, mut held) = loop {
             // Checked again after each wait. The entries behind it are younger.
             if read.age() > self.age_max {
                 self.expire(read, entry);
@@ -198,21 +199,15 @@ impl FeedTask {
         };
         let accepted_at = Instant::now().checked_sub(read.age()).unwrap_or_else(Instant::now);
         let firings = RecoveredFirings {
-            account: lane.id.clone(),
             destination: lane.destination,
             firings: read.firings.into_iter().map(kept).collect::<Vec<_>>().into_iter(),
             event: Arc::new(EventData::of(read.event)),
-            reserved,
+            deliveries,
             feed: self.feed.clone(),
         };
-        let message = FiringsMatched {
-            account: Arc::clone(&lane.account),
-            firings: Box::new(firings),
-            accepted_at,
-            admission: Some(admission),
-        };
+        let message = FiringsMatched { firings: Box::new(firings), accepted_at, admission: Some(admission) };
         // The renderer has only ended if the node stops.
-        self.feed.renderer.try_send(message).ok()
+        self.feed.renderer.send(message).ok()
     }
 
     /// Counts firings that are handed on or dropped.
@@ -234,7 +229,7 @@ impl FeedTask {
         &self,
         lane: &FeedLane,
         read: &RecoveredEvent,
-    ) -> Result<(Admission, ReservedDeliveries, TakenUnits), Refusal> {
+    ) -> Result<(Admission, RequestDeliveries, TakenUnits), Refusal> {
         let full = || Refusal::Full(ReachedBound::Deliveries(1));
         let firings = read.firings.len();
         // A delivery counts for more if its event is larger than what a full queue has for each.
@@ -245,11 +240,15 @@ impl FeedTask {
         // No one waits for the response; the admission only paces.
         let (reply, _) = oneshot::channel();
         let receipt = Receipt { accepted: 1, rejected: Vec::new(), rejected_more: Default::default() };
-        let admitted = self.feed.gate.admit_again(&[(Arc::clone(&lane.account), 1)], Ok(receipt), reply);
+        let admitted = self.feed.gate.admit_again(smallvec![(Arc::clone(&lane.account), 1)], Ok(receipt), reply);
         let admission = Arc::new(admitted.map_err(|(refusal, _)| refusal)?);
-        let mut measured = lane.account.measure();
-        let reserved = if measured.add(firings) { Some(measured.accept()) } else { measured.pace() };
-        Ok((admission, reserved.ok_or_else(full)?, held))
+        let mut deliveries = lane.account.measure();
+        if deliveries.add(firings) {
+            deliveries.accept();
+        } else if !deliveries.pace() {
+            return Err(full());
+        }
+        Ok((admission, deliveries, held))
     }
 
     fn unreadable(&self, entry: &Arc<LedgerEntry<File>>) {
@@ -329,24 +328,32 @@ fn read(entry: &LedgerEntry<File>, lane: &FeedLane) -> Option<RecoveredEvent> {
 /// The firings of one event, with the current triggers and templates.
 #[derive(Debug)]
 struct RecoveredFirings {
-    account: AccountId,
     event: Arc<EventData>,
     /// The fingerprint of the destination that their triggers had.
     destination: u64,
     firings: std::vec::IntoIter<(TriggerId, JournaledFiring)>,
-    reserved: ReservedDeliveries,
+    deliveries: RequestDeliveries,
     feed: RecoveryFeed,
 }
 
 impl Firings for RecoveredFirings {
+    fn account(&self) -> &Arc<AccountShares> {
+        self.deliveries.account()
+    }
+
+    fn is_done(&self) -> bool {
+        self.firings.len() == 0
+    }
+
     fn step(&mut self) -> FiringStep {
         if self.firings.len() == 0 {
             return FiringStep::Done;
         }
-        let Some(charge) = self.reserved.take_one() else { return FiringStep::Blocked };
+        let Some(charge) = self.deliveries.take_one() else { return FiringStep::Blocked };
         let Some((trigger, journaled)) = self.firings.next() else { return FiringStep::Done };
         let index = self.feed.live.index();
-        let found = index.trigger(&self.account, &trigger).filter(|found| found.enabled);
+        let account = &self.deliveries.account().id;
+        let found = index.trigger(account, &trigger).filter(|found| found.enabled);
         let live = found.ok_or(DropReason::TriggerChanged).and_then(|live| match &live.target {
             Ok(target) if target.target.destination.fingerprint() == self.destination => Ok(live),
             Ok(_) => Err(DropReason::TriggerChanged),
@@ -365,7 +372,7 @@ impl Firings for RecoveredFirings {
             event: Arc::clone(&self.event),
             trigger,
             target: live.target.clone(),
-            template: index.template(&self.account, &live.template),
+            template: index.template(account, &live.template),
             charge: Some(charge),
             journaled: Some(journaled),
             report: None,

@@ -11,6 +11,7 @@ use super::target_text::NotADelivery;
 use super::{Streams, reply, stream_key};
 use crate::flow::gate::{Gate, StreamPermit};
 use crate::flow::in_flight::{Claim, InFlight, InFlightParts, StreamClaims, StreamKind};
+use crate::flow::last_account::LastAccount;
 use crate::flow::permit::Permit;
 use crate::model::outcome::DropReason;
 use crate::telemetry::metrics::Metrics;
@@ -59,11 +60,12 @@ pub(super) struct Intake {
     pub(super) gate: Arc<Gate>,
     pub(super) metrics: Arc<Metrics>,
     reader: RefCell<EntryReader>,
+    last_account: LastAccount,
 }
 
 impl Intake {
     pub(super) fn new(streams: Streams, gate: Arc<Gate>, metrics: Arc<Metrics>) -> Self {
-        Self { streams, gate, metrics, reader: RefCell::default() }
+        Self { streams, gate, metrics, reader: RefCell::default(), last_account: LastAccount::default() }
     }
 
     /// Returns each entry with its claim and, if `permits` is given, a part of the permits. Entries that are not
@@ -80,7 +82,7 @@ impl Intake {
         for entry in entries {
             let (id, own) = (entry.id, permits_of(&entry));
             let permit = permits.as_mut().and_then(|permits| permits.split(own)).or_else(|| permits.take());
-            let claim = |account| Claim::new(id, account, claims.clone(), self.gate.delivery(None));
+            let claim = |account| Claim::new(id, account, claims.clone(), self.gate.count_delivery());
             match self.reader.borrow_mut().read(entry) {
                 Ok(read) => {
                     let claim = claim(read.counts_for());
@@ -106,10 +108,9 @@ impl Intake {
         claim: Claim,
         permit: Option<StreamPermit>,
     ) -> InFlight {
-        let account = self.gate.account(&read.account);
         let is_late = self.streams.is_late(partition, stream, read.accepted_at.elapsed());
         // The body is in memory already; whether there is room for it is decided at its destination.
-        let bytes = account.charge_bytes_over(read.delivery.body.len());
+        let account = self.last_account.get(&self.gate, &read.account).deliver(read.delivery.body.len());
         let report = read.reply.filter(|key| reply::is_key(partition, key)).map(|key| {
             let (report, reported) = oneshot::channel();
             actix_rt::spawn(reply::leave(self.streams.clone(), key, reported));
@@ -123,7 +124,6 @@ impl Intake {
             permit: permit.map(Permit::Stream),
             claim: Some(claim.late(is_late)),
             journaled: None,
-            outstanding: self.gate.delivery(Some(bytes)),
             report,
         })
     }

@@ -179,7 +179,7 @@ async fn hand_over(
     let (reply, response) = oneshot::channel();
     let unread = UnreadEvents { source, encoding, only_account, hops };
     let received = EventsReceived { unread, payer, body: body.taken, reply };
-    pipeline.ingester.receive(received);
+    pipeline.ingester.send(received).map_err(|_| Refusal::Stopping)?;
     Ok(response)
 }
 

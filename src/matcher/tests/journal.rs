@@ -69,7 +69,7 @@ impl Last {
         let asked = Arc::new(Asked { response, writes: Mutex::default(), held: Mutex::default() });
         let journal: Option<Arc<dyn AcceptJournal>> = Some(Arc::clone(&asked) as _);
         drop(passed);
-        let (renderer, passed) = Probe::start();
+        let (renderer, passed) = Probe::start_behind_inbox();
         let metrics = Arc::clone(&alone.metrics);
         let accepting = RequestAcceptor::new(Arc::clone(&metrics), journal, renderer);
         let context = Arc::new(CursorContext { live: Arc::clone(&alone.live), metrics });
@@ -82,11 +82,11 @@ impl Last {
         let receipt = Receipt { accepted: events, rejected: Vec::new(), rejected_more: Default::default() };
         let admission = Arc::new(self.alone.gate.admit_default(1, Ok(receipt), tell).expect("room"));
         let all = (0..events).map(|number| event("a", &format!("{name}{number}"), &json!({})));
-        let mut cursor = Cursor::new(&self.context, self.alone.gate.account(&account()), all.collect());
+        let mut cursor = Cursor::new(&self.context, &self.alone.gate.account(&account()), all.collect());
         while cursor.measure() == MeasureStep::More {}
         cursor.accept();
         self.accepting.accept(MeasuredRequest {
-            cursors: vec![cursor],
+            cursors: smallvec![Box::new(cursor)],
             events,
             accepted_at: Instant::now(),
             admission,

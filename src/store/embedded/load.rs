@@ -106,7 +106,7 @@ mod tests {
         fn compile(&self, _: &AccountId, _: &Template) -> Option<Arc<LiveTemplate>> {
             None
         }
-        fn target(&self, _: &AccountId, _: &Trigger) -> Result<Arc<LiveTarget>, DropReason> {
+        fn target(&self, _: &AccountId, _: &Trigger) -> Result<LiveTarget, DropReason> {
             Err(DropReason::UrlRefused)
         }
         fn apply(&self, _: Vec<Change>) {}

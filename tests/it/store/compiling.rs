@@ -75,7 +75,7 @@ impl ChangeSink for Compiler {
         compile(template)
     }
 
-    fn target(&self, _: &AccountId, trigger: &Trigger) -> Result<Arc<LiveTarget>, DropReason> {
+    fn target(&self, _: &AccountId, trigger: &Trigger) -> Result<LiveTarget, DropReason> {
         self.compiled.lock().expect("a lock").push(trigger.id.to_string());
         Err(DropReason::UrlRefused)
     }

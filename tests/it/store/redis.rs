@@ -43,7 +43,7 @@ impl ChangeSink for Mirror {
         None
     }
 
-    fn target(&self, _: &AccountId, _: &Trigger) -> Result<Arc<LiveTarget>, DropReason> {
+    fn target(&self, _: &AccountId, _: &Trigger) -> Result<LiveTarget, DropReason> {
         Err(DropReason::UrlRefused)
     }
 

@@ -137,7 +137,9 @@ proptest! {
             };
             match act {
                 Act::Take(member, units) => {
-                    let taken = pool.share(&member).take(units);
+                    let share = pool.share(&member);
+                    prop_assert_eq!(share.has_room(units), may(of(&held, member), units));
+                    let taken = share.take(units);
                     prop_assert_eq!(taken.is_some(), may(of(&held, member), units));
                     prop_assert!(units != 1 || within(capacity, all, of(&held, member), weight) == taken.is_some());
                     held.extend(taken.map(|taken| (member, taken)));

@@ -88,10 +88,9 @@ async fn test(
         prepare(own, &id, data, report, state)
     });
     let (firing, fires) = prepared.await??;
-    let firings = Box::new(OneFiring(Some(firing)));
-    let message =
-        FiringsMatched { account: state.gate.account(&account), firings, accepted_at: begun, admission: None };
-    pipeline.renderer.try_send(message).map_err(|_| Refusal::Stopping)?;
+    let firings = Box::new(OneFiring { account: state.gate.account(&account), firing: Some(firing) });
+    let message = FiringsMatched { firings, accepted_at: begun, admission: None };
+    pipeline.renderer.send(message).map_err(|_| Refusal::Stopping)?;
     // Without a report the delivery was lost: the node is stopping, or Redis has lost it.
     let lost = |_| if state.gate.is_open() { unanswered() } else { Refusal::Stopping.into() };
     let report = match tokio::time::timeout(patience(&state.config), ended).await {

@@ -32,7 +32,7 @@ impl ChangeSink for Clock {
         self.live.compile(account, template)
     }
 
-    fn target(&self, account: &AccountId, trigger: &Trigger) -> Result<Arc<LiveTarget>, DropReason> {
+    fn target(&self, account: &AccountId, trigger: &Trigger) -> Result<LiveTarget, DropReason> {
         self.live.target(account, trigger)
     }
 
