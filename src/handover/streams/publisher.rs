@@ -97,8 +97,8 @@ struct Batcher {
 }
 
 impl Publisher {
-    /// A Publisher with its own connection. It counts in `pressure` the bytes that Redis has not accepted yet. Its
-    /// mailbox has the Renderer's capacity.
+    /// A Publisher with its own connection. It counts in `pressure` the bytes that Redis has not accepted yet. Each message
+    /// in its mailbox carries at least one delivery in flight, so it holds as many messages as deliveries may be.
     pub fn new(
         streams: &Streams,
         backlog: Arc<Backlog>,
