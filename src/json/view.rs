@@ -32,6 +32,7 @@ impl<'a> Json<'a> {
 
     /// Follows names of members from object to object: the value where they end, or the first one on the way that is no
     /// object, and how many names led to it. `None`: an object has no such member.
+    #[inline]
     pub fn follow<'n>(self, names: impl Iterator<Item = &'n str>) -> Option<(Json<'a>, usize)> {
         let Self::Object(Object { document, mut node }) = self else { return Some((self, 0)) };
         let mut followed = 0;

@@ -5,7 +5,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use super::bucket::{Bucket, BucketContents, in_several};
+use super::bucket::{Bucket, BucketContents, IndexedListeners, in_several};
 use super::paths::address;
 use super::tree::TreeEntry;
 use super::walk::{CandidateSource, DataWalk, WalkEnd, WalkPosition};
@@ -37,13 +37,45 @@ pub enum SearchEnd {
 /// A search for the listeners that one event fires. It holds the buckets as they were at its start.
 #[derive(Debug)]
 pub struct Search<T> {
-    buckets: Vec<Bucket<T>>,
+    buckets: SearchedBuckets<T>,
     /// The bucket that the data is walked beside; after the last one all sources are known.
     walked: usize,
     position: WalkPosition,
     sources: Vec<CandidateSource<T>>,
     numbers: LongNumbers,
     state: SearchState<T>,
+}
+
+/// Buckets in their order: most events have one, for which no list is made.
+#[derive(Debug)]
+struct SearchedBuckets<T> {
+    first: Option<Bucket<T>>,
+    more: Vec<Bucket<T>>,
+}
+
+impl<T> SearchedBuckets<T> {
+    fn push(&mut self, bucket: Bucket<T>) {
+        match &self.first {
+            Some(_) => self.more.push(bucket),
+            None => self.first = Some(bucket),
+        }
+    }
+
+    fn len(&self) -> usize {
+        usize::from(self.first.is_some()) + self.more.len()
+    }
+
+    fn get(&self, place: usize) -> Option<&Bucket<T>> {
+        if place == 0 { self.first.as_ref() } else { self.more.get(place - 1) }
+    }
+
+    /// What a look-up finds among the listeners of a bucket, which are many.
+    fn many(&self, place: usize) -> Option<&IndexedListeners<T>> {
+        match &self.get(place)?.0 {
+            BucketContents::Many(many) => Some(many),
+            BucketContents::Few(_) => None,
+        }
+    }
 }
 
 /// The progress of a search.
@@ -68,7 +100,7 @@ impl<T: Listener> Search<T> {
     where
         T: 'b,
     {
-        let mut own = Vec::new();
+        let mut own = SearchedBuckets { first: None, more: Vec::new() };
         buckets.into_iter().filter(|bucket| !bucket.is_empty()).for_each(|bucket| own.push(bucket.clone()));
         Self {
             buckets: own,
@@ -209,15 +241,15 @@ impl<T: Listener> SearchState<T> {
     fn run(
         &mut self,
         source: &CandidateSource<T>,
-        buckets: &[Bucket<T>],
+        buckets: &SearchedBuckets<T>,
         subject: &mut Subject<'_>,
         found: &mut impl FnMut(&Arc<T>) -> bool,
     ) -> SearchEnd {
         let mut ended = SearchEnd::Complete;
         match source {
             CandidateSource::Postings { bucket, hash } => {
-                let BucketContents::Many(many) = &buckets[*bucket].0 else { return SearchEnd::Complete };
-                let Some(posting) = many.postings.get(*hash) else { return SearchEnd::Complete };
+                let posting = buckets.many(*bucket).and_then(|many| many.postings.get(*hash));
+                let Some(posting) = posting else { return SearchEnd::Complete };
                 posting.walk(self.from.1, |listener| {
                     self.from.1 = listener.key() + 1;
                     ended = self.candidate(listener, in_several(listener.as_ref()), subject, found);

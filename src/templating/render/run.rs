@@ -153,7 +153,10 @@ impl<'a> RenderRun<'a> {
             match node {
                 TemplateNode::Text(text) => self.out.extend_from_slice(text.content.as_bytes()),
                 TemplateNode::Write(part) => {
-                    let value = self.value(&part.value)?;
+                    let value = match &part.value {
+                        Expression::Path(path) => self.path(path)?,
+                        other => self.value(other)?,
+                    };
                     let room = self.room();
                     let Self { out, steps_left, .. } = self;
                     write(out, part.context, &value, room, |bytes| take(steps_left, bytes / BYTES_PER_STEP))?;
@@ -288,6 +291,8 @@ impl<'a> RenderRun<'a> {
         })
     }
 
+    /// In the place of its call, as nearly all that is written is a path.
+    #[inline(always)]
     fn path(&mut self, path: &'a DataPath) -> Result<Datum<'a>, RenderFailure> {
         self.spend(path.bytes / BYTES_PER_STEP)?;
         let start = match path.scope.checked_sub(1) {
@@ -353,6 +358,7 @@ impl<'a> RenderRun<'a> {
 }
 
 /// A path through the data.
+#[inline]
 fn follow<'a>(start: Json<'a>, steps: &'a [PathStep]) -> Datum<'a> {
     let Some((value, followed)) = start.follow(steps.iter().map(|step| &*step.name)) else { return Datum::Missing };
     steps[followed..].iter().fold(Datum::Data(value), |value, step| value.step(&step.name, step.index))
