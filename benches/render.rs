@@ -8,9 +8,12 @@ use std::time::{Duration, Instant};
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use handlebars::{Context, Handlebars};
-use posthaste::model::event::EventPattern;
+use posthaste::model::attributes::Attributes;
+use posthaste::model::event::{EventPattern, EventType};
+use posthaste::model::firing::EventIdentity;
+use posthaste::model::id::AccountId;
 use posthaste::model::template::Format;
-use posthaste::templating::{CompiledTemplate, Data, EventProperties, TagLookup, TemplateLimits, compile};
+use posthaste::templating::{CompiledTemplate, Data, EventDetails, TagLookup, TemplateLimits, compile};
 use serde_json::{Value, json};
 
 struct Nothing;
@@ -156,13 +159,10 @@ struct Pair {
 
 fn pairs() -> Vec<Pair> {
     let Value::Object(members) = data() else { unreachable!("an object") };
-    let about = EventProperties {
-        event_type: "guest.created",
-        id: "evt_1",
-        time: "2026-01-01T00:00:00Z",
-        account: "acme",
-        ..EventProperties::default()
-    };
+    let event_type = EventType::new("guest.created").expect("a type");
+    let account = AccountId::new("acme").expect("a name");
+    let identity = EventIdentity { account, event_type, source: "".into(), id: "evt_1".into() }.into();
+    let details = EventDetails { identity, time: "2026-01-01T00:00:00Z".into(), attributes: Attributes::default() };
     let mut told = data();
     told["event"] = json!({"type": "guest.created", "id": "evt_1", "time": "2026-01-01T00:00:00Z", "account": "acme"});
     let pair = |&(name, blocks, format, body): &(&'static str, bool, Format, &str)| {
@@ -172,7 +172,7 @@ fn pairs() -> Vec<Pair> {
         plain.register_escape_fn(handlebars::no_escape);
         plain.register_template_string("body", body).expect("a template");
         let context = Context::wraps(&told).expect("data");
-        Pair { name, blocks, ours, data: Data::with(members.clone(), about), plain, context }
+        Pair { name, blocks, ours, data: Data::of(members.clone().into(), details.clone()), plain, context }
     };
     BODIES.iter().map(pair).collect()
 }

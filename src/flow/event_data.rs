@@ -10,8 +10,6 @@ use crate::templating::{Data, EventDetails};
 /// An event in the form that templates, and the journal, read.
 #[derive(Debug)]
 pub struct EventData {
-    /// Distinguishes the event from all others.
-    pub identity: Arc<EventIdentity>,
     /// Whether its id is the producer's.
     pub id_given: bool,
     /// How many deliveries in a row led to the event.
@@ -25,7 +23,11 @@ impl EventData {
     pub fn of(event: Event) -> Self {
         let Event { account, event_type, id, id_given, source, time, attributes, hops, data } = event;
         let identity = Arc::new(EventIdentity { account, event_type, source, id });
-        let data = Data::of(data, EventDetails { identity: Arc::clone(&identity), time, attributes });
-        Self { identity, id_given, hops, data }
+        Self { id_given, hops, data: Data::of(data, EventDetails { identity, time, attributes }) }
+    }
+
+    /// Distinguishes the event from all others.
+    pub fn identity(&self) -> &Arc<EventIdentity> {
+        &self.data.details().identity
     }
 }

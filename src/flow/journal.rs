@@ -82,7 +82,7 @@ pub struct PartToJournal<'a> {
 impl PartToJournal<'_> {
     /// The account whose triggers it fires.
     pub fn account(&self) -> &AccountId {
-        &self.event.identity.account
+        &self.event.identity().account
     }
 }
 

@@ -236,7 +236,7 @@ impl Cursor {
 
 /// Counts a trigger that the event might have fired, and reports it to subscribers of the activity.
 fn drop_too_costly(metrics: &Metrics, fired: &FiredEvent, trigger: &LiveTrigger) {
-    let firing = FiringId { event: Arc::clone(&fired.event.identity), trigger: trigger.id.clone() };
+    let firing = FiringId { event: Arc::clone(fired.event.identity()), trigger: trigger.id.clone() };
     let destination = trigger.target.as_ref().ok().map(|target| &target.target.destination);
     drop_unsent(metrics, DropReason::FilterTooCostly, Some(&firing), destination, None);
 }

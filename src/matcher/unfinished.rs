@@ -51,7 +51,7 @@ pub(super) fn part<'a>(fired: &'a FiredEvent, rest: &mut &'a [(u64, &'a str)]) -
     let (firings, after) = rest.split_at(fired.triggers.len());
     *rest = after;
     let EventData { data, .. } = &*fired.event;
-    let attributes = data.details().map(|details| details.attributes.to_text()).unwrap_or_default();
+    let attributes = data.details().attributes.to_text();
     // Only a CloudEvent without data has none of its own.
     let data = data.source().unwrap_or("{}");
     PartToJournal { event: &fired.event, attributes, data, firings, is_last: false }

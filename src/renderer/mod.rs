@@ -272,7 +272,7 @@ impl RenderJob {
 impl RendererWorker {
     fn render(&self, work: &mut RenderJob, firing: Firing) {
         let Firing { event, trigger, target, template, charge, journaled, report } = firing;
-        let id = FiringId { event: Arc::clone(&event.identity), trigger };
+        let id = FiringId { event: Arc::clone(event.identity()), trigger };
         let target = match target {
             Ok(target) => target,
             Err(reason) => return drop_unsent(&self.metrics, reason, Some(&id), None, report),

@@ -15,6 +15,6 @@ pub use self::compile::request::{Expressions, RequestFinding, UnsendableReason, 
 pub use self::compile::tag_lookup::TagLookup;
 pub use self::compile::{CheckedTemplate, CompileContext, CompiledTemplate, compile, compile_in};
 pub use self::limits::TemplateLimits;
-pub use self::render::data::{Data, EventDetails, EventProperties};
+pub use self::render::data::{Data, EventDetails};
 pub use self::render::helpers::view::{HelperView, helpers};
 pub use self::render::stop::RenderFailure;

@@ -4,7 +4,11 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::json::{Document, kind};
-use crate::templating::{Data, EventProperties, compile};
+use crate::model::attributes::Attributes;
+use crate::model::event::EventType;
+use crate::model::firing::EventIdentity;
+use crate::model::id::AccountId;
+use crate::templating::{Data, EventDetails, compile};
 
 /// What each receiver documents of its format, as a JSON schema in our words: every member that it knows and we send,
 /// what must be there, and its bounds. An unknown member is a mistake.
@@ -86,17 +90,14 @@ fn bodies(name: &str) -> Vec<String> {
     let checked = compile(format, preset.body(), &dictionary, event.as_ref(), &TemplateLimits::default());
     assert_eq!(checked.diagnostics, [], "{name}");
     let compiled = checked.compiled.expect("accepted");
-    let about = EventProperties {
-        event_type: "booking.confirmed",
-        id: "e1",
-        time: "2026-05-07T22:30:00Z",
-        account: "acme",
-        ..EventProperties::default()
-    };
+    let event_type = EventType::new("booking.confirmed").expect("a type");
+    let account = AccountId::new("acme").expect("a name");
+    let identity = EventIdentity { account, event_type, source: "".into(), id: "e1".into() }.into();
+    let details = EventDetails { identity, time: "2026-05-07T22:30:00Z".into(), attributes: Attributes::default() };
     let sample = Value::Object(dictionary.sample(dictionary.sample_type(event.as_ref()).as_str()));
     let mut wild = sample.clone();
     hostile(&mut wild);
-    let render = |data: &Value| compiled.preview(&Data::with(Document::from(data), about));
+    let render = |data: &Value| compiled.preview(&Data::of(Document::from(data), details.clone()));
     assert_eq!(render(&sample).1, [], "{name}");
     let trials = [sample, wild, Value::Object(serde_json::Map::new())];
     let text = |data: &Value| String::from_utf8(render(data).0.expect("within bounds").to_vec()).expect("UTF-8");

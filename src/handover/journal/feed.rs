@@ -219,7 +219,7 @@ impl FeedTask {
         let event = EventData::of(read.event);
         for (trigger, index) in read.firings {
             drop(JournaledFiring::new(Arc::clone(entry) as _, index));
-            let firing = FiringId { event: Arc::clone(&event.identity), trigger };
+            let firing = FiringId { event: Arc::clone(event.identity()), trigger };
             drop_unsent(&self.feed.metrics, DropReason::Expired, Some(&firing), None, None);
         }
     }
@@ -363,7 +363,7 @@ impl Firings for RecoveredFirings {
         let live = match live {
             Ok(live) => live,
             Err(reason) => {
-                let firing = FiringId { event: Arc::clone(&self.event.identity), trigger };
+                let firing = FiringId { event: Arc::clone(self.event.identity()), trigger };
                 drop_unsent(&self.feed.metrics, reason, Some(&firing), None, None);
                 return FiringStep::Worked;
             }

@@ -22,6 +22,7 @@ use crate::flow::journal::{
 };
 use crate::flow::refusal::{ReachedBound, Refusal};
 use crate::model::id::AccountId;
+use crate::templating::EventDetails;
 
 /// Bytes of a record in addition to its fields: an estimate for an account's share.
 const RECORD_BYTES: usize = 128;
@@ -175,7 +176,8 @@ struct PendingRequest {
 }
 
 fn record_of<'a>(part: &'a PartToJournal<'a>, accepted_ms: u64) -> AcceptedPart<'a> {
-    let EventData { identity, id_given, hops, data } = part.event;
+    let EventData { id_given, hops, data } = part.event;
+    let EventDetails { identity, time, .. } = data.details();
     let event = EventFields {
         accepted_ms,
         hops: *hops,
@@ -184,7 +186,7 @@ fn record_of<'a>(part: &'a PartToJournal<'a>, accepted_ms: u64) -> AcceptedPart<
         event_type: identity.event_type.as_str(),
         id: &identity.id,
         source: &identity.source,
-        time: data.details().map_or("", |details| &details.time),
+        time,
         data: part.data,
         attributes: &part.attributes,
     };
@@ -193,7 +195,7 @@ fn record_of<'a>(part: &'a PartToJournal<'a>, accepted_ms: u64) -> AcceptedPart<
 
 fn bytes_of(part: &PartToJournal<'_>) -> usize {
     let firings: usize = part.firings.iter().map(|(_, trigger)| FIRING_BYTES + trigger.len()).sum();
-    let identity = &part.event.identity;
+    let identity = part.event.identity();
     RECORD_BYTES + part.data.len() + part.attributes.len() + identity.id.len() + identity.source.len() + firings
 }
 

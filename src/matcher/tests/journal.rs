@@ -31,7 +31,7 @@ impl AcceptJournal for Asked {
         admissions: &dyn Fn() -> Box<dyn Any + Send>,
     ) -> JournaledRequests {
         let requests = parts.split_inclusive(|part| part.is_last);
-        let ids = requests.map(|parts| parts.iter().map(|part| part.event.identity.id.to_string()).collect());
+        let ids = requests.map(|parts| parts.iter().map(|part| part.event.identity().id.to_string()).collect());
         self.writes.lock().expect("whole").push(ids.collect());
         self.held.lock().expect("whole").push(admissions());
         (self.response)(parts)
@@ -129,7 +129,7 @@ async fn a_refused_request_costs_none_that_is_written_with_it() {
     let responses = [last.accept("x", 1), last.accept("y", 1), last.accept("z", 1)];
     for name in ["x0", "z0"] {
         let fired = firings(&mut soon(passed.recv()).await.expect("firings"));
-        assert_eq!(&*fired[0].event.identity.id, name);
+        assert_eq!(&*fired[0].event.identity().id, name);
     }
     last.asked.held.lock().expect("whole").clear();
     let [x, y, z] = responses;

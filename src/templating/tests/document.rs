@@ -9,7 +9,7 @@ use crate::model::event::EventPattern;
 use crate::model::template::Format;
 use crate::templating::compile::diagnostic::CODES;
 use crate::templating::render::helpers;
-use crate::templating::{Data, EventProperties, TemplateLimits, compile};
+use crate::templating::{Data, TemplateLimits, compile};
 
 const DOCUMENT: &str = include_str!("../../../docs/templates.md");
 const SETTINGS: &str = include_str!("../../../config/posthaste.toml");
@@ -59,14 +59,8 @@ fn the_examples_are_sent_as_they_say() {
     for Example { title, event, format, template, data, sent } in examples {
         let checked = compile(format, template, &dictionary, Some(&event), &TemplateLimits::default());
         assert_eq!(checked.diagnostics, [], "{title}");
-        let about = EventProperties {
-            event_type: "booking.confirmed",
-            id: "evt-1",
-            time: "2026-05-07T22:30:00Z",
-            account: "acme",
-            ..EventProperties::default()
-        };
-        let data = Data::with(Document::read(data.into()).expect("JSON"), about);
+        let details = super::details("acme", "booking.confirmed", "evt-1", "2026-05-07T22:30:00Z");
+        let data = Data::of(Document::read(data.into()).expect("JSON"), details);
         let body = checked.compiled.expect("taken").render(&data).expect("within bounds");
         assert_eq!(String::from_utf8_lossy(&body), sent, "{title}");
     }
@@ -102,14 +96,8 @@ fn every_helper_is_documented_with_its_options() {
 fn the_examples_of_helpers_give_what_they_say() {
     let section = section("Helpers");
     let (data, _) = block(section, "json");
-    let about = EventProperties {
-        event_type: "t",
-        id: "i",
-        time: "2026-05-07T22:30:00Z",
-        account: "a",
-        ..EventProperties::default()
-    };
-    let data = Data::with(Document::read(data.into()).expect("JSON"), about);
+    let details = super::details("a", "t", "i", "2026-05-07T22:30:00Z");
+    let data = Data::of(Document::read(data.into()).expect("JSON"), details);
     let mut shown = BTreeSet::new();
     let mut failed = Vec::new();
     for part in section.split("`{{").skip(1) {

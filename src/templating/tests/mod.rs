@@ -49,11 +49,14 @@ fn check(format: Format, body: &str) -> CheckedTemplate {
 
 fn data(value: Value) -> Data {
     let Value::Object(data) = value else { panic!("data are an object") };
-    let event_type = EventType::new("guest.created").expect("a type");
-    let account = AccountId::new("acme").expect("a name");
-    let identity = EventIdentity { account, event_type, source: "".into(), id: "e1".into() }.into();
-    let time = "2026-07-01T10:00:00Z".into();
-    Data::of(data.into(), EventDetails { identity, time, attributes: Attributes::default() })
+    Data::of(data.into(), details("acme", "guest.created", "e1", "2026-07-01T10:00:00Z"))
+}
+
+fn details(account: &str, event_type: &str, id: &str, time: &str) -> EventDetails {
+    let event_type = EventType::new(event_type).expect("a type");
+    let account = AccountId::new(account).expect("a name");
+    let identity = EventIdentity { account, event_type, source: "".into(), id: id.into() }.into();
+    EventDetails { identity, time: time.into(), attributes: Attributes::default() }
 }
 
 fn render(format: Format, body: &str, value: &Value) -> String {

@@ -13,9 +13,12 @@ pub(crate) mod request;
 mod shape;
 mod xml;
 
-use posthaste::model::event::EventPattern;
+use posthaste::model::attributes::Attributes;
+use posthaste::model::event::{EventPattern, EventType};
+use posthaste::model::firing::EventIdentity;
+use posthaste::model::id::AccountId;
 use posthaste::model::template::Format;
-use posthaste::templating::{CompiledTemplate, Data, EventProperties, TagLookup, TemplateLimits, compile};
+use posthaste::templating::{CompiledTemplate, Data, EventDetails, TagLookup, TemplateLimits, compile};
 use proptest::test_runner::{Config, RngSeed};
 use serde_json::{Map, Value};
 
@@ -55,14 +58,11 @@ fn compiled(format: Format, body: &str) -> Result<CompiledTemplate, String> {
 }
 
 fn data_of(members: &Map<String, Value>) -> Data {
-    let about = EventProperties {
-        event_type: "t",
-        id: "i",
-        time: "2026-01-01T00:00:00Z",
-        account: "a",
-        ..EventProperties::default()
-    };
-    Data::with(members.clone(), about)
+    let event_type = EventType::new("t").expect("a type");
+    let account = AccountId::new("a").expect("a name");
+    let identity = EventIdentity { account, event_type, source: "".into(), id: "i".into() }.into();
+    let details = EventDetails { identity, time: "2026-01-01T00:00:00Z".into(), attributes: Attributes::default() };
+    Data::of(members.clone().into(), details)
 }
 
 /// The body for this data; `None` if a bound stopped it.
