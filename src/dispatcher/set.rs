@@ -155,12 +155,13 @@ impl Dispatchers {
         context.spawn(others.map(|(), own, context| work(own, context)));
     }
 
-    fn route(&mut self, destination: &Destination, deliveries: Vec<InFlight>, context: &mut Context<Self>) {
-        let Some(account) = deliveries.first().map(|queued| Arc::clone(queued.account.shares())) else { return };
+    /// Passes on deliveries of one destination.
+    fn route(&mut self, deliveries: Vec<InFlight>, context: &mut Context<Self>) {
         let mut message = DeliveriesRouted(deliveries);
         // A second try, for a Dispatcher that ended in a panic: a new one replaces it.
         for _ in 0..2 {
-            let Some(child) = self.child(destination, &account.id, context) else {
+            let Some(first) = message.0.first() else { return };
+            let Some(child) = self.child(&first.delivery.target.destination, &first.account.id, context) else {
                 return self.wait(message, context);
             };
             child.sent += 1;
@@ -171,9 +172,11 @@ impl Dispatchers {
                     return self.turn_away(DropReason::QueueFull, refused);
                 }
                 Err(actix::dev::SendError::Closed(refused)) => {
+                    message = refused;
+                    let Some(first) = message.0.first() else { return };
+                    let destination = &first.delivery.target.destination;
                     tracing::error!(%destination, "a Dispatcher ended in a panic; a new one replaces it");
                     self.remove(destination);
-                    message = refused;
                 }
             }
         }

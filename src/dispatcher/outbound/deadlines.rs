@@ -36,8 +36,8 @@ pub(in crate::dispatcher) struct DeadlineSeat {
 
 struct SeatState {
     worker: Rc<TaskWaker>,
-    /// When an attempt that waits has to end; `None` once that has passed.
-    at: Cell<Option<Instant>>,
+    /// When the attempt began that waits; `None` once its deadline has passed.
+    begun: Cell<Option<Instant>>,
 }
 
 impl Deadlines {
@@ -47,7 +47,7 @@ impl Deadlines {
 
     /// For a worker.
     pub(super) fn seat(self: &Rc<Self>, worker: Rc<TaskWaker>) -> DeadlineSeat {
-        let state = Rc::new(SeatState { worker, at: Cell::new(None) });
+        let state = Rc::new(SeatState { worker, begun: Cell::new(None) });
         let key = self.seats.borrow_mut().insert(Rc::clone(&state));
         DeadlineSeat { deadlines: Rc::clone(self), key, state }
     }
@@ -70,7 +70,8 @@ impl Deadlines {
     fn pass(&self, now: Instant) -> Option<Instant> {
         let (mut first, mut ended) = (None, 0);
         for (_, seat) in &*self.seats.borrow() {
-            let Some(at) = seat.at.get() else { continue };
+            let Some(begun) = seat.begun.get() else { continue };
+            let at = begun + self.timeout;
             if at > now {
                 first = Some(first.map_or(at, |first: Instant| first.min(at)));
             } else if ended == ENDED_AT_ONCE {
@@ -78,7 +79,7 @@ impl Deadlines {
                 first = Some(now);
                 break;
             } else {
-                seat.at.set(None);
+                seat.begun.set(None);
                 seat.worker.wake();
                 ended += 1;
             }
@@ -100,7 +101,7 @@ impl DeadlineSeat {
     }
 
     fn begin(&self, begun: Instant) {
-        self.state.at.set(Some(begun + self.deadlines.timeout));
+        self.state.begun.set(Some(begun));
         if !self.deadlines.watched.replace(true) {
             actix_rt::spawn(Rc::clone(&self.deadlines).watch());
         }
@@ -130,7 +131,7 @@ impl<F: Future + Unpin> Future for WithDeadline<'_, F> {
         }
         if !std::mem::replace(&mut self.waits, true) {
             self.seat.begin(self.begun);
-        } else if self.seat.state.at.get().is_none() {
+        } else if self.seat.state.begun.get().is_none() {
             return Poll::Ready(None);
         }
         self.seat.state.worker.waits(cx);
@@ -140,7 +141,7 @@ impl<F: Future + Unpin> Future for WithDeadline<'_, F> {
 
 impl<F> Drop for WithDeadline<'_, F> {
     fn drop(&mut self) {
-        self.seat.state.at.set(None);
+        self.seat.state.begun.set(None);
     }
 }
 

@@ -102,8 +102,8 @@ impl Habit {
 
     /// How long a connection may be idle and still be used again. `announced` is what the receiver says itself.
     pub(super) fn reuse_within(&self, announced: Option<Duration>, now: Instant) -> Duration {
-        let announced = announced.map_or(Duration::MAX, |announced| announced.saturating_sub(MARGIN));
-        let within = self.keep_alive.min(announced).min(self.shown(now).unwrap_or(Duration::MAX));
+        let announced = announced.map(|announced| announced.saturating_sub(MARGIN));
+        let within = announced.into_iter().chain(self.shown(now)).fold(self.keep_alive, Duration::min);
         if within < REUSE_LEAST { Duration::ZERO } else { within }
     }
 

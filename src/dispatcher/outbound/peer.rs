@@ -1,7 +1,7 @@
 //! What all connections to one destination share: how they are made, which addresses may be dialled, and what was
 //! observed of the receiver.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -43,7 +43,7 @@ pub(super) struct Peer {
     resolver: Resolver,
     /// Where its connections begin, and whose they are.
     turn: (Rc<Turnstile<AccountId>>, AccountId),
-    habit: Cell<Habit>,
+    habit: RefCell<Habit>,
     /// A request tries whether the receiver keeps a connection for so long.
     tries: Cell<bool>,
     pub(super) current: CurrentAttempt,
@@ -59,7 +59,7 @@ impl Peer {
         turn: (Rc<Turnstile<AccountId>>, AccountId),
         asks_for_consent: bool,
     ) -> Rc<Self> {
-        let (habit, current) = (Cell::new(Habit::new(dialling.keep_alive)), CurrentAttempt::default());
+        let (habit, current) = (RefCell::new(Habit::new(dialling.keep_alive)), CurrentAttempt::default());
         let tries = Cell::new(false);
         Rc::new(Self { destination, dialling, resolver, turn, habit, tries, current, asks_for_consent })
     }
@@ -129,15 +129,13 @@ impl Peer {
 
     /// The receiver closed a connection, without an announcement.
     pub(super) fn closed(&self, closed: ClosedConnection) {
-        let mut habit = self.habit.get();
-        habit.closed(closed, Instant::now());
-        self.habit.set(habit);
+        self.habit.borrow_mut().closed(closed, Instant::now());
     }
 
     /// Whether a request may use a connection that was idle for this long. If the receiver was not observed to keep
     /// connections that long, one request at a time tries.
     pub(super) fn begin_reuse(self: &Rc<Self>, idle: Duration, now: Instant) -> Option<ReusedConnection> {
-        let habit = self.habit.get();
+        let habit = self.habit.borrow();
         let tries = !habit.is_proven(idle);
         // What was observed since the connection became idle counts as well.
         let may_begin = idle < habit.reuse_within(None, now) && !(tries && self.tries.replace(true));
@@ -146,12 +144,12 @@ impl Peer {
 
     /// How long an idle connection can be used again; `announced` is what the receiver says itself.
     pub(super) fn reuse_within(&self, announced: Option<Duration>, now: Instant) -> Duration {
-        self.habit.get().reuse_within(announced, now)
+        self.habit.borrow().reuse_within(announced, now)
     }
 
     /// Whether each connection carries only one request.
     pub(super) fn uses_once(&self, now: Instant) -> bool {
-        self.habit.get().uses_once(now)
+        self.habit.borrow().uses_once(now)
     }
 }
 
@@ -165,16 +163,12 @@ pub(super) struct ReusedConnection {
 impl ReusedConnection {
     /// The receiver has read the request.
     pub(super) fn succeed(self) {
-        let mut habit = self.peer.habit.get();
-        habit.kept_for(self.idle);
-        self.peer.habit.set(habit);
+        self.peer.habit.borrow_mut().kept_for(self.idle);
     }
 
     /// The receiver had closed the connection, which was made at `opened`, and the request is lost.
     pub(super) fn fail(self, opened: Instant) {
-        let mut habit = self.peer.habit.get();
-        habit.lost(ClosedConnection { opened, idle: self.idle }, Instant::now());
-        self.peer.habit.set(habit);
+        self.peer.habit.borrow_mut().lost(ClosedConnection { opened, idle: self.idle }, Instant::now());
     }
 }
 

@@ -54,6 +54,8 @@ struct SharedFields {
     /// Only compared: the trigger may be gone.
     target: Weak<Target>,
     content_type: Option<HeaderValue>,
+    hops: u8,
+    unix_seconds: u64,
     /// Where they end.
     end: usize,
 }
@@ -73,23 +75,29 @@ impl OutgoingPost {
     pub(super) fn begin(&mut self, delivery: &Delivery, unix_seconds: u64, closes: bool) {
         let Self { head, shared, written, .. } = self;
         *written = 0;
-        if shared.are_of(delivery) {
+        if shared.are_of(delivery, unix_seconds) {
             head.truncate(shared.end);
         } else {
             head.clear();
-            write_shared(head, delivery);
+            write_shared(head, delivery, unix_seconds);
             *shared = SharedFields {
                 target: Arc::downgrade(&delivery.target),
                 content_type: Some(delivery.content_type.clone()),
+                hops: delivery.hops,
+                unix_seconds,
                 end: head.len(),
             };
         }
-        write_own(head, delivery, unix_seconds);
-        let body = &delivery.body;
-        let end: &[u8] = if closes { b"\r\nconnection: close\r\n\r\n" } else { b"\r\n\r\n" };
-        for part in [b"content-length: ", DecimalDigits::of(body.len() as u64).as_bytes(), end] {
-            head.extend_from_slice(part);
+        head.extend_from_slice(b"webhook-id: ");
+        head.extend_from_slice(delivery.webhook_id.as_bytes());
+        if let Some(signatures) = signatures(delivery, unix_seconds) {
+            head.extend_from_slice(b"\r\nwebhook-signature: ");
+            head.extend_from_slice(signatures.as_bytes());
         }
+        let body = &delivery.body;
+        head.extend_from_slice(b"\r\ncontent-length: ");
+        head.extend_from_slice(DecimalDigits::of(body.len() as u64).as_bytes());
+        head.extend_from_slice(if closes { b"\r\nconnection: close\r\n\r\n" } else { b"\r\n\r\n" });
         self.body = if body.len() <= JOINED_BYTES_MAX {
             head.extend_from_slice(body);
             Bytes::new()
@@ -132,14 +140,15 @@ impl OutgoingPost {
 }
 
 impl SharedFields {
-    fn are_of(&self, delivery: &Delivery) -> bool {
-        std::ptr::eq(self.target.as_ptr(), Arc::as_ptr(&delivery.target))
+    fn are_of(&self, delivery: &Delivery, unix_seconds: u64) -> bool {
+        (self.unix_seconds, self.hops) == (unix_seconds, delivery.hops)
+            && std::ptr::eq(self.target.as_ptr(), Arc::as_ptr(&delivery.target))
             && self.content_type.as_ref() == Some(&delivery.content_type)
     }
 }
 
-/// Writes the request line and the fields that all deliveries of a target have in common.
-fn write_shared(head: &mut Vec<u8>, delivery: &Delivery) {
+/// Writes the request line and the fields that deliveries of a target have in common for a second.
+fn write_shared(head: &mut Vec<u8>, delivery: &Delivery, unix_seconds: u64) {
     let target = &delivery.target;
     let path = target.uri.path_and_query().map_or("/", http::uri::PathAndQuery::as_str);
     let own = target.headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4);
@@ -162,16 +171,8 @@ fn write_shared(head: &mut Vec<u8>, delivery: &Delivery) {
     for (name, value) in target.headers.iter().filter(|(name, _)| !is_own(name.as_str())) {
         field(head, name.as_str(), value.as_bytes());
     }
-}
-
-/// Writes the fields that only this delivery has, except those that frame the request.
-fn write_own(head: &mut Vec<u8>, delivery: &Delivery, unix_seconds: u64) {
-    field(head, "webhook-id", delivery.webhook_id.as_bytes());
     field(head, "webhook-timestamp", DecimalDigits::of(unix_seconds).as_bytes());
     field(head, HOPS, DecimalDigits::of(delivery.hops.into()).as_bytes());
-    if let Some(signatures) = signatures(delivery, unix_seconds) {
-        field(head, "webhook-signature", signatures.as_bytes());
-    }
 }
 
 fn field(head: &mut Vec<u8>, name: &str, value: &[u8]) {
@@ -198,27 +199,36 @@ mod tests {
         let own = |name: &str, value: &str| [(name.to_owned(), value.to_owned())];
         let target = |url, headers: &[_]| Arc::new(Target::read(url, headers, Vec::new()).expect("a target"));
         let first = target("http://one.example/a", &own("x-own", "1"));
-        let targets = [&first, &target("http://one.example/b?c", &own("accept", "text/plain")), &first, &first];
+        let other = target("http://one.example/b?c", &own("accept", "text/plain"));
         let (mut kept, mut sent) = (OutgoingPost::default(), 0);
         for (number, body) in ["", "short", &"long".repeat(JOINED_BYTES_MAX), "short"].into_iter().enumerate() {
-            for (target, content_type) in targets.into_iter().zip(["a/b", "a/b", "a/b", "c/d"]) {
+            // Each differs from the one before it in one respect.
+            for (target, content_type, unix_seconds, hops) in [
+                (&first, "a/b", 1, 1),
+                (&other, "a/b", 1, 1),
+                (&first, "a/b", 1, 1),
+                (&first, "c/d", 1, 1),
+                (&first, "c/d", 2, 1),
+                (&first, "c/d", 2, 2),
+                (&first, "c/d", 2, 2),
+            ] {
                 let delivery = Delivery {
                     firing: None,
                     target: Arc::clone(target),
                     webhook_id: WebhookId::of([number as u8; 16]),
                     content_type: HeaderValue::from_static(content_type),
                     body: Bytes::copy_from_slice(body.as_bytes()),
-                    hops: number as u8,
+                    hops,
                 };
                 let mut fresh = OutgoingPost::default();
                 for post in [&mut fresh, &mut kept] {
-                    post.begin(&delivery, number as u64, number == 1);
+                    post.begin(&delivery, unix_seconds, number == 1);
                 }
                 assert_eq!((&kept.head, &kept.body), (&fresh.head, &fresh.body));
                 sent += 1;
             }
         }
         kept.end();
-        assert_eq!((sent, kept.body.len()), (16, 0));
+        assert_eq!((sent, kept.body.len()), (28, 0));
     }
 }

@@ -113,13 +113,10 @@ impl Dispatchers {
 
     /// Consecutive deliveries often have the same destination; they are passed on together.
     fn pass_on_some(&mut self, deliveries: &mut std::vec::IntoIter<InFlight>, context: &mut Context<Self>) {
-        let Some(first) = deliveries.next() else { return };
-        let target = std::sync::Arc::clone(&first.delivery.target);
-        let alike = deliveries.as_slice().iter().take(UNIT_MAX - 1);
-        let alike = alike.take_while(|next| next.delivery.target.destination == target.destination).count();
-        let mut run = Vec::with_capacity(1 + alike);
-        run.push(first);
-        run.extend(deliveries.by_ref().take(alike));
-        self.route(&target.destination, run, context);
+        let Some(first) = deliveries.as_slice().first() else { return };
+        let destination = &first.delivery.target.destination;
+        let alike = deliveries.as_slice().iter().take(UNIT_MAX);
+        let alike = alike.take_while(|next| next.delivery.target.destination == *destination).count();
+        self.route(deliveries.by_ref().take(alike).collect(), context);
     }
 }

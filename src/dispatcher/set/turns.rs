@@ -123,7 +123,7 @@ impl Dispatchers {
                 child.sent += u64::from(child.address.try_send(ParkedReport(account, claims)).is_ok());
             }
             if !waiting.deliveries.is_empty() {
-                self.route(&destination, waiting.deliveries, context);
+                self.route(waiting.deliveries, context);
             }
         }
         self.ask_to_leave(now);
