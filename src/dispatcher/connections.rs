@@ -26,9 +26,10 @@ pub(super) struct DestinationConnections {
     held: RefCell<TakenUnits>,
     /// The most connections that the settings allow one destination.
     most: usize,
-    /// The highest number of concurrent attempts since then.
+    /// The highest number of concurrent attempts since it was looked at last.
     peak: Cell<usize>,
-    since: Cell<Instant>,
+    /// When that is looked at.
+    until: Cell<Instant>,
     /// No attempt begins any more.
     closed: Cell<bool>,
     /// Connections that were not needed for this long are closed.
@@ -39,7 +40,8 @@ impl DestinationConnections {
     /// Starts with the destination's own connection.
     pub(super) fn new(pool: &Pool<()>, most: usize, keep_alive: Duration) -> Self {
         let held = RefCell::new(pool.apart().take_over(1));
-        Self { held, most, peak: Cell::new(0), since: Cell::new(Instant::now()), closed: Cell::new(false), keep_alive }
+        let until = Cell::new(Instant::now() + keep_alive);
+        Self { held, most, peak: Cell::new(0), until, closed: Cell::new(false), keep_alive }
     }
 
     /// Whether one more attempt may begin beside `attempts` others.
@@ -63,11 +65,11 @@ impl DestinationConnections {
     pub(super) fn may_go_on(&self, attempts: usize, now: Instant) -> bool {
         let mut held = self.held.borrow_mut();
         self.peak.set(self.peak.get().max(attempts));
-        if now.saturating_duration_since(self.since.get()) >= self.keep_alive {
+        if now >= self.until.get() {
             let unused = held.units().saturating_sub(self.peak.get().max(1));
             drop(held.split(unused));
             self.peak.set(attempts);
-            self.since.set(now);
+            self.until.set(now + self.keep_alive);
         }
         let is_over = attempts > 1 && held.units() > 1 && held.share().left(WEIGHT) == 0;
         if is_over {

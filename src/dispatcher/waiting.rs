@@ -2,6 +2,7 @@
 //! of the queue, of the connections and of the node's bytes; the share grows to nearly all if no other account uses
 //! them. Plain code: time is an argument, and it sends nothing.
 
+use std::cell::Cell;
 use std::time::{Duration, Instant};
 
 use foldhash::HashMap;
@@ -31,6 +32,8 @@ pub(super) struct WaitingDeliveries {
     held: Slab<AccountHoldings>,
     /// Where theirs is.
     places: HashMap<AccountId, usize>,
+    /// The place that was looked up last.
+    last: Cell<usize>,
     attempts: usize,
 }
 
@@ -77,6 +80,7 @@ impl WaitingDeliveries {
             bytes: 0,
             held: Slab::new(),
             places: HashMap::default(),
+            last: Cell::new(0),
             attempts: 0,
         }
     }
@@ -106,8 +110,8 @@ impl WaitingDeliveries {
 
     /// Whether the account may have one more connection. A delivery never overtakes queued ones of its account.
     pub(super) fn may_begin(&self, queued: &InFlight) -> bool {
-        let Some(place) = self.places.get(&queued.account.id) else { return self.has_connection(0) };
-        self.queue.len_of(&(*place, queued.is_test)) == 0 && self.has_connection(self.held[*place].attempts)
+        let Some(place) = self.place(&queued.account.id) else { return self.has_connection(0) };
+        self.queue.len_of(&(place, queued.is_test)) == 0 && self.has_connection(self.held[place].attempts)
     }
 
     /// Whether an account that has this many may have one more.
@@ -125,7 +129,7 @@ impl WaitingDeliveries {
     ) -> Result<(), DropReason> {
         let (own_max, places) =
             if is_kept { (bounds.kept_max, bounds.kept_places) } else { (usize::MAX, bounds.waiting_max) };
-        let place = self.places.get(&queued.account.id).copied();
+        let place = self.place(&queued.account.id);
         if !self.has_place(place, queued.is_test, own_max, places) {
             return Err(DropReason::QueueFull);
         }
@@ -190,7 +194,7 @@ impl WaitingDeliveries {
     /// Whether the node's bytes allow the destination one more delivery of the account. All queued and sent deliveries
     /// of an account may have half of the account's bytes, and each destination a share of what is left of that half.
     pub(super) fn has_bytes(&self, queued: &InFlight) -> bool {
-        self.fits_account(self.places.get(&queued.account.id).copied(), queued)
+        self.fits_account(self.place(&queued.account.id), queued)
     }
 
     fn fits_account(&self, place: Option<usize>, queued: &InFlight) -> bool {
@@ -239,10 +243,21 @@ impl WaitingDeliveries {
         self.queue.members().any(|(place, _)| self.has_connection(self.held[*place].attempts))
     }
 
-    /// The place of an account.
+    /// The place of an account. Deliveries of one account often come one after the other, and share its name.
+    fn place(&self, account: &AccountId) -> Option<usize> {
+        let last = self.last.get();
+        if self.held.get(last).is_some_and(|own| std::ptr::eq(own.account.as_str(), account.as_str())) {
+            return Some(last);
+        }
+        let place = *self.places.get(account)?;
+        self.last.set(place);
+        Some(place)
+    }
+
+    /// The same; the account gets one if it has none.
     fn place_of(&mut self, account: &AccountId) -> usize {
-        if let Some(place) = self.places.get(account) {
-            return *place;
+        if let Some(place) = self.place(account) {
+            return place;
         }
         let new = AccountHoldings { account: account.clone(), waiting: 0, attempts: 0, bytes: 0 };
         let place = self.held.insert(new);

@@ -58,8 +58,8 @@ pub(super) struct Stream {
     idle_since: Option<Instant>,
     /// Set while a reused connection carries a request of whose response no byte has arrived.
     reused: Option<ReusedConnection>,
-    /// How long it may be idle and still be used again.
-    usable_for: Duration,
+    /// When it can't be used again any more; `None` before the first response.
+    usable_until: Option<Instant>,
 }
 
 impl fmt::Debug for Stream {
@@ -80,7 +80,7 @@ impl Stream {
             response,
             idle_since: None,
             reused: None,
-            usable_for: Duration::ZERO,
+            usable_until: None,
         }
     }
 
@@ -91,7 +91,7 @@ impl Stream {
 
     /// Whether it may be used again, as far as is known without a look at it.
     pub(super) fn is_usable(&self, now: Instant) -> bool {
-        self.idle_since.is_none_or(|since| now.saturating_duration_since(since) < self.usable_for)
+        self.usable_until.is_none_or(|until| now < until)
     }
 
     /// Sends the POST and reads the response to its end. The result is in the attempt's progress. Returns whether the
@@ -167,7 +167,7 @@ impl Stream {
                 Ok(socket) => {
                     self.socket = socket;
                     self.opened = Instant::now();
-                    self.idle_since = None;
+                    (self.idle_since, self.usable_until) = (None, None);
                     self.state = StreamState::Sending { begun: false };
                     self.peer.current.enter(AttemptPhase::Send);
                 }
@@ -241,14 +241,14 @@ impl Stream {
     /// The response is complete. Returns whether the connection can be used again.
     fn end(&mut self, whole_request_sent: bool) -> bool {
         let now = self.peer.current.now();
-        self.usable_for = match self.response.reuse() {
+        let usable_for = match self.response.reuse() {
             Reuse::Within(announced) if whole_request_sent => self.peer.reuse_within(announced, now),
             _ => Duration::ZERO,
         };
-        self.idle_since = Some(now);
+        (self.idle_since, self.usable_until) = (Some(now), Some(now + usable_for));
         self.outgoing.end();
         self.state = StreamState::Idle;
-        !self.usable_for.is_zero()
+        !usable_for.is_zero()
     }
 
     /// The same; prepares the response's short form for the client.

@@ -13,13 +13,15 @@ pub(super) struct WallClock(Cell<Option<(Instant, Duration)>>);
 impl WallClock {
     /// The Unix time at this moment, in seconds; `read` reads the system's clock.
     pub(super) fn unix_seconds(&self, now: Instant, read: impl FnOnce() -> SystemTime) -> u64 {
-        let is_recent = |at: Instant| now.saturating_duration_since(at) < USED_FOR;
-        let (at, time) = self.0.get().filter(|(at, _)| is_recent(*at)).unwrap_or_else(|| {
-            let time = read().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-            self.0.set(Some((now, time)));
-            (now, time)
-        });
-        (time + now.saturating_duration_since(at)).as_secs()
+        let before = self.0.get().map(|(at, time)| (now.saturating_duration_since(at), time));
+        if let Some((since, time)) = before
+            && since < USED_FOR
+        {
+            return (time + since).as_secs();
+        }
+        let time = read().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        self.0.set(Some((now, time)));
+        time.as_secs()
     }
 }
 

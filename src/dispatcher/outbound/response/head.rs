@@ -123,6 +123,10 @@ pub(super) struct ResponseHead {
 
 impl ResponseHead {
     pub(super) fn reset(&mut self) {
+        // Nothing of it was read: the response was like the last one.
+        if self.status.is_none() {
+            return;
+        }
         let mut value = std::mem::take(&mut self.value);
         value.clear();
         *self = Self { value, ..Self::default() };
