@@ -251,6 +251,28 @@ mod tests {
     }
 
     #[test]
+    fn charges_of_one_account_are_given_back_together() {
+        let accounts = accounts(20);
+        let mut charges = ["a", "b"].map(|name| {
+            let mut measured = accounts.get(&id(name)).measure();
+            assert!(measured.add(4));
+            measured.accept();
+            measured
+        });
+        let [a, b] = &mut charges;
+        let group = std::rc::Rc::new(crate::flow::journal::AttemptGroup::default());
+        for of in ["a", "a", "b", "a", "b"] {
+            let own = if of == "a" { &mut *a } else { &mut *b };
+            let permit = own.take_one().map(crate::flow::permit::Permit::Account);
+            std::rc::Rc::clone(&group).release_last(permit);
+        }
+        drop(charges);
+        assert_eq!(accounts.deliveries.taken(), 5, "the rest was not taken");
+        drop(group);
+        assert_eq!(accounts.deliveries.taken(), 0);
+    }
+
+    #[test]
     fn accepted_deliveries_can_be_taken_one_by_one() {
         let accounts = accounts(20);
         let mut measured = accounts.get(&id("a")).measure();

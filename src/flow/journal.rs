@@ -192,9 +192,14 @@ impl AttemptGroup {
     }
 
     /// Releases a permit when the last attempt of the group begins. Each response to a producer wakes a thread, but those
-    /// that are sent at the same moment wake it once.
+    /// that are sent at the same moment wake it once, and an account's share changes once.
     pub fn release_last(self: Rc<Self>, permit: Option<Permit>) {
-        self.permits.borrow_mut().extend(permit);
+        let mut permits = self.permits.borrow_mut();
+        let rest = match (permits.last_mut(), permit) {
+            (Some(last), Some(permit)) => last.absorb(permit),
+            (_, permit) => permit,
+        };
+        permits.extend(rest);
     }
 
     /// Wakes a task when the turn is not `before` any more.

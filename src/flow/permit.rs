@@ -19,3 +19,17 @@ pub enum Permit {
     /// A permit of its own: another node accepted it, and this node read it from a stream.
     Stream(StreamPermit),
 }
+
+impl Permit {
+    /// Releases another one together with this, or returns it if they are not of one request, or of one account without
+    /// a request.
+    pub fn absorb(&mut self, other: Self) -> Option<Self> {
+        match (self, other) {
+            (Self::Request(own, charge), Self::Request(request, other)) if Arc::ptr_eq(own, &request) => {
+                charge.absorb(other).map(|other| Self::Request(request, other))
+            }
+            (Self::Account(charge), Self::Account(other)) => charge.absorb(other).map(Self::Account),
+            (_, other) => Some(other),
+        }
+    }
+}

@@ -93,7 +93,7 @@ impl RequestDeliveries {
             RequestState::Paced if self.account.deliveries.reserve(1) => {}
             _ => return None,
         }
-        Some(Charge(Arc::clone(&self.account)))
+        Some(Charge { account: Arc::clone(&self.account), deliveries: 1 })
     }
 
     fn settle(&mut self, state: RequestState) {
@@ -136,14 +136,31 @@ impl Drop for EventsCharge {
     }
 }
 
-/// One delivery that its account is charged for until its attempt begins, or until it is dropped.
+/// A delivery that its account is charged for until its attempt begins, or until it is dropped.
 #[derive(Debug)]
-pub struct Charge(Arc<AccountShares>);
+pub struct Charge {
+    account: Arc<AccountShares>,
+    /// More than one where charges are given back together; none in one that is given back with another.
+    deliveries: usize,
+}
+
+impl Charge {
+    /// Gives another one back together with this, or returns it if it is another account's.
+    pub fn absorb(&mut self, mut other: Self) -> Option<Self> {
+        if !Arc::ptr_eq(&self.account, &other.account) {
+            return Some(other);
+        }
+        self.deliveries += std::mem::take(&mut other.deliveries);
+        None
+    }
+}
 
 impl Drop for Charge {
     fn drop(&mut self) {
-        self.0.deliveries.release(1);
-        self.0.wake_if_eased(&self.0.deliveries);
+        if self.deliveries > 0 {
+            self.account.deliveries.release(self.deliveries);
+            self.account.wake_if_eased(&self.account.deliveries);
+        }
     }
 }
 
