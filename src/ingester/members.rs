@@ -76,13 +76,13 @@ impl MemberReader<'_> {
     }
 
     /// The id of an event without one.
-    pub(super) fn new_id(&mut self) -> Arc<str> {
+    pub(super) fn new_id(&mut self) -> Box<str> {
         let now = self.generated.now();
         self.generated.ids.next_id(now)
     }
 }
 
-pub(super) fn event_id(value: Json<'_>) -> Result<Arc<str>, Rejection> {
+pub(super) fn event_id(value: Json<'_>) -> Result<Box<str>, Rejection> {
     let id = text("id", Some(value))?.unwrap_or_default();
     if id.is_empty() || id.len() > EVENT_ID_BYTES_MAX {
         return Err(Rejection::Id(id.len()));

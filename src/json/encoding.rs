@@ -26,9 +26,16 @@ pub(super) fn text(bytes: &[u8]) -> Result<&str, Malformed> {
 /// The same without a copy.
 pub(super) fn owned_text(mut bytes: Bytes) -> Result<ByteString, Malformed> {
     bytes.advance(begin(&bytes)?);
-    // For the position of a mistake. Most texts can't have one, as they are ASCII.
-    let kept = if bytes.is_ascii() { Bytes::new() } else { bytes.clone() };
-    ByteString::try_from(bytes).map_err(|error| not_utf8(&kept, error.valid_up_to()))
+    match bytes.try_into_mut() {
+        Ok(own) => {
+            let text = String::from_utf8(own.into());
+            text.map(ByteString::from).map_err(|error| not_utf8(error.as_bytes(), error.utf8_error().valid_up_to()))
+        }
+        Err(shared) => {
+            let text = ByteString::try_from(shared.clone());
+            text.map_err(|error| not_utf8(&shared, error.valid_up_to()))
+        }
+    }
 }
 
 /// A text is not UTF-8 from this byte on.

@@ -121,14 +121,6 @@ impl Document {
         Self::read(encoding::owned_text(bytes)?)
     }
 
-    /// Reads a part of what was received.
-    pub fn read_part(bytes: &Bytes, part: Range<usize>) -> Result<Self, Malformed> {
-        let own = &bytes[part.clone()];
-        let start = part.start + encoding::begin(own)?;
-        let text = ByteString::try_from(bytes.slice(start..part.end));
-        Self::read(text.map_err(|error| encoding::not_utf8(&bytes[start..part.end], error.valid_up_to()))?)
-    }
-
     /// Reads a text as it was received; each element of an array becomes a separate document.
     pub fn read_each(bytes: Bytes) -> Result<ParsedContent, Malformed> {
         elements::each(bytes)
@@ -248,6 +240,29 @@ impl Document {
         let members = self.row(*row);
         let found = order.binary_search_by(|place| self.bytes_of(members[*place as usize].name).cmp(name));
         found.ok().map(|at| (order[at] as usize, &members[order[at] as usize]))
+    }
+}
+
+/// What was received as one and is read in parts.
+pub struct ReceivedParts {
+    bytes: Bytes,
+    /// All of it, if it is UTF-8: to look once is cheaper than for each part.
+    text: Option<ByteString>,
+}
+
+impl ReceivedParts {
+    /// Of these bytes.
+    pub fn new(bytes: Bytes) -> Self {
+        Self { text: ByteString::try_from(bytes.clone()).ok(), bytes }
+    }
+
+    /// Reads a part that begins and ends between characters.
+    pub fn read(&self, part: Range<usize>) -> Result<Document, Malformed> {
+        let part = part.start + encoding::begin(&self.bytes[part.clone()])?..part.end;
+        match &self.text {
+            Some(text) => Document::read(text.slice_ref(&text[part])),
+            None => Document::read_bytes(self.bytes.slice(part)),
+        }
     }
 }
 

@@ -28,6 +28,12 @@ pub fn plain_bytes(bytes: &[u8]) -> usize {
         }
         rest = behind;
     }
+    plain_end(bytes)
+}
+
+/// The same where the last whole group of eight is plain. It is apart, so that the loop before it is short.
+#[inline(never)]
+fn plain_end(bytes: &[u8]) -> usize {
     if let Some(last) = bytes.last_chunk::<8>() {
         // It ends with the bytes that are left. Those before them are plain and mark nothing.
         return bytes.len() - 8 + first(special(u64::from_le_bytes(*last)));

@@ -236,7 +236,7 @@ impl<'t> JsonReader<'t> {
     }
 
     /// A string, from its quote on.
-    #[inline]
+    #[inline(always)]
     fn string(&mut self, quote: usize) -> Result<(TextSpan, usize), SyntaxError> {
         let start = quote + 1;
         let end = start + plain_bytes(&self.bytes()[start..]);

@@ -130,6 +130,25 @@ fn every_rule_of_the_grammar() {
     }
 }
 
+/// Whether others have its bytes or not.
+#[test]
+fn what_is_not_utf_8_has_its_position() {
+    for (bytes, expected) in
+        [(&b"{\"a\":\n\"\xc3\"}"[..], Some("line 2 column 2")), (b"\xef\xbb\xbf[\"\xc3\xa4\"]", None)]
+    {
+        let own = Bytes::copy_from_slice(bytes);
+        let shared = own.clone();
+        let read_part =
+            |behind: &[u8]| ReceivedParts::new([b"x", bytes, behind].concat().into()).read(1..bytes.len() + 1);
+        let read = Document::read_bytes(own);
+        assert_eq!(read, read_part(b"\xff"));
+        assert_eq!(read, read_part(b"y"));
+        assert_eq!(read, Document::read_bytes(Bytes::copy_from_slice(&shared)));
+        let mistake = read.err().map(|mistake| mistake.to_string());
+        assert_eq!(mistake, expected.map(|at| format!("this is not UTF-8, at {at}")));
+    }
+}
+
 #[test]
 fn digits_and_order_stay() {
     let document = read(r#"{"z":1.10,"a":100.00,"m":[0e5,{"y":-0,"x":1E+2}]}"#).expect("JSON");

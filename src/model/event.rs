@@ -50,17 +50,38 @@ pub enum EventPatternError {
     EventType(#[from] EventTypeError),
 }
 
+/// Whether it is a type of letters, digits, `_` and `-`, as most are: that is checked quickly.
+fn is_usual_type(text: &str) -> bool {
+    const DOT: u8 = 1;
+    const OTHER: u8 = 2;
+    const CLASSES: [u8; 256] = {
+        let (mut classes, mut byte) = ([OTHER; 256], 0);
+        while byte < classes.len() {
+            match byte as u8 {
+                b'.' => classes[byte] = DOT,
+                b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-' => classes[byte] = 0,
+                _ => {}
+            }
+            byte += 1;
+        }
+        classes
+    };
+    let (mut mistakes, mut before) = (0, DOT);
+    for byte in text.bytes() {
+        let class = CLASSES[usize::from(byte)];
+        mistakes |= class & OTHER | class & before;
+        before = class;
+    }
+    mistakes == 0 && before != DOT
+}
+
 impl EventType {
     /// Accepts one or more words with single dots between them. A word has any characters but white space (Unicode
     /// `White_Space`), control characters (`Cc`), quotes, backslashes and asterisks, which are part of patterns.
     pub fn new(text: &str) -> Result<Self, EventTypeError> {
         let allowed = |c: char| !(c.is_whitespace() || c.is_control() || matches!(c, '*' | '"' | '\'' | '\\'));
         let word = |word: &str| !word.is_empty() && word.chars().all(allowed);
-        // Most are of letters, which are checked quickly.
-        let usual = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
-        let usual_word = |word: &[u8]| !word.is_empty() && word.iter().all(usual);
-        let fits = || text.as_bytes().split(|byte| *byte == b'.').all(usual_word) || text.split('.').all(word);
-        if text.len() <= EVENT_TYPE_BYTES_MAX && fits() {
+        if text.len() <= EVENT_TYPE_BYTES_MAX && (is_usual_type(text) || text.split('.').all(word)) {
             Ok(Self(text.into()))
         } else {
             Err(EventTypeError(text.chars().take(80).collect()))
@@ -187,7 +208,7 @@ pub struct Event {
     /// Its type.
     pub event_type: EventType,
     /// The producer's id for it, or a generated one; not empty, at most [`EVENT_ID_BYTES_MAX`] bytes.
-    pub id: Arc<str>,
+    pub id: Box<str>,
     /// Whether the producer chose the id.
     pub id_given: bool,
     /// Its source (CloudEvents `source`); empty if the producer sends none. Source and id together identify an event.

@@ -18,7 +18,7 @@ pub struct EventIdentity {
     /// Its source; empty if the producer sends none.
     pub source: EventSource,
     /// The producer's id for it, or a generated one.
-    pub id: Arc<str>,
+    pub id: Box<str>,
 }
 
 /// The identity of a firing. Clones share it.

@@ -40,9 +40,10 @@ fn validate(text: &str) -> Result<(), NameError> {
     if text.len() > NAME_BYTES_MAX {
         return Err(NameError::TooLong(text.len()));
     }
-    let allowed = |c: &char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '~' | ':' | '@');
-    match text.chars().find(|c| !allowed(c)) {
-        Some(c) => Err(NameError::Character(c)),
+    let allowed = |c: &u8| c.is_ascii_alphanumeric() || matches!(c, b'-' | b'_' | b'.' | b'~' | b':' | b'@');
+    // What is before the first other byte is ASCII, so a character begins with it.
+    match text.bytes().position(|byte| !allowed(&byte)).map(|at| text[at..].chars().next()) {
+        Some(c) => Err(NameError::Character(c.unwrap_or_default())),
         None if matches!(text, "." | "..") => Err(NameError::PathStep),
         None => Ok(()),
     }
@@ -162,14 +163,14 @@ pub struct EventIds(Option<u128>);
 
 impl EventIds {
     /// An id that sorts by time, as [`new_id`], in this millisecond of the Unix time.
-    pub fn next_id(&mut self, millisecond: u64) -> Arc<str> {
+    pub fn next_id(&mut self, millisecond: u64) -> Box<str> {
         let next = match self.0 {
             None => first_id(millisecond),
             Some(last) => last & !COUNTED | ((last & COUNTED) + 1) & COUNTED,
         };
         self.0 = Some(next);
         let mut text = [0; uuid::fmt::Hyphenated::LENGTH];
-        Arc::from(&*uuid::Uuid::from_u128(next).hyphenated().encode_lower(&mut text))
+        Box::from(&*uuid::Uuid::from_u128(next).hyphenated().encode_lower(&mut text))
     }
 }
 

@@ -42,7 +42,15 @@ pub(super) struct ServerContext {
 }
 
 impl ServerContext {
-    pub(super) fn new(bounds: ConnectionBounds, metrics: Arc<Metrics>, stopping: watch::Receiver<bool>) -> Arc<Self> {
+    pub(super) fn new(
+        bounds: ConnectionBounds,
+        metrics: Arc<Metrics>,
+        mut stopping: watch::Receiver<bool>,
+    ) -> Arc<Self> {
+        // Until it changes, it is not stopping.
+        if *stopping.borrow() {
+            stopping.mark_changed();
+        }
         let (head_bytes, response_bytes) = Default::default();
         Arc::new(Self { bounds, head_bytes, response_bytes, metrics, stopping })
     }
@@ -73,7 +81,8 @@ impl ServerContext {
 
     /// Whether the server stops.
     pub(super) fn is_stopping(&self) -> bool {
-        *self.stopping.borrow()
+        // To look at the value takes a lock; each request asks.
+        !matches!(self.stopping.has_changed(), Ok(false)) && *self.stopping.borrow()
     }
 
     /// Tells when the server stops.
@@ -322,6 +331,19 @@ mod tests {
     use std::net::Ipv4Addr;
 
     use super::*;
+
+    #[test]
+    fn a_stop_is_known_at_once_whenever_it_was_requested() {
+        let (stop, stopping) = watch::channel(false);
+        let begun = ServerContext::for_test(1, stopping.clone());
+        assert!(!begun.is_stopping());
+        stop.send_replace(true);
+        assert!(begun.is_stopping() && begun.is_stopping());
+        let mut seen = stopping;
+        seen.mark_unchanged();
+        assert!(ServerContext::for_test(1, seen).is_stopping());
+        assert!(!ServerContext::for_test(1, watch::channel(false).1).is_stopping(), "nobody can stop it");
+    }
 
     #[test]
     fn a_client_that_reads_slowly_has_its_time_again_for_each_step() {

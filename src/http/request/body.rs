@@ -37,9 +37,14 @@ const CODINGS_SHOWN: usize = 80;
 const MEMBER_BYTES: usize = 48;
 
 /// The bytes of a body as they arrive, from the router or before it.
-pub(in crate::http) trait BodyStream: Stream<Item = Result<Bytes, PayloadError>> + Unpin {}
+pub(in crate::http) trait BodyStream: Stream<Item = Result<Bytes, PayloadError>> + Unpin {
+    /// Takes the whole body, if all of it is here and in one piece.
+    fn whole(&mut self) -> Option<Bytes> {
+        None
+    }
+}
 
-impl<P: Stream<Item = Result<Bytes, PayloadError>> + Unpin> BodyStream for P {}
+impl BodyStream for web::Payload {}
 
 /// A body that was read. Until it is dropped it counts against the bound on all bodies together.
 pub(in crate::http) struct RequestBody {
@@ -136,6 +141,26 @@ pub(in crate::http) async fn read_as_it_comes(
     state: &AppState,
     max: usize,
 ) -> Result<RequestBody, Problem> {
+    if length.is_some_and(|length| length > max as u64) {
+        return Err(too_large(max));
+    }
+    let Some(bytes) = payload.whole() else {
+        // In memory of its own, so that what is done for other bodies is small.
+        return Box::pin(read_in_pieces(share, length, payload, state, max)).await;
+    };
+    match share.take(bytes.len()) {
+        Some(taken) => Ok(RequestBody { bytes, taken }),
+        None => Err(Refusal::Full(ReachedBound::Bodies).into()),
+    }
+}
+
+async fn read_in_pieces(
+    share: &Share,
+    length: Option<u64>,
+    payload: &mut impl BodyStream,
+    state: &AppState,
+    max: usize,
+) -> Result<RequestBody, Problem> {
     let within = state.config.server.body_timeout;
     let mut taken = share.take_some(0);
     match in_time(within, read_whole(length, payload, &mut taken, max)).await {
@@ -166,9 +191,6 @@ async fn read_whole(
     taken: &mut TakenUnits,
     max: usize,
 ) -> Result<Bytes, Problem> {
-    if length.is_some_and(|length: u64| length > max as u64) {
-        return Err(too_large(max));
-    }
     let broken = |_: PayloadError| {
         let detail = "the body is incomplete: the connection ended before it, or one of its chunks is malformed";
         Problem::new(StatusCode::BAD_REQUEST, "body_incomplete", detail).closing()

@@ -171,7 +171,7 @@ async fn hand_over(
     let body = if known.is_plain {
         body::read_as_it_comes(&known.bodies, length, payload, state, max).await?
     } else {
-        body::read_decompressed((head, length), payload, state, max).await?
+        Box::pin(body::read_decompressed((head, length), payload, state, max)).await?
     };
     let KnownHead { hops, encoding, payer, .. } = *known;
     let headers = if encoding.reads_headers { attributes(head) } else { Vec::new() };

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::{Encoding, json};
 use crate::flow::refusal::Refusal;
-use crate::json::{Document, is_wide};
+use crate::json::{ReceivedParts, is_wide};
 
 pub(super) static JSON_LINES: Encoding = Encoding {
     media_types: &["application/x-ndjson", "application/ndjson", "application/jsonl"],
@@ -16,6 +16,7 @@ pub(super) static JSON_LINES: Encoding = Encoding {
         if is_wide(&body) {
             return Err(Refusal::Malformed("the lines are UTF-16 or UTF-32; send them as UTF-8".to_owned()));
         }
+        let parts = ReceivedParts::new(body.clone());
         let mut start = 0;
         while start < body.len() {
             let end = memchr::memchr(b'\n', &body[start..]).map_or(body.len(), |length| start + length);
@@ -26,7 +27,7 @@ pub(super) static JSON_LINES: Encoding = Encoding {
             }
             start = end + 1;
             if !body[line.clone()].iter().all(u8::is_ascii_whitespace) {
-                batch.add(|batch, line| json::event(batch, Document::read_part(&body, line)?), line);
+                batch.add(|batch, line| json::event(batch, parts.read(line)?), line);
             }
         }
         Ok(())

@@ -13,6 +13,7 @@ use tokio::io::ReadBuf;
 
 use super::super::framing::RequestLengths;
 use super::super::stream::InboundStream;
+use crate::http::request::body::BodyStream;
 
 /// A body, and how much of it is left to be read: first from the bytes that were read ahead, then from the stream.
 pub(super) struct DirectBody<'a> {
@@ -53,6 +54,16 @@ impl DirectBody<'_> {
     }
 }
 
+impl BodyStream for DirectBody<'_> {
+    fn whole(&mut self) -> Option<Bytes> {
+        let left = usize::try_from(self.left).ok().filter(|left| (1..=self.ahead.len()).contains(left))?;
+        self.left = 0;
+        // The rest of the buffer has no use if there is nothing behind the body.
+        let all = left == self.ahead.len();
+        Some(if all { std::mem::take(self.ahead) } else { self.ahead.split_to(left) }.freeze())
+    }
+}
+
 impl Stream for DirectBody<'_> {
     type Item = Result<Bytes, PayloadError>;
 
@@ -60,6 +71,9 @@ impl Stream for DirectBody<'_> {
         let own = &mut *self;
         if own.left == 0 {
             return Poll::Ready(None);
+        }
+        if let Some(rest) = own.whole() {
+            return Poll::Ready(Some(Ok(rest)));
         }
         let part = if own.ahead.is_empty() {
             let mut room = own.room.borrow_mut();
@@ -71,11 +85,8 @@ impl Stream for DirectBody<'_> {
             let (part, rest) = read.split_at(own.part(read.len()));
             own.ahead.extend_from_slice(rest);
             Bytes::copy_from_slice(part)
-        } else if own.ahead.len() as u64 <= own.left {
-            std::mem::take(own.ahead).freeze()
         } else {
-            let part = own.part(own.ahead.len());
-            own.ahead.split_to(part).freeze()
+            std::mem::take(own.ahead).freeze()
         };
         own.left -= part.len() as u64;
         Poll::Ready(Some(Ok(part)))
