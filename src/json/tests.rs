@@ -255,6 +255,12 @@ proptest! {
         let text = text.expect("JSON");
         let document = read(&text).expect("JSON");
         prop_assert_eq!(value(document.root()).to_string(), written.to_string());
+        for (name, member) in document.object().into_iter().flat_map(Object::iter) {
+            let own = document.clone().into_member(name).expect("a member");
+            prop_assert_eq!(own.root(), member);
+            let is_open = matches!(member, Json::Array(_) | Json::Object(_));
+            prop_assert_eq!(own.source().map(|text| value(read(text).expect("JSON").root())), is_open.then(|| value(member)));
+        }
         prop_assert_eq!(document, Document::from(&written));
     }
 
