@@ -193,13 +193,15 @@ impl AttemptGroup {
 
     /// Releases a permit when the last attempt of the group begins. Each response to a producer wakes a thread, but those
     /// that are sent at the same moment wake it once, and an account's share changes once.
-    pub fn release_last(self: Rc<Self>, permit: Option<Permit>) {
+    pub fn release_last(self: Rc<Self>, mut permit: Option<Permit>) {
         let mut permits = self.permits.borrow_mut();
-        let rest = match (permits.last_mut(), permit) {
-            (Some(last), Some(permit)) => last.absorb(permit),
-            (_, permit) => permit,
-        };
-        permits.extend(rest);
+        // The last one has the charges of those of its account just before it.
+        if let Some(before) = permits.last_mut().and_then(Permit::charge)
+            && let Some(own) = permit.as_mut().and_then(Permit::charge)
+        {
+            own.absorb(before);
+        }
+        permits.extend(permit);
     }
 
     /// Wakes a task when the turn is not `before` any more.

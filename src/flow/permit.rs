@@ -21,15 +21,11 @@ pub enum Permit {
 }
 
 impl Permit {
-    /// Releases another one together with this, or returns it if they are not of one request, or of one account without
-    /// a request.
-    pub fn absorb(&mut self, other: Self) -> Option<Self> {
-        match (self, other) {
-            (Self::Request(own, charge), Self::Request(request, other)) if Arc::ptr_eq(own, &request) => {
-                charge.absorb(other).map(|other| Self::Request(request, other))
-            }
-            (Self::Account(charge), Self::Account(other)) => charge.absorb(other).map(Self::Account),
-            (_, other) => Some(other),
+    /// Its delivery's charge; one that was read from a stream has none.
+    pub(super) fn charge(&mut self) -> Option<&mut Charge> {
+        match self {
+            Self::Request(_, charge) | Self::Account(charge) => Some(charge),
+            Self::Stream(_) => None,
         }
     }
 }

@@ -145,13 +145,11 @@ pub struct Charge {
 }
 
 impl Charge {
-    /// Gives another one back together with this, or returns it if it is another account's.
-    pub fn absorb(&mut self, mut other: Self) -> Option<Self> {
-        if !Arc::ptr_eq(&self.account, &other.account) {
-            return Some(other);
+    /// Gives another one of the same account back together with this.
+    pub fn absorb(&mut self, other: &mut Self) {
+        if Arc::ptr_eq(&self.account, &other.account) {
+            self.deliveries += std::mem::take(&mut other.deliveries);
         }
-        self.deliveries += std::mem::take(&mut other.deliveries);
-        None
     }
 }
 
