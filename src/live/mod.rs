@@ -6,6 +6,7 @@ pub mod huge_pages;
 mod index;
 
 use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::{ArcSwap, Guard};
@@ -33,6 +34,8 @@ pub type SnapshotProgress = Box<dyn Fn(usize, usize) + Send + Sync>;
 /// Holds the current index and builds the next one from each change.
 pub struct Live {
     index: ArcSwap<Index>,
+    /// Counts changes of the index.
+    version: AtomicU64,
     /// Serializes changes. Readers do not take it.
     writing: Mutex<()>,
     dictionary: Arc<Dictionary>,
@@ -62,6 +65,7 @@ impl Live {
         let index = ArcSwap::from_pointee(Index::default());
         Self {
             index,
+            version: AtomicU64::new(0),
             writing: Mutex::new(()),
             dictionary,
             limits,
@@ -93,11 +97,18 @@ impl Live {
         self.index.load()
     }
 
+    /// Counts changes of the index. An index that is loaded after this call is current as long as this does not change.
+    pub fn version(&self) -> u64 {
+        self.version.load(Ordering::SeqCst)
+    }
+
     fn swap(&self, index: Index) {
         self.metrics.store.triggers.set(index.triggers() as i64);
         self.metrics.store.templates.set(index.templates() as i64);
         let unusable = index.unusable() as i64;
         let before = self.index.swap(Arc::new(index));
+        // After the index, so that who knows the new number does not load the old index.
+        self.version.fetch_add(1, Ordering::SeqCst);
         // Only the difference is added: the store counts unreadable records in the same metric.
         self.metrics.store.records_unusable.add(unusable - before.unusable() as i64);
     }

@@ -3,9 +3,10 @@
 //! the account; then it hands out the firings one by one. If there are more than the account may hold, the rest is
 //! matched only as the account has room.
 
-use std::cell::OnceCell;
+use std::cell::{OnceCell, RefCell};
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::rc::Rc;
 use std::sync::Arc;
 
 use smallvec::SmallVec;
@@ -22,7 +23,7 @@ use crate::live::{Live, LiveTrigger};
 use crate::matching::index::{Search, SearchEnd};
 use crate::model::event::{Event, EventType};
 use crate::model::firing::FiringId;
-use crate::model::id::TemplateId;
+use crate::model::id::{AccountId, TemplateId};
 use crate::model::outcome::DropReason;
 use crate::telemetry::metrics::Metrics;
 
@@ -35,8 +36,34 @@ const STEPS_AT_ONCE: usize = 4_096;
 /// What all cursors of a thread need.
 #[derive(Debug)]
 pub(super) struct CursorContext {
-    pub(super) live: Arc<Live>,
-    pub(super) metrics: Arc<Metrics>,
+    live: Arc<Live>,
+    metrics: Arc<Metrics>,
+    /// The search that was made last: most requests are of the account, and have events of the type, of the one before.
+    last: RefCell<Option<Box<TypeSearch>>>,
+}
+
+impl CursorContext {
+    pub(super) fn new(live: Arc<Live>, metrics: Arc<Metrics>) -> Rc<Self> {
+        Rc::new(Self { live, metrics, last: RefCell::default() })
+    }
+}
+
+/// A search among the listeners of an account to events of one type, which begins again for each event.
+#[derive(Debug)]
+struct TypeSearch {
+    /// The version of what it is made among.
+    version: u64,
+    account: AccountId,
+    event_type: EventType,
+    search: Search<LiveTrigger>,
+    /// The template of the first trigger that was found.
+    template: Option<Arc<LiveTemplate>>,
+}
+
+impl TypeSearch {
+    fn is_among(&self, version: u64, account: &AccountId, event_type: &EventType) -> bool {
+        self.version == version && self.account == *account && self.event_type == *event_type
+    }
 }
 
 /// One for each account of a request. Each is passed on as it is.
@@ -45,15 +72,14 @@ pub(super) type Cursors = SmallVec<[Box<Cursor>; 1]>;
 /// Events of one account, some of them not matched yet.
 #[derive(Debug)]
 pub(super) struct Cursor {
-    context: Arc<CursorContext>,
+    context: Rc<CursorContext>,
     deliveries: RequestDeliveries,
     /// The first one is being matched, or is next.
     events: std::vec::IntoIter<Event>,
     /// What the first event fires, as far as its candidates were checked; `None`: none was.
     found: Option<Vec<Arc<LiveTrigger>>>,
-    /// The search among the listeners of the event type that was looked up last, which begins again for each event: most
-    /// events of a request have the same type.
-    search: Option<(EventType, Search<LiveTrigger>)>,
+    /// Until there are no more events.
+    search: Option<Box<TypeSearch>>,
     /// The template that was looked up last.
     template: Option<Arc<LiveTemplate>>,
     fired: VecDeque<FiredEvent>,
@@ -73,9 +99,9 @@ pub(super) enum MeasureStep {
 }
 
 impl Cursor {
-    pub(super) fn new(context: &Arc<CursorContext>, account: &Arc<AccountShares>, events: Vec<Event>) -> Self {
+    pub(super) fn new(context: &Rc<CursorContext>, account: &Arc<AccountShares>, events: Vec<Event>) -> Self {
         Self {
-            context: Arc::clone(context),
+            context: Rc::clone(context),
             deliveries: account.measure(),
             events: events.into_iter(),
             found: None,
@@ -125,7 +151,12 @@ impl Cursor {
         // A panic over one event costs that event only.
         match catch_unwind(AssertUnwindSafe(|| self.search_some())) {
             Ok(SearchEnd::Paused) => {}
-            Ok(ended) => self.end_search(ended),
+            Ok(ended) => {
+                self.end_search(ended);
+                if self.events.len() == 0 {
+                    self.pass_search_on();
+                }
+            }
             Err(_) => {
                 self.context.metrics.deliveries.dropped.inc(DropReason::Panic);
                 (self.search, self.found) = (None, None);
@@ -140,30 +171,45 @@ impl Cursor {
         drill::point(drill::Stage::Matcher);
         let Some(event) = self.events.as_slice().first() else { return SearchEnd::Complete };
         let Some(data) = event.data.object() else { return SearchEnd::Complete };
-        let limits = self.context.live.matching();
-        let (index, mut account) = (OnceCell::new(), None);
+        let CursorContext { live, last, .. } = &*self.context;
+        let (index, id, event_type) = (OnceCell::new(), &self.deliveries.account().id, &event.event_type);
+        let account = || index.get_or_init(|| live.index()).account(id);
         let found = self.found.get_or_insert_with(|| {
-            match &mut self.search {
-                Some((own, search)) if *own == event.event_type => search.restart(limits),
-                other => {
-                    account = index.get_or_init(|| self.context.live.index()).account(&self.deliveries.account().id);
-                    let buckets = account.into_iter().flat_map(|account| account.listeners(&event.event_type));
-                    *other = Some((event.event_type.clone(), Search::new(buckets, limits)));
-                }
+            if let Some(own) = self.search.as_mut().filter(|own| own.event_type == *event_type) {
+                own.search.restart(live.matching());
+                return Vec::new();
             }
+            // Read before the index, which may then be newer, but not older.
+            let version = live.version();
+            let last = last.take().filter(|last| last.is_among(version, id, event_type));
+            self.search = last.or_else(|| {
+                let buckets = account().into_iter().flat_map(|account| account.listeners(event_type));
+                let search = Search::new(buckets, live.matching());
+                let (account, event_type) = (id.clone(), event_type.clone());
+                Some(Box::new(TypeSearch { version, account, event_type, search, template: None }))
+            });
             Vec::new()
         });
-        let Some((_, search)) = &mut self.search else { return SearchEnd::Complete };
+        let Some(own) = &mut self.search else { return SearchEnd::Complete };
         let end = found.len() + FOUND_AT_ONCE;
-        let ended = search.run(data, STEPS_AT_ONCE, |trigger| {
+        let ended = own.search.run(data, STEPS_AT_ONCE, |trigger| {
             found.push(Arc::clone(trigger));
             found.len() < end
         });
-        if let (Some(account), Some(first)) = (account, found.first()) {
+        if let (None, Some(first)) = (&own.template, found.first()) {
             // Most requests need no other template.
-            self.template = account.template(&first.template);
+            own.template = account().and_then(|account| account.template(&first.template));
         }
         ended
+    }
+
+    /// There are no more events. The firings keep the template, and the next cursor may have the search.
+    fn pass_search_on(&mut self) {
+        if let Some(mut own) = self.search.take() {
+            own.search.restart(self.context.live.matching());
+            self.template.clone_from(&own.template);
+            self.context.last.replace(Some(own));
+        }
     }
 
     /// All candidates of the first event were checked, or its steps were used up: nothing is known then of the triggers
@@ -173,7 +219,7 @@ impl Cursor {
             self.context.metrics.deliveries.dropped.inc(DropReason::FilterTooCostly);
         }
         let (Some(event), Some(found)) = (self.events.next(), self.found.take()) else { return };
-        let too_costly = self.search.as_ref().map_or(&[][..], |(_, search)| search.too_costly());
+        let too_costly = self.search.as_ref().map_or(&[][..], |own| own.search.too_costly());
         if found.is_empty() && too_costly.is_empty() {
             return;
         }

@@ -37,7 +37,7 @@ use cursor::{Cursor, CursorContext, Cursors, MeasureStep};
 pub struct Matcher {
     matching: Rc<Turns<MatcherWorker>>,
     gate: Arc<Gate>,
-    context: Arc<CursorContext>,
+    context: Rc<CursorContext>,
     inbox: Inbox<EventsAdmitted>,
 }
 
@@ -83,7 +83,7 @@ impl Matcher {
         let accepting = RequestAcceptor::new(Arc::clone(&metrics), journal, renderer);
         let own = MatcherWorker { metrics: Arc::clone(&metrics), accepting };
         let (matching, inbox) = (Turns::new(own, Arc::clone(&gate)), Inbox::default());
-        inbox.start(Self { matching, gate, context: Arc::new(CursorContext { live, metrics }), inbox: inbox.clone() })
+        inbox.start(Self { matching, gate, context: CursorContext::new(live, metrics), inbox: inbox.clone() })
     }
 
     fn request(&self, EventsAdmitted { events, accepted_at, admission }: EventsAdmitted) -> RequestInProgress {

@@ -14,7 +14,7 @@ use crate::flow::messages::{Firing, FiringStep};
 use crate::flow::probe::{Probe, soon};
 use crate::flow::response::{EventsResponse, Receipt};
 use crate::model::event::EventType;
-use crate::model::id::AccountId;
+use crate::model::id::{AccountId, TriggerId};
 use crate::model::outcome::DropReason;
 use crate::model::template::Template;
 use crate::model::trigger::Trigger;
@@ -163,9 +163,23 @@ async fn a_change_applies_from_the_next_event_on() {
     let (alone, mut passed) = Alone::start(vec![template_change("w")]);
     soon(alone.give(&[("a", json!({}))]).await).await.expect("a response").expect("it is accepted");
     alone.live.apply(vec![trigger_change("t", json!({"event": "a"}))]);
-    alone.give(&[("a", json!({}))]).await;
-    let fired = firings(&mut soon(passed.recv()).await.expect("firings"));
-    assert_eq!(triggers(&fired), ["t"]);
+    let mut templates = Vec::new();
+    for change in [None, Some(trigger_change("other", json!({"event": "b"}))), Some(template_change("w"))] {
+        alone.live.apply(change.into_iter().map(|change| compiled(&alone.live, change)).collect());
+        for _ in 0..2 {
+            alone.give(&[("a", json!({}))]).await;
+            let fired = firings(&mut soon(passed.recv()).await.expect("firings"));
+            assert_eq!(triggers(&fired), ["t"]);
+            templates.extend(fired[0].template.clone());
+        }
+    }
+    let is_same = |a: usize, b: usize| Arc::ptr_eq(&templates[a], &templates[b]);
+    assert!(
+        (1..4).all(|later| is_same(0, later)) && !is_same(0, 4) && is_same(4, 5),
+        "the last two are of the new one"
+    );
+    alone.live.apply(vec![Change::Trigger(account(), TriggerId::new("t").expect("a name"), None)]);
+    soon(alone.give(&[("a", json!({}))]).await).await.expect("a response").expect("it is accepted");
     assert!(passed.try_recv().is_err());
 }
 
@@ -234,9 +248,9 @@ async fn the_walk_of_an_event_that_holds_much_takes_many_steps() {
         |id: &String| trigger_change(id, json!({"event": "a", "where": {"n": [{"numeric": [">", 90_000]}]}}));
     let changes = std::iter::once(template_change("w")).chain(ids.iter().map(listening)).collect();
     let (alone, _passed) = Alone::start(changes);
-    let context = CursorContext { live: Arc::clone(&alone.live), metrics: Arc::clone(&alone.metrics) };
+    let context = CursorContext::new(Arc::clone(&alone.live), Arc::clone(&alone.metrics));
     let events = vec![event("a", "1", &json!({"n": (0..20_000).collect::<Vec<_>>()}))];
-    let mut cursor = Cursor::new(&Arc::new(context), &alone.gate.account(&account()), events);
+    let mut cursor = Cursor::new(&context, &alone.gate.account(&account()), events);
     let mut steps = 1;
     while cursor.measure() == MeasureStep::More {
         steps += 1;

@@ -55,7 +55,7 @@ struct Last {
     alone: Alone,
     asked: Arc<Asked>,
     accepting: Rc<RequestAcceptor>,
-    context: Arc<CursorContext>,
+    context: Rc<CursorContext>,
 }
 
 impl Last {
@@ -72,7 +72,7 @@ impl Last {
         let (renderer, passed) = Probe::start_behind_inbox();
         let metrics = Arc::clone(&alone.metrics);
         let accepting = RequestAcceptor::new(Arc::clone(&metrics), journal, renderer);
-        let context = Arc::new(CursorContext { live: Arc::clone(&alone.live), metrics });
+        let context = CursorContext::new(Arc::clone(&alone.live), metrics);
         (Self { alone, asked, accepting, context }, passed)
     }
 

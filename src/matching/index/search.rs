@@ -20,6 +20,8 @@ use crate::matching::steps::{Steps, TooCostly};
 const FREE_STEPS: usize = 100;
 /// More sources than an event usually has, so that their list does not grow.
 const SOURCES_USUAL: usize = 8;
+/// The list of sources keeps room for this many from one event to the next.
+const SOURCES_KEPT: usize = 256;
 /// Before all entries of a source.
 const FIRST: (i64, usize, u32) = (i64::MIN, 0, 0);
 
@@ -116,6 +118,7 @@ impl<T: Listener> Search<T> {
     pub fn restart(&mut self, limits: &FilterLimits) {
         (self.walked, self.position, self.numbers) = (0, WalkPosition::default(), LongNumbers::default());
         self.sources.clear();
+        self.sources.shrink_to(SOURCES_KEPT);
         self.state = SearchState::new(limits);
     }
 
