@@ -39,8 +39,8 @@ pub trait Worker: 'static {
     /// A unit of the job has panicked.
     fn panicked(&self, job: &mut Self::Job) -> JobProgress;
 
-    /// The slice is over.
-    fn finish_slice(&self) {}
+    /// The slice is over, or all jobs of an inbox were added: what was done is passed on together.
+    fn pass_on(&self) {}
 
     /// Whether the next stage has room.
     fn is_ready(&self) -> bool {
@@ -128,9 +128,15 @@ impl<W: Worker> Turns<W> {
         })
     }
 
-    /// Adds a job. If there is no other job, it begins at once. Returns the time after what was done, so that who adds
-    /// several jobs reads the clock once for each.
-    pub fn push(self: &Rc<Self>, now: Instant, mut job: W::Job) -> Instant {
+    /// Adds the jobs that `each` hands out. While there is no other job, each begins at once.
+    pub fn push_all(self: &Rc<Self>, each: impl FnOnce(&mut dyn FnMut(W::Job))) {
+        let mut now = Instant::now();
+        each(&mut |job| now = self.push(now, job));
+        self.worker.pass_on();
+    }
+
+    /// Adds a job. Returns the time after what was done of it, so that the clock is read once for each.
+    fn push(self: &Rc<Self>, now: Instant, mut job: W::Job) -> Instant {
         if self.working.get() {
             self.schedule.borrow_mut().push(W::member(&job), job);
             self.resumption.changed.notify_one();
@@ -163,7 +169,6 @@ impl<W: Worker> Turns<W> {
                 break (progress, now);
             }
         };
-        self.worker.finish_slice();
         self.at_once.used(ended.saturating_duration_since(begun));
         (progress, ended)
     }
@@ -177,6 +182,8 @@ impl<W: Worker> Turns<W> {
                 self.blocked().await;
             }
         }
+        // Of a slice that ended in a panic.
+        self.worker.pass_on();
         self.working.set(false);
     }
 
@@ -200,7 +207,7 @@ impl<W: Worker> Turns<W> {
         }
         schedule.work(SLICE, || self.epoch.elapsed(), |job| self.step(job));
         drop(schedule);
-        self.worker.finish_slice();
+        self.worker.pass_on();
     }
 
     fn step(&self, job: &mut W::Job) -> JobProgress {

@@ -107,14 +107,15 @@ impl Handler<InboxFilled> for Ingester {
     type Result = ();
 
     fn handle(&mut self, InboxFilled: InboxFilled, _: &mut Self::Context) {
-        let mut now = Instant::now();
-        self.inbox.drain(|request| {
-            if request.unread.source.body.len() > READ_AT_ONCE_BYTES {
-                // At most as many of these tasks as connections: each connection waits for its response.
-                actix_rt::spawn(Rc::clone(&self.ingesting).read_apart(request));
-            } else {
-                now = self.turns.push(now, ReadJob { payer: request.payer, request: Some(request) });
-            }
+        self.turns.push_all(|push| {
+            self.inbox.drain(|request| {
+                if request.unread.source.body.len() > READ_AT_ONCE_BYTES {
+                    // At most as many of these tasks as connections: each connection waits for its response.
+                    actix_rt::spawn(Rc::clone(&self.ingesting).read_apart(request));
+                } else {
+                    push(ReadJob { payer: request.payer, request: Some(request) });
+                }
+            });
         });
     }
 }

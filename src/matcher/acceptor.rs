@@ -1,9 +1,8 @@
 //! Accepts requests that are measured: the journal keeps them, if there is one, and their firings are passed on.
 //! Requests that are accepted at about the same moment are written together.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -37,6 +36,8 @@ pub(super) struct RequestAcceptor {
     renderer: InboxSender<FiringsMatched>,
     /// Requests that are written next.
     together: RefCell<Vec<MeasuredRequest>>,
+    /// How many events they have.
+    events: Cell<usize>,
 }
 
 impl RequestAcceptor {
@@ -44,11 +45,12 @@ impl RequestAcceptor {
         metrics: Arc<Metrics>,
         journal: Option<Arc<dyn AcceptJournal>>,
         renderer: InboxSender<FiringsMatched>,
-    ) -> Rc<Self> {
-        Rc::new(Self { metrics, journal, renderer, together: RefCell::default() })
+    ) -> Self {
+        Self { metrics, journal, renderer, together: RefCell::default(), events: Cell::new(0) }
     }
 
-    pub(super) fn accept(self: &Rc<Self>, request: MeasuredRequest) {
+    /// Accepts a request, at the latest with the next [`Self::write`].
+    pub(super) fn accept(&self, request: MeasuredRequest) {
         if !self.renderer.is_connected() {
             return self.refuse(&request, Refusal::Stopping);
         }
@@ -71,26 +73,17 @@ impl RequestAcceptor {
         }
     }
 
-    fn accept_together(self: &Rc<Self>, request: MeasuredRequest) {
-        let mut together = self.together.borrow_mut();
-        together.push(request);
-        let is_first = together.len() == 1;
-        let is_full = together.iter().map(|request| request.events).sum::<usize>() >= TOGETHER_MAX;
-        drop(together);
-        if is_full {
+    fn accept_together(&self, request: MeasuredRequest) {
+        self.events.set(self.events.get() + request.events);
+        self.together.borrow_mut().push(request);
+        if self.events.get() >= TOGETHER_MAX {
             self.write();
-        } else if is_first {
-            let own = Rc::clone(self);
-            actix_rt::spawn(async move {
-                // All other ready tasks of the thread run first.
-                tokio::task::yield_now().await;
-                own.write();
-            });
         }
     }
 
     /// Writes the collected requests, and passes them on.
-    fn write(&self) {
+    pub(super) fn write(&self) {
+        self.events.set(0);
         let Some(journal) = &self.journal else { return };
         let mut together = self.together.take();
         if together.is_empty() {
@@ -116,13 +109,14 @@ impl RequestAcceptor {
     }
 
     fn pass_on(&self, request: MeasuredRequest) {
-        self.metrics.events.accepted.inc_by(request.events as u64);
-        for cursor in request.cursors.into_iter().filter(|cursor| !cursor.is_empty()) {
-            let sent = self.renderer.send(FiringsMatched {
-                firings: cursor,
-                accepted_at: request.accepted_at,
-                admission: Some(Arc::clone(&request.admission)),
-            });
+        let MeasuredRequest { mut cursors, events, accepted_at, admission } = request;
+        self.metrics.events.accepted.inc_by(events as u64);
+        cursors.retain(|cursor| !cursor.is_empty());
+        let (mut cursors, mut admission) = (cursors.into_iter(), Some(admission));
+        while let Some(firings) = cursors.next() {
+            // The last one takes it along.
+            let admission = if cursors.len() == 0 { admission.take() } else { admission.clone() };
+            let sent = self.renderer.send(FiringsMatched { firings, accepted_at, admission });
             // The Renderer was connected.
             if sent.is_err() {
                 self.metrics.deliveries.dropped.inc(DropReason::Panic);

@@ -44,7 +44,7 @@ pub struct Matcher {
 #[derive(Debug)]
 struct MatcherWorker {
     metrics: Arc<Metrics>,
-    accepting: Rc<RequestAcceptor>,
+    accepting: RequestAcceptor,
 }
 
 /// A request that is being measured.
@@ -108,8 +108,7 @@ impl Handler<InboxFilled> for Matcher {
     type Result = ();
 
     fn handle(&mut self, InboxFilled: InboxFilled, _: &mut Self::Context) {
-        let mut now = Instant::now();
-        self.inbox.drain(|message| now = self.matching.push(now, self.request(message)));
+        self.matching.push_all(|push| self.inbox.drain(|message| push(self.request(message))));
     }
 }
 
@@ -153,6 +152,10 @@ impl Worker for MatcherWorker {
         }
         self.accepting.accept(request.measured());
         JobProgress::Done
+    }
+
+    fn pass_on(&self) {
+        self.accepting.write();
     }
 
     fn panicked(&self, request: &mut RequestInProgress) -> JobProgress {

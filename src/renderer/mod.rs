@@ -5,7 +5,7 @@
 mod content;
 mod crowding;
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
@@ -60,7 +60,7 @@ struct RendererWorker {
     metrics: Arc<Metrics>,
     /// Bytes that were handed over and not passed on yet. Nothing is rendered while they are too many.
     pressure: Rc<Pressure>,
-    rendered: Rc<RenderedDeliveries>,
+    rendered: RenderedDeliveries,
     background: Background<TurnKey>,
     /// A rendering in the background has ended.
     resumption: Rc<Resumption>,
@@ -73,8 +73,6 @@ struct RenderedDeliveries {
     dispatchers: Vec<Recipient<DeliveriesRendered>>,
     /// Those for each dispatch thread.
     deliveries: RefCell<Vec<Vec<InFlight>>>,
-    /// Whether the task that hands them over exists.
-    handed_over_soon: Cell<bool>,
 }
 
 /// The firings of one account; some may be done already.
@@ -127,9 +125,8 @@ impl Renderer {
             NextStage::Publisher(publisher) => (vec![publisher], None),
         };
         let deliveries = RefCell::new(dispatchers.iter().map(|_| Vec::new()).collect());
-        let handed_over_soon = Cell::new(false);
-        let rendered = RenderedDeliveries { metrics: Arc::clone(&metrics), dispatchers, deliveries, handed_over_soon };
-        let (resumption, rendered) = (Rc::<Resumption>::default(), Rc::new(rendered));
+        let rendered = RenderedDeliveries { metrics: Arc::clone(&metrics), dispatchers, deliveries };
+        let resumption = Rc::<Resumption>::default();
         let rendering = RendererWorker { metrics, pressure, rendered, background, resumption: Rc::clone(&resumption) };
         let (rendering, inbox) = (Turns::resumed_by(resumption, rendering, gate), Inbox::default());
         inbox.start(Self { rendering, crowding, inbox: inbox.clone() })
@@ -153,11 +150,8 @@ impl Handler<InboxFilled> for Renderer {
     type Result = ();
 
     fn handle(&mut self, InboxFilled: InboxFilled, _: &mut Self::Context) {
-        let (inbox, mut now) = (self.inbox.clone(), Instant::now());
-        inbox.drain(|message| {
-            let job = self.job(message);
-            now = self.rendering.push(now, job);
-        });
+        let (inbox, rendering) = (self.inbox.clone(), Rc::clone(&self.rendering));
+        rendering.push_all(|push| inbox.drain(|message| push(self.job(message))));
     }
 }
 
@@ -202,8 +196,8 @@ impl Worker for RendererWorker {
         JobProgress::More
     }
 
-    fn finish_slice(&self) {
-        self.rendered.hand_over_together();
+    fn pass_on(&self) {
+        self.rendered.hand_over_all();
     }
 
     fn is_ready(&self) -> bool {
@@ -216,19 +210,16 @@ impl Worker for RendererWorker {
 }
 
 impl RenderedDeliveries {
-    /// Hands over what was rendered: what is rendered for several requests at about the same moment together, since each
+    /// Adds a delivery. What is rendered for several requests at about the same moment is handed over together, since each
     /// message may wake a dispatch thread.
-    fn hand_over_together(self: &Rc<Self>) {
-        let number: usize = self.deliveries.borrow().iter().map(Vec::len).sum();
-        if number >= TOGETHER_MAX {
+    fn add(&self, delivery: InFlight) {
+        let mut threads = self.deliveries.borrow_mut();
+        let thread = delivery.delivery.target.destination.share(threads.len());
+        threads[thread].push(delivery);
+        let is_full = threads[thread].len() >= TOGETHER_MAX;
+        drop(threads);
+        if is_full {
             self.hand_over_all();
-        } else if number > 0 && !self.handed_over_soon.replace(true) {
-            let own = Rc::clone(self);
-            // Other ready tasks of the thread run first.
-            actix_rt::spawn(async move {
-                own.handed_over_soon.set(false);
-                own.hand_over_all();
-            });
         }
     }
 
@@ -323,9 +314,7 @@ impl RendererWorker {
             }
         };
         let Some(firing) = firing else { return };
-        let mut threads = self.rendered.deliveries.borrow_mut();
-        let thread = target.destination.share(threads.len());
-        threads[thread].push(InFlight::new(InFlightParts {
+        self.rendered.add(InFlight::new(InFlightParts {
             account: work.firings.account().deliver(body.len()),
             is_test: work.admission.is_none(),
             delivery: Delivery {
