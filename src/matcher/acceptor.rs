@@ -14,7 +14,7 @@ use crate::flow::messages::FiringsMatched;
 use crate::flow::permit::Admission;
 use crate::flow::refusal::Refusal;
 use crate::model::outcome::DropReason;
-use crate::telemetry::metrics::Metrics;
+use crate::telemetry::metrics::{Metrics, OwnNumbers, Total};
 
 /// Events of requests that are written together: few enough for a short write.
 const TOGETHER_MAX: usize = 256;
@@ -32,6 +32,8 @@ pub(super) struct MeasuredRequest {
 #[derive(Debug)]
 pub(super) struct RequestAcceptor {
     metrics: Arc<Metrics>,
+    /// How many events this thread has accepted.
+    accepted: OwnNumbers<Total>,
     journal: Option<Arc<dyn AcceptJournal>>,
     renderer: InboxSender<FiringsMatched>,
     /// Requests that are written next.
@@ -46,7 +48,8 @@ impl RequestAcceptor {
         journal: Option<Arc<dyn AcceptJournal>>,
         renderer: InboxSender<FiringsMatched>,
     ) -> Self {
-        Self { metrics, journal, renderer, together: RefCell::default(), events: Cell::new(0) }
+        let accepted = metrics.events.accepted.own();
+        Self { metrics, accepted, journal, renderer, together: RefCell::default(), events: Cell::new(0) }
     }
 
     /// Accepts a request, at the latest with the next [`Self::write`].
@@ -110,7 +113,7 @@ impl RequestAcceptor {
 
     fn pass_on(&self, request: MeasuredRequest) {
         let MeasuredRequest { mut cursors, events, accepted_at, admission } = request;
-        self.metrics.events.accepted.inc_by(events as u64);
+        self.accepted.inc_by(events);
         cursors.retain(|cursor| !cursor.is_empty());
         let (mut cursors, mut admission) = (cursors.into_iter(), Some(admission));
         while let Some(firings) = cursors.next() {

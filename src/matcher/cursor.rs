@@ -25,7 +25,7 @@ use crate::model::event::{Event, EventType};
 use crate::model::firing::FiringId;
 use crate::model::id::{AccountId, TemplateId};
 use crate::model::outcome::DropReason;
-use crate::telemetry::metrics::Metrics;
+use crate::telemetry::metrics::{Metrics, OwnNumbers, Total};
 
 /// Triggers that are found in one step.
 const FOUND_AT_ONCE: usize = 32;
@@ -38,13 +38,15 @@ const STEPS_AT_ONCE: usize = 4_096;
 pub(super) struct CursorContext {
     live: Arc<Live>,
     metrics: Arc<Metrics>,
+    /// How many firings this thread has found.
+    matched: OwnNumbers<Total>,
     /// The search that was made last: most requests are of the account, and have events of the type, of the one before.
     last: RefCell<Option<Box<TypeSearch>>>,
 }
 
 impl CursorContext {
     pub(super) fn new(live: Arc<Live>, metrics: Arc<Metrics>) -> Rc<Self> {
-        Rc::new(Self { live, metrics, last: RefCell::default() })
+        Rc::new(Self { live, matched: metrics.events.firings_matched.own(), metrics, last: RefCell::default() })
     }
 }
 
@@ -318,7 +320,7 @@ impl Firings for Cursor {
             _ => Some(Arc::clone(&fired.event)),
         };
         let Some(event) = event else { return FiringStep::Worked };
-        self.context.metrics.events.firings_matched.inc();
+        self.context.matched.inc_by(1);
         FiringStep::Fired(Firing {
             event,
             trigger: trigger.id.clone(),

@@ -29,7 +29,7 @@ use crate::flow::turns::{Resumption, Turns, Worker};
 use crate::model::delivery::{Delivery, WebhookId};
 use crate::model::firing::{FiringId, hash_of_names};
 use crate::model::outcome::{DropReason, FiringReport};
-use crate::telemetry::metrics::Metrics;
+use crate::telemetry::metrics::{Metrics, OwnNumbers, Total};
 
 use self::content::{FiringContent, RenderedContent};
 use self::crowding::Crowding;
@@ -70,6 +70,8 @@ struct RendererWorker {
 #[derive(Debug)]
 struct RenderedDeliveries {
     metrics: Arc<Metrics>,
+    /// How many this thread has handed over.
+    number: OwnNumbers<Total>,
     dispatchers: Vec<Recipient<DeliveriesRendered>>,
     /// Those for each dispatch thread.
     deliveries: RefCell<Vec<Vec<InFlight>>>,
@@ -125,7 +127,12 @@ impl Renderer {
             NextStage::Publisher(publisher) => (vec![publisher], None),
         };
         let deliveries = RefCell::new(dispatchers.iter().map(|_| Vec::new()).collect());
-        let rendered = RenderedDeliveries { metrics: Arc::clone(&metrics), dispatchers, deliveries };
+        let rendered = RenderedDeliveries {
+            number: metrics.deliveries.rendered.own(),
+            metrics: Arc::clone(&metrics),
+            dispatchers,
+            deliveries,
+        };
         let resumption = Rc::<Resumption>::default();
         let rendering = RendererWorker { metrics, pressure, rendered, background, resumption: Rc::clone(&resumption) };
         let (rendering, inbox) = (Turns::resumed_by(resumption, rendering, gate), Inbox::default());
@@ -233,7 +240,7 @@ impl RenderedDeliveries {
         if deliveries.is_empty() {
             return;
         }
-        self.metrics.deliveries.rendered.inc_by(deliveries.len() as u64);
+        self.number.inc_by(deliveries.len());
         let (reason, refused) = match dispatcher.try_send(DeliveriesRendered(deliveries)) {
             Ok(()) => return,
             Err(SendError::Full(refused)) => (DropReason::QueueFull, refused),

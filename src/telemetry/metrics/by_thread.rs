@@ -37,6 +37,10 @@ pub trait NumberKind: fmt::Debug + Clone + Send + Sync + 'static {
 #[derive(Debug, Clone)]
 pub struct CountOf<L>(PhantomData<L>);
 
+/// One counter.
+#[derive(Debug, Clone)]
+pub struct Total;
+
 /// A number that rises and falls.
 #[derive(Debug, Clone)]
 pub struct Level;
@@ -62,7 +66,7 @@ pub struct OwnNumbers<K> {
 
 impl<K: NumberKind> ByThread<K> {
     /// For the thread that calls it.
-    pub(super) fn own(&self) -> OwnNumbers<K> {
+    pub fn own(&self) -> OwnNumbers<K> {
         let numbers: Arc<[AtomicU64]> = std::iter::repeat_with(AtomicU64::default).take(K::NUMBERS).collect();
         self.threads.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(&numbers));
         OwnNumbers { numbers, kind: PhantomData }
@@ -93,6 +97,13 @@ impl<L: Label> ByThread<CountOf<L>> {
     }
 }
 
+impl ByThread<Total> {
+    /// Its value.
+    pub fn get(&self) -> u64 {
+        self.sums()[0]
+    }
+}
+
 impl ByThread<Level> {
     /// Its value.
     pub fn get(&self) -> i64 {
@@ -104,6 +115,13 @@ impl<L: Label> OwnNumbers<CountOf<L>> {
     /// Adds one to one counter.
     pub fn inc(&self, label: L) {
         self.add(label.index(), 1);
+    }
+}
+
+impl OwnNumbers<Total> {
+    /// Adds a number.
+    pub fn inc_by(&self, number: usize) {
+        self.add(0, number as u64);
     }
 }
 
@@ -143,6 +161,19 @@ impl<L: Label> NumberKind for CountOf<L> {
             sample
         };
         L::ALL.iter().zip(sums).map(sample).collect()
+    }
+}
+
+impl NumberKind for Total {
+    const NUMBERS: usize = 1;
+    const TYPE: MetricType = MetricType::COUNTER;
+
+    fn samples(sums: &[u64]) -> Vec<Sample> {
+        let mut counter = Counter::default();
+        counter.set_value(sums[0] as f64);
+        let mut sample = Sample::default();
+        sample.set_counter(counter);
+        vec![sample]
     }
 }
 

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use prometheus::{IntCounter, IntGauge};
+use prometheus::IntGauge;
 
-use super::by_thread::{ByThread, CountOf, Durations, Level, OwnNumbers};
+use super::by_thread::{ByThread, CountOf, Durations, Level, OwnNumbers, Total};
 use super::kind::{CounterBy, label, subject};
 use crate::model::outcome::{DropReason, Outcome};
 
@@ -12,7 +12,7 @@ subject! {
     /// Deliveries: rendered, queued, attempted, dropped.
     pub struct DeliveryMetrics {
         /// Bodies rendered and handed to a destination.
-        pub rendered: IntCounter = "posthaste_deliveries_rendered_total",
+        pub rendered: ByThread<Total> = "posthaste_deliveries_rendered_total",
         /// Firings and deliveries that ended without an attempt, by reason.
         pub dropped: CounterBy<DropReason> = "posthaste_dropped_total",
         /// Attempts that ended, by outcome.

@@ -2,19 +2,20 @@
 
 use prometheus::{IntCounter, IntCounterVec, IntGauge, Registry};
 
+use super::by_thread::{ByThread, Total};
 use super::kind::{Metric, counters, subject};
 
 subject! {
     /// Events, from the request to the firings.
     pub struct EventMetrics {
         /// Events accepted.
-        pub accepted: IntCounter = "posthaste_events_accepted_total",
+        pub accepted: ByThread<Total> = "posthaste_events_accepted_total",
         /// Events and requests with events that were rejected, by code.
         pub rejected: RejectedByCode = "posthaste_events_rejected_total",
         /// Events whose id was seen before: accepted, but fired nothing.
         pub duplicates: IntCounter = "posthaste_duplicates_total",
         /// Triggers that an event fired.
-        pub firings_matched: IntCounter = "posthaste_firings_matched_total",
+        pub firings_matched: ByThread<Total> = "posthaste_firings_matched_total",
         /// Events accepted and not yet handed to their destinations' workers.
         pub in_flight: IntGauge = "posthaste_events_in_flight",
         /// Bytes of requests' bodies and of the events parsed from them, until their work is handed over.

@@ -16,7 +16,7 @@ use std::sync::Arc;
 use prometheus::{Encoder as _, IntGauge, Opts, Registry, TextEncoder};
 
 use super::activity::{Activity, ActivityBounds};
-pub use by_thread::{ByThread, CountOf, Durations, Level, NumberKind, OwnNumbers};
+pub use by_thread::{ByThread, CountOf, Durations, Level, NumberKind, OwnNumbers, Total};
 pub use connections::{ConnectionEnd, ConnectionMetrics};
 pub use deliveries::{DeliveryMetrics, ThreadDeliveries};
 pub use events::{EventMetrics, RejectedByCode};
