@@ -48,6 +48,12 @@ impl CursorContext {
     pub(super) fn new(live: Arc<Live>, metrics: Arc<Metrics>) -> Rc<Self> {
         Rc::new(Self { live, matched: metrics.events.firings_matched.own(), metrics, last: RefCell::default() })
     }
+
+    /// Keeps no search beyond the thread's turn: it holds a part of the index, which may be as large as all of it and be
+    /// replaced before the next event.
+    pub(super) fn forget_search(&self) {
+        self.last.take();
+    }
 }
 
 /// A search among the listeners of an account to events of one type, which begins again for each event.

@@ -43,6 +43,7 @@ pub struct Matcher {
 
 #[derive(Debug)]
 struct MatcherWorker {
+    context: Rc<CursorContext>,
     metrics: Arc<Metrics>,
     accepting: RequestAcceptor,
 }
@@ -81,9 +82,10 @@ impl Matcher {
         renderer: InboxSender<FiringsMatched>,
     ) -> InboxSender<EventsAdmitted> {
         let accepting = RequestAcceptor::new(Arc::clone(&metrics), journal, renderer);
-        let own = MatcherWorker { metrics: Arc::clone(&metrics), accepting };
+        let context = CursorContext::new(live, Arc::clone(&metrics));
+        let own = MatcherWorker { context: Rc::clone(&context), metrics, accepting };
         let (matching, inbox) = (Turns::new(own, Arc::clone(&gate)), Inbox::default());
-        inbox.start(Self { matching, gate, context: CursorContext::new(live, metrics), inbox: inbox.clone() })
+        inbox.start(Self { matching, gate, context, inbox: inbox.clone() })
     }
 
     fn request(&self, EventsAdmitted { events, accepted_at, admission }: EventsAdmitted) -> RequestInProgress {
@@ -155,6 +157,7 @@ impl Worker for MatcherWorker {
     }
 
     fn pass_on(&self) {
+        self.context.forget_search();
         self.accepting.write();
     }
 
