@@ -91,6 +91,8 @@ test("A filter is a list of conditions where a list can say the same, and nothin
     ['{"a":[{"wildcard":"*sea view*"},{"wildcard":"*1\\\\*\\\\\\\\*"}]}', ["a contains sea view, 1*\\"]],
     ['{"a":[{"numeric":[">=",7,"<=",28]}],"b":[{"numeric":["<",1e3]}],"c":[{"numeric":["<=",-1]}],"d":[{"numeric":[">=",0]}]}', ["a between 7, 28", "b less 1e3", "c atMost -1", "d atLeast 0"]],
     ['{"rental":{"tags":[{"exists":true}],"x":{"y":[{"exists":false}]}}}', ["rental.tags there ", "rental.x.y missing "]],
+    ['{"inquiry":{"cost":[{"prefix":"12"},{"prefix":"x"}]}}', ["inquiry.cost begins 12, x"]],
+    ['{"inquiry":{"cost":[{"wildcard":"*5*"}]}}', ["inquiry.cost contains 5"]],
     ['{"__proto__":{"x":["1"]}}', ['__proto__.x is "1"']],
     ["{}", []],
   ]) {

@@ -118,13 +118,13 @@ export function filterOf(choices: Choice[], tags: Tag[]): { where: unknown } | {
     const mistake = (text: string) => ({ mistake: text, at });
     const names = path.split(".");
     if (names.some((name) => !name)) return mistake(path ? "A field is written as names with dots between them, such as guest.country." : "Choose the field that the condition is about.");
-    const { of, takes, list } = testOf(test);
+    const { takes, list } = testOf(test);
     const type = typeOf(path, tags);
     const found = hasValues(test) ? parts(values).map((part) => meaning(part, valueType(test, type))) : [];
     const isEach = (check: (value: Scalar) => boolean) => found.every(check);
     const number = (value: Scalar) => typeof value === "number" || value instanceof Verbatim;
     if (found.length < takes[0] || found.length > takes[1]) return mistake(takes[0] === 2 ? "Write two numbers with a comma between them, such as 7, 28." : takes[1] === 1 ? "Write one number, with a point before its decimals, such as 12.50." : "Write a value, or some with commas between them.");
-    if ((of === "numbers" || (test !== "anyCase" && isNumber(type))) && hasValues(test) && !isEach(number)) return mistake("Write a number, such as 1000 or 12.50.");
+    if (isNumber(valueType(test, type)) && hasValues(test) && !isEach(number)) return mistake("Write a number, such as 1000 or 12.50.");
     if (test === "isNot" && !isEach(number) && !isEach((value) => typeof value === "string")) return mistake("Write only texts, or only numbers.");
     let inner = where;
     for (const name of names.slice(0, -1)) {
