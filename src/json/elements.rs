@@ -25,7 +25,7 @@ pub(super) fn each(mut bytes: Bytes) -> Result<ParsedContent, Malformed> {
     bytes.advance(encoding::begin(&bytes)?);
     let start = blank(&bytes, 0);
     if bytes.get(start) != Some(&b'[') {
-        return Document::read_bytes(bytes).map(ParsedContent::One);
+        return Document::read(encoding::owned(bytes)?).map(ParsedContent::One);
     }
     let text = ByteString::try_from(bytes.clone()).unwrap_or_else(|_| masked(&bytes));
     bounded(&text)?;

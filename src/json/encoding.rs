@@ -26,6 +26,11 @@ pub(super) fn text(bytes: &[u8]) -> Result<&str, Malformed> {
 /// The same without a copy.
 pub(super) fn owned_text(mut bytes: Bytes) -> Result<ByteString, Malformed> {
     bytes.advance(begin(&bytes)?);
+    owned(bytes)
+}
+
+/// The text of bytes behind a byte order mark, or of bytes that have none.
+pub(super) fn owned(bytes: Bytes) -> Result<ByteString, Malformed> {
     match bytes.try_into_mut() {
         Ok(own) => {
             let text = String::from_utf8(own.into());

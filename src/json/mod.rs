@@ -261,7 +261,7 @@ impl ReceivedParts {
         let part = part.start + encoding::begin(&self.bytes[part.clone()])?..part.end;
         match &self.text {
             Some(text) => Document::read(text.slice_ref(&text[part])),
-            None => Document::read_bytes(self.bytes.slice(part)),
+            None => Document::read(encoding::owned(self.bytes.slice(part))?),
         }
     }
 }

@@ -173,6 +173,25 @@ fn a_mistake_is_reported_by_its_position() {
     assert_eq!(encoding::not_utf8(b"\n\xff", 1).to_string(), "this is not UTF-8, at line 2 column 1");
 }
 
+/// One byte order mark begins a text, a second one is a mistake, however the text is read.
+#[test]
+fn a_second_byte_order_mark_is_a_mistake() {
+    for text in ["{}", "[{}]", "[]"] {
+        let marked = format!("\u{feff}{text}");
+        let twice = format!("\u{feff}{marked}");
+        let part = |text: &str, behind: &[u8]| {
+            ReceivedParts::new([text.as_bytes(), behind].concat().into()).read(0..text.len())
+        };
+        assert!(Document::read_each(marked.clone().into()).is_ok());
+        let mistake = Document::read_bytes(twice.clone().into()).expect_err("two marks");
+        assert_eq!(Document::read_each(twice.clone().into()).expect_err("two marks"), mistake, "{text}");
+        for behind in [&b" "[..], b"\xff"] {
+            assert!(part(&marked, behind).is_ok());
+            assert_eq!(part(&twice, behind), Err(mistake.clone()), "{text}");
+        }
+    }
+}
+
 #[test]
 fn elements_become_documents() {
     let parsed = |text: &str| match read_at_once(&Bytes::copy_from_slice(text.as_bytes())) {
