@@ -131,6 +131,9 @@ impl Cursor {
         if !self.advance() {
             return MeasureStep::Done;
         }
+        if self.events.len() == 0 {
+            self.pass_search_on();
+        }
         match self.fired.back().filter(|_| self.fired.len() > before) {
             Some(fired) if !self.deliveries.add(fired.triggers.len()) => MeasureStep::Over,
             _ if self.events.len() == 0 => MeasureStep::Done,
@@ -159,12 +162,7 @@ impl Cursor {
         // A panic over one event costs that event only.
         match catch_unwind(AssertUnwindSafe(|| self.search_some())) {
             Ok(SearchEnd::Paused) => {}
-            Ok(ended) => {
-                self.end_search(ended);
-                if self.events.len() == 0 {
-                    self.pass_search_on();
-                }
-            }
+            Ok(ended) => self.end_search(ended),
             Err(_) => {
                 self.context.metrics.deliveries.dropped.inc(DropReason::Panic);
                 (self.search, self.found) = (None, None);

@@ -10,6 +10,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::*;
 use crate::config::Config;
 use crate::dictionary::Dictionary;
+use crate::flow::account::NodeBounds;
 use crate::flow::messages::{Firing, FiringStep};
 use crate::flow::probe::{Probe, soon};
 use crate::flow::response::{EventsResponse, Receipt};
@@ -238,6 +239,33 @@ async fn more_than_is_found_at_once_fires_once_each() {
     let mut fired = firings(&mut soon(passed.recv()).await.expect("firings"));
     fired.sort_by(|a, b| a.trigger.as_str().cmp(b.trigger.as_str()));
     assert_eq!(triggers(&fired), ids);
+}
+
+/// It would keep a part of the index that may be replaced before the next event.
+#[actix_rt::test]
+async fn the_end_of_a_paced_request_keeps_no_search() {
+    let (alone, _passed) = Alone::start(vec![template_change("w"), trigger_change("t", json!({"event": "a"}))]);
+    let id = TriggerId::new("t").expect("a name");
+    let trigger = alone.live.index().trigger(&account(), &id).map(Arc::downgrade).expect("it is live");
+    let gate = Gate::new(NodeBounds { events: 16, deliveries: 4, bytes: 1 << 20, events_per_s: None }, 1);
+    let context = CursorContext::new(Arc::clone(&alone.live), Arc::clone(&alone.metrics));
+    let events = (0..12).map(|number| event("a", &number.to_string(), &json!({}))).collect();
+    let mut cursor = Cursor::new(&context, &gate.account(&account()), events);
+    while cursor.measure() == MeasureStep::More {}
+    assert!(cursor.pace(), "the account has no other work");
+    let mut fired = 0;
+    loop {
+        match cursor.step() {
+            FiringStep::Fired(_) => fired += 1,
+            FiringStep::Worked => {}
+            FiringStep::Blocked => panic!("none is held"),
+            FiringStep::Done => break,
+        }
+    }
+    drop(cursor);
+    alone.live.apply(vec![Change::Trigger(account(), id, None)]);
+    assert_eq!((fired, trigger.strong_count()), (12, 0));
+    drop(context);
 }
 
 /// So that other requests on the thread take their turns meanwhile.
