@@ -22,6 +22,7 @@ const ENDED_AT_ONCE: usize = 32;
 /// All attempts have the same time.
 pub(super) struct Deadlines {
     timeout: Duration,
+    /// Of the workers whose attempts wait.
     seats: RefCell<Slab<Rc<SeatState>>>,
     /// Whether the task is running.
     watched: Cell<bool>,
@@ -30,7 +31,8 @@ pub(super) struct Deadlines {
 /// A worker's place among the deadlines, for all of its attempts.
 pub(in crate::dispatcher) struct DeadlineSeat {
     deadlines: Rc<Deadlines>,
-    key: usize,
+    /// Its place, while an attempt waits: the look at all deadlines must not walk idle workers.
+    key: Cell<Option<usize>>,
     state: Rc<SeatState>,
 }
 
@@ -48,8 +50,7 @@ impl Deadlines {
     /// For a worker.
     pub(super) fn seat(self: &Rc<Self>, worker: Rc<TaskWaker>) -> DeadlineSeat {
         let state = Rc::new(SeatState { worker, begun: Cell::new(None) });
-        let key = self.seats.borrow_mut().insert(Rc::clone(&state));
-        DeadlineSeat { deadlines: Rc::clone(self), key, state }
+        DeadlineSeat { deadlines: Rc::clone(self), key: Cell::new(None), state }
     }
 
     /// No attempt that begins while the task sleeps is due before it wakes.
@@ -102,15 +103,17 @@ impl DeadlineSeat {
 
     fn begin(&self, begun: Instant) {
         self.state.begun.set(Some(begun));
+        self.key.set(Some(self.deadlines.seats.borrow_mut().insert(Rc::clone(&self.state))));
         if !self.deadlines.watched.replace(true) {
             actix_rt::spawn(Rc::clone(&self.deadlines).watch());
         }
     }
-}
 
-impl Drop for DeadlineSeat {
-    fn drop(&mut self) {
-        self.deadlines.seats.borrow_mut().remove(self.key);
+    fn end(&self) {
+        self.state.begun.set(None);
+        if let Some(key) = self.key.take() {
+            self.deadlines.seats.borrow_mut().remove(key);
+        }
     }
 }
 
@@ -141,7 +144,7 @@ impl<F: Future + Unpin> Future for WithDeadline<'_, F> {
 
 impl<F> Drop for WithDeadline<'_, F> {
     fn drop(&mut self) {
-        self.seat.state.begun.set(None);
+        self.seat.end();
     }
 }
 
@@ -153,7 +156,8 @@ mod tests {
     #[actix_rt::test]
     async fn a_short_deadline_is_kept_after_an_attempt_that_ended() {
         let timeout = Duration::from_millis(5);
-        let seat = Deadlines::new(timeout).seat(Rc::default());
+        let deadlines = Deadlines::new(timeout);
+        let seat = deadlines.seat(Rc::default());
         for _ in 0..3 {
             let mut polls = 0;
             let ends = std::future::poll_fn(|cx| {
@@ -162,6 +166,7 @@ mod tests {
                 if polls == 2 { Poll::Ready(()) } else { Poll::Pending }
             });
             assert!(seat.within(Instant::now(), ends).await.is_some());
+            assert!(deadlines.seats.borrow().is_empty(), "a worker without an attempt has no place");
             let begun = Instant::now();
             let never = seat.within(begun, std::future::pending::<()>());
             let longer = tokio::time::sleep(LOOK_EVERY / 2);
