@@ -4,7 +4,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::fmt;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 
 use actix::{Actor, Context, Handler, Message, Recipient};
 
@@ -22,9 +22,9 @@ struct InboxMessages<M> {
     spare: Cell<Vec<M>>,
 }
 
-/// Sends to the inbox of an actor of this thread.
+/// Sends to the inbox of an actor of this thread. What waits there ends with the actor.
 pub struct InboxSender<M> {
-    inbox: Inbox<M>,
+    inbox: Weak<InboxMessages<M>>,
     actor: Recipient<InboxFilled>,
 }
 
@@ -34,7 +34,7 @@ impl<M: 'static> Inbox<M> {
     where
         A: Actor<Context = Context<A>> + Handler<InboxFilled>,
     {
-        InboxSender { inbox: self.clone(), actor: actor.start().recipient() }
+        InboxSender { inbox: Rc::downgrade(&self.0), actor: actor.start().recipient() }
     }
 
     /// Takes all messages, in their order.
@@ -48,9 +48,9 @@ impl<M: 'static> Inbox<M> {
 impl<M> InboxSender<M> {
     /// Sends a message, or returns it if the actor has ended.
     pub fn send(&self, message: M) -> Result<(), M> {
-        let mut waiting = self.inbox.0.waiting.borrow_mut();
+        let Some(inbox) = self.inbox.upgrade() else { return Err(message) };
+        let mut waiting = inbox.waiting.borrow_mut();
         waiting.push(message);
-        // An actor that has ended leaves its messages where they are.
         let is_told = if waiting.len() == 1 { self.actor.try_send(InboxFilled).is_ok() } else { self.is_connected() };
         if is_told { Ok(()) } else { waiting.pop().map_or(Ok(()), Err) }
     }
@@ -75,7 +75,7 @@ impl<M> Clone for Inbox<M> {
 
 impl<M> Clone for InboxSender<M> {
     fn clone(&self) -> Self {
-        Self { inbox: self.inbox.clone(), actor: self.actor.clone() }
+        Self { inbox: Weak::clone(&self.inbox), actor: self.actor.clone() }
     }
 }
 
@@ -87,7 +87,7 @@ impl<M> fmt::Debug for Inbox<M> {
 
 impl<M> fmt::Debug for InboxSender<M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("InboxSender").field(&self.inbox).finish()
+        f.debug_struct("InboxSender").finish_non_exhaustive()
     }
 }
 
@@ -128,6 +128,38 @@ mod tests {
             assert_eq!(soon(hear.recv()).await, Some(batch));
         }
         assert!(hear.try_recv().is_err());
+    }
+
+    /// Ends without a look at its inbox.
+    struct Unwilling(#[allow(dead_code, reason = "it ends with the actor")] Inbox<Rc<()>>);
+
+    impl Actor for Unwilling {
+        type Context = Context<Self>;
+    }
+
+    impl Handler<InboxFilled> for Unwilling {
+        type Result = ();
+
+        fn handle(&mut self, InboxFilled: InboxFilled, context: &mut Self::Context) {
+            context.stop();
+        }
+    }
+
+    #[actix_rt::test]
+    async fn what_waits_ends_with_its_actor() {
+        let message = Rc::new(());
+        let sender = {
+            let inbox = Inbox::default();
+            inbox.start(Unwilling(inbox.clone()))
+        };
+        sender.send(Rc::clone(&message)).expect("it lives");
+        soon(async {
+            while Rc::strong_count(&message) > 1 {
+                tokio::task::yield_now().await;
+            }
+        })
+        .await;
+        assert!(sender.send(message).is_err());
     }
 
     #[actix_rt::test]
