@@ -138,8 +138,8 @@ const COUNTED: u128 = u32::MAX as u128;
 const FIRSTS: u128 = (1 << 62) - 1 - COUNTED;
 
 thread_local! {
-    /// The last first id.
-    static FIRST: Cell<u128> = const { Cell::new(0) };
+    /// The last first id. Before there is one, it is of no millisecond that a clock has.
+    static FIRST: Cell<u128> = const { Cell::new(u128::MAX) };
 }
 
 /// A new first id, in this millisecond of the Unix time.
@@ -209,6 +209,14 @@ mod tests {
         let next = first_id(time);
         assert!((next >> 80) as u64 == time && next >> 62 != ids[0] >> 62);
         assert_eq!(uuid::Uuid::from_u128(next).get_variant(), uuid::Variant::RFC4122);
+    }
+
+    #[test]
+    fn a_clock_that_was_never_set_gives_no_id_twice() {
+        let ids: Vec<u128> =
+            (0..2).flat_map(|_| std::thread::spawn(|| [first_id(0), first_id(0)]).join().expect("no panic")).collect();
+        assert!(ids.iter().all(|id| uuid::Uuid::from_u128(*id).get_version_num() == 7));
+        assert_ne!(ids[0], ids[2], "another thread, as another start, has others");
     }
 
     #[test]
