@@ -161,7 +161,7 @@ mod tests {
             format!("{duration}_bucket{{le=\"0.0005\"}} 0"),
             format!("{duration}_bucket{{le=\"0.001\"}} 2"),
             format!("{duration}_bucket{{le=\"0.0025\"}} {number}"),
-            format!("{duration}_sum {}", (sum * 1e9).round() / 1e9),
+            format!("{duration}_sum {}", (sum * 1e6).round() / 1e6),
             format!("{duration}_count {number}"),
         ];
         lines.extend(Outcome::ALL.iter().enumerate().map(|(index, outcome)| {

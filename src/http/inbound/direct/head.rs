@@ -26,7 +26,7 @@ pub(super) struct EventsHead {
     /// Its bytes before the digits of its length, and those behind them. Empty until there is one.
     before: Vec<u8>,
     behind: Vec<u8>,
-    /// What the last head says, once a request with it was served.
+    /// What the last head says, once a request with it was admitted.
     pub(super) known: Option<KnownHead>,
 }
 
