@@ -205,15 +205,14 @@ impl Queue {
     /// The next delivery for a worker, with its last attempt, if it made one.
     fn next(self: &Rc<Self>, ended: Option<EndedAttempt>, now: Instant) -> Option<NextAttempt> {
         self.fetch_parked();
-        let (since, queued, attempt) = self.pop(self.workers.get() - 1)?;
+        let (since, next) = self.pop(self.workers.get() - 1, now)?;
         // A destination that was stalled for a moment, and now empties its queue in time, paces producers again.
         // Otherwise they would keep the queue full, and most of their events would be dropped.
         let was_fast = || ended.is_some_and(|ended| ended.duration < self.bounds.stalled_after);
         if self.stalled.get() && was_fast() && since.elapsed() < self.worked_off_within() {
             self.stalled.set(false);
         }
-        self.counts.dequeued(queued.delivery.body.len());
-        Some(NextAttempt { queued, attempt, since: now, group: None })
+        Some(next)
     }
 
     /// Drops queued deliveries that have a claim, which gives them back to all nodes.
@@ -225,13 +224,16 @@ impl Queue {
         self.parked.end();
     }
 
-    /// The next delivery that may begin beside this many attempts, if the destination's rates allow one.
-    fn pop(self: &Rc<Self>, beside: usize) -> Option<(Instant, InFlight, AttemptInFlight)> {
+    /// The next delivery that may begin beside this many attempts, if the destination's rates allow one, and since when it
+    /// was queued.
+    fn pop(self: &Rc<Self>, beside: usize, now: Instant) -> Option<(Instant, NextAttempt)> {
         let may_begin = || self.waiting.borrow().is_ready() && self.passes_rate(Instant::now(), beside);
         if self.pace.is_rated(&self.outlet) && !may_begin() {
             return None;
         }
-        self.waiting.borrow_mut().pop()
+        let (since, queued, attempt) = self.waiting.borrow_mut().pop()?;
+        self.counts.dequeued(queued.delivery.body.len());
+        Some((since, NextAttempt { queued, attempt, since: now, group: None }))
     }
 
     /// Whether the destination's rates allow an attempt now. If not, schedules another try.
@@ -276,9 +278,8 @@ impl Queue {
     /// connections.
     fn start_more(self: &Rc<Self>, now: Instant) {
         while self.connections.may_begin(self.workers.get()) {
-            let Some((_, queued, attempt)) = self.pop(self.workers.get()) else { break };
-            self.counts.dequeued(queued.delivery.body.len());
-            self.start(NextAttempt { queued, attempt, since: now, group: None });
+            let Some((_, next)) = self.pop(self.workers.get(), now) else { break };
+            self.start(next);
         }
     }
 

@@ -98,7 +98,7 @@ impl DeadlineSeat {
 
     /// The result of `exchange`, which began at this time; `None` if its deadline passes first.
     pub(super) async fn within<F: Future + Unpin>(&self, begun: Instant, exchange: F) -> Option<F::Output> {
-        WithDeadline { seat: self, begun, exchange, waits: false }.await
+        WithDeadline { seat: self, begun, exchange }.await
     }
 
     fn begin(&self, begun: Instant) {
@@ -121,8 +121,6 @@ struct WithDeadline<'a, F> {
     seat: &'a DeadlineSeat,
     begun: Instant,
     exchange: F,
-    /// Whether it had to wait.
-    waits: bool,
 }
 
 impl<F: Future + Unpin> Future for WithDeadline<'_, F> {
@@ -132,7 +130,7 @@ impl<F: Future + Unpin> Future for WithDeadline<'_, F> {
         if let Poll::Ready(output) = Pin::new(&mut self.exchange).poll(cx) {
             return Poll::Ready(Some(output));
         }
-        if !std::mem::replace(&mut self.waits, true) {
+        if self.seat.key.get().is_none() {
             self.seat.begin(self.begun);
         } else if self.seat.state.begun.get().is_none() {
             return Poll::Ready(None);
