@@ -12,6 +12,7 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
+use memchr::{memchr_iter, memmem};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
@@ -19,6 +20,9 @@ use tokio::task::{LocalSet, spawn_local};
 
 /// What comes before the number in the event, and in the delivery.
 const MARK: &str = "number-";
+/// How many digits a number has.
+const DIGITS: usize = 9;
+const LENGTH: &[u8] = b"content-length:";
 /// The schedule is looked at this often; what is due goes out together.
 const TICK: Duration = Duration::from_millis(1);
 /// How long the last deliveries may take to arrive.
@@ -60,7 +64,7 @@ fn main() {
         for _ in 0..connections {
             let (due, requests) = mpsc::unbounded_channel();
             let head = format!("POST {path} HTTP/1.1\r\nhost: {target}\r\n{authorization}");
-            spawn_local(send(target.clone(), head, requests, Rc::clone(&results)));
+            spawn_local(send(target.clone(), NumberedRequest::new(&head), requests, Rc::clone(&results)));
             idle.push(due);
         }
         let begun = Instant::now();
@@ -110,15 +114,48 @@ fn print(offered: usize, results: &Results) {
     );
 }
 
+/// A request that is written once, for all numbers: what the load takes of the processors is not the node's.
+struct NumberedRequest {
+    text: Vec<u8>,
+    digits_at: usize,
+}
+
+impl NumberedRequest {
+    fn new(head: &str) -> Self {
+        let none = "0".repeat(DIGITS);
+        let body = format!(
+            r#"{{"type":"booking.confirmed","account":"acme","data":{{"guest":{{"name":"{MARK}{none}","email":"ana@example.com"}},"rental":{{"name":"Casa Azul"}},"inquiry":{{"arrive":"2026-07-01","depart":"2026-07-08","nights":7,"cost":1234.5}}}}}}"#
+        );
+        let text = format!("{head}content-type: application/json\r\ncontent-length: {}\r\n\r\n{body}", body.len());
+        let digits_at = text.find(MARK).expect("the mark") + MARK.len();
+        Self { text: text.into(), digits_at }
+    }
+
+    fn with(&mut self, mut number: usize) -> &[u8] {
+        for digit in self.text[self.digits_at..][..DIGITS].iter_mut().rev() {
+            *digit = b'0' + (number % 10) as u8;
+            number /= 10;
+        }
+        &self.text
+    }
+}
+
+/// The number in what was made of such a request.
+fn number_in(text: &[u8]) -> Option<usize> {
+    let digits = text.get(memmem::find(text, MARK.as_bytes())? + MARK.len()..)?.get(..DIGITS)?;
+    std::str::from_utf8(digits).ok()?.parse().ok()
+}
+
 /// One connection: a request at a time, in the order in which they are due. One that is closed is opened again.
-async fn send(target: String, head: String, mut due: mpsc::UnboundedReceiver<usize>, results: Rc<Results>) {
+async fn send(
+    target: String,
+    mut request: NumberedRequest,
+    mut due: mpsc::UnboundedReceiver<usize>,
+    results: Rc<Results>,
+) {
     let (mut stream, mut buffer) = (None, Vec::new());
     while let Some(number) = due.recv().await {
-        let body = format!(
-            r#"{{"type":"booking.confirmed","account":"acme","data":{{"guest":{{"name":"{MARK}{number:09}","email":"ana@example.com"}},"rental":{{"name":"Casa Azul"}},"inquiry":{{"arrive":"2026-07-01","depart":"2026-07-08","nights":7,"cost":1234.5}}}}}}"#
-        );
-        let request = format!("{head}content-type: application/json\r\ncontent-length: {}\r\n\r\n{body}", body.len());
-        let count = match exchange(&mut stream, &target, &request, &mut buffer, || {
+        let count = match exchange(&mut stream, &target, request.with(number), &mut buffer, || {
             results.sent.borrow_mut()[number] = Some(Instant::now());
         })
         .await
@@ -138,7 +175,7 @@ async fn send(target: String, head: String, mut due: mpsc::UnboundedReceiver<usi
 async fn exchange<'b>(
     stream: &mut Option<TcpStream>,
     target: &str,
-    request: &str,
+    request: &[u8],
     buffer: &'b mut Vec<u8>,
     sent: impl Fn(),
 ) -> Option<&'b [u8; 3]> {
@@ -148,7 +185,7 @@ async fn exchange<'b>(
         *stream = Some(new);
     }
     let stream = stream.as_mut()?;
-    stream.write_all(request.as_bytes()).await.ok()?;
+    stream.write_all(request).await.ok()?;
     sent();
     read_message(stream, buffer, |_| ()).await?;
     buffer.get(9..)?.first_chunk()
@@ -162,11 +199,8 @@ async fn receive(listener: TcpListener, results: Rc<Results>) {
             let mut buffer = Vec::new();
             let first_byte = Cell::new(None);
             while read_message(&mut stream, &mut buffer, |time| first_byte.set(Some(time))).await.is_some() {
-                let text = String::from_utf8_lossy(&buffer);
-                let number =
-                    text.find(MARK).and_then(|at| text.get(at + MARK.len()..)?.get(..9)?.parse::<usize>().ok());
                 // What an earlier load left behind can have a greater number.
-                if let Some(number) = number
+                if let Some(number) = number_in(&buffer)
                     && let Some(arrived) = results.arrived.borrow_mut().get_mut(number)
                 {
                     *arrived = first_byte.take();
@@ -177,6 +211,16 @@ async fn receive(listener: TcpListener, results: Rc<Results>) {
             }
         });
     }
+}
+
+/// The length of the body, by the lines of a head.
+fn content_length(head: &[u8]) -> Option<usize> {
+    let mut begin = 0;
+    memchr_iter(b'\n', head).find_map(|end| {
+        let line = &head[std::mem::replace(&mut begin, end + 1)..end];
+        let (name, value) = line.split_at_checked(LENGTH.len())?;
+        name.eq_ignore_ascii_case(LENGTH).then(|| std::str::from_utf8(value).ok()?.trim().parse().ok())?
+    })
 }
 
 /// Reads one message with a `content-length`, or without a body, into the buffer; `None` at the end of the connection.
@@ -191,10 +235,8 @@ async fn read_message(stream: &mut TcpStream, buffer: &mut Vec<u8>, began: impl 
             has_begun = true;
             began(Instant::now());
         }
-        let Some(head) = buffer.windows(4).position(|four| four == b"\r\n\r\n") else { continue };
-        let fields = String::from_utf8_lossy(&buffer[..head]).to_ascii_lowercase();
-        let length = fields.lines().find_map(|line| line.strip_prefix("content-length:")?.trim().parse().ok());
-        let whole = head + 4 + length.unwrap_or(0);
+        let Some(head) = memmem::find(buffer, b"\r\n\r\n") else { continue };
+        let whole = head + 4 + content_length(&buffer[..head + 2]).unwrap_or(0);
         while buffer.len() < whole {
             if stream.read_buf(buffer).await.ok()? == 0 {
                 return None;

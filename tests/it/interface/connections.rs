@@ -187,18 +187,25 @@ async fn idle_connections_give_way_to_new_ones_and_busy_ones_do_not() {
     write!(busy, "POST /v1/events HTTP/1.1\r\nhost: x\r\n{head}\r\n\r\n{}", &event[..5]).expect("sent");
     node.wait_for_metric("posthaste_body_bytes", 5.0).await;
     // Three kinds of idle connections: silent, with a part of a head, between two requests.
-    let idle: Vec<TcpStream> = (0..60)
-        .map(|number| {
+    let connecting = tokio::task::spawn_blocking(move || {
+        let connected = (0..60).map(|number| {
             let mut stream = connect(address);
-            let begin = match number % 3 {
-                0 => String::new(),
-                1 => HEALTH.to_owned(),
-                _ => format!("{HEALTH}\r\n"),
-            };
-            stream.write_all(begin.as_bytes()).expect("sent");
+            match number % 3 {
+                0 => {}
+                1 => stream.write_all(HEALTH.as_bytes()).expect("sent"),
+                _ => {
+                    write!(stream, "{HEALTH}\r\n").expect("sent");
+                    // Before that it is busy, and none of its client gives way where all are.
+                    let mut response = [0; 12];
+                    stream.read_exact(&mut response).expect("a response");
+                    assert_eq!(&response, b"HTTP/1.1 200");
+                }
+            }
             stream
-        })
-        .collect();
+        });
+        connected.collect::<Vec<TcpStream>>()
+    });
+    let idle = connecting.await.expect("connected");
     // A new connection is served, and in the end no more than the limit are open.
     let response = exchange(address, vec![format!("{HEALTH}connection: close\r\n\r\n").into()]).await;
     assert_eq!(statuses(&response), ["200"]);
