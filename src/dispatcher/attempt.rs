@@ -33,7 +33,7 @@ pub(super) fn record(
     now: Instant,
 ) -> Option<RecordedDelivery> {
     let (Some(journaled), Some(journal)) = (queued.journaled.take(), journal) else { return Some((queued, None)) };
-    if now.saturating_duration_since(queued.accepted_at) > journal.age_max() {
+    if queued.accepted_at.checked_add(journal.age_max()).is_some_and(|until| now > until) {
         queued.drop_unsent(metrics, DropReason::Expired);
         return None;
     }

@@ -308,8 +308,8 @@ impl Queue {
         }
         self.counts.began(begun.saturating_duration_since(queued.accepted_at));
         queued.permit = None;
-        let bytes = queued.delivery.body.len();
-        queued.account.add_over(bytes);
+        let body_bytes = queued.delivery.body.len();
+        queued.account.copied(body_bytes);
         // A panic over one delivery must not end the worker: others are queued behind it.
         let ended = AssertUnwindSafe(attempt(&self.outlet, &queued.delivery, begun, seat)).catch_unwind().await;
         let (outcome, status) = ended.unwrap_or((Outcome::Panic, None));

@@ -17,7 +17,7 @@ use super::sweep::Sweep;
 use crate::model::id::AccountId;
 
 pub(super) use charges::EventsCharge;
-pub use charges::{Charge, OutstandingDelivery, RequestDeliveries};
+pub use charges::{BytesAhead, Charge, OutstandingDelivery, RequestDeliveries};
 
 /// An account may hold at most this many times what is free.
 pub const ACCOUNT_WEIGHT: usize = 8;
@@ -66,8 +66,10 @@ struct KnownAccounts {
     sweep: Sweep<ACCOUNTS_SWEPT_AT>,
 }
 
-/// One account's shares.
+/// One account's shares. Aligned, so that the number of references, which all threads change for each delivery, is in
+/// another line of memory than what they read.
 #[derive(Debug)]
+#[repr(align(64))]
 pub struct AccountShares {
     /// Its name.
     pub id: AccountId,
@@ -75,7 +77,7 @@ pub struct AccountShares {
     events: Share,
     deliveries: Share,
     bytes: Share,
-    /// Deliveries of requests that are being measured; included in `deliveries`.
+    /// Deliveries of requests that exceeded its bound while they were measured; included in `deliveries`.
     tentative: AtomicUsize,
     /// Whether a request that alone exceeds the account's bound is in progress.
     paced: AtomicBool,
@@ -186,9 +188,11 @@ impl AccountShares {
         self.deliveries.elsewhere()
     }
 
-    /// Whether the account has no work except what is being measured.
+    /// Whether the account has no work except requests that exceeded its bound.
     fn is_idle(&self) -> bool {
-        self.deliveries.elsewhere() == 0 && self.deliveries.taken() <= self.tentative.load(Ordering::SeqCst)
+        // Read first: what one of them gives back meanwhile is then not taken for other work.
+        let tentative = self.tentative.load(Ordering::SeqCst);
+        self.deliveries.elsewhere() == 0 && self.deliveries.taken() <= tentative
     }
 
     /// Wakes the tasks that wait for a share, once this one is well below its bound. They are not woken for each unit,
@@ -234,15 +238,65 @@ mod tests {
     }
 
     #[test]
+    fn what_was_charged_ahead_is_given_back_and_takes_no_room_from_the_request() {
+        let accounts = accounts(90);
+        let account = accounts.get(&id("a"));
+        for (number, is_accepted) in [(1, true), (2, true), (47, true), (80, true), (81, false)] {
+            let mut measured = account.measure();
+            assert_eq!((0..number).all(|_| measured.add(1)), is_accepted, "{number}");
+            if is_accepted {
+                measured.accept();
+                assert_eq!(accounts.deliveries.taken(), number);
+                assert_eq!(std::iter::from_fn(|| measured.take_one()).collect::<Vec<Charge>>().len(), number);
+            }
+            drop(measured);
+            assert_eq!(accounts.deliveries.taken(), 0);
+        }
+    }
+
+    #[test]
+    fn bytes_that_were_charged_ahead_are_used_or_given_back() {
+        let accounts = accounts(9);
+        let (a, mut ahead, mut held) = (accounts.get(&id("a")), BytesAhead::default(), Vec::new());
+        let mut most = 0;
+        while a.may_render() {
+            held.push(ahead.deliver(&a, 100));
+            let charged = held.len() * (DELIVERY_BYTES + 200);
+            assert!((charged..=2 * charged).contains(&accounts.bytes()), "{} of {charged}", accounts.bytes());
+            most = most.max(accounts.bytes());
+        }
+        assert!(most <= 8_889 + DELIVERY_BYTES + 200, "its share and one delivery, {most}");
+        ahead.give_back();
+        assert_eq!(accounts.bytes(), held.len() * (DELIVERY_BYTES + 200));
+        drop((held, ahead));
+        assert_eq!(accounts.bytes(), 0);
+    }
+
+    #[test]
+    fn of_two_requests_that_exceed_the_bound_together_one_is_paced() {
+        let accounts = accounts(90);
+        let account = accounts.get(&id("a"));
+        let mut both = [account.measure(), account.measure()];
+        assert!(both.iter_mut().all(|own| own.add(40)) && both.iter_mut().all(|own| !own.add(40)));
+        let [first, second] = &mut both;
+        assert!(!first.pace(), "the other one may still succeed");
+        assert!(second.pace(), "the first has failed");
+        drop(both);
+        assert_eq!((accounts.deliveries.taken(), account.tentative.load(Ordering::SeqCst)), (0, 0));
+    }
+
+    #[test]
     fn some_wait_between_two_bounds_whoever_they_belong_to() {
         for (deliveries, some) in [(20_000, 32..625), (2_000, 32..62), (1_000, 0..0)] {
             let accounts = accounts(deliveries);
             let other = accounts.get(&id("c"));
-            let mut measured = ["a", "b"].map(|name| accounts.get(&id(name)).measure());
+            let (owners, mut measured) = (["a", "b"].map(|name| accounts.get(&id(name))), Vec::new());
             let found: Vec<usize> = (0..700)
                 .filter(|number| {
                     let some_wait = other.some_wait();
-                    assert!(measured[number % 2].add(1), "it has room");
+                    let mut one = owners[number % 2].measure();
+                    assert!(one.add(1), "it has room");
+                    measured.push(one);
                     some_wait
                 })
                 .collect();

@@ -64,7 +64,7 @@ impl Gate {
         response: A,
         reply: oneshot::Sender<A>,
     ) -> Result<AdmittedEvents<A>, (Refusal, oneshot::Sender<A>)> {
-        let owed = self.accounts.rates.as_ref().map(|_| RateCharge::of(&events));
+        let owed = self.accounts.rates.as_ref().map(|_| RateCharge::of(self, &events));
         self.admit_owing(events, owed, response, reply)
     }
 
@@ -86,19 +86,19 @@ impl Gate {
         reply: oneshot::Sender<A>,
     ) -> Result<AdmittedEvents<A>, (Refusal, oneshot::Sender<A>)> {
         let number = events.iter().map(|(_, events)| events).sum();
-        // Counts first and decides then: a stop that closes the gate and sees no events in flight can be sure that none
+        // Charges first and decides then: a stop that closes the gate and sees no events in flight can be sure that none
         // follows.
-        self.work.begin_events(number);
-        let charged = match self.refusal() {
-            Some(refusal) => Err(refusal),
+        let charges = charge(events);
+        let charged = match (self.refusal(), charges) {
+            (Some(refusal), _) => Err(refusal),
             // A request that has no room owes nothing.
-            None => charge(events)
-                .ok_or(Refusal::Full(ReachedBound::Events(number)))
-                .and_then(|charges| Ok((charges, owed.map(|owed| self.charge_rates(owed, number)).transpose()?))),
+            (None, None) => Err(Refusal::Full(ReachedBound::Events(number))),
+            (None, Some(charges)) => {
+                owed.map(|owed| self.charge_rates(owed, number)).transpose().map(|rate_charge| (charges, rate_charge))
+            }
         };
         match charged {
             Ok((charges, rate_charge)) => Ok(AdmittedEvents {
-                gate: Arc::clone(self),
                 events: number,
                 charges,
                 rate_charge,
@@ -107,7 +107,7 @@ impl Gate {
                 instead: OnceLock::new(),
             }),
             Err(refusal) => {
-                self.work.end_events(number);
+                self.work.ended();
                 Err((refusal, reply))
             }
         }
@@ -204,7 +204,7 @@ impl Gate {
 
     /// Events in flight.
     pub fn events(&self) -> usize {
-        self.work.events()
+        self.accounts.events.taken() + self.work.over()
     }
 
     /// Deliveries that are queued or being attempted.
@@ -220,21 +220,29 @@ impl Gate {
 
     /// Waits until nothing is in flight. Only useful once the gate is closed.
     pub async fn emptied(&self) {
-        self.work.emptied().await;
+        let holds_none = || self.accounts.events.taken() == 0 && self.accounts.bytes() == 0;
+        self.work.emptied(|| holds_none() && self.work.others() == 0).await;
     }
 }
 
-/// What accounts' rates were charged for a request, and when.
+/// What accounts' rates were charged for a request, and when. Only where there are rates.
 #[derive(Debug)]
 struct RateCharge {
+    gate: Arc<Gate>,
     events: Vec<(AccountId, usize)>,
     at: Instant,
 }
 
 impl RateCharge {
-    fn of(events: &[(Arc<AccountShares>, usize)]) -> Self {
+    fn of(gate: &Arc<Gate>, events: &[(Arc<AccountShares>, usize)]) -> Self {
         let events = events.iter().map(|(account, events)| (account.id.clone(), *events)).collect();
-        Self { events, at: Instant::now() }
+        Self { gate: Arc::clone(gate), events, at: Instant::now() }
+    }
+
+    fn give_back(&self) {
+        if let Some(rates) = &self.gate.accounts.rates {
+            rates.give_back(self.of_each(), self.at, Instant::now());
+        }
     }
 
     fn of_each(&self) -> impl Iterator<Item = (&AccountId, usize)> + Clone {
@@ -252,7 +260,6 @@ fn charge(events: EventsByAccount) -> Option<SmallVec<[EventsCharge; 1]>> {
 /// send (see [`super::account::AccountShares::some_wait`]), and every loss of work, by a panic too, releases its permits.
 #[derive(Debug)]
 pub struct AdmittedEvents<A> {
-    gate: Arc<Gate>,
     pub(crate) events: usize,
     charges: SmallVec<[EventsCharge; 1]>,
     rate_charge: Option<RateCharge>,
@@ -283,10 +290,8 @@ impl<A> Drop for AdmittedEvents<A> {
     fn drop(&mut self) {
         self.charges.clear();
         self.body = None;
-        self.gate.work.end_events(self.events);
-        if let (Some(rates), Some(charge), Some(_)) = (&self.gate.accounts.rates, &self.rate_charge, self.instead.get())
-        {
-            rates.give_back(charge.of_each(), charge.at, Instant::now());
+        if let (Some(charge), Some(_)) = (&self.rate_charge, self.instead.get()) {
+            charge.give_back();
         }
         if let Some((response, reply)) = self.response.take() {
             // Fails if the client has closed its connection: no one waits for the response.

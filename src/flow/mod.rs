@@ -6,7 +6,8 @@
 //!   before events are known, [`pressure`] pauses a stage, and [`descriptors`] divides sockets. [`fairness`] has the
 //!   arithmetic of shares, and a [`sweep`] forgets those who hold nothing.
 //! - Threads: jobs take [`turns`] within a stage, a [`turnstile`] spreads what thousands begin at once, [`background`]
-//!   does long work elsewhere, and [`runtime`] is the event loop. A task that waits often keeps its [`task_waker`].
+//!   does long work elsewhere, and [`runtime`] is the event loop. A task that waits often keeps its [`task_waker`],
+//!   and what many of them count has a [`thread_count`].
 //! - [`journal`] says what stages require of the journal. [`drill`] makes faults for tests.
 
 pub mod account;
@@ -36,5 +37,6 @@ pub mod runtime;
 mod share_notifier;
 pub mod sweep;
 pub mod task_waker;
+mod thread_count;
 pub mod turns;
 pub mod turnstile;

@@ -86,26 +86,25 @@ impl Resumption {
 /// not saved up.
 #[derive(Debug)]
 pub struct ImmediateBudget {
-    used: Cell<Duration>,
-    since: Cell<Instant>,
+    /// When twice the time that was used will have passed.
+    even_at: Cell<Instant>,
 }
 
 impl ImmediateBudget {
     /// Nothing was used before `now`.
     pub fn new(now: Instant) -> Self {
-        Self { used: Cell::default(), since: Cell::new(now) }
+        Self { even_at: Cell::new(now) }
     }
 
     /// Whether a new job may begin.
     pub fn may_begin(&self, now: Instant) -> bool {
-        let passed = now.saturating_duration_since(self.since.replace(now));
-        self.used.set(self.used.get().saturating_sub(passed / 2));
-        self.used.get() < AT_ONCE
+        self.even_at.set(self.even_at.get().max(now));
+        self.even_at.get() < now + 2 * AT_ONCE
     }
 
     /// A job has used this much.
     pub fn used(&self, time: Duration) {
-        self.used.set(self.used.get() + time);
+        self.even_at.set(self.even_at.get() + 2 * time);
     }
 }
 

@@ -14,7 +14,7 @@ use actix::dev::SendError;
 use actix::{Actor, Context, Handler, Recipient};
 use tokio::sync::oneshot;
 
-use crate::flow::account::{Charge, TurnKey};
+use crate::flow::account::{BytesAhead, Charge, TurnKey};
 use crate::flow::background::{Background, JobPanicked};
 use crate::flow::drill;
 use crate::flow::fairness::JobProgress;
@@ -83,6 +83,7 @@ struct RenderJob {
     firings: Box<dyn Firings>,
     accepted_at: Instant,
     admission: Option<Admission>,
+    ahead: BytesAhead,
     /// Whether its deliveries need not hold the response until their attempts begin.
     responds_early: bool,
     /// The firing that is being rendered.
@@ -144,8 +145,8 @@ impl Renderer {
             firings.are_few() && admission.as_ref().is_some_and(|admission| admission.events <= SMALL_REQUEST);
         let responds_early =
             self.crowding.as_mut().is_some_and(|crowding| crowding.note(firings.account().some_wait())) && is_small;
-        let (firing, report, in_background) = (None, None, None);
-        RenderJob { firings, accepted_at, admission, responds_early, firing, report, in_background }
+        let (firing, report, in_background, ahead) = (None, None, None, BytesAhead::default());
+        RenderJob { firings, accepted_at, admission, ahead, responds_early, firing, report, in_background }
     }
 }
 
@@ -181,6 +182,7 @@ impl Worker for RendererWorker {
         }
         // A test is rendered whatever its account holds: there is at most one for each connection.
         if work.admission.is_some() && !work.firings.account().may_render() {
+            work.ahead.give_back();
             return JobProgress::Blocked;
         }
         match work.firings.step() {
@@ -322,7 +324,7 @@ impl RendererWorker {
         };
         let Some(firing) = firing else { return };
         self.rendered.add(InFlight::new(InFlightParts {
-            account: work.firings.account().deliver(body.len()),
+            account: work.ahead.deliver(work.firings.account(), body.len()),
             is_test: work.admission.is_none(),
             delivery: Delivery {
                 webhook_id: webhook_id(&firing),

@@ -5,22 +5,23 @@ use std::time::{Duration, Instant, SystemTime};
 
 /// How long a reading is used. The clock may be set meanwhile, and an attempt may take this long to write its request.
 const USED_FOR: Duration = Duration::from_millis(10);
+const SECOND: Duration = Duration::from_secs(1);
 
-/// What was read last, as the time since the Unix epoch.
+/// The Unix time that was read last, in seconds, and until when it is that time. Until then nothing is computed.
 #[derive(Debug, Default)]
-pub(super) struct WallClock(Cell<Option<(Instant, Duration)>>);
+pub(super) struct WallClock(Cell<Option<(u64, Instant)>>);
 
 impl WallClock {
     /// The Unix time at this moment, in seconds; `read` reads the system's clock.
     pub(super) fn unix_seconds(&self, now: Instant, read: impl FnOnce() -> SystemTime) -> u64 {
-        let before = self.0.get().map(|(at, time)| (now.saturating_duration_since(at), time));
-        if let Some((since, time)) = before
-            && since < USED_FOR
+        if let Some((seconds, until)) = self.0.get()
+            && now < until
         {
-            return (time + since).as_secs();
+            return seconds;
         }
         let time = read().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        self.0.set(Some((now, time)));
+        let left = SECOND - Duration::from_nanos(time.subsec_nanos().into());
+        self.0.set(Some((time.as_secs(), now + left.min(USED_FOR))));
         time.as_secs()
     }
 }
@@ -36,8 +37,9 @@ mod tests {
         let after = |millis| begun + Duration::from_millis(millis);
         assert_eq!(clock.unix_seconds(begun, || at(5_995)), 5);
         assert_eq!(clock.unix_seconds(after(4), || panic!("it was read just before")), 5);
-        assert_eq!(clock.unix_seconds(after(5), || panic!("it was read just before")), 6, "a second began");
-        assert_eq!(clock.unix_seconds(after(10), || at(1_000)), 1);
-        assert_eq!(clock.unix_seconds(after(9), || panic!("it was read later")), 1);
+        assert_eq!(clock.unix_seconds(after(5), || at(6_000)), 6, "a second began");
+        assert_eq!(clock.unix_seconds(after(14), || panic!("it was read just before")), 6);
+        assert_eq!(clock.unix_seconds(after(15), || at(1_000)), 1);
+        assert_eq!(clock.unix_seconds(after(14), || panic!("it was read later")), 1);
     }
 }
