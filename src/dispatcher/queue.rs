@@ -112,6 +112,11 @@ impl Queue {
         })
     }
 
+    /// Where its deliveries go.
+    pub(super) fn destination(&self) -> &Destination {
+        &self.destination
+    }
+
     /// The state of the destination.
     pub(super) fn state(&self, now: Instant) -> DestinationState {
         let waiting = self.waiting.borrow();
@@ -138,7 +143,7 @@ impl Queue {
 
     /// Takes deliveries: each is sent at once if a connection is free, queued if there is room, and otherwise parked or
     /// dropped.
-    pub(super) fn take(self: &Rc<Self>, deliveries: Vec<InFlight>) {
+    pub(super) fn take(self: &Rc<Self>, deliveries: impl IntoIterator<Item = InFlight>) {
         let now = Instant::now();
         self.last_active.set(now);
         for queued in deliveries {
@@ -291,7 +296,7 @@ impl Queue {
         seat: &DeadlineSeat,
     ) -> Option<EndedAttempt> {
         let is_local = queued.claim.is_none();
-        if !redeem(&mut queued).await {
+        if !is_local && !redeem(&mut queued).await {
             return None;
         }
         let (mut queued, group) = match group {

@@ -1,17 +1,17 @@
-//! The Dispatchers of one thread: their addresses, their generations, and how many messages each was sent. It owns the
-//! only address of each. So a Dispatcher that reports as many messages as were sent has none on its way, and can stop
-//! without a loss.
+//! The Dispatchers of one thread: their queues, their addresses and their generations. It owns the only address of each,
+//! and hands deliveries to the queues itself. So a Dispatcher whose queue is idle can stop without a loss.
 
 mod arrivals;
 mod cursor;
 mod survey;
 mod turns;
 
-use std::cell::Cell;
 use std::collections::{BTreeMap, VecDeque};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use std::vec;
 
 use actix::{Actor, ActorFutureExt as _, Addr, ArbiterHandle, AsyncContext as _, Context, Handler};
 use foldhash::HashMap;
@@ -23,21 +23,23 @@ use super::connections::DestinationConnections;
 use super::outbound::{Outbound, Outlets, ResolverError, system_resolver};
 use super::overflow::{Overflow, account_of};
 use super::queue::Queue;
-use super::{Dispatcher, IdleReport, ParkedReport, ReleaseDeliveries, StopIdle, parked};
+use super::{Dispatcher, IdleReport, ReleaseDeliveries};
 use crate::config::Dispatch;
 use crate::flow::account::ACCOUNT_WEIGHT;
 use crate::flow::fairness::{Pool, within};
 use crate::flow::gate::Gate;
 use crate::flow::in_flight::InFlight;
 use crate::flow::journal::{AttemptJournal, EventJournal};
-use crate::flow::messages::{DeliveriesParked, DeliveriesRendered, DeliveriesRouted};
+use crate::flow::messages::{DeliveriesParked, DeliveriesRendered};
 use crate::model::destination::Destination;
 use crate::model::id::AccountId;
-use crate::model::outcome::DropReason;
 use crate::telemetry::metrics::{Metrics, ThreadDeliveries};
 
 /// Destinations of one thread that may wait for a Dispatcher. What waits for them is bounded by the bytes of its account.
 const OVERFLOW_MAX: usize = 65_536;
+
+/// The most deliveries that are passed on as one unit of work.
+const UNIT_MAX: usize = 64;
 
 /// An account with fewer Dispatchers than this has few.
 const FEW: usize = 4;
@@ -57,7 +59,7 @@ pub struct DispatchSettings {
     pub gate: Arc<Gate>,
     /// The connections to destinations that the process may have.
     pub connections: Arc<Pool<()>>,
-    /// The capacity of a Dispatcher's mailbox.
+    /// The capacity of the mailbox of a thread's Dispatchers.
     pub mailbox_capacity: usize,
     /// How many deliveries the node takes from streams, if it reads streams.
     pub takes_max: Option<usize>,
@@ -78,9 +80,6 @@ struct DispatcherChild {
     /// The account whose share of the Dispatchers it counts for: the one that needed it first.
     account: AccountId,
     generation: u64,
-    sent: u64,
-    /// Shared with the Dispatcher.
-    received: Rc<Cell<u64>>,
     since: Instant,
     /// It gives way to destinations that wait.
     leaves: bool,
@@ -89,11 +88,11 @@ struct DispatcherChild {
 impl DispatcherChild {
     /// How long it has had nothing to do; `None` while it has.
     fn idle_for(&self, now: Instant) -> Option<Duration> {
-        self.queue.idle_for(now).filter(|_| self.sent == self.received.get() && !self.leaves)
+        self.queue.idle_for(now).filter(|_| !self.leaves)
     }
 
     fn has_left(&self) -> bool {
-        self.leaves && self.sent == self.received.get() && self.queue.has_left()
+        self.leaves && self.queue.has_left()
     }
 }
 
@@ -155,32 +154,22 @@ impl Dispatchers {
         context.spawn(others.map(|(), own, context| work(own, context)));
     }
 
-    /// Passes on deliveries of one destination.
-    fn route(&mut self, deliveries: Vec<InFlight>, context: &mut Context<Self>) {
-        let mut message = DeliveriesRouted(deliveries);
-        // A second try, for a Dispatcher that ended in a panic: a new one replaces it.
-        for _ in 0..2 {
-            let Some(first) = message.0.first() else { return };
-            let Some(child) = self.child(&first.delivery.target.destination, &first.account.id, context) else {
-                return self.wait(message, context);
-            };
-            child.sent += 1;
-            match child.address.try_send(message) {
-                Ok(()) => return,
-                Err(actix::dev::SendError::Full(refused)) => {
-                    child.sent -= 1;
-                    return self.turn_away(DropReason::QueueFull, refused);
-                }
-                Err(actix::dev::SendError::Closed(refused)) => {
-                    message = refused;
-                    let Some(first) = message.0.first() else { return };
-                    let destination = &first.delivery.target.destination;
-                    tracing::error!(%destination, "a Dispatcher ended in a panic; a new one replaces it");
-                    self.remove(destination);
-                }
-            }
+    /// Passes on the first of these deliveries, and those behind it that have the same destination: a unit of them at most.
+    fn route(&mut self, deliveries: &mut vec::IntoIter<InFlight>, context: &mut Context<Self>) {
+        let Some(first) = deliveries.as_slice().first() else { return };
+        let destination = &first.delivery.target.destination;
+        let alike = deliveries.as_slice().iter().take(UNIT_MAX);
+        let alike = alike.take_while(|next| next.delivery.target.destination == *destination).count();
+        let child = self.child(destination, &first.account.id, context);
+        let Some(queue) = child.map(|child| Rc::clone(&child.queue)) else {
+            return self.wait(deliveries.take(alike), context);
+        };
+        // A panic over one delivery must end neither the others nor other destinations.
+        if catch_unwind(AssertUnwindSafe(|| queue.take(deliveries.take(alike)))).is_err() {
+            let destination = queue.destination();
+            tracing::error!(%destination, "a Dispatcher ended in a panic; a new one replaces it");
+            self.end(destination);
         }
-        self.turn_away(DropReason::Panic, message);
     }
 
     /// The Dispatcher of a destination, started for an account; `None` if the destination has to wait for one.
@@ -223,27 +212,16 @@ impl Dispatchers {
         let metrics = (Arc::clone(&self.settings.metrics), Rc::clone(&self.counts));
         let gate = Arc::clone(&self.settings.gate);
         let queue = Queue::new(destination.clone(), bounds, (outlet, connections), metrics, gate, self.journal.clone());
-        let received: Rc<Cell<u64>> = Rc::default();
         let dispatcher = Dispatcher {
             destination: destination.clone(),
             generation: self.generations,
-            received: Rc::clone(&received),
             queue: Rc::clone(&queue),
             idle_after: self.settings.config.idle_destination,
             parent: context.address().recipient(),
         };
-        let address = dispatcher.start_with(self.settings.mailbox_capacity);
+        let address = dispatcher.start();
         let (account, since) = (account.clone(), Instant::now());
-        DispatcherChild {
-            address,
-            queue,
-            account,
-            generation: self.generations,
-            sent: 0,
-            received,
-            since,
-            leaves: false,
-        }
+        DispatcherChild { address, queue, account, generation: self.generations, since, leaves: false }
     }
 
     fn remove(&mut self, destination: &Destination) -> Option<DispatcherChild> {
@@ -256,14 +234,6 @@ impl Dispatchers {
         }
         self.settings.metrics.deliveries.destinations.dec();
         Some(child)
-    }
-
-    /// Ends deliveries that have no Dispatcher. Those from a stream are parked: another node has a Dispatcher, or this
-    /// one will.
-    fn turn_away(&self, reason: DropReason, message: DeliveriesRouted) {
-        for queued in message.0 {
-            parked::turn_away(&self.settings.metrics, reason, queued);
-        }
     }
 }
 
@@ -301,10 +271,7 @@ impl Handler<DeliveriesParked> for Dispatchers {
                 self.overflow.park(Instant::now(), lane, &claims);
                 continue;
             };
-            // If its mailbox is full, the message is sent again.
-            if child.address.try_send(ParkedReport(lane.account, claims)).is_ok() {
-                child.sent += 1;
-            }
+            child.queue.report_parked(lane.account, &claims);
         }
         self.check_later(context);
     }
@@ -313,10 +280,8 @@ impl Handler<DeliveriesParked> for Dispatchers {
 impl Handler<ReleaseDeliveries> for Dispatchers {
     type Result = ();
 
-    fn handle(&mut self, message: ReleaseDeliveries, _: &mut Self::Context) {
-        for child in self.children.values() {
-            child.address.do_send(message);
-        }
+    fn handle(&mut self, _: ReleaseDeliveries, _: &mut Self::Context) {
+        self.children.values().for_each(|child| child.queue.let_go());
     }
 }
 
@@ -324,29 +289,12 @@ impl Handler<IdleReport> for Dispatchers {
     type Result = ();
 
     fn handle(&mut self, message: IdleReport, _: &mut Self::Context) {
+        // Since the report it may have got something to do.
+        let (now, idle_after) = (Instant::now(), self.settings.config.idle_destination);
+        let is_idle = |child: &DispatcherChild| child.queue.idle_for(now).is_some_and(|idle| idle >= idle_after);
         let child = self.children.get(&message.destination);
-        let may_stop =
-            child.is_some_and(|child| child.generation == message.generation && child.sent == message.received);
-        if may_stop && let Some(child) = self.remove(&message.destination) {
-            child.address.do_send(StopIdle);
-        }
-    }
-}
-
-/// Asks for the address of a destination's Dispatcher, so that a test can end it without its parent's knowledge, as a
-/// panic would.
-#[cfg(test)]
-#[derive(Debug, actix::Message)]
-#[rtype(result = "()")]
-pub(super) struct ChildQuery(pub(super) Destination, pub(super) tokio::sync::oneshot::Sender<Addr<Dispatcher>>);
-
-#[cfg(test)]
-impl Handler<ChildQuery> for Dispatchers {
-    type Result = ();
-
-    fn handle(&mut self, message: ChildQuery, _: &mut Self::Context) {
-        if let Some(child) = self.children.get(&message.0) {
-            let _ = message.1.send(child.address.clone());
+        if child.is_some_and(|child| child.generation == message.generation && is_idle(child)) {
+            self.end(&message.destination);
         }
     }
 }

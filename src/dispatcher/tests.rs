@@ -90,34 +90,34 @@ struct Alone {
     metrics: Arc<Metrics>,
 }
 
+/// As its parent holds it.
+struct OneDispatcher {
+    address: Addr<Dispatcher>,
+    queue: Rc<Queue>,
+}
+
 impl Alone {
     fn new() -> Self {
         Self { gate: Gate::for_events(100), metrics: Arc::new(Metrics::new()) }
     }
 
-    fn dispatcher(&self, port: &Port, config: &Dispatch) -> (Addr<Dispatcher>, mpsc::UnboundedReceiver<IdleReport>) {
+    fn dispatcher(&self, port: &Port, config: &Dispatch) -> (OneDispatcher, mpsc::UnboundedReceiver<IdleReport>) {
         let (parent, said) = Probe::start();
         let resolver = Rc::new(system_resolver().expect("a resolver"));
         let outbound = Outbound::new(config, OwnAddresses::default()).expect("TLS");
         let outlet = outbound.on_thread(resolver).outlet(&port.destination(), &AccountId::default_account());
         let pool = Pool::new(10_000, 1);
         let connections = DestinationConnections::new(&pool, config.connections_per_destination, config.keep_alive);
+        let (bounds, gate) = (DestinationBounds::new(config, None), Arc::clone(&self.gate));
+        let queue = Queue::new(port.destination(), bounds, (outlet, connections), self.metrics(), gate, None);
         let dispatcher = Dispatcher {
             destination: port.destination(),
             generation: 7,
-            received: Rc::default(),
-            queue: Queue::new(
-                port.destination(),
-                DestinationBounds::new(config, None),
-                (outlet, connections),
-                self.metrics(),
-                Arc::clone(&self.gate),
-                None,
-            ),
+            queue: Rc::clone(&queue),
             idle_after: config.idle_destination,
             parent,
         };
-        (dispatcher.start_with(16), said)
+        (OneDispatcher { address: dispatcher.start(), queue }, said)
     }
 
     /// For a queue.
@@ -130,7 +130,12 @@ impl Alone {
     }
 
     fn dispatchers_with(&self, connections: Pool<()>, config: Dispatch, mailbox_capacity: usize) -> Addr<Dispatchers> {
-        let settings = DispatchSettings {
+        let settings = self.settings(connections, config, mailbox_capacity);
+        Dispatchers::start_on(&actix::Arbiter::current(), settings).expect("a resolver")
+    }
+
+    fn settings(&self, connections: Pool<()>, config: Dispatch, mailbox_capacity: usize) -> DispatchSettings {
+        DispatchSettings {
             outbound: Outbound::new(&config, OwnAddresses::default()).expect("TLS"),
             config: Arc::new(config),
             metrics: Arc::clone(&self.metrics),
@@ -139,8 +144,7 @@ impl Alone {
             mailbox_capacity,
             takes_max: None,
             journal: None,
-        };
-        Dispatchers::start_on(&actix::Arbiter::current(), settings).expect("a resolver")
+        }
     }
 
     fn queued(&self, port: &Port, word: &str) -> (InFlight, oneshot::Receiver<FiringReport>) {
@@ -186,7 +190,7 @@ async fn a_dispatcher_sends_at_once_and_reports_the_outcome() {
     let (mut queued, reported) = alone.queued(&port, "one");
     let (admission, responded) = alone.admission();
     queued.permit = Some(Permit::Request(admission, alone.gate.charge_default()));
-    dispatcher.send(DeliveriesRouted(vec![queued])).await.expect("it lives");
+    dispatcher.queue.take(vec![queued]);
     let (stream, body) = port.request().await;
     assert_eq!(body, "one!");
     assert!(soon(responded).await.is_ok(), "the permit is released when the attempt begins, not when it ends");
@@ -213,7 +217,7 @@ async fn a_stalled_destination_delays_no_producer() {
     let (mut waiting, _) = alone.queued(&port, "second");
     let (admission, responded) = alone.admission();
     waiting.permit = Some(Permit::Request(admission, alone.gate.charge_default()));
-    dispatcher.send(DeliveriesRouted(vec![first, waiting])).await.expect("it lives");
+    dispatcher.queue.take(vec![first, waiting]);
     let (stream, _) = port.request().await;
     soon(responded).await.expect("a response").expect("it was accepted");
     assert_eq!((alone.gate.events(), alone.gate.deliveries()), (0, 2));
@@ -240,40 +244,38 @@ async fn a_destination_that_stalled_for_a_moment_catches_up() {
         responses.push(responded);
     }
     let late = queued.pop().expect("four");
-    dispatcher.send(DeliveriesRouted(queued)).await.expect("it lives");
+    dispatcher.queue.take(queued);
     let (stream, _) = port.request().await;
     assert!(soon(&mut responses[2]).await.is_ok(), "a stalled destination delays no producer");
     respond(&stream, 200).await;
     assert_eq!(next_request(&stream).await, "second!");
     respond(&stream, 200).await;
     assert_eq!(next_request(&stream).await, "third!");
-    dispatcher.send(DeliveriesRouted(vec![late])).await.expect("it lives");
+    dispatcher.queue.take(vec![late]);
     assert_eq!(alone.gate.events(), 1, "the queued delivery holds its permit");
     respond(&stream, 200).await;
     assert_eq!(next_request(&stream).await, "fourth!");
     soon(&mut responses[3]).await.expect("a response").expect("it was accepted");
 }
 
-/// It reports how many messages it received, so that its parent knows whether one is on its way, and works until it is
-/// told to stop.
+/// It works until it is told to stop.
 #[actix_rt::test]
 async fn an_idle_dispatcher_reports_it_and_waits_for_the_stop() {
     let (alone, port) = (Alone::new(), Port::open().await);
     let (dispatcher, mut said) =
         alone.dispatcher(&port, &config(|own| own.idle_destination = Duration::from_millis(1)));
     let idle = soon(said.recv()).await.expect("said");
-    assert_eq!((idle.destination, idle.generation, idle.received), (port.destination(), 7, 0));
+    assert_eq!((idle.destination, idle.generation), (port.destination(), 7));
     let (queued, reported) = alone.queued(&port, "one");
-    dispatcher.send(DeliveriesRouted(vec![queued])).await.expect("it lives");
+    dispatcher.queue.take(vec![queued]);
     let (stream, _) = port.request().await;
     while said.try_recv().is_ok() {}
     respond(&stream, 200).await;
     soon(reported).await.expect("a report");
-    let idle = soon(said.recv()).await.expect("said");
-    assert_eq!(idle.received, 1, "one message was received");
-    dispatcher.send(StopIdle).await.expect("it lives");
+    soon(said.recv()).await.expect("said");
+    dispatcher.address.send(StopIdle).await.expect("it lives");
     let gone = async {
-        while dispatcher.connected() {
+        while dispatcher.address.connected() {
             tokio::task::yield_now().await;
         }
     };
@@ -304,59 +306,38 @@ async fn a_burst_to_a_new_destination_is_queued_completely() {
     }
 }
 
-/// A report of idleness counts only if the child has received all that it was sent, and is of the current generation.
+/// A report of idleness counts only if its Dispatcher is still idle, and is of the current generation.
 #[actix_rt::test]
-async fn only_a_dispatcher_that_received_everything_is_stopped() {
+async fn only_a_dispatcher_that_is_idle_is_stopped() {
     let (alone, port) = (Alone::new(), Port::open().await);
-    let dispatchers = alone.dispatchers(config(|_| {}), 16);
+    let dispatchers = alone.dispatchers(config(|own| own.idle_destination = Duration::from_secs(2)), 16);
     let (queued, reported) = alone.queued(&port, "one");
     dispatchers.send(DeliveriesRendered(vec![queued])).await.expect("they live");
     let (stream, _) = port.request().await;
+    let report = |generation| IdleReport { destination: port.destination(), generation };
+    dispatchers.send(report(1)).await.expect("they live");
+    assert_eq!(alone.metrics.deliveries.destinations.get(), 1, "it waits for a response");
     respond(&stream, 200).await;
     soon(reported).await.expect("a report");
-    let destination = port.destination();
-    for (generation, received, left) in [(1, 0, 1), (2, 1, 1), (1, 2, 1), (1, 1, 0)] {
-        let idle = IdleReport { destination: destination.clone(), generation, received };
-        dispatchers.send(idle).await.expect("they live");
-        assert_eq!(alone.metrics.deliveries.destinations.get(), left, "generation {generation}, {received} received");
+    for generation in [1, 2] {
+        dispatchers.send(report(generation)).await.expect("they live");
+        assert_eq!(alone.metrics.deliveries.destinations.get(), 1, "it was idle for a moment, or is another one");
     }
-    // Its socket was closed with it.
-    let mut part = [0; 16];
-    soon(stream.readable()).await.expect("told");
-    assert_eq!(stream.try_read(&mut part).expect("the end"), 0);
-    // The next one is new and has received nothing.
+    // Its own report comes later. Its socket was closed with it.
+    let ended = async {
+        while !matches!(stream.try_read(&mut [0; 16]), Ok(0)) {
+            stream.readable().await.expect("open");
+        }
+    };
+    soon(ended).await;
+    assert_eq!(alone.metrics.deliveries.destinations.get(), 0);
+    // The next one is new.
     let (queued, reported) = alone.queued(&port, "two");
     dispatchers.send(DeliveriesRendered(vec![queued])).await.expect("they live");
     let (stream, body) = port.request().await;
     assert_eq!((body.as_str(), alone.metrics.deliveries.destinations.get()), ("two!", 1));
     respond(&stream, 200).await;
     assert_eq!(outcome(soon(reported).await.expect("a report")), Outcome::Delivered);
-}
-
-/// A Dispatcher that ended in a panic is replaced at the next delivery, which is sent.
-#[actix_rt::test]
-async fn a_dispatcher_that_panicked_is_replaced() {
-    let (alone, port) = (Alone::new(), Port::open().await);
-    let dispatchers = alone.dispatchers(config(|_| {}), 16);
-    for word in ["one", "two"] {
-        let (queued, reported) = alone.queued(&port, word);
-        dispatchers.send(DeliveriesRendered(vec![queued])).await.expect("they live");
-        let (stream, body) = port.request().await;
-        assert_eq!(body, format!("{word}!"));
-        respond(&stream, 200).await;
-        assert_eq!(outcome(soon(reported).await.expect("a report")), Outcome::Delivered);
-        assert_eq!(alone.metrics.deliveries.destinations.get(), 1);
-        let (tell, told) = oneshot::channel();
-        dispatchers.send(set::ChildQuery(port.destination(), tell)).await.expect("they live");
-        let child = soon(told).await.expect("a child");
-        child.send(StopIdle).await.expect("it lives");
-        let gone = async {
-            while child.connected() {
-                tokio::task::yield_now().await;
-            }
-        };
-        soon(gone).await;
-    }
 }
 
 mod fair;

@@ -159,11 +159,6 @@ impl LiveTemplate {
 #[rtype(result = "()")]
 pub struct DeliveriesRendered(pub Vec<InFlight>);
 
-/// Deliveries to one destination, for its Dispatcher.
-#[derive(Debug, Message)]
-#[rtype(result = "()")]
-pub struct DeliveriesRouted(pub Vec<InFlight>);
-
 /// What is parked for destinations of one thread, for that thread's Dispatchers. Each lane comes with the claims of its
 /// stream, through which the deliveries can be fetched.
 #[derive(Debug, Message)]

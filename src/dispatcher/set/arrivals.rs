@@ -7,15 +7,13 @@ use std::time::{Duration, Instant};
 
 use actix::Context;
 
-use super::Dispatchers;
+use super::{Dispatchers, UNIT_MAX};
 use crate::flow::account::TurnKey;
 use crate::flow::fairness::{JobProgress, Schedule};
 use crate::flow::in_flight::InFlight;
 use crate::flow::turns::{ImmediateBudget, SLICE};
 
-/// The most deliveries that are passed on as one unit of work.
-const UNIT_MAX: usize = 64;
-/// What a Dispatcher needs to queue one delivery, or to start a worker with it.
+/// What it takes to queue one delivery, or to start a worker with it, whose attempt begins later.
 const DELIVERY_COST: Duration = Duration::from_micros(2);
 
 fn cost(deliveries: usize) -> Duration {
@@ -28,7 +26,7 @@ pub(super) struct Arrivals {
     at_once: ImmediateBudget,
     /// Times of slices are relative to this.
     epoch: Instant,
-    /// What the Dispatchers need for all that they got.
+    /// What the destinations need for all that they got.
     passed_on: Duration,
     /// Whether the next slice is set up.
     continues: bool,
@@ -37,13 +35,8 @@ pub(super) struct Arrivals {
 impl Arrivals {
     pub(super) fn new() -> Self {
         let now = Instant::now();
-        Self {
-            schedule: Schedule::default(),
-            at_once: ImmediateBudget::new(now),
-            epoch: now,
-            passed_on: Duration::ZERO,
-            continues: false,
-        }
+        let (schedule, at_once) = (Schedule::default(), ImmediateBudget::new(now));
+        Self { schedule, at_once, epoch: now, passed_on: Duration::ZERO, continues: false }
     }
 
     /// Adds deliveries of any accounts, in their order.
@@ -73,7 +66,7 @@ impl Dispatchers {
             arrivals.at_once.used(cost(deliveries.len()));
             let mut deliveries = deliveries.into_iter();
             while !deliveries.as_slice().is_empty() {
-                self.pass_on_some(&mut deliveries, context);
+                self.route(&mut deliveries, context);
             }
             return;
         }
@@ -93,7 +86,7 @@ impl Dispatchers {
         }
     }
 
-    /// Works for a slice. The time counts that the Dispatchers need for what they get.
+    /// Works for a slice. The time counts that the destinations need for what they get.
     fn pass_on(&mut self, context: &mut Context<Self>) {
         let mut schedule = std::mem::take(&mut self.arrivals.schedule);
         let (epoch, passed_on) = (self.arrivals.epoch, Cell::new(self.arrivals.passed_on));
@@ -102,21 +95,12 @@ impl Dispatchers {
             || epoch.elapsed() + passed_on.get(),
             |deliveries| {
                 let before = deliveries.len();
-                self.pass_on_some(deliveries, context);
+                self.route(deliveries, context);
                 passed_on.set(passed_on.get() + cost(before - deliveries.len()));
                 if deliveries.as_slice().is_empty() { JobProgress::Done } else { JobProgress::More }
             },
         );
         self.arrivals.schedule = schedule;
         self.arrivals.passed_on = passed_on.get();
-    }
-
-    /// Consecutive deliveries often have the same destination; they are passed on together.
-    fn pass_on_some(&mut self, deliveries: &mut std::vec::IntoIter<InFlight>, context: &mut Context<Self>) {
-        let Some(first) = deliveries.as_slice().first() else { return };
-        let destination = &first.delivery.target.destination;
-        let alike = deliveries.as_slice().iter().take(UNIT_MAX);
-        let alike = alike.take_while(|next| next.delivery.target.destination == *destination).count();
-        self.route(deliveries.by_ref().take(alike).collect(), context);
     }
 }

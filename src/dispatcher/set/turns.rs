@@ -9,9 +9,8 @@ use actix::{AsyncContext as _, Context};
 use super::cursor::part_of;
 use super::{DispatcherChild, Dispatchers, has_share};
 use crate::dispatcher::overflow::{Overflow, WaitingDestination};
-use crate::dispatcher::{ParkedReport, StopIdle, parked};
+use crate::dispatcher::{StopIdle, parked};
 use crate::flow::in_flight::InFlight;
-use crate::flow::messages::DeliveriesRouted;
 use crate::flow::turns::SLICE;
 use crate::model::destination::Destination;
 use crate::model::id::AccountId;
@@ -65,9 +64,9 @@ impl Dispatchers {
     }
 
     /// Has deliveries wait for a Dispatcher of their destination. Those that lie in a stream are parked meanwhile.
-    pub(super) fn wait(&mut self, message: DeliveriesRouted, context: &mut Context<Self>) {
+    pub(super) fn wait(&mut self, deliveries: impl Iterator<Item = InFlight>, context: &mut Context<Self>) {
         let now = Instant::now();
-        message.0.into_iter().for_each(|queued| self.hold(now, queued));
+        deliveries.for_each(|queued| self.hold(now, queued));
         self.check_later(context);
     }
 
@@ -119,11 +118,11 @@ impl Dispatchers {
             }
             let Some(child) = self.children.get_mut(&destination) else { continue };
             for (account, claims) in waiting.parked {
-                // If its mailbox is full, the message is sent at the next poll.
-                child.sent += u64::from(child.address.try_send(ParkedReport(account, claims)).is_ok());
+                child.queue.report_parked(account, &claims);
             }
-            if !waiting.deliveries.is_empty() {
-                self.route(waiting.deliveries, context);
+            let mut deliveries = waiting.deliveries.into_iter();
+            while !deliveries.as_slice().is_empty() {
+                self.route(&mut deliveries, context);
             }
         }
         self.ask_to_leave(now);

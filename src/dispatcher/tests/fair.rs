@@ -40,13 +40,13 @@ async fn accounts_take_turns_at_a_destination_and_each_has_room_in_its_queue() {
         std::mem::forget(reported);
         queued
     });
-    dispatcher.send(DeliveriesRouted(queued.collect())).await.expect("it lives");
+    dispatcher.queue.take(queued);
     assert_eq!(
         alone.metrics.deliveries.dropped.get(DropReason::QueueFull),
         11,
         "one is sent, eight of nine may be queued"
     );
-    dispatcher.send(DeliveriesRouted(vec![other])).await.expect("it lives");
+    dispatcher.queue.take(vec![other]);
     assert_eq!(alone.metrics.deliveries.dropped.get(DropReason::QueueFull), 11, "another account has room");
     let (stream, first) = port.request().await;
     let bodies = served(&stream, 9).await;
@@ -83,14 +83,14 @@ async fn a_connection_is_left_for_another_account() {
     let config = config(|own| own.connections_per_destination = 9);
     let (dispatcher, _said) = alone.dispatcher(&port, &config);
     let (flood, _reported): (Vec<_>, Vec<_>) = (0..20).map(|_| alone.of("flood", &port, "flood")).unzip();
-    dispatcher.send(DeliveriesRouted(flood)).await.expect("it lives");
+    dispatcher.queue.take(flood);
     let mut open = Vec::new();
     for _ in 0..8 {
         open.push(port.request().await);
     }
     assert_eq!(alone.metrics.deliveries.attempts_in_flight.get(), 8);
     let (other, _reported) = alone.of("other", &port, "other");
-    dispatcher.send(DeliveriesRouted(vec![other])).await.expect("it lives");
+    dispatcher.queue.take(vec![other]);
     assert_eq!(port.request().await.1, "other!");
 }
 
@@ -104,14 +104,14 @@ async fn a_test_has_its_own_turn_and_reports_a_full_queue() {
     });
     let (dispatcher, _said) = alone.dispatcher(&port, &config);
     let (queued, _reported): (Vec<_>, Vec<_>) = (0..4).map(|_| alone.of("own", &port, "event")).unzip();
-    dispatcher.send(DeliveriesRouted(queued)).await.expect("it lives");
+    dispatcher.queue.take(queued);
     let test = || {
         let (mut queued, reported) = alone.of("own", &port, "test");
         queued.is_test = true;
         (queued, reported)
     };
     let (queued, mut reported): (Vec<_>, Vec<_>) = (0..17).map(|_| test()).unzip();
-    dispatcher.send(DeliveriesRouted(queued)).await.expect("it lives");
+    dispatcher.queue.take(queued);
     assert_eq!(soon(reported.remove(16)).await.expect("a report"), FiringReport::Dropped(DropReason::QueueFull));
     let (stream, _) = port.request().await;
     assert!(served(&stream, 2).await.contains(&"test!".to_owned()));
@@ -124,7 +124,7 @@ async fn a_panic_costs_its_attempt_only() {
     let (first, reported) = alone.of("own", &port, "first");
     let (second, _reported) = alone.of("own", &port, "second");
     drill::panic_at(drill::Stage::Dispatcher);
-    dispatcher.send(DeliveriesRouted(vec![first, second])).await.expect("it lives");
+    dispatcher.queue.take(vec![first, second]);
     assert_eq!(outcome(soon(reported).await.expect("a report")), Outcome::Panic);
     assert_eq!(port.request().await.1, "second!");
     assert_eq!(alone.metrics.deliveries.attempts.get(Outcome::Panic), 1);
@@ -141,7 +141,7 @@ async fn bodies_in_flight_count_and_leave_room_for_other_destinations() {
     for (port, (dispatcher, _)) in ports.iter().zip(&dispatchers).take(2) {
         for _ in 0..100 {
             let (queued, reported) = alone.of("own", port, &"x".repeat(1_487));
-            dispatcher.send(DeliveriesRouted(vec![queued])).await.expect("it lives");
+            dispatcher.queue.take(vec![queued]);
             std::mem::forget(reported);
         }
     }
@@ -150,7 +150,7 @@ async fn bodies_in_flight_count_and_leave_room_for_other_destinations() {
     assert!(alone.metrics.deliveries.dropped.get(DropReason::QueueBytesFull) > 100);
     let (queued, _reported) = alone.of("own", &ports[2], "third");
     assert!(queued.account.may_render());
-    dispatchers[2].0.send(DeliveriesRouted(vec![queued])).await.expect("it lives");
+    dispatchers[2].0.queue.take(vec![queued]);
     assert_eq!(ports[2].request().await.1, "third!");
 }
 
@@ -165,7 +165,7 @@ async fn without_a_free_connection_it_queues_and_with_a_full_queue_it_drops() {
     let (dispatcher, _said) = alone.dispatcher(&port, &config);
     let words = ["first", "secnd", "a-long-one", "third", "fifth"];
     let (queued, mut reported): (Vec<_>, Vec<_>) = words.iter().map(|word| alone.queued(&port, word)).unzip();
-    dispatcher.send(DeliveriesRouted(queued)).await.expect("it lives");
+    dispatcher.queue.take(queued);
     assert_eq!(soon(reported.remove(4)).await.expect("a report"), FiringReport::Dropped(DropReason::QueueFull));
     assert_eq!(soon(reported.remove(2)).await.expect("a report"), FiringReport::Dropped(DropReason::QueueBytesFull));
     let (stream, body) = port.request().await;
@@ -211,7 +211,7 @@ async fn deliveries_over_a_triggers_rate_wait() {
     let (admission, mut responded) = alone.admission();
     queued[24].permit = Some(Permit::Request(admission, alone.gate.charge_default()));
     queued.push(alone.of("own", &port, "other").0);
-    dispatcher.send(DeliveriesRouted(queued)).await.expect("it lives");
+    dispatcher.queue.take(queued);
     assert!(responded.try_recv().is_ok(), "it delays no producer");
     let (stream, first) = port.request().await;
     let mut bodies = vec![first];
@@ -255,8 +255,8 @@ async fn a_destination_has_a_rate() {
     });
     let (dispatcher, _said) = alone.dispatcher(&port, &config);
     let begun = Instant::now();
-    let queued = (0..25).map(|number| alone.of("own", &port, &number.to_string()).0).collect();
-    dispatcher.send(DeliveriesRouted(queued)).await.expect("it lives");
+    let queued = (0..25).map(|number| alone.of("own", &port, &number.to_string()).0);
+    dispatcher.queue.take(queued);
     let (stream, first) = port.request().await;
     let mut bodies = vec![first];
     bodies.extend(served(&stream, 24).await);
@@ -296,7 +296,7 @@ async fn a_test_that_has_waited_for_an_attempt_is_not_begun_and_says_so() {
     drop(reported_abandoned);
     let (mut begun, reported) = alone.queued(&port, "begun");
     begun.is_test = true;
-    dispatcher.send(DeliveriesRouted(vec![late, abandoned, begun])).await.expect("it lives");
+    dispatcher.queue.take(vec![late, abandoned, begun]);
     assert_eq!(soon(reported_late).await.expect("a report"), FiringReport::Dropped(DropReason::QueueFull));
     let (stream, body) = port.request().await;
     assert_eq!(body, "begun!");

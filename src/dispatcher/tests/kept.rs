@@ -1,7 +1,9 @@
 //! Deliveries that are kept in a journal, of which there is none here: each test says itself when attempts may begin.
 
+use std::cell::Cell;
+
 use super::*;
-use crate::flow::journal::{AttemptGroup, AttemptJournal, AttemptStart, JournaledFiring};
+use crate::flow::journal::{AcceptJournal, AttemptGroup, AttemptJournal, AttemptStart, EventJournal, JournaledFiring};
 use crate::flow::probe::EndedFirings;
 
 /// Lets the test say when attempts begin.
@@ -90,4 +92,63 @@ async fn what_waits_too_long_ends_without_an_attempt() {
     assert_eq!(*entry.0.lock().expect("whole"), [7, 1]);
     assert!(third_reported.try_recv().is_err());
     assert_eq!(alone.metrics.deliveries.queue_depth.get(), 1);
+}
+
+/// A journal whose first attempt of each thread ends in a panic.
+#[derive(Debug)]
+struct Panics;
+
+#[derive(Debug, Default)]
+struct PanicsOnce(Cell<bool>);
+
+impl EventJournal for Panics {
+    fn accept_journal(&self) -> Arc<dyn AcceptJournal> {
+        unreachable!("nothing is accepted here")
+    }
+
+    fn attempt_journal(&self) -> Rc<dyn AttemptJournal> {
+        Rc::<PanicsOnce>::default()
+    }
+
+    fn close(&self) -> usize {
+        0
+    }
+}
+
+impl AttemptJournal for PanicsOnce {
+    fn begin(&self, firing: JournaledFiring) -> Option<Rc<AttemptGroup>> {
+        assert!(self.0.replace(true), "as it was asked to");
+        firing.take();
+        let group = Rc::<AttemptGroup>::default();
+        group.set(AttemptStart::Now);
+        Some(group)
+    }
+
+    fn age_max(&self) -> Duration {
+        Duration::MAX
+    }
+}
+
+/// The other destinations of its thread are not affected, and the next delivery to this one is sent.
+#[actix_rt::test]
+async fn a_dispatcher_that_panicked_is_replaced() {
+    let (alone, port, other) = (Alone::new(), Port::open().await, Port::open().await);
+    let mut settings = alone.settings(Pool::new(100, 1), config(|_| {}), 16);
+    settings.journal = Some(Arc::new(Panics));
+    let dispatchers = Dispatchers::start_on(&actix::Arbiter::current(), settings).expect("a resolver");
+    let entry = Arc::new(EndedFirings::default());
+    let (mut panics, lost) = alone.queued(&port, "lost");
+    panics.journaled = Some(JournaledFiring::new(Arc::clone(&entry) as _, 0));
+    dispatchers.send(DeliveriesRendered(vec![alone.queued(&other, "other").0])).await.expect("they live");
+    let (stream, _) = other.request().await;
+    dispatchers.send(DeliveriesRendered(vec![panics])).await.expect("they live");
+    assert!(soon(lost).await.is_err());
+    assert_eq!((alone.metrics.deliveries.destinations.get(), alone.gate.deliveries()), (1, 1));
+    respond(&stream, 200).await;
+    let (queued, reported) = alone.queued(&port, "one");
+    dispatchers.send(DeliveriesRendered(vec![queued])).await.expect("they live");
+    let (stream, body) = port.request().await;
+    assert_eq!((body.as_str(), alone.metrics.deliveries.destinations.get()), ("one!", 2));
+    respond(&stream, 200).await;
+    assert_eq!(outcome(soon(reported).await.expect("a report")), Outcome::Delivered);
 }

@@ -43,25 +43,25 @@ async fn late_deliveries_are_parked_and_keep_their_stream_waiting_no_longer() {
         let (dispatcher, _said) = alone.dispatcher(&port, &config);
         let (claims, mut asked) = StreamClaims::open();
         let deliveries = from_stream(&alone, &port, &claims, "flood", is_late);
-        dispatcher.send(DeliveriesRouted(deliveries)).await.expect("it lives");
+        dispatcher.queue.take(deliveries);
         assert_eq!(parked(&mut asked), vec!["flood"; number], "two begin, and two have a place");
         let mut test = from_stream(&alone, &port, &claims, "flood", is_late).remove(0);
         test.is_test = true;
-        dispatcher.send(DeliveriesRouted(vec![test])).await.expect("it lives");
+        dispatcher.queue.take(vec![test]);
         assert!(parked(&mut asked).is_empty(), "a test has places of its own");
     }
 }
 
 /// Tells a Dispatcher that some of an account are parked until it fetches.
 async fn fetch(
-    dispatcher: &Addr<Dispatcher>,
+    dispatcher: &OneDispatcher,
     account: &Option<AccountId>,
     claims: &StreamClaims,
     asked: &mut mpsc::UnboundedReceiver<StreamRequest>,
 ) -> FetchRequest {
     soon(async {
         loop {
-            dispatcher.send(ParkedReport(account.clone(), claims.clone())).await.expect("it lives");
+            dispatcher.queue.report_parked(account.clone(), claims);
             if let Ok(StreamRequest::Fetch(fetch)) = asked.try_recv() {
                 return fetch;
             }
