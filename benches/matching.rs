@@ -144,7 +144,7 @@ fn parse(text: &str) -> Document {
 /// Matches one event. Returns how many triggers it fires.
 fn fire(live: &Live, account: &AccountId, event_type: &EventType, document: &Document) -> usize {
     let (data, index, mut fired) = (document.object().expect("an object"), live.index(), 0);
-    let buckets = index.account(account).into_iter().flat_map(|account| account.listeners(event_type));
+    let buckets = index.account(account).into_iter().flat_map(|account| account.listeners(event_type.as_str()));
     let mut search = Search::new(buckets, live.matching());
     // In slices, as the Matcher does.
     while search.run(data, STEPS_AT_ONCE, |trigger| {

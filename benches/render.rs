@@ -9,8 +9,7 @@ use std::time::{Duration, Instant};
 use criterion::{Criterion, criterion_group, criterion_main};
 use handlebars::{Context, Handlebars};
 use posthaste::model::attributes::Attributes;
-use posthaste::model::event::{EventPattern, EventType};
-use posthaste::model::firing::EventIdentity;
+use posthaste::model::event::{EventIdentity, EventPattern, EventType};
 use posthaste::model::id::AccountId;
 use posthaste::model::template::Format;
 use posthaste::templating::{CompiledTemplate, Data, EventDetails, TagLookup, TemplateLimits, compile};
@@ -161,7 +160,7 @@ fn pairs() -> Vec<Pair> {
     let Value::Object(members) = data() else { unreachable!("an object") };
     let event_type = EventType::new("guest.created").expect("a type");
     let account = AccountId::new("acme").expect("a name");
-    let identity = EventIdentity { account, event_type, source: "".into(), id: "evt_1".into() }.into();
+    let identity = EventIdentity::new(&account, &event_type, "", "evt_1");
     let details = EventDetails { identity, time: "2026-01-01T00:00:00Z".into(), attributes: Attributes::default() };
     let mut told = data();
     told["event"] = json!({"type": "guest.created", "id": "evt_1", "time": "2026-01-01T00:00:00Z", "account": "acme"});

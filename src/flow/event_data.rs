@@ -1,10 +1,7 @@
 //! An event after it was matched. Its identity is kept apart from its data: deliveries share the identity, and the data
 //! ends with the last rendering.
 
-use std::sync::Arc;
-
-use crate::model::event::Event;
-use crate::model::firing::EventIdentity;
+use crate::model::event::{Event, EventIdentity};
 use crate::templating::{Data, EventDetails};
 
 /// An event in the form that templates, and the journal, read.
@@ -21,13 +18,12 @@ pub struct EventData {
 impl EventData {
     /// Takes an event apart that was read.
     pub fn of(event: Event) -> Self {
-        let Event { account, event_type, id, id_given, source, time, attributes, hops, data } = event;
-        let identity = Arc::new(EventIdentity { account, event_type, source, id });
+        let Event { identity, id_given, time, attributes, hops, data } = event;
         Self { id_given, hops, data: Data::of(data, EventDetails { identity, time, attributes }) }
     }
 
     /// Distinguishes the event from all others.
-    pub fn identity(&self) -> &Arc<EventIdentity> {
+    pub fn identity(&self) -> &EventIdentity {
         &self.data.details().identity
     }
 }

@@ -16,7 +16,6 @@ use super::fairness::TakenUnits;
 use super::permit::Permit;
 use super::refusal::Refusal;
 use super::task_waker::TaskWaker;
-use crate::model::id::AccountId;
 
 /// The journal of a node, as its threads use it.
 pub trait EventJournal: fmt::Debug + Send + Sync {
@@ -81,8 +80,8 @@ pub struct PartToJournal<'a> {
 
 impl PartToJournal<'_> {
     /// The account whose triggers it fires.
-    pub fn account(&self) -> &AccountId {
-        &self.event.identity().account
+    pub fn account(&self) -> &str {
+        self.event.identity().account()
     }
 }
 

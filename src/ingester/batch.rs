@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use super::members::{GeneratedValues, MemberReader};
+use super::members::{GeneratedValues, LastNames};
 use super::rejection::Rejection;
 use crate::flow::refusal::{Refusal, Rejections};
 use crate::json::{Document, Malformed, ParsedContent};
@@ -22,13 +22,15 @@ pub(super) struct EventBatch {
 /// Collects the events of one request.
 pub(super) struct BatchReader<'a> {
     only_account: Option<&'a AccountId>,
-    generated: GeneratedValues,
+    pub(super) names: LastNames,
+    pub(super) generated: GeneratedValues,
     batch: EventBatch,
 }
 
 impl<'a> BatchReader<'a> {
     pub(super) fn new(only_account: Option<&'a AccountId>) -> Self {
-        Self { only_account, generated: GeneratedValues::default(), batch: EventBatch::default() }
+        let generated = GeneratedValues::default();
+        Self { only_account, names: LastNames::take(), generated, batch: EventBatch::default() }
     }
 
     /// About this many more events follow.
@@ -36,13 +38,9 @@ impl<'a> BatchReader<'a> {
         self.batch.events.reserve_exact(events.min(EXPECTED_MAX));
     }
 
-    /// Reads the members of the next event.
-    pub(super) fn members(&mut self) -> MemberReader<'_> {
-        MemberReader { previous: self.batch.events.last(), generated: &mut self.generated }
-    }
-
     /// The events that were added, if at least one is valid.
     pub(super) fn finish(self) -> Result<EventBatch, Refusal> {
+        self.names.keep();
         let batch = self.batch;
         match (batch.events.len(), batch.rejected.len()) {
             (0, 0) => Err(Refusal::NoEvents),
@@ -53,13 +51,15 @@ impl<'a> BatchReader<'a> {
 
     /// Adds one event, or records its rejection at its position.
     pub(super) fn add<T>(&mut self, read: impl FnOnce(&mut Self, T) -> Result<Event, Rejection>, item: T) {
-        match read(self, item).and_then(|event| self.check_account(event)) {
-            Ok(event) => self.batch.events.push(event),
-            Err(rejection) => {
-                let index = self.batch.events.len() + self.batch.rejected.len();
-                self.batch.rejected.push(index, rejection.code(), rejection);
-            }
-        }
+        let rejection = match read(self, item) {
+            Ok(event) => match self.check_account(event.identity.account()) {
+                Ok(()) => return self.batch.events.push(event),
+                Err(rejection) => rejection,
+            },
+            Err(rejection) => rejection,
+        };
+        let index = self.batch.events.len() + self.batch.rejected.len();
+        self.batch.rejected.push(index, rejection.code(), rejection);
     }
 
     /// Adds an event whose document may not be JSON.
@@ -71,13 +71,13 @@ impl<'a> BatchReader<'a> {
         self.add(|own, item| read(own, item?), item);
     }
 
-    /// Returns the event if the sender may post for its account.
-    fn check_account(&self, event: Event) -> Result<Event, Rejection> {
+    /// Whether the sender may post for this account.
+    fn check_account(&self, account: &str) -> Result<(), Rejection> {
         match self.only_account {
-            Some(own) if *own != event.account => {
-                Err(Rejection::OtherAccount { own: own.clone(), other: event.account })
+            Some(own) if own.as_str() != account => {
+                Err(Rejection::OtherAccount { own: own.clone(), other: account.to_owned() })
             }
-            _ => Ok(event),
+            _ => Ok(()),
         }
     }
 }
@@ -118,12 +118,12 @@ mod tests {
         let body =
             r#"{"type":"a.b","account":"acme","id":"7","time":"2026-07-01T15:00:00+02:00","data":{"z":1.10,"a":2}}"#;
         let event = json(body).expect("an event").events.remove(0);
-        assert_eq!((event.account.as_str(), &*event.id), ("acme", "7"));
+        assert_eq!((event.identity.account(), event.identity.id()), ("acme", "7"));
         assert_eq!(&*event.time, "2026-07-01T15:00:00+02:00");
         assert_eq!(event.data, Document::read(r#"{"z":1.10,"a":2}"#.into()).expect("JSON"));
         let event = json(r#"{"type":"a","data":{}}"#).expect("an event").events.remove(0);
-        assert_eq!(event.account, AccountId::default_account());
-        assert!(!event.id.is_empty() && event.time.parse::<jiff::Timestamp>().is_ok());
+        assert_eq!(event.identity.account_id(), AccountId::default_account());
+        assert!(!event.identity.id().is_empty() && event.time.parse::<jiff::Timestamp>().is_ok());
     }
 
     #[test]
@@ -138,14 +138,9 @@ mod tests {
         ]
         .map(|(account, event_type)| format!(r#"{{"type":"{event_type}"{account},"data":{{}}}}"#));
         let events = json(&format!("[{}]", body.join(","))).expect("events").events;
-        let read: Vec<_> = events.iter().map(|event| (event.account.as_str(), event.event_type.as_str())).collect();
+        let read: Vec<_> = events.iter().map(|event| (event.identity.account(), event.identity.event_type())).collect();
         assert_eq!(read, [("default", "x.y"), ("a", "x.y"), ("a", "z"), ("default", "x.y"), ("default", "x.y")]);
-        let same = |get: fn(&Event) -> *const u8| {
-            events.windows(2).map(|two| get(&two[0]) == get(&two[1])).collect::<Vec<_>>()
-        };
-        assert_eq!(same(|event| event.account.as_str().as_ptr()), [false, true, false, true]);
-        assert_eq!(same(|event| event.event_type.as_str().as_ptr()), [true, false, false, true]);
-        assert_eq!(same(|event| event.time.as_ptr()), [true; 4]);
+        assert!(events.iter().all(|event| event.time.as_ptr() == events[0].time.as_ptr()));
     }
 
     #[test]

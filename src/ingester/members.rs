@@ -1,7 +1,7 @@
 //! Reads the members that events have in every encoding. Values that an event has in common with the one before it are
-//! created once.
+//! made, or checked, once.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -9,13 +9,14 @@ use jiff::Timestamp;
 
 use super::rejection::Rejection;
 use crate::json::Json;
-use crate::model::event::{EVENT_ID_BYTES_MAX, Event, EventType};
-use crate::model::id::{AccountId, DEFAULT_ACCOUNT, EventIds};
+use crate::model::event::{EVENT_ID_BYTES_MAX, EventType};
+use crate::model::id::{AccountId, DEFAULT_ACCOUNT, EventIds, IdText};
 use crate::model::rfc_3339;
 
 thread_local! {
     /// The time that was written last, in milliseconds: several requests may arrive in one of them.
     static WRITTEN: RefCell<(u64, Arc<str>)> = RefCell::new((u64::MAX, "".into()));
+    static NAMES: Cell<LastNames> = const { Cell::new(LastNames { account: None, event_type: None }) };
 }
 
 /// A time, in milliseconds of the Unix time.
@@ -27,6 +28,46 @@ fn written(millisecond: u64) -> Arc<str> {
         }
         Arc::clone(text)
     })
+}
+
+/// The account and the type that an event had last: most have the same, and those are checked once.
+#[derive(Debug, Default)]
+pub(super) struct LastNames {
+    account: Option<AccountId>,
+    event_type: Option<EventType>,
+}
+
+impl LastNames {
+    /// Those that a request on this thread had.
+    pub(super) fn take() -> Self {
+        NAMES.take()
+    }
+
+    /// For the next request.
+    pub(super) fn keep(self) {
+        NAMES.set(self);
+    }
+
+    /// Reads those of the next event.
+    pub(super) fn read(
+        &mut self,
+        event_type: Option<Json<'_>>,
+        account: Option<Json<'_>>,
+    ) -> Result<(&AccountId, &EventType), Rejection> {
+        let text_of_type = text("type", event_type)?.ok_or(Rejection::Missing("type"))?;
+        self.event_type.take_if(|last| last.as_str() != text_of_type);
+        let event_type = match &mut self.event_type {
+            Some(same) => same,
+            none => none.insert(EventType::new(text_of_type)?),
+        };
+        let name = text("account", account)?.unwrap_or(DEFAULT_ACCOUNT);
+        self.account.take_if(|last| last.as_str() != name);
+        let account = match &mut self.account {
+            Some(same) => same,
+            none => none.insert(AccountId::new(name).map_err(Rejection::Account)?),
+        };
+        Ok((account, event_type))
+    }
 }
 
 /// The time of a request, and the ids of its events that have none.
@@ -42,52 +83,28 @@ impl GeneratedValues {
         let read = || SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis() as u64;
         *self.now.get_or_insert_with(read)
     }
-}
-
-/// Reads the members of an event. It usually has the same values as the request's previous event.
-pub(super) struct MemberReader<'a> {
-    pub(super) previous: Option<&'a Event>,
-    pub(super) generated: &'a mut GeneratedValues,
-}
-
-impl MemberReader<'_> {
-    pub(super) fn event_type(&self, value: Option<Json<'_>>) -> Result<EventType, Rejection> {
-        let text = text("type", value)?.ok_or(Rejection::Missing("type"))?;
-        match self.previous {
-            Some(same) if same.event_type.as_str() == text => Ok(same.event_type.clone()),
-            _ => Ok(EventType::new(text)?),
-        }
-    }
-
-    pub(super) fn account(&self, value: Option<Json<'_>>) -> Result<AccountId, Rejection> {
-        let name = text("account", value)?.unwrap_or(DEFAULT_ACCOUNT);
-        match self.previous {
-            Some(same) if same.account.as_str() == name => Ok(same.account.clone()),
-            _ => AccountId::new(name).map_err(Rejection::Account),
-        }
-    }
 
     /// The producer's own text if it is a valid time, otherwise the current time, to the millisecond.
     pub(super) fn time(&mut self, value: Option<Json<'_>>) -> Result<Arc<str>, Rejection> {
         let Some(text) = text("time", value)? else {
-            return Ok(written(self.generated.now()));
+            return Ok(written(self.now()));
         };
         if rfc_3339::is_time(text) { Ok(text.into()) } else { Err(Rejection::Time) }
     }
 
     /// The id of an event without one.
-    pub(super) fn new_id(&mut self) -> Box<str> {
-        let now = self.generated.now();
-        self.generated.ids.next_id(now)
+    pub(super) fn new_id<'t>(&mut self, room: &'t mut IdText) -> &'t str {
+        let now = self.now();
+        self.ids.next_id(now, room)
     }
 }
 
-pub(super) fn event_id(value: Json<'_>) -> Result<Box<str>, Rejection> {
+pub(super) fn event_id(value: Json<'_>) -> Result<&str, Rejection> {
     let id = text("id", Some(value))?.unwrap_or_default();
     if id.is_empty() || id.len() > EVENT_ID_BYTES_MAX {
         return Err(Rejection::Id(id.len()));
     }
-    Ok(id.into())
+    Ok(id)
 }
 
 /// Accepts data that templates can read.
@@ -112,11 +129,11 @@ mod tests {
 
     #[test]
     fn a_time_is_kept_as_it_came() {
-        let mut members = MemberReader { previous: None, generated: &mut GeneratedValues::default() };
+        let mut generated = GeneratedValues::default();
         for text in ["9999-12-31T23:59:59Z", "2026-07-01T15:00:00.1234567890123-03:30"] {
-            assert_eq!(members.time(Some(Json::String(text))), Ok(text.into()));
+            assert_eq!(generated.time(Some(Json::String(text))), Ok(text.into()));
         }
-        assert_eq!(members.time(Some(Json::String("2026-07-01T15:00:00+24:00"))), Err(Rejection::Time));
+        assert_eq!(generated.time(Some(Json::String("2026-07-01T15:00:00+24:00"))), Err(Rejection::Time));
     }
 
     #[test]
@@ -124,9 +141,8 @@ mod tests {
         assert_eq!(&*written(1_700_000_000_120), "2023-11-14T22:13:20.12Z");
         let mut generated = GeneratedValues { now: Some(1_700_000_000_000), ..GeneratedValues::default() };
         for _ in 0..2 {
-            let mut members = MemberReader { previous: None, generated: &mut generated };
-            assert_eq!(members.time(None).as_deref(), Ok("2023-11-14T22:13:20Z"));
-            assert!(members.new_id().starts_with("018bcfe5-6800-7"));
+            assert_eq!(generated.time(None).as_deref(), Ok("2023-11-14T22:13:20Z"));
+            assert!(generated.new_id(&mut [0; 36]).starts_with("018bcfe5-6800-7"));
             written(0);
         }
     }

@@ -31,7 +31,7 @@ use crate::flow::refusal::{ReachedBound, Refusal};
 use crate::flow::response::{EventsResponse, Receipt};
 use crate::flow::turns::{Turns, Worker};
 use crate::ingester::idempotency::{GivenIds, IN_PROGRESS_RETRY_S, IdempotencyWindow, WindowUnavailable};
-use crate::model::event::Event;
+use crate::model::event::{Event, EventIdentity};
 use crate::model::id::AccountId;
 use crate::telemetry::metrics::Metrics;
 use batch::EventBatch;
@@ -259,14 +259,15 @@ impl IngestContext {
     /// How many events of each account there are.
     fn by_account(&self, events: &[Event]) -> EventsByAccount {
         let Some(first) = events.first() else { return EventsByAccount::new() };
-        if events.iter().all(|event| event.account == first.account) {
-            return smallvec![(self.last_account.get(&self.gate, &first.account), events.len())];
+        if events.iter().all(|event| event.identity.account() == first.identity.account()) {
+            return smallvec![(self.last_account.of(&self.gate, &first.identity), events.len())];
         }
-        let mut numbers: HashMap<&AccountId, usize> = HashMap::new();
+        let mut numbers: HashMap<&str, (&EventIdentity, usize)> = HashMap::new();
         for event in events {
-            *numbers.entry(&event.account).or_insert(0) += 1;
+            numbers.entry(event.identity.account()).or_insert((&event.identity, 0)).1 += 1;
         }
-        numbers.into_iter().map(|(account, events)| (self.gate.account(account), events)).collect()
+        let each = numbers.into_values();
+        each.map(|(first, events)| (self.gate.account(&first.account_id()), events)).collect()
     }
 
     fn refuse(&self, reply: oneshot::Sender<EventsResponse>, refusal: Refusal) {

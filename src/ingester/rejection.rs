@@ -24,7 +24,7 @@ pub(super) enum Rejection {
     #[error("`account`: {0}")]
     Account(NameError),
     #[error("this key may post events of the account {own} only, not of {other}")]
-    OtherAccount { own: AccountId, other: AccountId },
+    OtherAccount { own: AccountId, other: String },
     #[error("`time` must be an RFC 3339 time, such as 2026-07-01T15:00:00Z")]
     Time,
     /// The length of the id in bytes.

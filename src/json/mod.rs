@@ -151,8 +151,13 @@ impl Document {
         }
     }
 
-    /// The document of a member of the root, without a copy.
+    /// The document of a member of the root, without a copy of the text.
     pub fn into_member(mut self, name: &str) -> Option<Self> {
+        self.enter(name).map(|()| self)
+    }
+
+    /// Makes a member of the root the root. `None`: there is no such member, and the document stays as it is.
+    pub fn enter(&mut self, name: &str) -> Option<()> {
         let DocumentNode::Object(root) = self.root else { return None };
         self.root = self.find(root, name.as_bytes())?.1.value;
         let row = match self.root {
@@ -163,7 +168,7 @@ impl Document {
         let behind = row.filter(|_| self.has_sources).map(|row| row.first + row.count);
         self.source = behind.map(|behind| self.members[behind as usize].name);
         self.has_sources = false;
-        Some(self)
+        Some(())
     }
 
     /// The original text of an array or object that is the root; `None` if it was created or changed here.

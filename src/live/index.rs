@@ -190,12 +190,11 @@ impl LiveAccount {
     /// The enabled triggers whose event pattern covers this type.
     pub fn listeners<'a, 't>(
         &'a self,
-        event_type: &'t EventType,
+        event_type: &'t str,
     ) -> impl Iterator<Item = &'a Bucket<LiveTrigger>> + use<'a, 't> {
-        let text = event_type.as_str();
         // In most accounts no trigger listens to types below a prefix.
-        let dots = if self.below.is_empty() { "" } else { text }.match_indices('.');
-        let below = dots.filter_map(|(dot, _)| self.below.get(&text[..dot]));
+        let dots = if self.below.is_empty() { "" } else { event_type }.match_indices('.');
+        let below = dots.filter_map(|(dot, _)| self.below.get(&event_type[..dot]));
         self.exactly.get(event_type).into_iter().chain(below).chain([&self.any])
     }
 
@@ -299,7 +298,7 @@ mod tests {
         let event_type = EventType::new(event_type).expect("a type");
         let document = Document::empty_object();
         let account = account(of);
-        let buckets = index.account(&account).into_iter().flat_map(|account| account.listeners(&event_type));
+        let buckets = index.account(&account).into_iter().flat_map(|account| account.listeners(event_type.as_str()));
         let mut search = Search::new(buckets, &FilterLimits::default());
         search.run(document.object().expect("an object"), usize::MAX, |trigger| {
             ids.push(trigger.id.to_string());

@@ -21,9 +21,9 @@ use crate::flow::journal::JournaledFirings;
 use crate::flow::messages::{Firing, FiringStep, Firings, LiveTemplate, SMALL_REQUEST};
 use crate::live::{Live, LiveTrigger};
 use crate::matching::index::{Search, SearchEnd};
-use crate::model::event::{Event, EventType};
+use crate::model::event::{Event, EventIdentity};
 use crate::model::firing::FiringId;
-use crate::model::id::{AccountId, TemplateId};
+use crate::model::id::TemplateId;
 use crate::model::outcome::DropReason;
 use crate::telemetry::metrics::{Metrics, OwnNumbers, Total};
 
@@ -61,16 +61,20 @@ impl CursorContext {
 struct TypeSearch {
     /// The version of what it is made among.
     version: u64,
-    account: AccountId,
-    event_type: EventType,
+    /// An event that it was made for.
+    like: EventIdentity,
     search: Search<LiveTrigger>,
     /// The template of the first trigger that was found.
     template: Option<Arc<LiveTemplate>>,
 }
 
 impl TypeSearch {
-    fn is_among(&self, version: u64, account: &AccountId, event_type: &EventType) -> bool {
-        self.version == version && self.account == *account && self.event_type == *event_type
+    fn is_among(&self, version: u64, event: &EventIdentity) -> bool {
+        self.version == version && self.is_of_type(event) && self.like.account() == event.account()
+    }
+
+    fn is_of_type(&self, event: &EventIdentity) -> bool {
+        self.like.event_type() == event.event_type()
     }
 }
 
@@ -178,21 +182,20 @@ impl Cursor {
         let Some(event) = self.events.as_slice().first() else { return SearchEnd::Complete };
         let Some(data) = event.data.object() else { return SearchEnd::Complete };
         let CursorContext { live, last, .. } = &*self.context;
-        let (index, id, event_type) = (OnceCell::new(), &self.deliveries.account().id, &event.event_type);
+        let (index, id, like) = (OnceCell::new(), &self.deliveries.account().id, &event.identity);
         let account = || index.get_or_init(|| live.index()).account(id);
         let found = self.found.get_or_insert_with(|| {
-            if let Some(own) = self.search.as_mut().filter(|own| own.event_type == *event_type) {
+            if let Some(own) = self.search.as_mut().filter(|own| own.is_of_type(like)) {
                 own.search.restart(live.matching());
                 return Vec::new();
             }
             // Read before the index, which may then be newer, but not older.
             let version = live.version();
-            let last = last.take().filter(|last| last.is_among(version, id, event_type));
+            let last = last.take().filter(|last| last.is_among(version, like));
             self.search = last.or_else(|| {
-                let buckets = account().into_iter().flat_map(|account| account.listeners(event_type));
+                let buckets = account().into_iter().flat_map(|account| account.listeners(like.event_type()));
                 let search = Search::new(buckets, live.matching());
-                let (account, event_type) = (id.clone(), event_type.clone());
-                Some(Box::new(TypeSearch { version, account, event_type, search, template: None }))
+                Some(Box::new(TypeSearch { version, like: like.clone(), search, template: None }))
             });
             Vec::new()
         });
@@ -288,7 +291,7 @@ impl Cursor {
 
 /// Counts a trigger that the event might have fired, and reports it to subscribers of the activity.
 fn drop_too_costly(metrics: &Metrics, fired: &FiredEvent, trigger: &LiveTrigger) {
-    let firing = FiringId { event: Arc::clone(fired.event.identity()), trigger: trigger.id.clone() };
+    let firing = FiringId { event: fired.event.identity().clone(), trigger: trigger.id.clone() };
     let destination = trigger.target.as_ref().ok().map(|target| &target.target.destination);
     drop_unsent(metrics, DropReason::FilterTooCostly, Some(&firing), destination, None);
 }

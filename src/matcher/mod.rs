@@ -119,10 +119,15 @@ fn by_account(events: Vec<Event>) -> Vec<(AccountId, Vec<Event>)> {
     let mut parts: Vec<(AccountId, Vec<Event>)> = Vec::new();
     let mut places = HashMap::new();
     for event in events {
-        let place = *places.entry(event.account.clone()).or_insert(parts.len());
-        if place == parts.len() {
-            parts.push((event.account.clone(), Vec::new()));
-        }
+        let place = match places.get(event.identity.account()) {
+            Some(place) => *place,
+            None => {
+                let account = event.identity.account_id();
+                places.insert(account.clone(), parts.len());
+                parts.push((account, Vec::new()));
+                parts.len() - 1
+            }
+        };
         parts[place].1.push(event);
     }
     parts

@@ -14,7 +14,7 @@ use crate::flow::account::NodeBounds;
 use crate::flow::messages::{Firing, FiringStep};
 use crate::flow::probe::{Probe, soon};
 use crate::flow::response::{EventsResponse, Receipt};
-use crate::model::event::EventType;
+use crate::model::event::{EventIdentity, EventType};
 use crate::model::id::{AccountId, TriggerId};
 use crate::model::outcome::DropReason;
 use crate::model::template::Template;
@@ -93,11 +93,8 @@ fn event(event_type: &str, id: &str, data: &Value) -> Event {
     Event {
         attributes: Default::default(),
         hops: 0,
-        account: account(),
-        event_type: EventType::new(event_type).expect("a type"),
-        id: id.into(),
+        identity: EventIdentity::new(&account(), &EventType::new(event_type).expect("a type"), "", id),
         id_given: false,
-        source: "".into(),
         time: "2026-07-01T15:00:00Z".into(),
         data: data.into(),
     }

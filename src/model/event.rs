@@ -182,37 +182,74 @@ impl fmt::Debug for EventPattern {
     }
 }
 
-/// Where an event comes from. Without a text it takes no memory, as most events have none.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct EventSource(Option<Arc<str>>);
+/// The identity of an event. An account never has two events with the same source and id. Its names are in one piece of
+/// memory, as they often end on another thread than the one that read them. Clones share it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct EventIdentity {
+    /// Account, type, source and id, one behind the other.
+    names: Arc<str>,
+    /// Where each of the first three ends.
+    ends: [u32; 3],
+}
 
-impl From<&str> for EventSource {
-    fn from(text: &str) -> Self {
-        Self((!text.is_empty()).then(|| text.into()))
+impl EventIdentity {
+    /// The event of an account and a type, with its source, which is empty if the producer sends none, and the producer's
+    /// id for it, or a generated one.
+    pub fn new(account: &AccountId, event_type: &EventType, source: &str, id: &str) -> Self {
+        let (account, event_type) = (account.as_str(), event_type.as_str());
+        let mut names = String::with_capacity(account.len() + event_type.len() + source.len() + id.len());
+        let ends = [account, event_type, source].map(|name| {
+            names.push_str(name);
+            u32::try_from(names.len()).expect("a request is not that long")
+        });
+        names.push_str(id);
+        Self { names: names.into(), ends }
+    }
+
+    /// The account of the event.
+    #[inline]
+    pub fn account(&self) -> &str {
+        &self.names[..self.ends[0] as usize]
+    }
+
+    /// The same as a value of its own.
+    pub fn account_id(&self) -> AccountId {
+        AccountId::new(self.account()).expect("it was the name of an account")
+    }
+
+    /// Its type.
+    #[inline]
+    pub fn event_type(&self) -> &str {
+        &self.names[self.ends[0] as usize..self.ends[1] as usize]
+    }
+
+    /// Its source; empty if the producer sends none.
+    #[inline]
+    pub fn source(&self) -> &str {
+        &self.names[self.ends[1] as usize..self.ends[2] as usize]
+    }
+
+    /// The producer's id for it, or a generated one.
+    #[inline]
+    pub fn id(&self) -> &str {
+        &self.names[self.ends[2] as usize..]
     }
 }
 
-impl std::ops::Deref for EventSource {
-    type Target = str;
-
-    fn deref(&self) -> &str {
-        self.0.as_deref().unwrap_or_default()
+impl fmt::Debug for EventIdentity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries([self.account(), self.event_type(), self.source(), self.id()]).finish()
     }
 }
 
 /// One thing that happened.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Event {
-    /// The account whose triggers it may fire.
-    pub account: AccountId,
-    /// Its type.
-    pub event_type: EventType,
-    /// The producer's id for it, or a generated one; not empty, at most [`EVENT_ID_BYTES_MAX`] bytes.
-    pub id: Box<str>,
+    /// The account whose triggers it may fire, its type, its source (CloudEvents `source`), and its id: not empty, at most
+    /// [`EVENT_ID_BYTES_MAX`] bytes.
+    pub identity: EventIdentity,
     /// Whether the producer chose the id.
     pub id_given: bool,
-    /// Its source (CloudEvents `source`); empty if the producer sends none. Source and id together identify an event.
-    pub source: EventSource,
     /// Its time, RFC 3339, as the producer wrote it.
     pub time: Arc<str>,
     /// Further attributes of a CloudEvent.
@@ -269,6 +306,23 @@ mod tests {
                 proptest::prop_assert_eq!(EventType::new(&c.to_string()).is_err(), excluded, "{:?}", c);
             }
         }
+    }
+
+    #[test]
+    fn the_names_of_an_identity_are_not_mixed_up() {
+        for [account, event_type, source, id] in
+            [["acme", "a.b", "", "1"], ["a", "é", "/pms é", "id"], ["x", "y", "z", ""]]
+        {
+            let own = AccountId::new(account).expect("a name");
+            let identity = EventIdentity::new(&own, &EventType::new(event_type).expect("a type"), source, id);
+            let read = [identity.account(), identity.event_type(), identity.source(), identity.id()];
+            assert_eq!((read, identity.account_id()), ([account, event_type, source, id], own));
+        }
+        let identity = |source, id| {
+            let account = AccountId::default_account();
+            EventIdentity::new(&account, &EventType::new("a").expect("a type"), source, id)
+        };
+        assert!(identity("a", "b") == identity("a", "b") && identity("a", "b") != identity("", "ab"));
     }
 
     #[test]

@@ -1,31 +1,16 @@
 //! The identity of a firing: its event and its trigger. It has names only and none of the event's data, so it can be
 //! stored, counted and shown where the data must not be.
 
-use std::sync::Arc;
-
 use sha2::{Digest as _, Sha256};
 
-use super::event::{EventSource, EventType};
-use super::id::{AccountId, TriggerId};
-
-/// The identity of an event. An account never has two events with the same source and id.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct EventIdentity {
-    /// The account of the event.
-    pub account: AccountId,
-    /// Its type.
-    pub event_type: EventType,
-    /// Its source; empty if the producer sends none.
-    pub source: EventSource,
-    /// The producer's id for it, or a generated one.
-    pub id: Box<str>,
-}
+use super::event::EventIdentity;
+use super::id::TriggerId;
 
 /// The identity of a firing. Clones share it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FiringId {
     /// The event, shared by all that it fires.
-    pub event: Arc<EventIdentity>,
+    pub event: EventIdentity,
     /// The trigger, of the event's account.
     pub trigger: TriggerId,
 }

@@ -161,16 +161,18 @@ fn first_id(millisecond: u64) -> u128 {
 #[derive(Debug, Default)]
 pub struct EventIds(Option<u128>);
 
+/// Room for the text of an id.
+pub type IdText = [u8; uuid::fmt::Hyphenated::LENGTH];
+
 impl EventIds {
     /// An id that sorts by time, as [`new_id`], in this millisecond of the Unix time.
-    pub fn next_id(&mut self, millisecond: u64) -> Box<str> {
+    pub fn next_id<'t>(&mut self, millisecond: u64, text: &'t mut IdText) -> &'t str {
         let next = match self.0 {
             None => first_id(millisecond),
             Some(last) => last & !COUNTED | ((last & COUNTED) + 1) & COUNTED,
         };
         self.0 = Some(next);
-        let mut text = [0; uuid::fmt::Hyphenated::LENGTH];
-        Box::from(&*uuid::Uuid::from_u128(next).hyphenated().encode_lower(&mut text))
+        uuid::Uuid::from_u128(next).hyphenated().encode_lower(text)
     }
 }
 
@@ -184,7 +186,7 @@ mod tests {
             .flat_map(|_| {
                 std::iter::repeat_with({
                     let mut ids = EventIds::default();
-                    move || ids.next_id(1_700_000_000_000)
+                    move || ids.next_id(1_700_000_000_000, &mut [0; 36]).to_owned()
                 })
                 .take(1_000)
             })
@@ -194,7 +196,7 @@ mod tests {
         all.dedup();
         assert_eq!(all.len(), 3_000);
         let mut last = EventIds(Some(u128::MAX));
-        assert_eq!(&*last.next_id(0), "ffffffff-ffff-ffff-ffff-ffff00000000", "the digits before stay");
+        assert_eq!(last.next_id(0, &mut [0; 36]), "ffffffff-ffff-ffff-ffff-ffff00000000", "the digits before stay");
     }
 
     #[test]

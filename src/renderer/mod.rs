@@ -272,7 +272,7 @@ impl RenderJob {
 impl RendererWorker {
     fn render(&self, work: &mut RenderJob, firing: Firing) {
         let Firing { event, trigger, target, template, charge, journaled, report } = firing;
-        let id = FiringId { event: Arc::clone(event.identity()), trigger };
+        let id = FiringId { event: event.identity().clone(), trigger };
         let target = match target {
             Ok(target) => target,
             Err(reason) => return drop_unsent(&self.metrics, reason, Some(&id), None, report),
@@ -344,7 +344,7 @@ impl RendererWorker {
 }
 
 fn webhook_id(FiringId { event, trigger }: &FiringId) -> WebhookId {
-    WebhookId::of(hash_of_names([event.account.as_str(), &event.source, &event.id, trigger.as_str()]))
+    WebhookId::of(hash_of_names([event.account(), event.source(), event.id(), trigger.as_str()]))
 }
 
 #[cfg(test)]

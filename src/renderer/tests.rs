@@ -19,7 +19,7 @@ use crate::flow::late::Late;
 use crate::flow::messages::{LiveTarget, LiveTemplate};
 use crate::flow::probe::{Probe, soon};
 use crate::flow::response::{EventsResponse, Receipt};
-use crate::model::event::{Event, EventType};
+use crate::model::event::{Event, EventIdentity, EventType};
 use crate::model::id::{AccountId, TemplateId, TriggerId};
 use crate::model::outcome::FiringReport;
 use crate::model::target::Target;
@@ -109,11 +109,8 @@ fn firing(id: &str, host: &str, n: &serde_json::Value, template: Option<Arc<Live
     let event = Event {
         attributes: Default::default(),
         hops: 0,
-        account: AccountId::default_account(),
-        event_type: EventType::new("a").expect("a type"),
-        id: id.into(),
+        identity: EventIdentity::new(&AccountId::default_account(), &EventType::new("a").expect("a type"), "", id),
         id_given: false,
-        source: "".into(),
         time: "2026-07-01T15:00:00Z".into(),
         data: (&json!({"n": n})).into(),
     };

@@ -5,8 +5,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::json::{Document, kind};
 use crate::model::attributes::Attributes;
-use crate::model::event::EventType;
-use crate::model::firing::EventIdentity;
+use crate::model::event::{EventIdentity, EventType};
 use crate::model::id::AccountId;
 use crate::templating::{Data, EventDetails, compile};
 
@@ -92,7 +91,7 @@ fn bodies(name: &str) -> Vec<String> {
     let compiled = checked.compiled.expect("accepted");
     let event_type = EventType::new("booking.confirmed").expect("a type");
     let account = AccountId::new("acme").expect("a name");
-    let identity = EventIdentity { account, event_type, source: "".into(), id: "e1".into() }.into();
+    let identity = EventIdentity::new(&account, &event_type, "", "e1");
     let details = EventDetails { identity, time: "2026-05-07T22:30:00Z".into(), attributes: Attributes::default() };
     let sample = Value::Object(dictionary.sample(dictionary.sample_type(event.as_ref()).as_str()));
     let mut wild = sample.clone();

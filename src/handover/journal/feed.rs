@@ -35,7 +35,7 @@ use crate::flow::response::Receipt;
 use crate::json::{Document, OriginalText};
 use crate::live::Live;
 use crate::model::attributes::Attributes;
-use crate::model::event::{Event, EventType};
+use crate::model::event::{Event, EventIdentity, EventType};
 use crate::model::firing::FiringId;
 use crate::model::id::{AccountId, TriggerId};
 use crate::model::outcome::DropReason;
@@ -219,7 +219,7 @@ impl FeedTask {
         let event = EventData::of(read.event);
         for (trigger, index) in read.firings {
             drop(JournaledFiring::new(Arc::clone(entry) as _, index));
-            let firing = FiringId { event: Arc::clone(event.identity()), trigger };
+            let firing = FiringId { event: event.identity().clone(), trigger };
             drop_unsent(&self.feed.metrics, DropReason::Expired, Some(&firing), None, None);
         }
     }
@@ -309,12 +309,9 @@ fn read(entry: &LedgerEntry<File>, lane: &FeedLane) -> Option<RecoveredEvent> {
     let (accepted, listings) = join(entry.id, &places, &records)?;
     let kept = accepted.event;
     let event = Event {
-        account: lane.id.clone(),
-        event_type: EventType::new(kept.event_type).ok()?,
-        id: kept.id.into(),
+        identity: EventIdentity::new(&lane.id, &EventType::new(kept.event_type).ok()?, kept.source, kept.id),
         id_given: kept.id_given,
         hops: kept.hops,
-        source: kept.source.into(),
         time: kept.time.into(),
         attributes: Attributes::from_text(kept.attributes)?,
         data: Document::read(OriginalText::from(kept.data)).ok()?,
@@ -363,7 +360,7 @@ impl Firings for RecoveredFirings {
         let live = match live {
             Ok(live) => live,
             Err(reason) => {
-                let firing = FiringId { event: Arc::clone(self.event.identity()), trigger };
+                let firing = FiringId { event: self.event.identity().clone(), trigger };
                 drop_unsent(&self.feed.metrics, reason, Some(&firing), None, None);
                 return FiringStep::Worked;
             }

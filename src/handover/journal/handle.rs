@@ -152,10 +152,13 @@ impl AccountCharges {
         let before = shares.len();
         for own in parts.chunk_by(|a, b| a.account() == b.account()) {
             let [others @ .., part] = own else { continue };
-            let account = part.account();
             let (_, share) = match &mut self.last {
-                Some(known) if known.0 == *account => known,
-                other => other.insert((account.clone(), self.accounts.share(account))),
+                Some(known) if known.0.as_str() == part.account() => known,
+                other => {
+                    let account = part.event.identity().account_id();
+                    let share = self.accounts.share(&account);
+                    other.insert((account, share))
+                }
             };
             let Some(mut taken) = share.take(own.iter().map(bytes_of).sum()) else {
                 shares.truncate(before);
@@ -182,10 +185,10 @@ fn record_of<'a>(part: &'a PartToJournal<'a>, accepted_ms: u64) -> AcceptedPart<
         accepted_ms,
         hops: *hops,
         id_given: *id_given,
-        account: identity.account.as_str(),
-        event_type: identity.event_type.as_str(),
-        id: &identity.id,
-        source: &identity.source,
+        account: identity.account(),
+        event_type: identity.event_type(),
+        id: identity.id(),
+        source: identity.source(),
         time,
         data: part.data,
         attributes: &part.attributes,
@@ -196,7 +199,7 @@ fn record_of<'a>(part: &'a PartToJournal<'a>, accepted_ms: u64) -> AcceptedPart<
 fn bytes_of(part: &PartToJournal<'_>) -> usize {
     let firings: usize = part.firings.iter().map(|(_, trigger)| FIRING_BYTES + trigger.len()).sum();
     let identity = part.event.identity();
-    RECORD_BYTES + part.data.len() + part.attributes.len() + identity.id.len() + identity.source.len() + firings
+    RECORD_BYTES + part.data.len() + part.attributes.len() + identity.id().len() + identity.source().len() + firings
 }
 
 impl RequestJournal for PendingRequest {
@@ -324,15 +327,17 @@ impl AttemptRecorder {
 mod tests {
     use super::*;
     use crate::json::Document;
-    use crate::model::event::{Event, EventType};
+    use crate::model::event::{Event, EventIdentity, EventType};
 
     fn event(account: &str) -> EventData {
         EventData::of(Event {
-            account: AccountId::new(account).expect("a name"),
-            event_type: EventType::new("a").expect("a type"),
-            id: "1".into(),
+            identity: EventIdentity::new(
+                &AccountId::new(account).expect("a name"),
+                &EventType::new("a").expect("a type"),
+                "",
+                "1",
+            ),
             id_given: true,
-            source: "".into(),
             time: "".into(),
             attributes: Default::default(),
             hops: 0,

@@ -222,8 +222,8 @@ impl EntryReader {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::event::EventType;
-    use crate::model::firing::{EventIdentity, FiringId};
+    use crate::model::event::{EventIdentity, EventType};
+    use crate::model::firing::FiringId;
     use crate::model::id::TriggerId;
     use crate::model::secret::Secret;
     use crate::model::target::Target;
@@ -235,16 +235,12 @@ mod tests {
     fn delivery() -> Delivery {
         let headers = [("x-token".to_owned(), "t".to_owned())];
         let secret = Secret::new("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw").expect("a secret");
-        let event = EventIdentity {
-            account: AccountId::new("a").expect("a name"),
-            event_type: EventType::new("guest.created").expect("a type"),
-            source: "".into(),
-            id: "\"1\"".into(),
-        };
+        let event_type = EventType::new("guest.created").expect("a type");
+        let event = EventIdentity::new(&AccountId::new("a").expect("a name"), &event_type, "", "\"1\"");
         let mut target = Target::read("https://h:1/a?b=%7C", &headers, vec![secret]).expect("a target");
         target.rate = Some((TriggerId::new("t").expect("a name"), std::num::NonZeroU32::MIN));
         Delivery {
-            firing: Some(FiringId { event: Arc::new(event), trigger: TriggerId::new("t").expect("a name") }),
+            firing: Some(FiringId { event, trigger: TriggerId::new("t").expect("a name") }),
             target: Arc::new(target),
             webhook_id: WebhookId::Read(HeaderValue::from_static("msg_1")),
             content_type: HeaderValue::from_static("text/plain"),

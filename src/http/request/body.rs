@@ -37,14 +37,9 @@ const CODINGS_SHOWN: usize = 80;
 const MEMBER_BYTES: usize = 48;
 
 /// The bytes of a body as they arrive, from the router or before it.
-pub(in crate::http) trait BodyStream: Stream<Item = Result<Bytes, PayloadError>> + Unpin {
-    /// Takes the whole body, if all of it is here and in one piece.
-    fn whole(&mut self) -> Option<Bytes> {
-        None
-    }
-}
+pub(in crate::http) trait BodyStream: Stream<Item = Result<Bytes, PayloadError>> + Unpin {}
 
-impl BodyStream for web::Payload {}
+impl<T: Stream<Item = Result<Bytes, PayloadError>> + Unpin> BodyStream for T {}
 
 /// A body that was read. Until it is dropped it counts against the bound on all bodies together.
 pub(in crate::http) struct RequestBody {
@@ -144,23 +139,6 @@ pub(in crate::http) async fn read_as_it_comes(
     if length.is_some_and(|length| length > max as u64) {
         return Err(too_large(max));
     }
-    let Some(bytes) = payload.whole() else {
-        // In memory of its own, so that what is done for other bodies is small.
-        return Box::pin(read_in_pieces(share, length, payload, state, max)).await;
-    };
-    match share.take(bytes.len()) {
-        Some(taken) => Ok(RequestBody { bytes, taken }),
-        None => Err(Refusal::Full(ReachedBound::Bodies).into()),
-    }
-}
-
-async fn read_in_pieces(
-    share: &Share,
-    length: Option<u64>,
-    payload: &mut impl BodyStream,
-    state: &AppState,
-    max: usize,
-) -> Result<RequestBody, Problem> {
     let within = state.config.server.body_timeout;
     let mut taken = share.take_some(0);
     match in_time(within, read_whole(length, payload, &mut taken, max)).await {
@@ -170,6 +148,17 @@ async fn read_in_pieces(
             let problem = Problem::new(StatusCode::REQUEST_TIMEOUT, "body_timeout", detail);
             Err(problem.with_header(CONNECTION, HeaderValue::from_static("close")))
         }
+    }
+}
+
+/// The same for a body that is here.
+pub(in crate::http) fn take_whole(share: &Share, bytes: Bytes, max: usize) -> Result<RequestBody, Problem> {
+    if bytes.len() > max {
+        return Err(too_large(max));
+    }
+    match share.take(bytes.len()) {
+        Some(taken) => Ok(RequestBody { bytes, taken }),
+        None => Err(Refusal::Full(ReachedBound::Bodies).into()),
     }
 }
 

@@ -204,9 +204,9 @@ impl<'a> Line<'a> {
         Self {
             node,
             time: format!("{time:.3}"),
-            account: ended.firing.event.account.as_str(),
-            event_type: ended.firing.event.event_type.as_str(),
-            event_id: &ended.firing.event.id,
+            account: ended.firing.event.account(),
+            event_type: ended.firing.event.event_type(),
+            event_id: ended.firing.event.id(),
             trigger: ended.firing.trigger.as_str(),
             destination: ended.destination.as_ref().map(ToString::to_string),
             outcome,

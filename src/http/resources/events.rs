@@ -19,12 +19,13 @@ use crate::http::openapi::operation::{Operation, Shape};
 use crate::http::openapi::shapes::{CloudEventDocument, EventDocument};
 use crate::http::problem::Problem;
 use crate::http::request::auth::{Credentials, RequiredAccess};
-use crate::http::request::body;
+use crate::http::request::body::{self, RequestBody};
 use crate::http::request::caller::{payer, written};
 use crate::http::state::{AppState, Pipeline};
 use crate::ingester::encoding::{self, Encoding, RequestContent, UnsupportedMediaType};
 use crate::ingester::{EventsReceived, UnreadEvents};
 use crate::model::delivery::{HOPS, HOPS_MAX};
+use crate::model::id::AccountId;
 use crate::model::key::KeyScope;
 
 pub(in crate::http) static JSON: HeaderValue = HeaderValue::from_static("application/json");
@@ -77,8 +78,23 @@ impl EventsCall {
         Self { state, pipeline }
     }
 
-    /// Receives the events of a request to [`PATH`], whose body has this length. `known` is what its head says, if another
-    /// request had the same.
+    /// Hands on the events of a request to [`PATH`] whose body is here and has no coding.
+    pub(in crate::http) fn hand_over(
+        &self,
+        head: &RequestHead,
+        known: &KnownHead,
+        body: Bytes,
+    ) -> Result<ResponseReceiver, Problem> {
+        let (state, max) = (&self.state, self.state.config.ingest.body_bytes_max);
+        let handed_over = known.admit(state).and_then(|only_account| {
+            let body = body::take_whole(&known.bodies, body, max)?;
+            known.hand_over(head, only_account, body, &self.pipeline)
+        });
+        handed_over.inspect_err(|problem| state.metrics.events.rejected.inc_by(problem.code, 1))
+    }
+
+    /// Receives the events of any other request to [`PATH`], whose body has this length. `known` is what its head says, if
+    /// another request had the same.
     pub(in crate::http) async fn handle(
         &self,
         head: &RequestHead,
@@ -99,7 +115,16 @@ pub(in crate::http) struct KnownHead {
     /// The sender's share of all bodies.
     bodies: Share,
     /// Whether the body has no coding.
-    is_plain: bool,
+    pub(in crate::http) is_plain: bool,
+}
+
+/// Waits for the response to events that were handed on.
+pub(in crate::http) struct ResponseReceiver(oneshot::Receiver<EventsResponse>);
+
+impl ResponseReceiver {
+    pub(in crate::http) async fn receive(self) -> Result<Receipt, Problem> {
+        Ok(self.0.await.unwrap_or(Err(Refusal::Stopping))?)
+    }
 }
 
 impl KnownHead {
@@ -113,6 +138,39 @@ impl KnownHead {
             .map_err(|UnsupportedMediaType(supported)| body::unsupported(&supported))?;
         let (payer, is_plain) = (payer(head), body::is_plain(head));
         Ok(Self { credentials, hops, encoding, payer, bodies: state.bodies.share(&payer), is_plain })
+    }
+
+    /// Whether a request with this head may post events now, and the only account that it may post for. Refused before its
+    /// body is read, a request is very cheap.
+    fn admit(&self, state: &AppState) -> Result<Option<AccountId>, Problem> {
+        let only_account = match self.credentials.authorize(state, RequiredAccess::PostEvents)? {
+            KeyScope::Producer { account } => account,
+            _ => None,
+        };
+        if let Some(refusal) = state.gate.refusal() {
+            return Err(refusal.into());
+        }
+        if state.gate.is_full() {
+            return Err(Refusal::Full(ReachedBound::Node).into());
+        }
+        Ok(only_account)
+    }
+
+    /// Hands a body to the Ingester, with its charge.
+    fn hand_over(
+        &self,
+        head: &RequestHead,
+        only_account: Option<AccountId>,
+        body: RequestBody,
+        pipeline: &Pipeline,
+    ) -> Result<ResponseReceiver, Problem> {
+        let headers = if self.encoding.reads_headers { attributes(head) } else { Vec::new() };
+        let source = RequestContent { body: body.bytes, headers };
+        let (reply, response) = oneshot::channel();
+        let unread = UnreadEvents { source, encoding: self.encoding, only_account, hops: self.hops };
+        let received = EventsReceived { unread, payer: self.payer, body: body.taken, reply };
+        pipeline.ingester.send(received).map_err(|_| Refusal::Stopping)?;
+        Ok(ResponseReceiver(response))
     }
 }
 
@@ -141,46 +199,28 @@ async fn receive(
 ) -> Result<Receipt, Problem> {
     // The Ingester counts its own refusals; the others are counted here.
     let handed_over = hand_over(head, payload, state, pipeline).await;
-    let response = handed_over.inspect_err(|problem| state.metrics.events.rejected.inc_by(problem.code, 1))?;
-    Ok(response.await.unwrap_or(Err(Refusal::Stopping))?)
+    handed_over.inspect_err(|problem| state.metrics.events.rejected.inc_by(problem.code, 1))?.receive().await
 }
 
-/// Reads the request and hands it to the Ingester, with the charge of its body. Returns the receiver of the response.
+/// Reads the request and hands it to the Ingester.
 async fn hand_over(
     (head, known, length): EventsHeader<'_>,
     payload: &mut impl body::BodyStream,
     state: &web::Data<AppState>,
     pipeline: &Pipeline,
-) -> Result<oneshot::Receiver<EventsResponse>, Problem> {
+) -> Result<ResponseReceiver, Problem> {
     let known = match known {
         Some(known) => known,
         none => none.insert(KnownHead::of(head, state)?),
     };
-    let only_account = match known.credentials.authorize(state, RequiredAccess::PostEvents)? {
-        KeyScope::Producer { account } => account,
-        _ => None,
-    };
-    // Refused before its body is read, a request is very cheap.
-    if let Some(refusal) = state.gate.refusal() {
-        return Err(refusal.into());
-    }
-    if state.gate.is_full() {
-        return Err(Refusal::Full(ReachedBound::Node).into());
-    }
+    let only_account = known.admit(state)?;
     let max = state.config.ingest.body_bytes_max;
     let body = if known.is_plain {
         body::read_as_it_comes(&known.bodies, length, payload, state, max).await?
     } else {
         Box::pin(body::read_decompressed((head, length), payload, state, max)).await?
     };
-    let KnownHead { hops, encoding, payer, .. } = *known;
-    let headers = if encoding.reads_headers { attributes(head) } else { Vec::new() };
-    let source = RequestContent { body: body.bytes, headers };
-    let (reply, response) = oneshot::channel();
-    let unread = UnreadEvents { source, encoding, only_account, hops };
-    let received = EventsReceived { unread, payer, body: body.taken, reply };
-    pipeline.ingester.send(received).map_err(|_| Refusal::Stopping)?;
-    Ok(response)
+    known.hand_over(head, only_account, body, pipeline)
 }
 
 /// The number of deliveries that led to the request: zero if the header is missing.

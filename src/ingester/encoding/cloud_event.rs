@@ -6,11 +6,11 @@ use serde_json::{Value, json};
 
 use super::{Encoding, is_json};
 use crate::ingester::batch::{BatchReader, refusal};
-use crate::ingester::members::{MemberReader, data, event_id, text};
+use crate::ingester::members::{data, event_id, text};
 use crate::ingester::rejection::Rejection;
 use crate::json::{Document, Json};
 use crate::model::attributes::Attributes;
-use crate::model::event::Event;
+use crate::model::event::{Event, EventIdentity};
 
 pub(super) static CLOUD_EVENT: Encoding = Encoding {
     media_types: &["application/cloudevents+json"],
@@ -41,7 +41,7 @@ pub(super) fn structured(batch: &mut BatchReader<'_>, document: Document) -> Res
         (None, Some(_)) => return Err(Rejection::DataNotJson),
         (None, None) => Some(Document::empty_object()),
     };
-    let mut event = attributes(batch.members(), |name| object.get(name))?;
+    let mut event = attributes(batch, |name| object.get(name))?;
     for (name, value) in object.iter().filter(|(name, value)| is_own(name) && *value != Json::Null) {
         event.attributes.add(name, scalar(name, value)?)?;
     }
@@ -52,7 +52,7 @@ pub(super) fn structured(batch: &mut BatchReader<'_>, document: Document) -> Res
 
 /// All attributes of the event, without its data.
 pub(super) fn attributes<'a>(
-    mut members: MemberReader<'_>,
+    BatchReader { names, generated, .. }: &mut BatchReader<'_>,
     take: impl Fn(&str) -> Option<Json<'a>>,
 ) -> Result<Event, Rejection> {
     match text("specversion", take("specversion"))? {
@@ -61,14 +61,13 @@ pub(super) fn attributes<'a>(
         None => return Err(Rejection::Missing("specversion")),
     }
     let source = text("source", take("source"))?.filter(|source| !source.is_empty());
+    let (account, event_type) = names.read(take("type"), take("account"))?;
+    let id = event_id(take("id").ok_or(Rejection::Missing("id"))?)?;
     Ok(Event {
         hops: 0,
-        event_type: members.event_type(take("type"))?,
-        account: members.account(take("account"))?,
-        id: event_id(take("id").ok_or(Rejection::Missing("id"))?)?,
+        identity: EventIdentity::new(account, event_type, source.ok_or(Rejection::Missing("source"))?, id),
         id_given: true,
-        source: source.ok_or(Rejection::Missing("source"))?.into(),
-        time: members.time(take("time"))?,
+        time: generated.time(take("time"))?,
         attributes: Attributes::default(),
         data: Document::empty_object(),
     })
@@ -122,7 +121,7 @@ mod tests {
         let event = structured(document).expect("an event");
         let attributes: Vec<_> = event.attributes.iter().collect();
         assert_eq!(attributes, [("comexampleextension", &json!(7)), ("subject", &json!("guests/7"))]);
-        assert_eq!((event.account.as_str(), &*event.source, &*event.id), ("acme", "/pms", "1"));
+        assert_eq!((event.identity.account(), event.identity.source(), event.identity.id()), ("acme", "/pms", "1"));
         assert_eq!(event.data, Document::from(&json!({"a": 1})));
     }
 

@@ -32,7 +32,7 @@ pub(super) static CLOUD_EVENT_BINARY: Encoding = Encoding {
 
 fn event(batch: &mut BatchReader<'_>, headers: &[(String, String)], body: Document) -> Result<Event, Rejection> {
     let find = |name: &str| headers.iter().find(|(own, _)| own == name);
-    let mut event = attributes(batch.members(), |name| find(name).map(|(_, value)| Json::String(value)))?;
+    let mut event = attributes(batch, |name| find(name).map(|(_, value)| Json::String(value)))?;
     for (name, value) in headers.iter().filter(|(name, _)| is_own(name)) {
         event.attributes.add(name, value.as_str().into())?;
     }
@@ -95,7 +95,7 @@ mod tests {
     fn attributes_come_from_headers_and_data_may_be_absent() {
         let headers = [MINIMAL.as_slice(), &[("account", "x")]].concat();
         let event = read_event(&headers, b"{\"a\":1}").expect("an event").events.remove(0);
-        assert_eq!(event.account.as_str(), "x");
+        assert_eq!(event.identity.account(), "x");
         let event = read_event(&MINIMAL, b"").expect("an event").events.remove(0);
         assert_eq!(event.data, Document::empty_object());
         assert!(matches!(read_event(&MINIMAL, b"x"), Err(Refusal::Malformed(_))));

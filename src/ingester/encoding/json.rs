@@ -8,7 +8,7 @@ use crate::ingester::members::{data, event_id};
 use crate::ingester::rejection::Rejection;
 use crate::json::{Document, Json, ParsedContent};
 use crate::model::attributes::Attributes;
-use crate::model::event::{Event, EventSource};
+use crate::model::event::{Event, EventIdentity};
 
 pub(super) static JSON: Encoding = Encoding {
     media_types: &["application/json"],
@@ -45,7 +45,7 @@ struct EventMembers<'a> {
 }
 
 /// Reads one event. An unknown member is a mistake, since a misspelt `account` would fire another customer's triggers.
-pub(super) fn event(batch: &mut BatchReader<'_>, document: Document) -> Result<Event, Rejection> {
+pub(super) fn event(batch: &mut BatchReader<'_>, mut document: Document) -> Result<Event, Rejection> {
     let Some(object) = document.object() else {
         return Err(Rejection::NotObject("an event", document.root().kind()));
     };
@@ -65,21 +65,20 @@ pub(super) fn event(batch: &mut BatchReader<'_>, document: Document) -> Result<E
         };
         *place = Some(value).filter(|value| *value != Json::Null);
     }
-    let mut members = batch.members();
-    let event_type = members.event_type(found.event_type)?;
-    let account = members.account(found.account)?;
-    let id_given = found.id.is_some();
+    let BatchReader { names, generated, .. } = batch;
+    let (account, event_type) = names.read(found.event_type, found.account)?;
+    let (id_given, mut room) = (found.id.is_some(), [0; _]);
     let id = match found.id {
         Some(id) => event_id(id)?,
-        None => members.new_id(),
+        None => generated.new_id(&mut room),
     };
-    let time = members.time(found.time)?;
+    let identity = EventIdentity::new(account, event_type, "", id);
+    let time = generated.time(found.time)?;
     data(found.data.ok_or(Rejection::Missing("data"))?)?;
     if let Some(name) = unknown {
         let name: String = name.chars().take(80).collect();
         return Err(Rejection::UnknownMember(name));
     }
-    let data = document.into_member("data").ok_or(Rejection::Missing("data"))?;
-    let (source, attributes) = (EventSource::default(), Attributes::default());
-    Ok(Event { account, event_type, id, id_given, source, time, attributes, hops: 0, data })
+    document.enter("data").ok_or(Rejection::Missing("data"))?;
+    Ok(Event { identity, id_given, time, attributes: Attributes::default(), hops: 0, data: document })
 }

@@ -115,7 +115,13 @@ impl GivenIds {
         events.retain(|event| {
             let hash = event.id_given.then(|| hash_of(event));
             let is_new = hash.is_none_or(|hash| own.insert(hash));
-            keys.extend(hash.filter(|_| is_new).map(|hash| EventKey { account: event.account.clone(), hash }));
+            if let Some(hash) = hash.filter(|_| is_new) {
+                // Most events of a request are of one account.
+                let last = keys.last().map(|last: &EventKey| &last.account);
+                let last = last.filter(|last| last.as_str() == event.identity.account());
+                let account = last.cloned().unwrap_or_else(|| event.identity.account_id());
+                keys.push(EventKey { account, hash });
+            }
             is_new
         });
         (!keys.is_empty()).then(|| Self { keys, repeated: before - events.len() })
@@ -211,25 +217,23 @@ fn claimed(keys: &[EventKey], results: &[ClaimResult]) -> Vec<EventKey> {
     claimed.map(|(key, _)| key.clone()).collect()
 }
 
-fn hash_of(event: &Event) -> EventHash {
-    hash_of_names([event.account.as_str(), &event.source, &event.id])
+fn hash_of(Event { identity, .. }: &Event) -> EventHash {
+    hash_of_names([identity.account(), identity.source(), identity.id()])
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::json::Document;
-    use crate::model::event::EventType;
+    use crate::model::event::{EventIdentity, EventType};
 
     fn event(account: &str, source: &str, id: &str, id_given: bool) -> Event {
+        let (account, event_type) = (AccountId::new(account).expect("a name"), EventType::new("a").expect("a type"));
         Event {
             attributes: Default::default(),
             hops: 0,
-            account: AccountId::new(account).expect("a name"),
-            event_type: EventType::new("a").expect("a type"),
-            id: id.into(),
+            identity: EventIdentity::new(&account, &event_type, source, id),
             id_given,
-            source: source.into(),
             time: "2026-07-01T15:00:00Z".into(),
             data: Document::empty_object(),
         }

@@ -31,7 +31,7 @@ impl AcceptJournal for Asked {
         admissions: &dyn Fn() -> Box<dyn Any + Send>,
     ) -> JournaledRequests {
         let requests = parts.split_inclusive(|part| part.is_last);
-        let ids = requests.map(|parts| parts.iter().map(|part| part.event.identity().id.to_string()).collect());
+        let ids = requests.map(|parts| parts.iter().map(|part| part.event.identity().id().to_owned()).collect());
         self.writes.lock().expect("whole").push(ids.collect());
         self.held.lock().expect("whole").push(admissions());
         (self.response)(parts)
@@ -131,7 +131,7 @@ async fn a_refused_request_costs_none_that_is_written_with_it() {
     last.accepting.write();
     for name in ["x0", "z0"] {
         let fired = firings(&mut soon(passed.recv()).await.expect("firings"));
-        assert_eq!(&*fired[0].event.identity().id, name);
+        assert_eq!(fired[0].event.identity().id(), name);
     }
     last.asked.held.lock().expect("whole").clear();
     let [x, y, z] = responses;

@@ -48,7 +48,7 @@ impl ActivityFilter {
     }
 
     pub(super) fn lets_through(&self, firing: &FiringId, report: FiringReport) -> bool {
-        self.account.as_ref().is_none_or(|account| *account == firing.event.account)
+        self.account.as_ref().is_none_or(|account| account.as_str() == firing.event.account())
             && self.trigger.as_ref().is_none_or(|trigger| *trigger == firing.trigger)
             && (self.outcomes.is_empty() || self.outcomes.iter().any(|word| is_meant(word, report)))
     }

@@ -3,8 +3,7 @@
 use std::time::Duration;
 
 use super::*;
-use crate::model::event::EventType;
-use crate::model::firing::EventIdentity;
+use crate::model::event::{EventIdentity, EventType};
 use crate::model::id::TriggerId;
 use crate::model::outcome::{DropReason, Outcome};
 
@@ -15,13 +14,9 @@ fn account(name: &str) -> AccountId {
 }
 
 fn firing(of: &str, trigger: &str) -> FiringId {
-    let event = EventIdentity {
-        account: account(of),
-        event_type: EventType::new("guest.created").expect("a type"),
-        source: "".into(),
-        id: "1".into(),
-    };
-    FiringId { event: Arc::new(event), trigger: TriggerId::new(trigger).expect("a name") }
+    let event_type = EventType::new("guest.created").expect("a type");
+    let event = EventIdentity::new(&account(of), &event_type, "", "1");
+    FiringId { event, trigger: TriggerId::new(trigger).expect("a name") }
 }
 
 fn destination() -> Destination {

@@ -4,7 +4,7 @@ use std::sync::{Arc, OnceLock};
 
 use crate::json::{Document, Json, NewValue};
 use crate::model::attributes::Attributes;
-use crate::model::firing::EventIdentity;
+use crate::model::event::EventIdentity;
 
 /// The name of the event's properties in its data.
 pub(crate) const EVENT: &str = "event";
@@ -26,7 +26,7 @@ pub struct Data {
 #[derive(Debug, Clone)]
 pub struct EventDetails {
     /// Its account, type, source and id.
-    pub identity: Arc<EventIdentity>,
+    pub identity: EventIdentity,
     /// RFC 3339.
     pub time: Arc<str>,
     /// Properties without a place of their own.
@@ -58,9 +58,8 @@ impl Data {
 }
 
 fn with_properties(mut document: Document, EventDetails { identity, time, attributes }: &EventDetails) -> Document {
-    let EventIdentity { account, event_type, source, id } = &**identity;
-    let required = REQUIRED.into_iter().zip([event_type.as_str(), id, time, account.as_str()]);
-    let source = (!source.is_empty()).then_some(("source", &**source));
+    let required = REQUIRED.into_iter().zip([identity.event_type(), identity.id(), time, identity.account()]);
+    let source = Some(("source", identity.source())).filter(|(_, source)| !source.is_empty());
     let texts = required.chain(source).map(|(name, text)| (name, NewValue::Text(text)));
     // Extension attributes can't replace the properties that every event has.
     let attributes = attributes.iter().filter(|(name, _)| !REQUIRED.contains(name) && *name != "source");
@@ -79,7 +78,7 @@ mod tests {
     fn data(own: &Value, source: &str, attributes: Attributes) -> Data {
         let account = AccountId::new("acme").expect("a name");
         let event_type = EventType::new("guest.created").expect("a type");
-        let identity = EventIdentity { account, event_type, source: source.into(), id: "1".into() }.into();
+        let identity = EventIdentity::new(&account, &event_type, source, "1");
         let time = "2026-01-02T03:04:05Z".into();
         Data::of(Document::from(own), EventDetails { identity, time, attributes })
     }

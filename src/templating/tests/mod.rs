@@ -14,8 +14,7 @@ use serde_json::Value;
 
 use super::*;
 use crate::model::attributes::Attributes;
-use crate::model::event::{EventPattern, EventType};
-use crate::model::firing::EventIdentity;
+use crate::model::event::{EventIdentity, EventPattern, EventType};
 use crate::model::id::AccountId;
 use crate::model::template::Format;
 
@@ -55,7 +54,7 @@ fn data(value: Value) -> Data {
 fn details(account: &str, event_type: &str, id: &str, time: &str) -> EventDetails {
     let event_type = EventType::new(event_type).expect("a type");
     let account = AccountId::new(account).expect("a name");
-    let identity = EventIdentity { account, event_type, source: "".into(), id: id.into() }.into();
+    let identity = EventIdentity::new(&account, &event_type, "", id);
     EventDetails { identity, time: time.into(), attributes: Attributes::default() }
 }
 

@@ -14,8 +14,7 @@ mod shape;
 mod xml;
 
 use posthaste::model::attributes::Attributes;
-use posthaste::model::event::{EventPattern, EventType};
-use posthaste::model::firing::EventIdentity;
+use posthaste::model::event::{EventIdentity, EventPattern, EventType};
 use posthaste::model::id::AccountId;
 use posthaste::model::template::Format;
 use posthaste::templating::{CompiledTemplate, Data, EventDetails, TagLookup, TemplateLimits, compile};
@@ -60,7 +59,7 @@ fn compiled(format: Format, body: &str) -> Result<CompiledTemplate, String> {
 fn data_of(members: &Map<String, Value>) -> Data {
     let event_type = EventType::new("t").expect("a type");
     let account = AccountId::new("a").expect("a name");
-    let identity = EventIdentity { account, event_type, source: "".into(), id: "i".into() }.into();
+    let identity = EventIdentity::new(&account, &event_type, "", "i");
     let details = EventDetails { identity, time: "2026-01-01T00:00:00Z".into(), attributes: Attributes::default() };
     Data::of(members.clone().into(), details)
 }

@@ -28,9 +28,9 @@ use super::stream::{InboundStream, TURN_BYTES, skip};
 use crate::flow::response::Receipt;
 use crate::http::problem::Problem;
 use crate::http::request::caller::written;
-use crate::http::resources::events::EventsCall;
+use crate::http::resources::events::{EventsCall, ResponseReceiver};
 use head::EventsHead;
-use payload::{DirectBody, poll_some};
+use payload::{DirectBody, poll_some, take_whole};
 use response::ResponseHeads;
 
 /// Serves such requests on one thread.
@@ -60,6 +60,9 @@ enum NextRequest {
     Ended,
 }
 
+/// A connection has room for one.
+type DirectResponse = Result<Receipt, Box<Problem>>;
+
 impl DirectEvents {
     pub(super) fn new(events: EventsCall) -> Self {
         let room = RefCell::new(vec![0; TURN_BYTES].into());
@@ -76,8 +79,7 @@ impl DirectEvents {
         let mut own = EventsConnection { stream, ahead: BytesMut::new(), head: EventsHead::new(peer) };
         loop {
             let stays = match poll_fn(|context| self.poll_next(&mut own, context)).await {
-                // In memory of its own, so that a connection without a request is small.
-                NextRequest::Events(body) => Box::pin(self.respond(&mut own, body)).await.unwrap_or(false),
+                NextRequest::Events(body) => self.respond(&mut own, body).await.unwrap_or(false),
                 NextRequest::Other => {
                     own.stream.give_back(own.ahead);
                     return Some(own.stream);
@@ -116,21 +118,53 @@ impl DirectEvents {
     /// noticed when the response is written.
     async fn respond(&self, own: &mut EventsConnection, body: u64) -> io::Result<bool> {
         let served = ServedRequest::begin(Rc::clone(own.stream.connection()));
+        // All but the usual is in memory of its own, so that a connection without a request is small.
+        let (response, is_read) = match self.hand_over(own, body) {
+            Some(Ok(response)) => (response.receive().await, true),
+            Some(Err(problem)) => (Err(problem), true),
+            None => Box::pin(self.receive(own, body)).await,
+        };
+        let response = response.map_err(Box::new);
+        own.head.end();
+        let (now, closes) = (Instant::now(), !is_read || served.connection().is_stopping());
+        let Some(whole) = self.usual_response(&response, closes, now) else {
+            return Box::pin(self.respond_in_parts(own, (response, served), (is_read, closes), now)).await;
+        };
+        own.stream.write_all(&whole).await?;
+        served.end(now);
+        Ok(true)
+    }
+
+    /// Hands on the events of a usual request: all of it is here, and its head is like the last one's.
+    fn hand_over(&self, own: &mut EventsConnection, body: u64) -> Option<Result<ResponseReceiver, Problem>> {
+        let EventsHead { request, known, .. } = &own.head;
+        let known = known.as_ref().filter(|known| known.is_plain)?;
+        let body = take_whole(&mut own.ahead, body)?;
+        Some(self.events.hand_over(request, known, body))
+    }
+
+    /// Receives the events of any other request. Returns the response, and whether the whole body was read.
+    async fn receive(&self, own: &mut EventsConnection, body: u64) -> (Result<Receipt, Problem>, bool) {
         let (stream, ahead) = (&mut own.stream, &mut own.ahead);
         let mut payload = DirectBody { stream, ahead, left: body, room: &self.room };
         let EventsHead { request, known, .. } = &mut own.head;
         let response = self.events.handle(request, known, body, &mut payload).await;
-        let is_read = payload.discard().await;
-        own.head.end();
-        let (now, closes) = (Instant::now(), !is_read || served.connection().is_stopping());
-        if let (Ok(receipt), false) = (&response, closes)
-            && receipt.has_no_rejected()
-        {
-            let whole = self.heads.borrow_mut().accepted(receipt.accepted, now);
-            own.stream.write_all(&whole).await?;
-            served.end(now);
-            return Ok(true);
-        }
+        (response, payload.discard().await)
+    }
+
+    /// The response that only says how many events were accepted, if that is all there is to say.
+    fn usual_response(&self, response: &DirectResponse, closes: bool, now: Instant) -> Option<Rc<[u8]>> {
+        let receipt = response.as_ref().ok().filter(|receipt| !closes && receipt.has_no_rejected())?;
+        Some(self.heads.borrow_mut().accepted(receipt.accepted, now))
+    }
+
+    async fn respond_in_parts(
+        &self,
+        own: &mut EventsConnection,
+        (response, served): (DirectResponse, ServedRequest),
+        (is_read, closes): (bool, bool),
+        now: Instant,
+    ) -> io::Result<bool> {
         let (head, body, closes) = self.in_parts(response, closes, now);
         let (mut part, mut body) = (head, ResponseBody::new(BoxBody::new(body), Some(served)));
         loop {
@@ -154,7 +188,7 @@ impl DirectEvents {
     }
 
     /// The head of a response, its body, and whether it is the connection's last.
-    fn in_parts(&self, response: Result<Receipt, Problem>, closes: bool, now: Instant) -> (Vec<u8>, Vec<u8>, bool) {
+    fn in_parts(&self, response: DirectResponse, closes: bool, now: Instant) -> (Vec<u8>, Vec<u8>, bool) {
         let mut heads = self.heads.borrow_mut();
         match response {
             Ok(receipt) => {

@@ -13,7 +13,6 @@ use tokio::io::ReadBuf;
 
 use super::super::framing::RequestLengths;
 use super::super::stream::InboundStream;
-use crate::http::request::body::BodyStream;
 
 /// A body, and how much of it is left to be read: first from the bytes that were read ahead, then from the stream.
 pub(super) struct DirectBody<'a> {
@@ -38,6 +37,14 @@ pub(super) fn poll_some<'a>(
     Poll::Ready(Ok(&room[..length]))
 }
 
+/// A body of this length, if all of it was read ahead.
+pub(super) fn take_whole(ahead: &mut BytesMut, length: u64) -> Option<Bytes> {
+    let length = usize::try_from(length).ok().filter(|length| *length <= ahead.len())?;
+    // The rest of the buffer has no use if there is nothing behind the body.
+    let all = length == ahead.len();
+    Some(if all { std::mem::take(ahead) } else { ahead.split_to(length) }.freeze())
+}
+
 impl DirectBody<'_> {
     /// How many of these bytes belong to the body.
     fn part(&self, bytes: usize) -> usize {
@@ -54,16 +61,6 @@ impl DirectBody<'_> {
     }
 }
 
-impl BodyStream for DirectBody<'_> {
-    fn whole(&mut self) -> Option<Bytes> {
-        let left = usize::try_from(self.left).ok().filter(|left| (1..=self.ahead.len()).contains(left))?;
-        self.left = 0;
-        // The rest of the buffer has no use if there is nothing behind the body.
-        let all = left == self.ahead.len();
-        Some(if all { std::mem::take(self.ahead) } else { self.ahead.split_to(left) }.freeze())
-    }
-}
-
 impl Stream for DirectBody<'_> {
     type Item = Result<Bytes, PayloadError>;
 
@@ -72,7 +69,8 @@ impl Stream for DirectBody<'_> {
         if own.left == 0 {
             return Poll::Ready(None);
         }
-        if let Some(rest) = own.whole() {
+        if let Some(rest) = take_whole(own.ahead, own.left) {
+            own.left = 0;
             return Poll::Ready(Some(Ok(rest)));
         }
         let part = if own.ahead.is_empty() {

@@ -16,7 +16,7 @@ use crate::http::request::{body, path};
 use crate::http::state::AppState;
 use crate::json::{Document, kind};
 use crate::model::attributes::Attributes;
-use crate::model::event::{Event, EventPattern};
+use crate::model::event::{Event, EventIdentity, EventPattern};
 use crate::model::field::{FieldError, Fields};
 use crate::model::id::AccountId;
 use crate::model::template::{Format, Template};
@@ -83,7 +83,7 @@ async fn check(
         let mut diagnostics: Vec<_> = refused.into_iter().map(wrong_content_type).collect();
         diagnostics.extend(checked.diagnostics);
         let preview = checked.compiled.and_then(|compiled| {
-            let event = sample_event(account, event.as_ref(), data, state);
+            let event = sample_event(&account, event.as_ref(), data, state);
             preview(&compiled, &EventData::of(event).data, &mut diagnostics).map(|body| Preview { content_type, body })
         });
         let ok = diagnostics.iter().all(|diagnostic| diagnostic.severity != Severity::Error);
@@ -180,7 +180,7 @@ pub(super) fn preview(compiled: &CompiledTemplate, data: &Data, diagnostics: &mu
 
 /// An event that matches the pattern, with the given data or the dictionary's examples.
 pub(super) fn sample_event(
-    account: AccountId,
+    account: &AccountId,
     pattern: Option<&EventPattern>,
     data: Option<impl Into<Document>>,
     state: &AppState,
@@ -198,13 +198,10 @@ pub(super) fn sample_event(
     }
     Event {
         hops: 0,
-        account,
-        id: crate::model::id::new_id().into(),
+        identity: EventIdentity::new(account, &event_type, source, &crate::model::id::new_id()),
         id_given: false,
-        source: source.into(),
         attributes,
         time: jiff::Timestamp::now().to_string().into(),
         data,
-        event_type,
     }
 }

@@ -180,7 +180,7 @@ impl TriggerTrial {
         self.errors.extend(triggers::broken_rules(trigger, state));
         self.errors.extend(triggers::unselective(trigger, &self.account, state));
         let known = self.data.clone();
-        let event = sample_event(self.account.clone(), Some(&trigger.event), self.data.take(), state);
+        let event = sample_event(&self.account, Some(&trigger.event), self.data.take(), state);
         let fires = passes(trigger.pattern.as_ref(), &event, state.live.matching());
         let mut warnings: Vec<Finding> =
             state.dictionary.trigger_warnings(trigger).into_iter().map(Finding::Trigger).collect();

@@ -114,7 +114,7 @@ fn prepare(
     let trigger = TriggerId::new(id).ok().and_then(|id| index.trigger(&account, &id).cloned());
     let trigger = trigger.ok_or_else(|| Problem::not_found("trigger"))?;
     let template = index.template(&account, &trigger.template);
-    let event = sample_event(account, Some(&trigger.event), data, state);
+    let event = sample_event(&account, Some(&trigger.event), data, state);
     let fires = passes(trigger.pattern.as_ref(), &event, state.live.matching());
     let firing = Firing {
         event: Arc::new(EventData::of(event)),
