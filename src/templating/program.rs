@@ -1,6 +1,8 @@
 //! A template as the renderer walks it: what is written, chosen and repeated, with every path resolved to the block it
 //! starts from and every expression to its escape context. Plain data; the parser's own tree is not kept.
 
+use std::num::NonZeroU32;
+
 use super::render::data::EVENT;
 use crate::json::{Document, Json};
 
@@ -165,7 +167,7 @@ pub(crate) enum Expression {
     /// What a loop provides for its element.
     Local(Local),
     /// A value written in the template.
-    Literal(Document),
+    Literal(Box<Document>),
     /// A helper's result.
     Call(Box<HelperCall>),
 }
@@ -180,13 +182,18 @@ pub(crate) struct DataPath {
     pub(crate) bytes: usize,
     /// Whether it may read the properties of the event itself.
     pub(crate) reads_event: bool,
+    /// The object of the data whose member it is: paths of the template with the same names before the last one have the
+    /// same number. `None`: it starts from a block, or may read the properties of the event.
+    pub(crate) object: Option<NonZeroU32>,
 }
 
 impl DataPath {
-    pub(crate) fn new(scope: usize, names: &[String]) -> Self {
+    /// `object` numbers the names before the last one.
+    pub(crate) fn new(scope: usize, names: &[String], object: impl FnOnce(&[String]) -> NonZeroU32) -> Self {
         let steps = names.iter().map(|name| PathStep::new(name)).collect();
         let reads_event = scope == 0 && names.first().is_none_or(|name| name == EVENT);
-        Self { scope, steps, bytes: names.iter().map(String::len).sum(), reads_event }
+        let object = names.split_last().filter(|_| scope == 0 && !reads_event).map(|(_, before)| object(before));
+        Self { scope, steps, bytes: names.iter().map(String::len).sum(), reads_event, object }
     }
 }
 

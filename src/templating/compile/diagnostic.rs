@@ -4,7 +4,7 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::templating::render::run::Complaint;
+use crate::templating::render::complaint::Complaint;
 
 /// The codes of all findings. `docs/templates.md` has the fix for each, and a test compares the two.
 pub(crate) const CODES: [&str; 74] = [

@@ -17,8 +17,9 @@ pub struct Data {
     /// Without the properties.
     document: Document,
     details: EventDetails,
-    /// With the properties; made for the first path that reads them, as most templates have none.
-    whole: OnceLock<Document>,
+    /// With the properties; made for the first path that reads them, as most templates have none. The data is moved less
+    /// without its room.
+    whole: OnceLock<Box<Document>>,
 }
 
 /// What an event has beside its data: under `event`, templates read its type, id, time and account, its source unless it
@@ -52,7 +53,7 @@ impl Data {
     /// The value at the root. Its own `event` has the event's properties too, and is replaced if it is no object, but only
     /// if `event` is read.
     pub(crate) fn root(&self, event: bool) -> Json<'_> {
-        let whole = || with_properties(self.document.clone(), &self.details);
+        let whole = || Box::new(with_properties(self.document.clone(), &self.details));
         if event { self.whole.get_or_init(whole).root() } else { self.document.root() }
     }
 }

@@ -2,6 +2,7 @@
 //! does no I/O and reads no clock.
 
 mod args;
+pub(crate) mod complaint;
 pub(crate) mod data;
 mod decimal;
 pub(crate) mod escape;

@@ -2,25 +2,22 @@
 //! and the buffer is bounded. It never checks the template's text again: that was proved when the template was saved.
 
 use std::borrow::Cow;
+use std::num::NonZeroU32;
 
 use super::args::{Args, BYTES_PER_STEP, Evaluator};
+use super::complaint::{self, Complaint};
 use super::data::Data;
 use super::escape::percent;
 use super::helpers;
 use super::stop::{ArgumentLocation, HelperFailure, RenderFailure, UnusableArgument, ValueRoom};
 use super::value::Datum;
-use super::write::write;
-use crate::json::Json;
+use super::write::{escaped, simple, write};
+use crate::json::{Json, Object};
 use crate::templating::limits::TemplateLimits;
 use crate::templating::program::{
-    DataPath, EachNode, Expression, HelperCall, IfNode, LocalName, Nodes, PartsNode, PathStep, SeparatorNode,
-    TemplateNode, WithNode,
+    DataPath, EachNode, EscapeContext, Expression, HelperCall, IfNode, LocalName, Nodes, PartsNode, PathStep,
+    SeparatorNode, TemplateNode, ValueNode, WithNode,
 };
-
-/// The most complaints of one preview.
-const COMPLAINTS_MAX: usize = 100;
-/// The most characters of a value that a complaint shows.
-const SHOWN_CHARACTERS_MAX: usize = 60;
 
 /// A rendering in progress.
 pub(crate) struct RenderRun<'a> {
@@ -30,6 +27,8 @@ pub(crate) struct RenderRun<'a> {
     data: &'a Data,
     /// Its root for paths that don't read the event's properties.
     root: Json<'a>,
+    /// The object that the last path was looked up in, by [`DataPath::object`]; `None`: it is no object.
+    object: (Option<NonZeroU32>, Option<Object<'a>>),
     /// The open `each` and `with` blocks, from the outside.
     scopes: Vec<RenderScope<'a>>,
     /// Values that helpers could not use, for a preview.
@@ -64,14 +63,6 @@ fn is_blank(bytes: &[u8]) -> bool {
         Some(byte) if byte.is_ascii() => false,
         Some(_) => std::str::from_utf8(bytes).is_ok_and(|text| text.chars().all(char::is_whitespace)),
     }
-}
-
-/// A helper that could not use a value.
-#[derive(Debug)]
-pub(crate) struct Complaint {
-    /// Where the call begins: line and column.
-    pub(crate) at: (u32, u32),
-    pub(crate) message: String,
 }
 
 /// Renders a program. The first buffer has `bytes_expected`. The steps that it takes are subtracted from `steps_left`.
@@ -142,6 +133,7 @@ impl<'a> RenderRun<'a> {
             steps_left: limits.steps_max,
             data,
             root: data.root(false),
+            object: (None, None),
             scopes: Vec::new(),
             complaints: None,
         }
@@ -152,15 +144,7 @@ impl<'a> RenderRun<'a> {
             self.spend(1)?;
             match node {
                 TemplateNode::Text(text) => self.out.extend_from_slice(text.content.as_bytes()),
-                TemplateNode::Write(part) => {
-                    let value = match &part.value {
-                        Expression::Path(path) => self.path(path)?,
-                        other => self.value(other)?,
-                    };
-                    let room = self.room();
-                    let Self { out, steps_left, .. } = self;
-                    write(out, part.context, &value, room, |bytes| take(steps_left, bytes / BYTES_PER_STEP))?;
-                }
+                TemplateNode::Write(part) => self.written(part)?,
                 TemplateNode::If(chosen) => self.chosen(chosen)?,
                 TemplateNode::Each(each) => self.each(each)?,
                 TemplateNode::With(with) => self.with(with)?,
@@ -171,6 +155,34 @@ impl<'a> RenderRun<'a> {
             }
         }
         Ok(())
+    }
+
+    /// Nearly all that is written is a text or a number of the data.
+    #[inline(always)]
+    fn written(&mut self, part: &'a ValueNode) -> Result<(), RenderFailure> {
+        let Expression::Path(path) = &part.value else {
+            let value = self.value(&part.value)?;
+            return self.write(part.context, &value);
+        };
+        self.spend(path.bytes / BYTES_PER_STEP)?;
+        let value = match self.member(path) {
+            Some(value) => value,
+            None => match self.walked(path)? {
+                Datum::Data(value) => value,
+                made => return self.write(part.context, &made),
+            },
+        };
+        let Some(text) = simple(part.context, value) else { return self.write(part.context, &Datum::Data(value)) };
+        self.spend(text.len() / BYTES_PER_STEP)?;
+        escaped(&mut self.out, part.context, text);
+        Ok(())
+    }
+
+    #[inline(never)]
+    fn write(&mut self, context: EscapeContext, value: &Datum<'a>) -> Result<(), RenderFailure> {
+        let room = self.room();
+        let Self { out, steps_left, .. } = self;
+        write(out, context, value, room, |bytes| take(steps_left, bytes / BYTES_PER_STEP))
     }
 
     fn chosen(&mut self, chosen: &'a IfNode) -> Result<(), RenderFailure> {
@@ -291,10 +303,13 @@ impl<'a> RenderRun<'a> {
         })
     }
 
-    /// In the place of its call, as nearly all that is written is a path.
-    #[inline(always)]
     fn path(&mut self, path: &'a DataPath) -> Result<Datum<'a>, RenderFailure> {
         self.spend(path.bytes / BYTES_PER_STEP)?;
+        self.member(path).map_or_else(|| self.walked(path), |member| Ok(Datum::Data(member)))
+    }
+
+    /// Where a path leads, by all of its steps.
+    fn walked(&mut self, path: &'a DataPath) -> Result<Datum<'a>, RenderFailure> {
         let start = match path.scope.checked_sub(1) {
             None if path.reads_event => self.data.root(true),
             None => self.root,
@@ -307,6 +322,16 @@ impl<'a> RenderRun<'a> {
             },
         };
         Ok(follow(start, &path.steps))
+    }
+
+    /// The value of a path that leads to a member of an object. An object is not looked up again for the next path.
+    #[inline(always)]
+    fn member(&mut self, path: &'a DataPath) -> Option<Json<'a>> {
+        path.object?;
+        if self.object.0 != path.object {
+            self.object = (path.object, object_of(self.root, &path.steps));
+        }
+        self.object.1?.get(&path.steps.last()?.name)
     }
 
     /// A path from a value that a helper made.
@@ -332,7 +357,7 @@ impl<'a> RenderRun<'a> {
         }
     }
 
-    /// Records a value that a helper could not use. A missing or empty value is not a mistake of the template.
+    /// Records a value that a helper could not use.
     fn complain(&mut self, call: &'a HelperCall, unusable: UnusableArgument) -> Result<(), RenderFailure> {
         let expression = match unusable.value {
             ArgumentLocation::Argument(place) => call.arguments.get(place),
@@ -344,40 +369,26 @@ impl<'a> RenderRun<'a> {
             None => Datum::Missing,
         };
         self.complaints = kept;
-        let known = |known: &&mut Vec<Complaint>| known.len() < COMPLAINTS_MAX;
-        if let Some(complaints) = self.complaints.as_mut().filter(known).filter(|_| !value.is_blank()) {
-            let name = helpers::get(call.helper).name;
-            let shown = shown(&value);
-            let message = format!("{name}: {shown} is not {}.", unusable.expected);
-            if !complaints.iter().any(|known| known.at == call.at && known.message == message) {
-                complaints.push(Complaint { at: call.at, message });
-            }
+        if let Some(complaints) = &mut self.complaints {
+            complaint::add(complaints, call, &value, unusable.expected);
         }
         Ok(())
     }
 }
 
+/// The object that the value of a path is a member of, if it is.
+#[inline(never)]
+fn object_of<'a>(root: Json<'a>, steps: &'a [PathStep]) -> Option<Object<'a>> {
+    let (_, before) = steps.split_last()?;
+    match root.follow(before.iter().map(|step| &*step.name))? {
+        (Json::Object(object), followed) if followed == before.len() => Some(object),
+        _ => None,
+    }
+}
+
 /// A path through the data.
-#[inline]
+#[inline(never)]
 fn follow<'a>(start: Json<'a>, steps: &'a [PathStep]) -> Datum<'a> {
     let Some((value, followed)) = start.follow(steps.iter().map(|step| &*step.name)) else { return Datum::Missing };
     steps[followed..].iter().fold(Datum::Data(value), |value, step| value.step(&step.name, step.index))
-}
-
-/// A value with its kind, as a message shows it.
-fn shown(value: &Datum<'_>) -> String {
-    let cut = |text: &str| match text.char_indices().nth(SHOWN_CHARACTERS_MAX) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text.to_owned(),
-    };
-    match (value, value.as_text()) {
-        (_, Some(text)) => format!("{:?}", cut(text)),
-        (Datum::Data(Json::Array(_)) | Datum::List(_), _) => "a list".to_owned(),
-        (Datum::Data(Json::Object(_)), _) => "an object".to_owned(),
-        (Datum::Data(Json::Bool(_)) | Datum::Truth(_), _) => {
-            format!("the boolean {}", value.text(0).unwrap_or_default())
-        }
-        (Datum::Json(_) | Datum::JsonText(_) | Datum::JsonList(_), _) => "JSON text".to_owned(),
-        _ => format!("the number {}", cut(&value.text(0).unwrap_or_default())),
-    }
 }

@@ -3,6 +3,7 @@
 use super::escape::{json, percent, xml};
 use super::stop::{RenderFailure, ValueRoom};
 use super::value::Datum;
+use crate::json::Json;
 use crate::templating::program::EscapeContext;
 
 /// Writes a value in its context, within the room that it has. `spend` is told how many bytes of it are read, before they
@@ -22,21 +23,36 @@ pub(crate) fn write(
     }
     let text = value.text(room.bytes).map_err(|error| room.failure(&error))?;
     spend(text.len())?;
-    match context {
-        EscapeContext::Text => out.extend_from_slice(text.as_bytes()),
-        EscapeContext::JsonString => json::escaped(out, &text),
-        EscapeContext::XmlText => xml::escaped(out, &text, xml::XmlContext::Text),
-        EscapeContext::XmlAttribute => xml::escaped(out, &text, xml::XmlContext::Attribute),
-        EscapeContext::Form | EscapeContext::UrlPath | EscapeContext::UrlQuery => percent::encode(out, &text),
-        EscapeContext::JsonValue { .. } => unreachable!("returned above"),
-    }
+    escaped(out, context, &text);
     Ok(())
+}
+
+/// The text of a value that needs nothing but [`escaped`], as nearly all do: [`write()`] has the same result.
+#[inline]
+pub(crate) fn simple<'a>(context: EscapeContext, value: Json<'a>) -> Option<&'a str> {
+    match value {
+        Json::String(text) if !matches!(context, EscapeContext::JsonValue { .. }) => Some(text),
+        Json::Number(digits) => Some(digits),
+        _ => None,
+    }
+}
+
+/// Writes a text as its context requires; as a JSON value, the digits of a number.
+#[inline]
+pub(crate) fn escaped(out: &mut Vec<u8>, context: EscapeContext, text: &str) {
+    match context {
+        EscapeContext::Text | EscapeContext::JsonValue { .. } => out.extend_from_slice(text.as_bytes()),
+        EscapeContext::JsonString => json::escaped(out, text),
+        EscapeContext::XmlText => xml::escaped(out, text, xml::XmlContext::Text),
+        EscapeContext::XmlAttribute => xml::escaped(out, text, xml::XmlContext::Attribute),
+        EscapeContext::Form | EscapeContext::UrlPath | EscapeContext::UrlQuery => percent::encode(out, text),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::json::{Document, Json};
+    use crate::json::Document;
 
     const VALUE: EscapeContext = EscapeContext::JsonValue { depth: 0 };
 
@@ -69,6 +85,13 @@ mod tests {
             let room = ValueRoom { bytes: 100, over: RenderFailure::TooLarge };
             write(&mut out, context, &value, room, |_| Ok(())).expect("short and shallow");
             assert_eq!(String::from_utf8_lossy(&out), expected, "{context:?} {value:?}");
+            if let Datum::Data(value) = value
+                && let Some(text) = simple(context, value)
+            {
+                let mut out = Vec::new();
+                escaped(&mut out, context, text);
+                assert_eq!(String::from_utf8_lossy(&out), expected, "{context:?} {value:?}");
+            }
         }
     }
 }

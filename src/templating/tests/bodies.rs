@@ -43,6 +43,9 @@ fn bodies_are_rendered() {
         (Text, "{{#each guest.name}}x{{else}}none{{/each}}", "none"),
         (Text, "{{#with guest}}{{email}}{{../date}}{{@root.date}}*|GUEST:EMAIL|*{{/with}}", "a@b.ca fielda fielda@b.c"),
         (Text, "{{#with nothing}}x{{else}}y{{/with}}", "y"),
+        // Members of one object after another, of others between them, of lists, and of what is no object.
+        (Text, "{{guest.email}} {{inquiry.nights}} {{guest.email}}{{guest.none}}{{rooms.0.n}}{{rooms.1.n}} {{rooms.length}}{{guest.email.x}}{{guest.email.y}}{{none.x}}{{none.y}} {{date}}", "a@b.c 7 a@b.conetwo 3 a field"),
+        (Text, "{{guest.email}}{{#with inquiry}} {{guest.email}}{{nights}}{{@root.guest.email}}{{@root.inquiry.nights}}{{/with}}", "a@b.c 7a@b.c7"),
         (Text, "{{#with guest as |g|}}{{g.email}}{{/with}}", "a@b.c"),
         (Text, "{{#if inquiry.zero}}a{{else if guest.vip}}b{{else}}c{{/if}}", "b"),
         (Text, "{{#if inquiry.zero includeZero=true}}a{{/if}}{{#unless empty}}b{{/unless}}", "ab"),

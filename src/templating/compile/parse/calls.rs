@@ -24,7 +24,7 @@ impl ParserState<'_, '_, '_, '_> {
                 self.findings.error("syntax", at, "A list or an object can't be written in an expression.");
                 refused()
             }
-            Parameter::Literal(value) => Expression::Literal(value.into()),
+            Parameter::Literal(value) => Expression::Literal(Box::new(value.into())),
             Parameter::Subexpression(inner) => self.call_of(inner, at),
             _ => {
                 let text = parameter.as_name().unwrap_or("").to_owned();

@@ -8,6 +8,8 @@ mod pieces;
 mod scopes;
 
 use std::borrow::Cow;
+use std::collections::HashMap;
+use std::num::NonZeroU32;
 use std::panic::{self, AssertUnwindSafe};
 
 use handlebars::template::{HelperTemplate, Parameter, Template, TemplateElement};
@@ -21,7 +23,6 @@ use super::known::KnownPaths;
 use super::origin::{Origin, Origins};
 use super::scan::{Role, ScannedBody};
 use super::tags;
-use crate::json::Document;
 use crate::templating::limits::TemplateLimits;
 use crate::templating::program::{EscapeContext, Expression, Nodes, TemplateNode, TextNode, ValueNode};
 use crate::templating::render::helpers;
@@ -59,6 +60,7 @@ pub(crate) fn parse<'s>(
         positions: tree.0.positions(),
         piece: 0,
         scopes: Scopes::default(),
+        objects: HashMap::new(),
         writes: 0,
     };
     let nodes = parsing.nodes(tree.0.template(0));
@@ -153,6 +155,8 @@ struct ParserState<'s, 'k, 'f, 'p> {
     /// The piece that is converted.
     piece: usize,
     scopes: Scopes,
+    /// See [`DataPath::object`](crate::templating::program::DataPath::object).
+    objects: HashMap<Vec<String>, NonZeroU32>,
     writes: usize,
 }
 
@@ -272,5 +276,5 @@ impl ParserState<'_, '_, '_, '_> {
 
 /// Replaces an expression that was refused. The template is not used then.
 fn refused() -> Expression {
-    Expression::Literal(Document::default())
+    Expression::Literal(Box::default())
 }

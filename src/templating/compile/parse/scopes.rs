@@ -1,5 +1,7 @@
 //! The blocks that are open at an expression, and the meaning of names in them.
 
+use std::num::NonZeroU32;
+
 use super::super::foreign;
 use super::super::paths;
 use super::super::scan::PLACEHOLDER;
@@ -65,7 +67,7 @@ impl ParserState<'_, '_, '_, '_> {
     /// The value of a tag, by its path from the root.
     pub(super) fn tag(&mut self, tag: &str, at: usize) -> Expression {
         match self.known.tag(tag, at, self.findings) {
-            Some(names) => path_of(0, &names),
+            Some(names) => self.path_of(0, &names),
             None => refused(),
         }
     }
@@ -79,7 +81,7 @@ impl ParserState<'_, '_, '_, '_> {
     pub(super) fn path_from_root(&mut self, text: &str, at: usize) -> (Expression, Option<Vec<String>>) {
         if let Some(tag) = tags::of_name(text) {
             return match self.known.tag(tag, at, self.findings) {
-                Some(names) => (path_of(0, &names), Some(names)),
+                Some(names) => (self.path_of(0, &names), Some(names)),
                 None => (refused(), None),
             };
         }
@@ -132,7 +134,14 @@ impl ParserState<'_, '_, '_, '_> {
         if let Some(path) = absolute.as_ref().filter(|_| !is_foreign) {
             self.known.path(path, at, self.findings);
         }
-        (path_of(scope, &steps), absolute)
+        (self.path_of(scope, &steps), absolute)
+    }
+
+    fn path_of(&mut self, scope: usize, names: &[String]) -> Expression {
+        Expression::Path(DataPath::new(scope, names, |object| {
+            let next = u32::try_from(self.objects.len()).unwrap_or(u32::MAX);
+            *self.objects.entry(object.to_vec()).or_insert(NonZeroU32::MIN.saturating_add(next))
+        }))
     }
 
     /// `@index` and its like.
@@ -169,8 +178,4 @@ impl ParserState<'_, '_, '_, '_> {
             }
         }
     }
-}
-
-fn path_of(scope: usize, names: &[String]) -> Expression {
-    Expression::Path(DataPath::new(scope, names))
 }
