@@ -6,7 +6,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Instant;
 
+use smallvec::SmallVec;
+
 use super::cursor::Cursors;
+use super::fired_event::FiredEvent;
 use super::unfinished;
 use crate::flow::inbox::InboxSender;
 use crate::flow::journal::{AcceptJournal, JournaledRequests};
@@ -97,7 +100,7 @@ impl RequestAcceptor {
         }
         match catch_unwind(AssertUnwindSafe(|| write_all(journal.as_ref(), &mut together))) {
             Ok(results) => {
-                for (request, result) in together.into_iter().zip(results) {
+                for (request, result) in together.drain(..).zip(results) {
                     match result {
                         Ok(()) => self.pass_on(request),
                         Err(refusal) => self.refuse(&request, refusal),
@@ -109,6 +112,9 @@ impl RequestAcceptor {
                 request.admission.replace_response(Err(Refusal::Panic));
             }),
         }
+        together.clear();
+        // Its memory is used again.
+        self.together.replace(together);
     }
 
     fn pass_on(&self, request: MeasuredRequest) {
@@ -135,13 +141,23 @@ impl RequestAcceptor {
 
 /// Writes whole requests together. Returns which of them are kept; each firing of those has its handle.
 fn write_all(journal: &dyn AcceptJournal, requests: &mut [MeasuredRequest]) -> Vec<Result<(), Refusal>> {
-    let events = requests.iter().map(|request| request.events).sum();
-    let (mut parts, mut firings) = (Vec::with_capacity(events), Vec::with_capacity(events));
-    for cursor in requests.iter().flat_map(|request| &request.cursors) {
-        cursor.fired().for_each(|fired| firings.extend(fired.listed()));
+    let JournaledRequests { results, firings } = write_parts(journal, requests);
+    let mut journaled = firings.into_iter();
+    for (request, _) in requests.iter_mut().zip(&results).filter(|(_, result)| result.is_ok()) {
+        request.cursors.iter_mut().for_each(|cursor| cursor.set_journaled(&mut journaled, None));
     }
-    let mut rest = firings.as_slice();
-    for request in &*requests {
+    results
+}
+
+fn write_parts(journal: &dyn AcceptJournal, requests: &[MeasuredRequest]) -> JournaledRequests {
+    let events = requests.iter().map(|request| request.events).sum();
+    // Often few.
+    let mut firings = SmallVec::<[_; 4]>::with_capacity(events);
+    for cursor in requests.iter().flat_map(|request| &request.cursors) {
+        cursor.fired().flat_map(FiredEvent::listed).for_each(|firing| firings.push(firing));
+    }
+    let (mut parts, mut rest) = (SmallVec::<[_; 4]>::with_capacity(events), firings.as_slice());
+    for request in requests {
         for cursor in &request.cursors {
             cursor.fired().for_each(|fired| parts.push(unfinished::part(fired, &mut rest)));
         }
@@ -149,10 +165,5 @@ fn write_all(journal: &dyn AcceptJournal, requests: &mut [MeasuredRequest]) -> V
     }
     let admissions =
         || Box::new(requests.iter().map(|request| Arc::clone(&request.admission)).collect::<Vec<_>>()) as _;
-    let JournaledRequests { results, firings } = journal.write_requests(&parts, &admissions);
-    let mut journaled = firings.into_iter();
-    for (request, _) in requests.iter_mut().zip(&results).filter(|(_, result)| result.is_ok()) {
-        request.cursors.iter_mut().for_each(|cursor| cursor.set_journaled(&mut journaled, None));
-    }
-    results
+    journal.write_requests(&parts, &admissions)
 }

@@ -4,14 +4,13 @@
 //! matched only as the account has room.
 
 use std::cell::{OnceCell, RefCell};
-use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::sync::Arc;
 
 use smallvec::SmallVec;
 
-use super::fired_event::FiredEvent;
+use super::fired_event::{FiredEvent, FiredEvents, FoundTriggers};
 use super::unfinished::UnfinishedRequest;
 use crate::flow::account::{AccountShares, RequestDeliveries};
 use crate::flow::drill;
@@ -89,12 +88,12 @@ pub(super) struct Cursor {
     /// The first one is being matched, or is next.
     events: std::vec::IntoIter<Event>,
     /// What the first event fires, as far as its candidates were checked; `None`: none was.
-    found: Option<Vec<Arc<LiveTrigger>>>,
+    found: Option<SmallVec<FoundTriggers>>,
     /// Until there are no more events.
     search: Option<Box<TypeSearch>>,
     /// The template that was looked up last.
     template: Option<Arc<LiveTemplate>>,
-    fired: VecDeque<FiredEvent>,
+    fired: FiredEvents,
     /// Set if more firings may be found after acceptance, which the journal must keep.
     unfinished: Option<UnfinishedRequest>,
 }
@@ -119,7 +118,7 @@ impl Cursor {
             found: None,
             search: None,
             template: None,
-            fired: VecDeque::new(),
+            fired: FiredEvents::default(),
             unfinished: None,
         }
     }
@@ -138,7 +137,7 @@ impl Cursor {
         if self.events.len() == 0 {
             self.pass_search_on();
         }
-        match self.fired.back().filter(|_| self.fired.len() > before) {
+        match self.fired.last().filter(|_| self.fired.len() > before) {
             Some(fired) if !self.deliveries.add(fired.triggers.len()) => MeasureStep::Over,
             _ if self.events.len() == 0 => MeasureStep::Done,
             _ => MeasureStep::More,
@@ -187,7 +186,7 @@ impl Cursor {
         let found = self.found.get_or_insert_with(|| {
             if let Some(own) = self.search.as_mut().filter(|own| own.is_of_type(like)) {
                 own.search.restart(live.matching());
-                return Vec::new();
+                return SmallVec::new();
             }
             // Read before the index, which may then be newer, but not older.
             let version = live.version();
@@ -197,7 +196,7 @@ impl Cursor {
                 let search = Search::new(buckets, live.matching());
                 Some(Box::new(TypeSearch { version, like: like.clone(), search, template: None }))
             });
-            Vec::new()
+            SmallVec::new()
         });
         let Some(own) = &mut self.search else { return SearchEnd::Complete };
         let end = found.len() + FOUND_AT_ONCE;
@@ -227,7 +226,9 @@ impl Cursor {
         if ended == SearchEnd::TooCostly {
             self.context.metrics.deliveries.dropped.inc(DropReason::FilterTooCostly);
         }
-        let (Some(event), Some(found)) = (self.events.next(), self.found.take()) else { return };
+        // An event is large: one at a time, it is moved once.
+        let Some(found) = self.found.take() else { return drop(self.events.next()) };
+        let Some(event) = self.events.next() else { return };
         let too_costly = self.search.as_ref().map_or(&[][..], |own| own.search.too_costly());
         if found.is_empty() && too_costly.is_empty() {
             return;
@@ -255,7 +256,7 @@ impl Cursor {
                 }
             }
         }
-        self.fired.push_back(fired);
+        self.fired.push(fired);
     }
 
     /// Whether it may find more.
@@ -274,7 +275,7 @@ impl Cursor {
         journaled: &mut impl Iterator<Item = JournaledFirings>,
         unfinished: Option<&UnfinishedRequest>,
     ) {
-        for fired in &mut self.fired {
+        for fired in self.fired.iter_mut() {
             fired.journaled = journaled.next();
         }
         self.unfinished = unfinished.filter(|_| self.is_unfinished()).cloned();
@@ -312,18 +313,18 @@ impl Firings for Cursor {
     }
 
     fn step(&mut self) -> FiringStep {
-        let Some(fired) = self.fired.front_mut() else {
+        let Some(fired) = self.fired.first_mut() else {
             return if self.advance() { FiringStep::Worked } else { FiringStep::Done };
         };
         let Some(charge) = self.deliveries.take_one() else { return FiringStep::Blocked };
         let Some(trigger) = fired.triggers.next() else {
-            self.fired.pop_front();
+            self.fired.take_first();
             return FiringStep::Worked;
         };
         let journaled = fired.journaled.as_mut().and_then(Iterator::next);
         // The last firing of an event takes it along.
         let event = match fired.triggers.len() {
-            0 => self.fired.pop_front().map(|fired| fired.event),
+            0 => self.fired.take_first().map(|fired| fired.event),
             _ => Some(Arc::clone(&fired.event)),
         };
         let Some(event) = event else { return FiringStep::Worked };

@@ -44,15 +44,6 @@ impl<F> Default for PartialRequest<F> {
 /// The segment and the end of records that were written together.
 pub(super) type RecordsEnd<F> = (Arc<Segment<F>>, u32);
 
-/// Whole requests that were written together.
-#[derive(Debug)]
-pub(super) struct AcceptedRequests<F> {
-    /// The firings of all parts, in order.
-    pub(super) listed: Vec<ListedFirings<F>>,
-    /// What must be durable before their producers get the response.
-    pub(super) end: RecordsEnd<F>,
-}
-
 impl<F: SegmentFile> PartialRequest<F> {
     /// Abandons the request: its producer is told that it was not accepted.
     pub(super) fn abandon(&mut self) {
@@ -97,14 +88,14 @@ impl<'a> AcceptedPart<'a> {
 }
 
 /// The entries of records that were written together.
-struct NewEntries<'a> {
+struct NewEntries<'a, S> {
     new: &'a [(u64, u32)],
     records: &'a [(u32, usize)],
-    shares: std::vec::IntoIter<TakenUnits>,
+    shares: S,
     is_complete: bool,
 }
 
-impl Iterator for NewEntries<'_> {
+impl<S: Iterator<Item = TakenUnits>> Iterator for NewEntries<'_, S> {
     type Item = NewEntry;
 
     fn next(&mut self) -> Option<NewEntry> {
@@ -123,13 +114,15 @@ impl<D: Folder> Acceptor<D> {
     }
 
     /// Writes whole requests with one write, or none of them: all their parts, of which the last of each commits it.
-    /// `shares`: what each part holds of its account's share.
+    /// `shares`: what each part holds of its account's share. `list` gets the firings of each part, in order. Returns what
+    /// must be durable before their producers get the response.
     pub(super) fn write_requests<'a>(
         &mut self,
         parts: impl Iterator<Item = AcceptedPart<'a>>,
-        shares: Vec<TakenUnits>,
+        shares: impl Iterator<Item = TakenUnits>,
         now_ms: u64,
-    ) -> io::Result<AcceptedRequests<D::File>> {
+        list: impl FnMut(ListedFirings<D::File>),
+    ) -> io::Result<RecordsEnd<D::File>> {
         self.check()?;
         self.new.clear();
         let mut request = None;
@@ -138,11 +131,9 @@ impl<D: Folder> Acceptor<D> {
             request = request.filter(|_| !part.commits);
         }
         let written = self.writer.write(now_ms)?;
-        let mut listed = Vec::with_capacity(self.new.len());
-        let new =
-            NewEntries { new: &self.new, records: &written.records, shares: shares.into_iter(), is_complete: true };
-        written.segment.hold_new(new, &mut listed);
-        Ok(AcceptedRequests { listed, end: (written.segment, written.end) })
+        let new = NewEntries { new: &self.new, records: &written.records, shares, is_complete: true };
+        written.segment.hold_new(new, list);
+        Ok((written.segment, written.end))
     }
 
     /// Writes parts of a request, or none of them. Returns the firings of each part. After an error the request must be
@@ -177,7 +168,7 @@ impl<D: Folder> Acceptor<D> {
         }
         let records = &written.records[listed.len()..];
         let of_new = NewEntries { new: &self.new, records, shares, is_complete: false };
-        written.segment.hold_new(of_new, &mut listed);
+        written.segment.hold_new(of_new, |new| listed.push(new));
         let entries = listed.iter().skip(parts.len() - new.len()).map(|(entry, _)| Arc::clone(entry));
         request.entries.extend(entries);
         request.written(written);

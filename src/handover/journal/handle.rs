@@ -7,11 +7,11 @@ use std::rc::Rc;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use super::accept::{AcceptedPart, AcceptedRequests, Acceptor, PartialRequest};
+use super::accept::{AcceptedPart, Acceptor, PartialRequest};
 use super::begin::Beginner;
 use super::body::EventFields;
 use super::disk::Disk;
-use super::ledger::{EntryFiring, LedgerEntry, lock};
+use super::ledger::{EntryFiring, LedgerEntry, ListedFirings, lock};
 use super::threads::{BegunResult, JournalContext, now_ms};
 use crate::flow::drill;
 use crate::flow::event_data::EventData;
@@ -43,7 +43,7 @@ impl EventJournal for JournalHandle {
     fn accept_journal(&self) -> Arc<dyn AcceptJournal> {
         let acceptor = Arc::new(Mutex::new(Acceptor::new(Arc::clone(&self.shared.journal))));
         lock(&self.shared.acceptors).push(Arc::downgrade(&acceptor));
-        let charges = Mutex::new(AccountCharges { accounts: Arc::clone(&self.accounts), last: None });
+        let charges = Mutex::new(AccountCharges::of(Arc::clone(&self.accounts)));
         Arc::new(AcceptHandle(Arc::new(ThreadAcceptor { acceptor, shared: Arc::clone(&self.shared), charges })))
     }
 
@@ -74,6 +74,8 @@ struct AccountCharges {
     accounts: Arc<Pool<AccountId>>,
     /// The share that was looked up last: most requests are of the account of the one before.
     last: Option<(AccountId, Share)>,
+    /// What each part holds that is charged and not written yet.
+    charged: Vec<TakenUnits>,
 }
 
 #[derive(Debug)]
@@ -103,27 +105,28 @@ impl ThreadAcceptor {
         parts: &[PartToJournal<'_>],
         admissions: &dyn Fn() -> Box<dyn Any + Send>,
     ) -> JournaledRequests {
-        let (now_ms, mut shares) = (now_ms(), Vec::with_capacity(parts.len()));
-        let mut results = lock(&self.charges).charge_each(parts, &mut shares);
-        if shares.is_empty() {
+        let (now_ms, mut charges) = (now_ms(), lock(&self.charges));
+        let mut results = charges.charge_each(parts);
+        if charges.charged.is_empty() {
             return JournaledRequests { results, firings: Vec::new() };
         }
         let kept = requests(parts).zip(&results).filter(|(_, result)| result.is_ok()).flat_map(|(parts, _)| parts);
         let records = kept.map(|part| record_of(part, now_ms));
-        let written = lock(&self.acceptor).write_requests(records, shares, now_ms);
-        let firings = match written {
-            Ok(AcceptedRequests { listed, end }) => {
+        let mut listed = Vec::with_capacity(parts.len());
+        let list = |(entry, firings): ListedFirings<File>| listed.push(JournaledFirings::new(entry, firings));
+        let written = lock(&self.acceptor).write_requests(records, charges.charged.drain(..), now_ms, list);
+        drop(charges);
+        match written {
+            Ok(end) => {
                 self.shared.report_bytes();
                 self.shared.release(&[end], admissions);
-                listed.into_iter().map(|(entry, firings)| JournaledFirings::new(entry, firings)).collect()
             }
             Err(error) => {
                 let refusal = self.failed(&error);
                 results.iter_mut().filter(|result| result.is_ok()).for_each(|kept| *kept = Err(refusal.clone()));
-                Vec::new()
             }
-        };
-        JournaledRequests { results, firings }
+        }
+        JournaledRequests { results, firings: listed }
     }
 
     fn failed(&self, error: &std::io::Error) -> Refusal {
@@ -138,17 +141,30 @@ fn requests<'p, 'a>(parts: &'p [PartToJournal<'a>]) -> impl Iterator<Item = &'p 
 }
 
 impl AccountCharges {
-    /// Charges whole requests, of which each may be refused: `shares` gets what each part of the others holds.
-    fn charge_each(&mut self, parts: &[PartToJournal<'_>], shares: &mut Vec<TakenUnits>) -> Vec<Result<(), Refusal>> {
+    fn of(accounts: Arc<Pool<AccountId>>) -> Self {
+        Self { accounts, last: None, charged: Vec::new() }
+    }
+
+    /// Charges whole requests, of which each may be refused. Then `charged` has what each part of the others holds.
+    fn charge_each(&mut self, parts: &[PartToJournal<'_>]) -> Vec<Result<(), Refusal>> {
+        self.charged.clear();
         // Where there is room for all of them, each has room too.
-        match self.charge(parts, shares) {
+        match self.charge(parts) {
             Ok(()) => requests(parts).map(|_| Ok(())).collect(),
-            Err(_) => requests(parts).map(|parts| self.charge(parts, shares)).collect(),
+            Err(_) => requests(parts).map(|parts| self.charge(parts)).collect(),
         }
     }
 
+    /// Charges parts of a request, all or none. Returns what each holds.
+    fn charge_part(&mut self, parts: &[PartToJournal<'_>]) -> Result<Vec<TakenUnits>, Refusal> {
+        self.charged.clear();
+        self.charge(parts)?;
+        Ok(std::mem::take(&mut self.charged))
+    }
+
     /// Charges all of these parts, or none.
-    fn charge(&mut self, parts: &[PartToJournal<'_>], shares: &mut Vec<TakenUnits>) -> Result<(), Refusal> {
+    fn charge(&mut self, parts: &[PartToJournal<'_>]) -> Result<(), Refusal> {
+        let shares = &mut self.charged;
         let before = shares.len();
         for own in parts.chunk_by(|a, b| a.account() == b.account()) {
             let [others @ .., part] = own else { continue };
@@ -204,8 +220,8 @@ fn bytes_of(part: &PartToJournal<'_>) -> usize {
 
 impl RequestJournal for PendingRequest {
     fn add(&mut self, parts: &[PartToJournal<'_>]) -> Result<Vec<JournaledFirings>, Refusal> {
-        let (mut shares, now_ms) = (Vec::with_capacity(parts.len()), now_ms());
-        lock(&self.thread.charges).charge(parts, &mut shares)?;
+        let now_ms = now_ms();
+        let shares = lock(&self.thread.charges).charge_part(parts)?;
         let records: Vec<AcceptedPart<'_>> = parts.iter().map(|part| record_of(part, now_ms)).collect();
         let added = lock(&self.thread.acceptor).add(&mut self.request, &records, shares, now_ms);
         let listed = added.map_err(|error| self.failed(&error))?;
@@ -352,11 +368,10 @@ mod tests {
             |event, is_last| PartToJournal { event, attributes: String::new(), data: "{}", firings: &[], is_last };
         let each = bytes_of(&part(&a, true));
         let accounts = Arc::new(Pool::new(9 * each, 1));
-        let mut charges = AccountCharges { accounts: Arc::clone(&accounts), last: None };
+        let mut charges = AccountCharges::of(Arc::clone(&accounts));
         let mut charged = |parts: &[PartToJournal<'_>]| {
-            let mut shares = Vec::new();
-            let kept = charges.charge_each(parts, &mut shares).iter().map(Result::is_ok).collect::<Vec<_>>();
-            (kept, shares)
+            let kept = charges.charge_each(parts).iter().map(Result::is_ok).collect::<Vec<_>>();
+            (kept, std::mem::take(&mut charges.charged))
         };
         let (kept, shares) = charged(&[part(&a, true), part(&a, false), part(&a, true), part(&b, true)]);
         assert_eq!((kept, shares.len()), (vec![true; 3], 4));

@@ -56,31 +56,26 @@ impl<F: SegmentFile> Segment<F> {
         entries
     }
 
-    /// Creates an entry for each of these new events, whose records were written to this segment together, and adds it
-    /// to `listed`.
-    pub(super) fn hold_new(self: &Arc<Self>, new: impl Iterator<Item = NewEntry>, listed: &mut Vec<ListedFirings<F>>) {
+    /// Creates an entry for each of these new events, whose records were written to this segment together, and passes it
+    /// to `list`.
+    pub(super) fn hold_new(
+        self: &Arc<Self>,
+        new: impl Iterator<Item = NewEntry>,
+        mut list: impl FnMut(ListedFirings<F>),
+    ) {
         let (mut number, mut sum) = (0, 0);
         let mut slots = lock(&self.entries);
-        let make = |NewEntry { id, firings, offset, bytes, share, is_complete }| {
+        for NewEntry { id, firings, offset, bytes, share, is_complete } in new {
             let slot = slots.vacant_entry();
             let place =
                 HeldRecord { place: RecordPosition { segment: Arc::clone(self), offset, bytes }, slot: slot.key() };
-            let unsettled = Bits::below(firings);
-            let state = EntryState {
-                unsettled,
-                left: firings,
-                next: firings,
-                is_complete,
-                first: Some(place),
-                more: Vec::new(),
-                share,
-            };
+            let (unsettled, first, more) = (Bits::below(firings), Some(place), Vec::new());
+            let state = EntryState { unsettled, left: firings, next: firings, is_complete, first, more, share };
             let entry = Arc::new(LedgerEntry { id, state: Mutex::new(state) });
             slot.insert(Arc::clone(&entry));
             (number, sum) = (number + 1, sum + bytes);
-            (entry, 0..firings)
-        };
-        listed.extend(new.map(make));
+            list((entry, 0..firings));
+        }
         drop(slots);
         self.count(number, sum);
     }

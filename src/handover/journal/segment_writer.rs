@@ -4,6 +4,8 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use smallvec::SmallVec;
+
 use super::folder::{Folder, SegmentFile as _, write_all};
 use super::format::{
     BODY_BYTES_MAX, Durability, RECORD_HEADER_BYTES, RecordHeader, RecordKind, SEGMENT_HEADER_BYTES, SegmentKind,
@@ -47,8 +49,8 @@ pub(super) struct WrittenRecords<F> {
     pub(super) segment: Arc<Segment<F>>,
     /// Where the last one ends in the segment.
     pub(super) end: u32,
-    /// The offset and the length of each.
-    pub(super) records: Vec<(u32, usize)>,
+    /// The offset and the length of each; often few.
+    pub(super) records: SmallVec<[(u32, usize); 4]>,
 }
 
 impl<F> WrittenRecords<F> {
@@ -102,7 +104,7 @@ impl<D: Folder> SegmentWriter<D> {
         let Some(open) = &mut self.open else { return Err(io::ErrorKind::NotFound.into()) };
         let segment = Arc::clone(&open.segment);
         let durable = segment.synced.load(Ordering::SeqCst);
-        let mut records = Vec::with_capacity(self.records.len());
+        let mut records = SmallVec::with_capacity(self.records.len());
         for record in &self.records {
             let header = record.header(open.epoch, durable);
             let offset = open.at + record.at;

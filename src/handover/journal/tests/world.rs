@@ -6,7 +6,7 @@ use std::io::ErrorKind;
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::super::accept::{AcceptedPart, AcceptedRequests, Acceptor, PartialRequest, RecordsEnd};
+use super::super::accept::{AcceptedPart, Acceptor, PartialRequest, RecordsEnd};
 use super::super::begin::{Beginner, BegunGroup};
 use super::super::body::{EventFields, FiringFields};
 use super::super::format::{BootId, Durability};
@@ -236,17 +236,17 @@ impl World {
     /// Whether the requests, which are written together, were accepted.
     fn accept_together(&mut self, thread: usize, requests: usize, events: usize, triggers: usize) -> bool {
         let (now_ms, triggers) = (self.now_ms, names(triggers));
-        let listed = listed(&triggers);
+        let (listed, mut kept) = (listed(&triggers), Vec::new());
         let drawn: Vec<Vec<Drawn>> = (0..requests).map(|_| self.draw(events)).collect();
         let parts = drawn.iter().flatten().zip(1..).map(|(event, number)| {
             let (event, commits) = (event.fields(now_ms), number % events == 0);
             AcceptedPart { event, triggers: &listed, is_more: false, commits }
         });
-        let written = self.acceptors[thread].write_requests(parts, Vec::new(), now_ms);
+        let written = self.acceptors[thread].write_requests(parts, std::iter::empty(), now_ms, |own| kept.push(own));
         for (request, own) in drawn.iter().enumerate() {
             let names = self.know(own, &triggers, written.is_err());
-            if let Ok(AcceptedRequests { listed, end }) = &written {
-                let own = &listed[request * events..][..events];
+            if let Ok(end) = &written {
+                let own = &kept[request * events..][..events];
                 self.respond_later(names, own, vec![end.clone()]);
             }
         }
