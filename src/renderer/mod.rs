@@ -90,8 +90,8 @@ struct RenderJob {
     firing: Option<FiringId>,
     /// Where the end of that firing is reported.
     report: Option<oneshot::Sender<FiringReport>>,
-    /// That firing, if it is being rendered in the background.
-    in_background: Option<BackgroundFiring>,
+    /// That firing, if it is being rendered in the background. Few are, and jobs are moved.
+    in_background: Option<Box<BackgroundFiring>>,
 }
 
 /// A firing that is rendered in the background.
@@ -172,12 +172,12 @@ impl Worker for RendererWorker {
     }
 
     fn step(&self, work: &mut RenderJob) -> JobProgress {
-        if let Some(BackgroundFiring { unrendered, result }) = work.in_background.take() {
-            let Some(ended) = result.take() else {
-                work.in_background = Some(BackgroundFiring { unrendered, result });
+        if let Some(firing) = work.in_background.take() {
+            let Some(ended) = firing.result.take() else {
+                work.in_background = Some(firing);
                 return JobProgress::Blocked;
             };
-            self.finish(work, unrendered, ended.unwrap_or(Err(DropReason::Panic)));
+            self.finish(work, firing.unrendered, ended.unwrap_or(Err(DropReason::Panic)));
             return JobProgress::More;
         }
         // A test is rendered whatever its account holds: there is at most one for each connection.
@@ -292,7 +292,7 @@ impl RendererWorker {
         }
     }
 
-    fn begin_in_background(&self, member: TurnKey, unrendered: UnrenderedDelivery) -> BackgroundFiring {
+    fn begin_in_background(&self, member: TurnKey, unrendered: UnrenderedDelivery) -> Box<BackgroundFiring> {
         let content = unrendered.content.clone();
         let rendering = self.background.run(member, move || content.render());
         let result = Rc::new(RefCell::new(None));
@@ -302,7 +302,7 @@ impl RendererWorker {
             own.replace(Some(ended));
             resumption.resume();
         });
-        BackgroundFiring { unrendered, result }
+        Box::new(BackgroundFiring { unrendered, result })
     }
 
     /// Passes on a delivery whose content was rendered, or drops it.
