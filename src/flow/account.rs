@@ -343,6 +343,24 @@ mod tests {
     }
 
     #[actix_rt::test]
+    async fn a_waiting_task_is_woken_when_bytes_that_were_charged_ahead_are_given_back() {
+        let accounts = Arc::new(accounts(9));
+        let (account, mut ahead) = (accounts.get(&id("a")), BytesAhead::default());
+        let _held = [(); 2].map(|()| ahead.deliver(&account, 100));
+        account.bytes.add(8_880 - accounts.bytes());
+        assert!(!account.may_render(), "its share is used up");
+        let waiting = actix_rt::spawn({
+            let (accounts, account) = (Arc::clone(&accounts), Arc::clone(&account));
+            async move { accounts.freed(|| account.may_render()).await }
+        });
+        while !accounts.freed.is_awaited() {
+            tokio::task::yield_now().await;
+        }
+        drop(ahead);
+        crate::flow::probe::soon(waiting).await.expect("no panic");
+    }
+
+    #[actix_rt::test]
     async fn a_waiting_task_is_woken_when_there_is_room() {
         let accounts = Arc::new(accounts(2));
         let account = accounts.get(&id("a"));

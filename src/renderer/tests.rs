@@ -42,6 +42,10 @@ impl Firings for Given {
         self.firings.len() == 1
     }
 
+    fn is_done(&self) -> bool {
+        self.firings.len() == 0
+    }
+
     fn step(&mut self) -> FiringStep {
         self.firings.next().map_or(FiringStep::Done, FiringStep::Fired)
     }
@@ -173,7 +177,11 @@ async fn a_small_request_gets_its_response_when_it_is_rendered_where_others_wait
         let given = (0..firings)
             .map(|_| Firing { charge: Some(alone.gate.charge_default()), ..firing("1", "h", &json!(1), text.clone()) });
         alone.give(given.collect(), Some(admission)).await;
-        let DeliveriesRendered(deliveries) = soon(passed.recv()).await.expect("deliveries");
+        let mut deliveries = Vec::new();
+        // On a busy machine they come in several messages.
+        while deliveries.len() < firings {
+            deliveries.extend(soon(passed.recv()).await.expect("deliveries").0);
+        }
         assert_eq!(
             answer.try_recv().is_ok(),
             responds_early,

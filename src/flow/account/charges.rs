@@ -235,6 +235,7 @@ impl BytesAhead {
     pub fn give_back(&mut self) {
         if let Some((account, left)) = self.ahead.take() {
             account.bytes.release(left);
+            account.wake_if_eased(&account.bytes);
             account.work.ended();
         }
     }
