@@ -7,7 +7,7 @@
 //!   arithmetic of shares, and a [`sweep`] forgets those who hold nothing.
 //! - Threads: jobs take [`turns`] within a stage, a [`turnstile`] spreads what thousands begin at once, [`background`]
 //!   does long work elsewhere, and [`runtime`] is the event loop. A task that waits often keeps its [`task_waker`],
-//!   and what many of them count has a [`thread_count`].
+//!   and `thread_count` counts what many of them change.
 //! - [`journal`] says what stages require of the journal. [`drill`] makes faults for tests.
 
 pub mod account;
