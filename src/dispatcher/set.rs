@@ -154,6 +154,14 @@ impl Dispatchers {
         context.spawn(others.map(|(), own, context| work(own, context)));
     }
 
+    /// Passes on all of these deliveries, which are few.
+    fn route_all(&mut self, deliveries: Vec<InFlight>, context: &mut Context<Self>) {
+        let mut deliveries = deliveries.into_iter();
+        while !deliveries.as_slice().is_empty() {
+            self.route(&mut deliveries, context);
+        }
+    }
+
     /// Passes on the first of these deliveries, and those behind it that have the same destination: a unit of them at most.
     fn route(&mut self, deliveries: &mut vec::IntoIter<InFlight>, context: &mut Context<Self>) {
         let Some(first) = deliveries.as_slice().first() else { return };

@@ -195,9 +195,10 @@ impl AccountShares {
         self.deliveries.elsewhere() == 0 && self.deliveries.taken() <= tentative
     }
 
-    /// Wakes the tasks that wait for a share, once this one is well below its bound. They are not woken for each unit,
-    /// because they continue with several at once.
-    fn wake_if_eased(&self, share: &Share) {
+    /// Gives back units of one of its shares. Wakes the tasks that wait for a share, once this one is well below its bound:
+    /// not for each unit, because they continue with several at once.
+    fn give_back(&self, share: &Share, units: usize) {
+        share.release(units);
         if self.freed.is_awaited() && share.has_eased() {
             self.freed.wake();
         }

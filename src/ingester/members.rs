@@ -10,13 +10,14 @@ use jiff::Timestamp;
 use super::rejection::Rejection;
 use crate::json::Json;
 use crate::model::event::{EVENT_ID_BYTES_MAX, EventType};
-use crate::model::id::{AccountId, DEFAULT_ACCOUNT, EventIds, IdText};
+use crate::model::id::{AccountId, DEFAULT_ACCOUNT, EventIds, IdText, LastName};
 use crate::model::rfc_3339;
 
 thread_local! {
     /// The time that was written last, in milliseconds: several requests may arrive in one of them.
     static WRITTEN: RefCell<(u64, Arc<str>)> = RefCell::new((u64::MAX, "".into()));
-    static NAMES: Cell<LastNames> = const { Cell::new(LastNames { account: None, event_type: None }) };
+    static NAMES: Cell<LastNames> =
+        const { Cell::new(LastNames { account: LastName::none(), event_type: LastName::none() }) };
 }
 
 /// A time, in milliseconds of the Unix time.
@@ -33,8 +34,8 @@ fn written(millisecond: u64) -> Arc<str> {
 /// The account and the type that an event had last: most have the same, and those are checked once.
 #[derive(Debug, Default)]
 pub(super) struct LastNames {
-    account: Option<AccountId>,
-    event_type: Option<EventType>,
+    account: LastName<AccountId>,
+    event_type: LastName<EventType>,
 }
 
 impl LastNames {
@@ -54,18 +55,10 @@ impl LastNames {
         event_type: Option<Json<'_>>,
         account: Option<Json<'_>>,
     ) -> Result<(&AccountId, &EventType), Rejection> {
-        let text_of_type = text("type", event_type)?.ok_or(Rejection::Missing("type"))?;
-        self.event_type.take_if(|last| last.as_str() != text_of_type);
-        let event_type = match &mut self.event_type {
-            Some(same) => same,
-            none => none.insert(EventType::new(text_of_type)?),
-        };
-        let name = text("account", account)?.unwrap_or(DEFAULT_ACCOUNT);
-        self.account.take_if(|last| last.as_str() != name);
-        let account = match &mut self.account {
-            Some(same) => same,
-            none => none.insert(AccountId::new(name).map_err(Rejection::Account)?),
-        };
+        let event_type = text("type", event_type)?.ok_or(Rejection::Missing("type"))?;
+        let event_type = self.event_type.read(event_type, EventType::new)?;
+        let account = text("account", account)?.unwrap_or(DEFAULT_ACCOUNT);
+        let account = self.account.read(account, AccountId::new).map_err(Rejection::Account)?;
         Ok((account, event_type))
     }
 }

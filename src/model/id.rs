@@ -49,6 +49,32 @@ fn validate(text: &str) -> Result<(), NameError> {
     }
 }
 
+/// The name that was read last. Names that are read in a row are mostly the same, and such a one is checked, and made, once.
+#[derive(Debug)]
+pub struct LastName<N>(Option<N>);
+
+impl<N: Borrow<str>> LastName<N> {
+    /// None was read yet.
+    pub const fn none() -> Self {
+        Self(None)
+    }
+
+    /// The last name if it is this text, or else a new one.
+    pub fn read<E>(&mut self, text: &str, new: impl FnOnce(&str) -> Result<N, E>) -> Result<&N, E> {
+        self.0.take_if(|last| (*last).borrow() != text);
+        match &mut self.0 {
+            Some(same) => Ok(same),
+            none => Ok(none.insert(new(text)?)),
+        }
+    }
+}
+
+impl<N: Borrow<str>> Default for LastName<N> {
+    fn default() -> Self {
+        Self::none()
+    }
+}
+
 macro_rules! name {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*

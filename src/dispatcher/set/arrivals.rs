@@ -64,11 +64,7 @@ impl Dispatchers {
         let is_alone = !arrivals.continues && deliveries.len() <= UNIT_MAX;
         if is_alone && arrivals.at_once.may_begin(Instant::now()) {
             arrivals.at_once.used(cost(deliveries.len()));
-            let mut deliveries = deliveries.into_iter();
-            while !deliveries.as_slice().is_empty() {
-                self.route(&mut deliveries, context);
-            }
-            return;
+            return self.route_all(deliveries, context);
         }
         arrivals.push(deliveries);
         if !arrivals.continues {

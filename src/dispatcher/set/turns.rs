@@ -120,10 +120,7 @@ impl Dispatchers {
             for (account, claims) in waiting.parked {
                 child.queue.report_parked(account, &claims);
             }
-            let mut deliveries = waiting.deliveries.into_iter();
-            while !deliveries.as_slice().is_empty() {
-                self.route(&mut deliveries, context);
-            }
+            self.route_all(waiting.deliveries, context);
         }
         self.ask_to_leave(now);
         self.check_is_set = false;

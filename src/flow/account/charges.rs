@@ -19,10 +19,10 @@ impl AccountShares {
             return Some(EventsCharge { account: self, units: events, over: 0 });
         }
         let units = if self.events.taken() == 0 { self.events.reserve_some(events) } else { 0 };
-        let over = events - units;
         if units == 0 {
             return None;
         }
+        let over = events - units;
         self.work.begin_over(over);
         Some(EventsCharge { account: self, units, over })
     }
@@ -197,8 +197,7 @@ impl Charge {
 impl Drop for Charge {
     fn drop(&mut self) {
         if self.deliveries > 0 {
-            self.account.deliveries.release(self.deliveries);
-            self.account.wake_if_eased(&self.account.deliveries);
+            self.account.give_back(&self.account.deliveries, self.deliveries);
         }
     }
 }
@@ -234,8 +233,7 @@ impl BytesAhead {
     /// Gives back what was not used.
     pub fn give_back(&mut self) {
         if let Some((account, left)) = self.ahead.take() {
-            account.bytes.release(left);
-            account.wake_if_eased(&account.bytes);
+            account.give_back(&account.bytes, left);
             account.work.ended();
         }
     }
@@ -292,8 +290,7 @@ impl Deref for OutstandingDelivery {
 
 impl Drop for OutstandingDelivery {
     fn drop(&mut self) {
-        self.account.bytes.release(self.bytes);
-        self.account.wake_if_eased(&self.account.bytes);
+        self.account.give_back(&self.account.bytes, self.bytes);
         self.account.work.end_charged();
     }
 }

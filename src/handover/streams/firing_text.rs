@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use crate::model::event::{EventIdentity, EventType};
 use crate::model::firing::FiringId;
-use crate::model::id::{AccountId, TriggerId};
+use crate::model::id::{AccountId, LastName, TriggerId};
 
 pub(super) fn firing_text(FiringId { event, trigger }: &FiringId) -> Vec<u8> {
     let names = [event.account(), event.event_type(), event.source(), event.id(), trigger.as_str()];
@@ -26,33 +26,20 @@ struct FiringNames<'t>(
 /// Reads firings, and keeps the names that the last one had: consecutive deliveries usually share all but the event's id.
 #[derive(Debug, Default)]
 pub(super) struct FiringReader {
-    account: Option<AccountId>,
-    event_type: Option<EventType>,
-    trigger: Option<TriggerId>,
+    account: LastName<AccountId>,
+    event_type: LastName<EventType>,
+    trigger: LastName<TriggerId>,
 }
 
 impl FiringReader {
     /// `None` if the text names no firing: the delivery is sent but does not appear in the activity.
     pub(super) fn read(&mut self, text: &[u8]) -> Option<FiringId> {
         let FiringNames(account, event_type, source, id, trigger) = serde_json::from_slice(text).ok()?;
-        let account = kept(&mut self.account, &account, AccountId::as_str, |name| AccountId::new(name).ok())?;
-        let event_type = kept(&mut self.event_type, &event_type, EventType::as_str, |name| EventType::new(name).ok())?;
-        let trigger = kept(&mut self.trigger, &trigger, TriggerId::as_str, |name| TriggerId::new(name).ok())?;
+        let account = self.account.read(&account, AccountId::new).ok()?;
+        let event_type = self.event_type.read(&event_type, EventType::new).ok()?;
+        let trigger = self.trigger.read(&trigger, TriggerId::new).ok()?;
         Some(FiringId { event: EventIdentity::new(account, event_type, &source, &id), trigger: trigger.clone() })
     }
-}
-
-/// The last name if it is this text, or else a new one.
-fn kept<'l, T>(
-    last: &'l mut Option<T>,
-    text: &str,
-    text_of: impl Fn(&T) -> &str,
-    new: impl Fn(&str) -> Option<T>,
-) -> Option<&'l T> {
-    if last.as_ref().is_none_or(|last| text_of(last) != text) {
-        *last = Some(new(text)?);
-    }
-    last.as_ref()
 }
 
 #[cfg(test)]
