@@ -19,18 +19,35 @@ use crate::model::id::AccountId;
 use crate::model::outcome::{DropReason, FiringReport};
 use crate::telemetry::metrics::Metrics;
 
-/// The two streams of a partition.
+/// The streams of a partition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum StreamKind {
     /// Entries of accounts that have few in the partition, and tests of triggers.
     First,
-    /// What accounts add that have many already.
+    /// What accounts add that have many already, where packs are of no use: nodes can't keep up with the destination, or do
+    /// not read packs.
     Bulk,
+    /// Packs of what accounts add that have many already.
+    Packs,
 }
 
 impl StreamKind {
-    /// Both, in this order in all scripts and responses.
-    pub const ALL: [Self; 2] = [Self::First, Self::Bulk];
+    /// All, in this order in all scripts and responses.
+    pub const ALL: [Self; 3] = [Self::First, Self::Bulk, Self::Packs];
+}
+
+/// Which of an entry's deliveries one is. An entry of the stream of packs has several, of other streams one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct PackPart {
+    /// From 0.
+    pub index: u8,
+    /// How many the entry was added with.
+    pub of: u8,
+}
+
+impl PackPart {
+    /// The only one of its entry.
+    pub const ONLY: Self = Self { index: 0, of: 1 };
 }
 
 /// The id of an entry: its stream, and milliseconds and a number, as Redis orders them.
@@ -78,6 +95,8 @@ pub enum StreamRequest {
 pub struct ClaimRequest {
     /// The entry that it is for.
     pub entry: EntryId,
+    /// Which of its deliveries.
+    pub part: PackPart,
     /// The account that the entry counts for until it is removed.
     pub account: Option<AccountId>,
     /// What the holder wants.
@@ -156,6 +175,7 @@ impl StreamClaims {
 #[derive(Debug)]
 pub struct Claim {
     entry: EntryId,
+    part: PackPart,
     account: Option<AccountId>,
     claims: StreamClaims,
     /// Counts the delivery; `None` once the claim was redeemed or given up.
@@ -164,9 +184,14 @@ pub struct Claim {
 }
 
 impl Claim {
-    /// A claim on an entry, redeemed through `claims`.
-    pub fn new(entry: EntryId, account: Option<AccountId>, claims: StreamClaims, counted: CountedDelivery) -> Self {
-        Self { entry, account, claims, counted: Some(counted), is_late: false }
+    /// A claim on a delivery of an entry, redeemed through `claims`.
+    pub fn new(
+        (entry, part): (EntryId, PackPart),
+        account: Option<AccountId>,
+        claims: StreamClaims,
+        counted: CountedDelivery,
+    ) -> Self {
+        Self { entry, part, account, claims, counted: Some(counted), is_late: false }
     }
 
     /// The entry has waited so long that it must not delay later entries of its stream.
@@ -206,6 +231,7 @@ impl Claim {
         if let Some(counted) = self.counted.take() {
             self.claims.send(StreamRequest::Redeem(ClaimRequest {
                 entry: self.entry,
+                part: self.part,
                 account: self.account.take(),
                 action,
                 counted,

@@ -10,6 +10,7 @@ mod duplicates;
 mod interleavings;
 mod masters;
 mod model;
+mod packs;
 mod parked;
 mod redeem;
 mod refusals;
@@ -25,6 +26,8 @@ use crate::support::{Behaviour, DEADLINE, Node, Receiver, RedisServer, json_temp
 const STREAM: &str = "{posthaste:0}:deliveries";
 /// Its bulk stream.
 const BULK: &str = "{posthaste:0}:bulk";
+/// Its stream of packs.
+const PACKS: &str = "{posthaste:0}:packs";
 
 /// Settings of a node on this Redis, and further ones.
 fn on<'a>(url: &'a str, more: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)> {
@@ -89,7 +92,8 @@ fn backlog(redis: &RedisServer) -> usize {
 /// The streams that are on a server.
 fn streams(redis: &RedisServer) -> Vec<String> {
     let keys = redis.cli(&["KEYS", "{posthaste:*}:*"]);
-    let is_stream = |key: &&str| key.ends_with("}:deliveries") || key.ends_with("}:bulk");
+    let is_stream =
+        |key: &&str| [":deliveries", ":bulk", ":packs"].iter().any(|end| key.ends_with(&format!("}}{end}")));
     keys.lines().filter(is_stream).map(str::to_owned).collect()
 }
 

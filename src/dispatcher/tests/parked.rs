@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::flow::in_flight::{
-    Claim, ClaimAction, EntryId, FetchRequest, FetchedDeliveries, StreamClaims, StreamKind, StreamRequest,
+    Claim, ClaimAction, EntryId, FetchRequest, FetchedDeliveries, PackPart, StreamClaims, StreamKind, StreamRequest,
 };
 
 /// Deliveries of an account, with claims that are redeemed through `claims`.
@@ -10,7 +10,7 @@ fn from_stream(alone: &Alone, port: &Port, claims: &StreamClaims, account: &str,
     let one = |number| {
         let (mut queued, _) = alone.queued(port, "one");
         let claim = Claim::new(
-            EntryId { stream: StreamKind::First, millis: number, number: 0 },
+            (EntryId { stream: StreamKind::First, millis: number, number: 0 }, PackPart::ONLY),
             None,
             claims.clone(),
             alone.gate.count_delivery(),

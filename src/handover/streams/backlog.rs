@@ -2,7 +2,7 @@
 //! So an ingest node accepts no more than the streams may hold and nothing that Redis would refuse, and a dispatch node
 //! learns what is parked.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -15,7 +15,7 @@ use super::choice::StreamChoice;
 use super::counts::{EntryCounts, PartitionReport, SentAfter};
 use super::entry::unix_millis;
 use super::pacing::{self, StreamLoad};
-use super::{GROUP, PARKED, ParkedEntries, Streams, StreamsError, parked_for, stream_key};
+use super::{GROUP, PARKED, ParkedEntries, STREAMS, Streams, StreamsError, parked_for, stream_key};
 use crate::flow::account::AccountShares;
 use crate::flow::gate::Gate;
 use crate::flow::in_flight::{EntryId, InFlight, ParkedLane, StreamKind};
@@ -36,33 +36,34 @@ const SHARE: usize = 4;
 /// One of this many deliveries may always be parked, even if after an outage nothing is left free.
 const ALWAYS_ONE_OF: usize = 1_000;
 
-/// Returns the length of a partition's streams together, the ids of their oldest entries, how many are pending, and the
+/// Returns how many deliveries a partition's streams hold, the ids of their oldest entries, how many are pending, and the
 /// consumers with parked entries (of the group ARGV 1, with names that begin with ARGV 2) with their counts. Where ARGV 3
-/// is not empty, writes a probe key of that name; the next value says why Redis refused it. Then come how many entries
-/// each of the accounts has that follow, how many accounts have any in each stream, whether the bulk stream has the group
-/// (1 or 0), and the server's time in microseconds. A key that is not a stream counts as an empty one.
+/// is not empty, writes a probe key of that name; the next value says why Redis refused it. Then come how many deliveries
+/// each of the accounts has that follow, how many accounts have any in each stream, whether each stream has the group
+/// (1 or 0), and the server's time in microseconds. A key that is not a stream counts as an empty one. Of packs that are
+/// pending, the deliveries are estimated: Redis knows how many packs they are.
 const POLL: &str = concat!(
     partition_keys!(),
     r"
 local probed = ARGV[3] ~= '' and redis.pcall('SET', ARGV[3], '1', 'PX', ARGV[4])
 local refused, time = probed and probed.err or '', redis.call('TIME')
 local length, oldest, pending, parked, places = 0, {}, 0, {}, {}
-local counts, accounts, has_group = {}, {0, 0}, 0
+local counts, accounts, groups = {}, {0, 0, 0}, {0, 0, 0}
 for at = 5, #ARGV do
   table.insert(counts, ARGV[at])
   table.insert(counts, 0)
 end
 for own, stream in ipairs(streams) do
-  local entries = redis.pcall('XLEN', stream)
+  local entries, deliveries = redis.pcall('XLEN', stream), deliveries_in(own)
   if type(entries) == 'number' then
-    length = length + entries
+    length = length + deliveries
     local first = redis.call('XRANGE', stream, '-', '+', 'COUNT', 1)[1]
     if first then table.insert(oldest, first[1]) end
     local consumers = redis.pcall('XINFO', 'CONSUMERS', stream, ARGV[1])
-    if own == 2 then has_group = consumers.err and 0 or 1 end
+    groups[own] = consumers.err and 0 or 1
     for _, consumer in ipairs(consumers.err and {} or consumers) do
       local name, own_pending = consumer[2], consumer[4]
-      pending = pending + own_pending
+      pending = pending + math.floor(own_pending * (entries > 0 and deliveries / entries or 1))
       if string.sub(name, 1, #ARGV[2]) == ARGV[2] and own_pending > 0 then
         local place = places[name] or #parked + 1
         places[name], parked[place], parked[place + 1] = place, name, (parked[place + 1] or 0) + own_pending
@@ -76,7 +77,7 @@ for own, stream in ipairs(streams) do
     accounts[own] = type(with_any) == 'number' and with_any or 0
   end
 end
-return {length, oldest, pending, parked, refused, counts, accounts, has_group, time[1] * 1000000 + time[2]}"
+return {length, oldest, pending, parked, refused, counts, accounts, groups, time[1] * 1000000 + time[2]}"
 );
 
 /// The streams as of this node's last poll.
@@ -88,9 +89,9 @@ pub struct Backlog {
     max: usize,
     ingest: bool,
     unavailable: AtomicBool,
-    /// The lanes that have reached their share of parked deliveries.
-    over_share: RwLock<HashSet<ParkedLane>>,
-    any_over_share: AtomicBool,
+    /// The lanes with parked deliveries, and whether they have reached their share of them.
+    lanes: RwLock<HashMap<ParkedLane, bool>>,
+    any_parked: AtomicBool,
     gate: Arc<Gate>,
     metrics: Arc<Metrics>,
 }
@@ -118,9 +119,9 @@ struct PartitionPoll {
     /// Why its server accepts no writes; empty if it does, or was not probed.
     refused: String,
     /// How many accounts have any, for each stream.
-    accounts: [usize; 2],
-    /// Whether a node has made the group of the bulk stream.
-    takes_bulk: bool,
+    accounts: [usize; STREAMS],
+    /// Whether a node has made the consumer group, for each stream.
+    is_read: [bool; STREAMS],
 }
 
 impl Backlog {
@@ -134,8 +135,8 @@ impl Backlog {
             max: cluster.backlog_max,
             ingest: cluster.ingest,
             unavailable: AtomicBool::new(false),
-            over_share: RwLock::default(),
-            any_over_share: AtomicBool::new(false),
+            lanes: RwLock::default(),
+            any_parked: AtomicBool::new(false),
             gate,
             metrics,
         };
@@ -207,8 +208,17 @@ impl Backlog {
 
     /// Whether a delivery may be added: not if its account has reached its share of those parked for its destination.
     pub(super) fn has_room_for(&self, queued: &InFlight) -> bool {
-        let over_share = || self.over_share.read().unwrap_or_else(PoisonError::into_inner).contains(&queued.lane());
-        !(self.any_over_share.load(Ordering::Relaxed) && over_share())
+        self.lane(queued) != Some(true)
+    }
+
+    /// Whether its account has deliveries parked for its destination.
+    pub(super) fn is_parked(&self, queued: &InFlight) -> bool {
+        self.lane(queued).is_some()
+    }
+
+    fn lane(&self, queued: &InFlight) -> Option<bool> {
+        let lane = || self.lanes.read().unwrap_or_else(PoisonError::into_inner).get(&queued.lane()).copied();
+        if self.any_parked.load(Ordering::Relaxed) { lane() } else { None }
     }
 
     /// For one round of a Publisher.
@@ -235,10 +245,14 @@ impl Backlog {
 
     fn update(&self, streams: &Streams, sent: SentAfter, mut seen: Vec<PartitionPoll>) {
         for (known, seen) in streams.seen.iter().zip(&seen) {
-            for (shared, accounts) in known.shared.iter().zip(seen.accounts) {
-                shared.store(accounts > 1, Ordering::Relaxed);
+            for (stream, accounts) in StreamKind::ALL.into_iter().zip(seen.accounts) {
+                // The hash of packs has one more name, which is no account's.
+                let more_than_one = accounts > if stream == StreamKind::Packs { 2 } else { 1 };
+                known.shared[stream as usize].store(more_than_one, Ordering::Relaxed);
             }
-            known.takes_bulk.store(seen.takes_bulk, Ordering::Relaxed);
+            for (known, is_read) in known.is_read.iter().zip(seen.is_read) {
+                known.store(is_read, Ordering::Relaxed);
+            }
         }
         self.counts.set(sent, seen.iter_mut().map(|seen| std::mem::take(&mut seen.report)).enumerate());
         let oldest = seen.iter().filter_map(|seen| seen.oldest_since).min();
@@ -266,10 +280,12 @@ impl Backlog {
         let share = (self.max / 2).saturating_sub(pending).saturating_mul(SHARE);
         let always = if pending < self.max / 4 * 3 { self.max / ALWAYS_ONE_OF } else { 0 };
         let each_max = share.max(always);
-        let over_share = all.iter().filter(|parked| parked.entries > each_max);
-        let over_share: HashSet<ParkedLane> = over_share.map(|parked| parked.lane.clone()).collect();
-        self.any_over_share.store(!over_share.is_empty(), Ordering::Relaxed);
-        *self.over_share.write().unwrap_or_else(PoisonError::into_inner) = over_share;
+        let mut lanes = HashMap::new();
+        for ParkedEntries { lane, entries, .. } in all {
+            *lanes.entry(lane.clone()).or_insert(false) |= *entries > each_max;
+        }
+        self.any_parked.store(!lanes.is_empty(), Ordering::Relaxed);
+        *self.lanes.write().unwrap_or_else(PoisonError::into_inner) = lanes;
     }
 }
 
@@ -292,21 +308,13 @@ async fn poll_partitions(
 }
 
 fn of_response(response: Value) -> RedisResult<PartitionPoll> {
-    type Polled = (usize, Vec<String>, usize, Vec<Value>, String, Vec<Value>, [usize; 2], usize, u64);
-    let (length, oldest, pending, parked, refused, held, accounts, has_group, made_at_us): Polled =
+    type Polled = (usize, Vec<String>, usize, Vec<Value>, String, Vec<Value>, [usize; STREAMS], [bool; STREAMS], u64);
+    let (length, oldest, pending, parked, refused, held, accounts, is_read, made_at_us): Polled =
         FromRedisValue::from_redis_value(response)?;
     let oldest = oldest.iter().filter_map(|id| EntryId::read(StreamKind::First, id));
     let oldest_since = oldest.map(|id| id.millis).min();
     let report = PartitionReport { length, held, made_at_us };
-    let mut seen = PartitionPoll {
-        report,
-        oldest_since,
-        pending,
-        parked: Vec::new(),
-        refused,
-        accounts,
-        takes_bulk: has_group == 1,
-    };
+    let mut seen = PartitionPoll { report, oldest_since, pending, parked: Vec::new(), refused, accounts, is_read };
     let mut parked = parked.into_iter();
     while let (Some(name), Some(entries)) = (parked.next(), parked.next()) {
         let (name, entries) = (String::from_redis_value(name)?, usize::from_redis_value(entries)?);

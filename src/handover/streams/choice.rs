@@ -1,15 +1,14 @@
-//! Chooses the stream of its partition to which an entry is added. If its account has many entries there already, it is
-//! the bulk stream, so that the entry does not delay the few of another account.
+//! Tells the few deliveries of an account from its many: if it has many in a partition, further ones go to a stream where
+//! they do not delay the few of another account.
 
 use std::collections::BTreeMap;
 
 use super::counts::EntryCounts;
-use crate::flow::in_flight::StreamKind;
 use crate::model::id::AccountId;
 
-/// An account with this many entries in a partition adds further ones to the bulk stream. One read returns as many. So
-/// before an entry of the first stream there are at most this many of each other account, and those that ingest threads
-/// were adding at the same moment.
+/// An account with this many deliveries in a partition adds further ones to another stream than the first. One read returns
+/// as many. So before an entry of the first stream there are at most this many of each other account, and those that
+/// ingest threads were adding at the same moment.
 const MANY: usize = 64;
 
 /// The choices of one round of a Publisher.
@@ -24,14 +23,14 @@ impl<'a> StreamChoice<'a> {
         Self { counts, added: BTreeMap::new() }
     }
 
-    /// The stream for one more entry of an account.
-    pub(super) fn one_more(&mut self, partition: usize, account: &AccountId) -> StreamKind {
+    /// Whether one more delivery of an account is one of few.
+    pub(super) fn is_one_of_few(&mut self, partition: usize, account: &AccountId) -> bool {
         let entries = self
             .added
             .entry((partition, account.clone()))
             .or_insert_with(|| self.counts.entries_of(account, partition));
         *entries += 1;
-        if *entries <= MANY { StreamKind::First } else { StreamKind::Bulk }
+        *entries <= MANY
     }
 }
 
@@ -42,15 +41,14 @@ mod tests {
     use crate::flow::gate::Gate;
 
     #[test]
-    fn beyond_a_few_an_account_adds_to_the_bulk_stream_of_that_partition() {
+    fn an_account_has_few_in_a_partition_up_to_a_number() {
         let bounds = NodeBounds { events: 1_000, deliveries: 1_000, bytes: 1 << 30, events_per_s: None };
         let counts = EntryCounts::new(2, 1_000, Gate::new(bounds, 1));
         let mut choice = StreamChoice::new(&counts);
         let [flood, other] = ["flood", "other"].map(|name| AccountId::new(name).expect("a name"));
         for number in 0..200 {
-            let expected = if number < MANY { StreamKind::First } else { StreamKind::Bulk };
-            assert_eq!(choice.one_more(0, &flood), expected, "{number}");
+            assert_eq!(choice.is_one_of_few(0, &flood), number < MANY, "{number}");
         }
-        assert_eq!((choice.one_more(0, &other), choice.one_more(1, &flood)), (StreamKind::First, StreamKind::First));
+        assert!(choice.is_one_of_few(0, &other) && choice.is_one_of_few(1, &flood));
     }
 }

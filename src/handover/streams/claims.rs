@@ -13,10 +13,12 @@ use futures_util::FutureExt as _;
 use futures_util::future::{join_all, join3};
 use tokio::sync::mpsc;
 
-use super::entry::{StreamEntry, entries_of_both};
+use super::entry::{StreamEntry, entries};
 use super::intake::{Intake, PartitionSource};
 use super::{GROUP, command, parked_name, stream_number};
-use crate::flow::in_flight::{ClaimAction, ClaimRequest, FetchRequest, FetchedDeliveries, StreamKind, StreamRequest};
+use crate::flow::in_flight::{
+    ClaimAction, ClaimRequest, EntryId, FetchRequest, FetchedDeliveries, PackPart, StreamKind, StreamRequest,
+};
 use crate::model::id::AccountId;
 use crate::redis::{FromRedisValue, LuaScript, RedisError, RedisResult, Value, has_code, is_broken};
 use crate::telemetry::metrics::RedemptionResult;
@@ -36,8 +38,8 @@ const IDLE_TIME_MS: &str = "3600000";
 const REDEEM: &str = concat!(partition_keys!(), include_str!("redeem.lua"));
 
 /// Moves the oldest entries of other consumers, which follow ARGV 3 with how many of each, to the caller (ARGV 2), or
-/// fewer once all have ARGV 3 bytes: those of the first stream, then of the bulk stream. The first value says for each
-/// whether there may be more (1 or 0); then come the entries of both streams.
+/// fewer once all have ARGV 3 bytes: those of the first stream, then of the bulk stream. No pack is parked. The first value
+/// says for each whether there may be more (1 or 0); then come the entries of both streams.
 const FETCH: &str = concat!(
     partition_keys!(),
     r"
@@ -45,8 +47,8 @@ local more, entries, left = {}, {{}, {}}, tonumber(ARGV[3])
 for at = 4, #ARGV, 2 do
   local wanted = tonumber(ARGV[at + 1])
   more[#more + 1] = 0
-  for own, stream in ipairs(streams) do
-    local asks = left > 0 and wanted > 0
+  for own = 1, 2 do
+    local stream, asks = streams[own], left > 0 and wanted > 0
     local pending = asks and redis.call('XPENDING', stream, ARGV[1], '-', '+', wanted, ARGV[at])
     if not pending or #pending == wanted then more[#more] = 1 end
     for _, each in ipairs(pending or {}) do
@@ -151,13 +153,15 @@ impl ClaimWorker {
             return Vec::new();
         }
         self.question.set(self.question.get() + 1);
-        claims.sort_by(|a, b| counted_at(a).cmp(&counted_at(b)));
+        claims.sort_by(|a, b| place(a).cmp(&place(b)));
+        // This node may hold a delivery twice, if it took over its pack from itself.
+        claims.dedup_by(|a, b| a.entry.stream == StreamKind::Packs && (a.entry, a.part) == (b.entry, b.part));
         let text = self.request_text(&claims);
         let words: Vec<&[u8]> = text.split_terminator('\n').map(str::as_bytes).collect();
         let mut logged = false;
         let won = loop {
             let response = self.intake.streams.link.code(&self.redeem, &self.source.streams[0], &words).await;
-            match response.and_then(each_won) {
+            match response.and_then(|response| each_won(&claims, response)) {
                 Ok(won) if won.len() == claims.len() => break won,
                 Ok(won) => tracing::error!(responses = won.len(), "Redis responded for another number of entries"),
                 Err(error) if !std::mem::replace(&mut logged, true) => {
@@ -170,21 +174,30 @@ impl ClaimWorker {
         claims.into_iter().zip(won).collect()
     }
 
-    /// The words of a request for these claims, which are in the order of where they count. A line feed ends each: none
-    /// has one itself.
+    /// The words of a request for these claims, which are in the order of their places. A line feed ends each: none has one
+    /// itself.
     fn request_text(&self, claims: &[ClaimRequest]) -> String {
-        let first = claims.partition_point(|claim| claim.entry.stream == StreamKind::First);
-        let (question, bulk) = (self.question.get(), claims.len() - first);
+        let packs_at = claims.partition_point(|claim| claim.entry.stream < StreamKind::Packs);
+        let (entries, packed) = claims.split_at(packs_at);
+        let first = entries.partition_point(|claim| claim.entry.stream == StreamKind::First);
+        let packs = || packed.chunk_by(|a, b| a.entry == b.entry);
+        let (question, bulk) = (self.question.get(), entries.len() - first);
         let mut text = String::with_capacity(128 + 16 * claims.len());
-        text += &format!("{GROUP}\n{}\n{question}\n{first}\n{bulk}\n", self.response);
-        for claim in claims {
-            // Writing to a String can't fail.
+        text += &format!("{GROUP}\n{}\n{question}\n{first}\n{bulk}\n{}\n", self.response, packs().count());
+        // Writing to a String can't fail.
+        for claim in entries {
             let _ = writeln!(text, "{}", claim.entry);
         }
-        for of_account in claims.chunk_by(|a, b| counted_at(a) == counted_at(b)) {
+        for pack in packs() {
+            let ClaimRequest { entry, part, account, .. } = &pack[0];
+            let parked = pack.iter().filter(|claim| matches!(claim.action, ClaimAction::Park(..)));
+            let (asked, parked) = (bits(pack.iter()), bits(parked));
+            let (account, number) = (name(account.as_ref()), pack.len());
+            let _ = writeln!(text, "{entry}\n{}\n{account}\n{asked}\n{parked}\n{number}", part.of);
+        }
+        for of_account in entries.chunk_by(|a, b| counted_at(a) == counted_at(b)) {
             let (stream, account) = counted_at(&of_account[0]);
-            let (number, name) = (stream_number(stream), account.map_or("", AccountId::as_str));
-            let _ = writeln!(text, "{number}\n{name}\n{}", of_account.len());
+            let _ = writeln!(text, "{}\n{}\n{}", stream_number(stream), name(account), of_account.len());
         }
         text
     }
@@ -281,7 +294,8 @@ impl ClaimWorker {
         let words: Vec<&[u8]> = words.iter().map(String::as_bytes).collect();
         let response = self.intake.streams.link.code(&self.fetch, &self.source.streams[0], &words).await?;
         let (more, first, bulk): (Vec<i64>, Value, Value) = FromRedisValue::from_redis_value(response)?;
-        let fetched = entries_of_both([first, bulk]).into_iter().flatten().collect();
+        let mut fetched = entries(StreamKind::First, first);
+        fetched.extend(entries(StreamKind::Bulk, bulk));
         Ok((more.into_iter().map(|more| more == 1).collect(), fetched))
     }
 }
@@ -293,8 +307,11 @@ impl ClaimBatch {
             StreamRequest::Redeem(claim) => {
                 let consumer = match &claim.action {
                     ClaimAction::GiveBack => RETURNED.to_owned(),
-                    ClaimAction::Park(lane, _) => parked_name(lane),
-                    ClaimAction::Attempt(_) | ClaimAction::Drop(..) => return self.redeemed.push(claim),
+                    ClaimAction::Park(lane, _) if claim.entry.stream != StreamKind::Packs => parked_name(lane),
+                    // A delivery of a pack becomes an entry of its own in the same step.
+                    ClaimAction::Attempt(_) | ClaimAction::Drop(..) | ClaimAction::Park(..) => {
+                        return self.redeemed.push(claim);
+                    }
                 };
                 self.left.entry((claim.entry.stream, consumer)).or_default().push(claim);
             }
@@ -302,18 +319,35 @@ impl ClaimBatch {
     }
 }
 
+/// An account's name in a request.
+fn name(account: Option<&AccountId>) -> &str {
+    account.map_or("", AccountId::as_str)
+}
+
+/// The order of claims in a request: entries by where they count, and the deliveries of a pack beside each other.
+fn place(claim: &ClaimRequest) -> (StreamKind, Option<(EntryId, PackPart)>, Option<&AccountId>) {
+    let in_pack = (claim.entry.stream == StreamKind::Packs).then_some((claim.entry, claim.part));
+    (claim.entry.stream, in_pack, claim.account.as_ref())
+}
+
 /// Where an entry counts: its stream and its account.
 fn counted_at(claim: &ClaimRequest) -> (StreamKind, Option<&AccountId>) {
     (claim.entry.stream, claim.account.as_ref())
 }
 
+/// The bits of these deliveries of a pack.
+fn bits<'c>(claims: impl Iterator<Item = &'c ClaimRequest>) -> u32 {
+    claims.fold(0, |bits, claim| bits | 1 << claim.part.index)
+}
+
 /// Reads the response of the script: which claims were won.
-fn each_won(response: Value) -> RedisResult<Vec<bool>> {
-    match response {
-        Value::Int(all) => Ok(vec![true; usize::try_from(all).unwrap_or_default()]),
-        each => {
-            let each: Vec<i64> = FromRedisValue::from_redis_value(each)?;
-            Ok(each.into_iter().map(|won| won == 1).collect())
-        }
+fn each_won(claims: &[ClaimRequest], response: Value) -> RedisResult<Vec<bool>> {
+    if let Value::Int(all) = response {
+        return Ok(vec![true; usize::try_from(all).unwrap_or_default()]);
     }
+    let each: Vec<u32> = FromRedisValue::from_redis_value(response)?;
+    let same_pack = |a: &ClaimRequest, b: &ClaimRequest| a.entry.stream == StreamKind::Packs && a.entry == b.entry;
+    // For an entry it is one bit, the only one.
+    let of_entry = claims.chunk_by(same_pack).zip(each);
+    Ok(of_entry.flat_map(|(claims, bits)| claims.iter().map(move |claim| bits >> claim.part.index & 1 == 1)).collect())
 }

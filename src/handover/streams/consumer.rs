@@ -17,51 +17,57 @@ use futures_util::future::join_all;
 use tokio::sync::watch;
 
 use super::claims::ClaimWorker;
-use super::entry::{StreamEntry, entries_of_both};
+use super::entry::{StreamEntry, entries_of_each};
 use super::intake::{Intake, PERMIT_BYTES, PartitionSource, permits_of};
-use super::{GROUP, PARKED, ParkedEntries, Streams, command};
+use super::reader::StreamReader;
+use super::{GROUP, PARKED, ParkedEntries, STREAMS, Streams, command};
 use crate::flow::gate::Gate;
 use crate::flow::in_flight::{ParkedLane, StreamClaims};
 use crate::flow::messages::{DeliveriesParked, DeliveriesRendered};
-use crate::redis::{
-    FromRedisValue, LuaScript, Outage, RESPONSE_WITHIN, RedisConnection, RedisError, RedisResult, Value, has_code,
-    within,
-};
+use crate::redis::{FromRedisValue, LuaScript, Outage, RedisError, RedisResult, Value, has_code};
 use crate::telemetry::metrics::Metrics;
 
 /// The start of Redis's error when it is full: it accepts no writes but still returns entries.
-const FULL: &str = "OOM";
-/// How long `XREADGROUP` blocks; a stop may have to wait as long.
-const READ_BLOCKS_FOR: Duration = Duration::from_millis(250);
+pub(super) const FULL: &str = "OOM";
 /// The pause between two attempts to reach Redis.
 const RETRY_AFTER: Duration = Duration::from_millis(200);
-/// The fewest and the most entries read at a time. Large reads are cheaper for Redis; the minimum is how many of the
+/// The fewest and the most deliveries of a stream read at a time. Large reads are cheaper for Redis; the minimum is how many of the
 /// node's permits an idle stream occupies.
 const READ_AT_ONCE: std::ops::RangeInclusive<usize> = 8..=64;
 /// Heartbeats within `cluster.claim_after_ms`, and checks for dead consumers.
 const HEARTBEATS: u32 = 4;
 
-/// Moves to the caller (ARGV 2) up to ARGV 4 entries of consumers without a heartbeat (a key named ARGV 5 and the
+/// Moves to the caller (ARGV 2) up to ARGV 4 deliveries of consumers without a heartbeat (a key named ARGV 5 and the
 /// consumer's name) that have been idle for ARGV 3 milliseconds; not what is parked (consumers whose names begin with
 /// ARGV 6). Removes a dead consumer that has nothing pending. One step, so that no consumer is removed that has just
-/// read an entry. Returns the entries of both streams.
+/// read an entry. A full Redis may lack the group of packs. Returns the entries of each stream; a pack is followed by which of its deliveries were won.
 const CLAIM: &str = concat!(
     partition_keys!(),
     r"
-local claimed, left = {{}, {}}, tonumber(ARGV[4])
+local claimed, left = {{}, {}, {}}, tonumber(ARGV[4])
 for own, stream in ipairs(streams) do
-  for _, consumer in ipairs(redis.call('XINFO', 'CONSUMERS', stream, ARGV[1])) do
+  local consumers = redis.pcall('XINFO', 'CONSUMERS', stream, ARGV[1])
+  if consumers.err and own < 3 then return consumers end
+  for _, consumer in ipairs(consumers) do
     local name, pending = consumer[2], consumer[4]
     if name ~= ARGV[2] and redis.call('EXISTS', ARGV[5] .. name) == 0 then
       if pending == 0 then
         redis.call('XGROUP', 'DELCONSUMER', stream, ARGV[1], name)
       elseif left > 0 and string.sub(name, 1, #ARGV[6]) ~= ARGV[6] then
-        local ids = {}
-        for _, entry in ipairs(redis.call('XPENDING', stream, ARGV[1], 'IDLE', ARGV[3], '-', '+', left, name)) do
+        local each, ids = own == 3 and 16 or 1, {}
+        local idle = redis.call('XPENDING', stream, ARGV[1], 'IDLE', ARGV[3], '-', '+', math.ceil(left / each), name)
+        for _, entry in ipairs(idle) do
           ids[#ids + 1] = entry[1]
+          if own == 3 then
+            local pack = redis.call('XCLAIM', stream, ARGV[1], ARGV[2], ARGV[3], entry[1], 'RETRYCOUNT', entry[4])[1]
+            if pack then
+              pack[3] = math.floor(entry[4] / 256)
+              table.insert(claimed[3], pack)
+            end
+          end
         end
-        if #ids > 0 then
-          left = left - #ids
+        left = left - each * #ids
+        if #ids > 0 and own < 3 then
           for _, entry in ipairs(redis.call('XCLAIM', stream, ARGV[1], ARGV[2], ARGV[3], unpack(ids))) do
             table.insert(claimed[own], entry)
           end
@@ -215,29 +221,28 @@ impl Consumers {
     ) -> RedisResult<()> {
         self.write_heartbeat(source, consumer).await?;
         source.begin(consumer);
-        let mut connection = self.intake.streams.link.blocking().await?;
-        for stream in &source.streams {
-            make_group(&mut connection, stream).await?;
-        }
+        let connection = self.intake.streams.link.blocking().await?;
+        let mut reader = StreamReader::open(connection, source, consumer).await?;
         let mut checked: Option<Instant> = None;
         // Few enough that their permits are likely to cover their bytes.
         let mut count = self.read_at_once.min(*READ_AT_ONCE.start());
         while !*stopping.borrow() && source.is_consumer(consumer) {
             let more = if checked.is_none_or(|at| at.elapsed() >= self.claim_after() / HEARTBEATS) {
+                reader.make_groups().await?;
                 let claimed = self.claim(source, consumer, count).await?;
-                let number = claimed.iter().map(Vec::len).sum::<usize>();
+                let number = deliveries(&claimed);
                 // If all that was available was returned, there may be more.
                 checked = (number < count).then(Instant::now);
                 self.intake.metrics.streams.claimed.inc_by(number as u64);
                 claimed
             } else {
-                let read = ask(&mut connection, source, consumer, count).await?;
+                let read = reader.read(count).await?;
                 self.succeeded(source.partition);
                 read
             };
-            let sizes = || more.iter().flatten().map(StreamEntry::size);
-            if let Some(each) = sizes().sum::<usize>().checked_div(sizes().count()) {
-                // Of both streams together.
+            let bytes: usize = more.iter().flatten().map(StreamEntry::size).sum();
+            if let Some(each) = bytes.checked_div(deliveries(&more)) {
+                // Of two streams together.
                 count = (self.read_at_once * PERMIT_BYTES / (2 * each).max(1)).clamp(1, self.read_at_once);
             }
             // Apart: a few entries must not wait for the permits of many.
@@ -269,18 +274,18 @@ impl Consumers {
         }
     }
 
-    /// Takes over entries of dead consumers, of both streams.
+    /// Takes over entries of dead consumers, of each stream.
     async fn claim(
         &self,
         source: &PartitionSource,
         consumer: &str,
         count: usize,
-    ) -> RedisResult<[Vec<StreamEntry>; 2]> {
+    ) -> RedisResult<[Vec<StreamEntry>; STREAMS]> {
         let idle = self.claim_after().as_millis().to_string();
         let (count, alive) = (count.to_string(), alive_prefix(source.partition));
         let words = [GROUP, consumer, &idle, &count, &alive, PARKED].map(str::as_bytes);
         let claimed = self.intake.streams.link.code(&self.claim, &source.streams[0], &words).await?;
-        Ok(entries_of_both(FromRedisValue::from_redis_value(claimed)?))
+        Ok(entries_of_each(FromRedisValue::from_redis_value(claimed)?))
     }
 
     /// Passes entries to the Dispatchers once each has its permits. Entries that can't be passed on are given back by
@@ -313,52 +318,11 @@ fn source(partition: usize, intake: &Rc<Intake>) -> (Rc<PartitionSource>, Stream
     (source, claims)
 }
 
-async fn ask(
-    connection: &mut RedisConnection,
-    source: &PartitionSource,
-    consumer: &str,
-    count: usize,
-) -> RedisResult<[Vec<StreamEntry>; 2]> {
-    let (count, wait) = (count.to_string(), READ_BLOCKS_FOR.as_millis().to_string());
-    let [first, bulk] = &source.streams;
-    let words = ["GROUP", GROUP, consumer, "COUNT", &count, "BLOCK", &wait, "STREAMS", first, bulk, ">", ">"];
-    let question = command("XREADGROUP", &words);
-    let response = within(READ_BLOCKS_FOR + RESPONSE_WITHIN, question.query_async(connection)).await?;
-    Ok(of_streams(response, first))
+fn deliveries(streams: &[Vec<StreamEntry>]) -> usize {
+    streams.iter().flatten().map(StreamEntry::deliveries).sum()
 }
 
 /// The keys of heartbeats of a partition's consumers.
 fn alive_prefix(partition: usize) -> String {
     format!("{{posthaste:{partition}}}:alive:")
-}
-
-/// Creates the consumer group of a stream if it is missing. It starts with the oldest entry.
-async fn make_group(connection: &mut RedisConnection, stream: &str) -> RedisResult<()> {
-    let make = command("XGROUP", &["CREATE", stream, GROUP, "0", "MKSTREAM"]);
-    match within(RESPONSE_WITHIN, make.query_async::<Value>(connection)).await {
-        // A full Redis reports nothing about the group; if it is missing, the first read says so.
-        Err(error) if !has_code(&error, "BUSYGROUP") && !has_code(&error, FULL) => Err(error),
-        _ => Ok(()),
-    }
-}
-
-/// The entries of both streams in a response about both or one of them, in either version of the Redis protocol.
-fn of_streams(response: Value, first: &str) -> [Vec<StreamEntry>; 2] {
-    let streams: Vec<(Value, Value)> = match response {
-        Value::Array(streams) => {
-            let of_pair = |stream| match stream {
-                Value::Array(parts) => <[Value; 2]>::try_from(parts).ok().map(|[name, entries]| (name, entries)),
-                _ => None,
-            };
-            streams.into_iter().filter_map(of_pair).collect()
-        }
-        Value::Map(streams) => streams,
-        _ => Vec::new(),
-    };
-    let mut both = [Value::Nil, Value::Nil];
-    for (name, entries) in streams {
-        let is_first = matches!(name, Value::BulkString(name) if name == first.as_bytes());
-        both[usize::from(!is_first)] = entries;
-    }
-    entries_of_both(both)
 }

@@ -1,16 +1,18 @@
-//! Converts deliveries to entries of a stream and back. Any program can write entries, so they are validated like a
-//! trigger that is saved.
+//! Reads deliveries from the entries of a stream. Any program can write entries, so they are validated like a trigger that
+//! is saved.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
 use http::HeaderValue;
+use smallvec::{SmallVec, smallvec};
 
-use super::firing_text::{FiringReader, firing_text};
-use super::target_text::{KnownTarget, NotADelivery, read_target, target_text};
-use crate::flow::in_flight::{EntryId, StreamKind};
+use super::STREAMS;
+use super::firing_text::FiringReader;
+use super::pack;
+use super::target_text::{KnownTarget, NotADelivery, read_target};
+use crate::flow::in_flight::{EntryId, PackPart, StreamKind};
 use crate::model::delivery::{Delivery, WebhookId};
 use crate::model::id::AccountId;
 use crate::redis::Value;
@@ -20,14 +22,18 @@ use crate::redis::Value;
 const TARGETS_MAX: usize = 4_096;
 
 /// The names of an entry's fields.
-const TARGET: &str = "target";
-const WEBHOOK_ID: &str = "webhook-id";
-const BODY: &str = "body";
-const REPLY: &str = "reply";
-const HOPS: &str = "hops";
+pub(super) const TARGET: &str = "target";
+pub(super) const WEBHOOK_ID: &str = "webhook-id";
+pub(super) const BODY: &str = "body";
+pub(super) const REPLY: &str = "reply";
+pub(super) const HOPS: &str = "hops";
 /// What fired, as JSON: account, event type, event source, event id, trigger. The node that adds an entry with it counts
 /// it for its account, and the one that removes it counts it out. Other programs leave it out.
-const FIRING: &str = "firing";
+pub(super) const FIRING: &str = "firing";
+/// In the place of all but the target: several deliveries.
+pub(super) const PACK: &str = "pack";
+/// When the delivery was accepted, in milliseconds since the Unix epoch, if that is not the time of the entry's id.
+const SINCE: &str = "since";
 
 /// An entry as it was read.
 #[derive(Debug)]
@@ -39,12 +45,29 @@ pub(super) struct StreamEntry {
     reply: Option<Vec<u8>>,
     hops: Option<Vec<u8>>,
     firing: Option<Vec<u8>>,
+    pack: Option<Vec<u8>>,
+    since: Option<Vec<u8>>,
+    /// Which of its deliveries were won before, from the lowest bit on.
+    won: u32,
 }
 
 impl StreamEntry {
-    /// Bytes of its body.
+    /// Bytes of its body, or of its pack.
     pub(super) fn size(&self) -> usize {
-        self.body.as_ref().map_or(0, Vec::len)
+        self.body.as_ref().or(self.pack.as_ref()).map_or(0, Vec::len)
+    }
+
+    /// How many deliveries it was added with.
+    pub(super) fn parts(&self) -> u8 {
+        match &self.pack {
+            Some(pack) if self.id.stream == StreamKind::Packs => pack::number(pack),
+            _ => 1,
+        }
+    }
+
+    /// How many deliveries wait in it.
+    pub(super) fn deliveries(&self) -> usize {
+        usize::from(self.parts()).saturating_sub(self.won.count_ones() as usize)
     }
 
     /// The slot of a field's value; the last of two equal fields counts. Other programs may add other fields.
@@ -56,10 +79,15 @@ impl StreamEntry {
             (REPLY, &mut self.reply),
             (HOPS, &mut self.hops),
             (FIRING, &mut self.firing),
+            (PACK, &mut self.pack),
+            (SINCE, &mut self.since),
         ];
         fields.into_iter().find(|(own, _)| own.as_bytes() == name).map(|(_, value)| value)
     }
 }
+
+/// Deliveries of one entry.
+pub(super) type Deliveries = SmallVec<[(PackPart, EntryContent); 1]>;
 
 /// The content of an entry.
 #[derive(Debug)]
@@ -79,53 +107,6 @@ impl EntryContent {
     }
 }
 
-/// Whether the entry of a delivery has the field for its hops.
-pub(super) fn writes_hops(delivery: &Delivery) -> bool {
-    delivery.hops != 1
-}
-
-/// Writes entries, and caches the target that it wrote last: consecutive deliveries usually share it.
-#[derive(Debug, Default)]
-pub(super) struct EntryWriter {
-    last: Option<(KnownTarget, Vec<u8>)>,
-}
-
-impl EntryWriter {
-    /// Writes the field names and values of a delivery.
-    pub(super) fn write(
-        &mut self,
-        account: &AccountId,
-        delivery: &Delivery,
-        reply: Option<&str>,
-        mut field: impl FnMut(&'static str, &[u8]),
-    ) {
-        field(TARGET, self.target(account, delivery));
-        field(WEBHOOK_ID, delivery.webhook_id.as_bytes());
-        field(BODY, &delivery.body);
-        // Without the field it is 1.
-        if writes_hops(delivery) {
-            field(HOPS, delivery.hops.to_string().as_bytes());
-        }
-        field(FIRING, &delivery.firing.as_ref().map(firing_text).unwrap_or_default());
-        if let Some(reply) = reply {
-            field(REPLY, reply.as_bytes());
-        }
-    }
-
-    fn target(&mut self, account: &AccountId, Delivery { target, content_type, .. }: &Delivery) -> &[u8] {
-        let known = self
-            .last
-            .take()
-            .filter(|(known, _)| Arc::ptr_eq(&known.target, target) && known.content_type == *content_type);
-        let written = || {
-            let account = account.clone();
-            let text = target_text(&account, target, content_type);
-            (KnownTarget { account, target: Arc::clone(target), content_type: content_type.clone() }, text)
-        };
-        &self.last.insert(known.unwrap_or_else(written)).1
-    }
-}
-
 /// Reads a list of entries of a stream, as `XREADGROUP` returns it for one stream and `XCLAIM` as a whole. An entry that was
 /// deleted meanwhile is left out.
 pub(super) fn entries(stream: StreamKind, value: Value) -> Vec<StreamEntry> {
@@ -133,18 +114,23 @@ pub(super) fn entries(stream: StreamKind, value: Value) -> Vec<StreamEntry> {
     items.into_iter().filter_map(|item| entry(stream, item)).collect()
 }
 
-/// The entries of both streams.
-pub(super) fn entries_of_both([first, bulk]: [Value; 2]) -> [Vec<StreamEntry>; 2] {
-    [entries(StreamKind::First, first), entries(StreamKind::Bulk, bulk)]
+/// The entries of each stream, in the order of [`StreamKind::ALL`].
+pub(super) fn entries_of_each(streams: [Value; STREAMS]) -> [Vec<StreamEntry>; STREAMS] {
+    let mut kinds = StreamKind::ALL.into_iter();
+    streams.map(|value| kinds.next().map(|kind| entries(kind, value)).unwrap_or_default())
 }
 
+/// An entry is its id and its fields; scripts add to a pack which of its deliveries were won.
 fn entry(stream: StreamKind, value: Value) -> Option<StreamEntry> {
     let Value::Array(parts) = value else { return None };
-    let [id, fields] = <[Value; 2]>::try_from(parts).ok()?;
-    let Value::BulkString(id) = id else { return None };
+    let mut parts = parts.into_iter();
+    let (Some(Value::BulkString(id)), Some(fields), won) = (parts.next(), parts.next(), parts.next()) else {
+        return None;
+    };
     let id = EntryId::read(stream, std::str::from_utf8(&id).ok()?)?;
-    let (target, webhook_id, body, reply, hops, firing) = Default::default();
-    let mut entry = StreamEntry { id, target, webhook_id, body, reply, hops, firing };
+    let won = if let Some(Value::Int(won)) = won { u32::try_from(won).unwrap_or_default() } else { 0 };
+    let (target, webhook_id, body, reply, hops, firing, pack, since) = Default::default();
+    let mut entry = StreamEntry { id, target, webhook_id, body, reply, hops, firing, pack, since, won };
     let Value::Array(fields) = fields else { return Some(entry) };
     let mut fields = fields.into_iter();
     while let (Some(name), Some(value)) = (fields.next(), fields.next()) {
@@ -162,6 +148,11 @@ pub(super) fn unix_millis() -> u64 {
     now.as_millis() as u64
 }
 
+fn accepted_at(millis: u64) -> Instant {
+    let age = Duration::from_millis(unix_millis().saturating_sub(millis));
+    Instant::now().checked_sub(age).unwrap_or_else(Instant::now)
+}
+
 /// Reads entries, and caches the targets that it has read.
 #[derive(Debug, Default)]
 pub(super) struct EntryReader {
@@ -172,29 +163,50 @@ pub(super) struct EntryReader {
 }
 
 impl EntryReader {
-    /// Reads an entry.
-    pub(super) fn read(&mut self, entry: StreamEntry) -> Result<EntryContent, NotADelivery> {
-        let target = entry.target.ok_or(NotADelivery::NoTarget)?;
-        let KnownTarget { account, target, content_type } = self.target(target)?;
-        let webhook_id = entry.webhook_id.and_then(|value| HeaderValue::from_maybe_shared(Bytes::from(value)).ok());
-        let webhook_id = WebhookId::Read(webhook_id.ok_or(NotADelivery::WebhookId)?);
-        let body = entry.body.ok_or(NotADelivery::NoBody)?.into();
+    /// Reads the deliveries of an entry that were not won before.
+    pub(super) fn read_all(&mut self, entry: StreamEntry) -> Result<Deliveries, NotADelivery> {
+        match entry.id.stream {
+            StreamKind::Packs => self.read_pack(entry),
+            StreamKind::First | StreamKind::Bulk => Ok(smallvec![(PackPart::ONLY, self.read(entry)?)]),
+        }
+    }
+
+    fn read(&mut self, entry: StreamEntry) -> Result<EntryContent, NotADelivery> {
+        let known = self.target(entry.target.ok_or(NotADelivery::NoTarget)?)?;
         let hops = entry.hops.map_or(Some(1), |hops| std::str::from_utf8(&hops).ok()?.parse().ok());
+        let since = entry.since.and_then(|since| std::str::from_utf8(&since).ok()?.parse().ok());
+        let accepted_at = accepted_at(since.unwrap_or(entry.id.millis));
+        let webhook_id = Bytes::from(entry.webhook_id.ok_or(NotADelivery::WebhookId)?);
+        let body = entry.body.ok_or(NotADelivery::NoBody)?.into();
         let hops = hops.ok_or(NotADelivery::Hops)?;
-        let age = Duration::from_millis(unix_millis().saturating_sub(entry.id.millis));
-        Ok(EntryContent {
-            account,
-            delivery: Delivery {
-                firing: entry.firing.and_then(|text| self.firings.read(&text)),
-                target,
-                webhook_id,
-                content_type,
-                body,
-                hops,
-            },
-            accepted_at: Instant::now().checked_sub(age).unwrap_or_else(Instant::now),
-            reply: entry.reply.and_then(|key| String::from_utf8(key).ok()),
-        })
+        let mut read = self.content(known, (webhook_id, entry.firing.as_deref(), body, hops), accepted_at)?;
+        read.reply = entry.reply.and_then(|key| String::from_utf8(key).ok());
+        Ok(read)
+    }
+
+    fn read_pack(&mut self, entry: StreamEntry) -> Result<Deliveries, NotADelivery> {
+        let known = self.target(entry.target.ok_or(NotADelivery::NoTarget)?)?;
+        let parts = entry.pack.and_then(pack::read).ok_or(NotADelivery::Pack)?;
+        let (of, accepted_at) = (parts.len() as u8, accepted_at(entry.id.millis));
+        let waiting = (0..).zip(parts).filter(|(index, _)| entry.won >> index & 1 == 0);
+        let read = waiting.map(|(index, part)| {
+            let parts = (part.webhook_id, Some(&part.firing[..]), part.body, part.hops);
+            Ok((PackPart { index, of }, self.content(known.clone(), parts, accepted_at)?))
+        });
+        read.collect()
+    }
+
+    fn content(
+        &mut self,
+        KnownTarget { account, target, content_type }: KnownTarget,
+        (webhook_id, firing, body, hops): (Bytes, Option<&[u8]>, Bytes, u8),
+        accepted_at: Instant,
+    ) -> Result<EntryContent, NotADelivery> {
+        let webhook_id = HeaderValue::from_maybe_shared(webhook_id).map_err(|_| NotADelivery::WebhookId)?;
+        let firing = firing.and_then(|text| self.firings.read(text));
+        let webhook_id = WebhookId::Read(webhook_id);
+        let delivery = Delivery { firing, target, webhook_id, content_type, body, hops };
+        Ok(EntryContent { account, delivery, accepted_at, reply: None })
     }
 
     fn target(&mut self, text: Vec<u8>) -> Result<KnownTarget, NotADelivery> {
@@ -221,6 +233,9 @@ impl EntryReader {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use super::super::writer::{EntryWriter, Words};
     use super::*;
     use crate::model::event::{EventIdentity, EventType};
     use crate::model::firing::FiringId;
@@ -249,16 +264,22 @@ mod tests {
         }
     }
 
-    fn written(delivery: &Delivery, reply: Option<&str>) -> Vec<(&'static str, Vec<u8>)> {
-        let mut fields = Vec::new();
-        EntryWriter::default().write(&account(), delivery, reply, |name, value| fields.push((name, value.to_vec())));
-        fields
+    fn written(delivery: &Delivery, reply: Option<&str>) -> Vec<(String, Vec<u8>)> {
+        let mut words = Words::default();
+        EntryWriter::default().write(&mut words, &account(), delivery, reply);
+        fields(&words)
     }
 
-    fn as_value(id: &str, fields: Vec<(&str, Vec<u8>)>) -> Value {
+    fn fields(words: &Words) -> Vec<(String, Vec<u8>)> {
+        let words: Vec<&[u8]> = words.iter().collect();
+        let name = |word: &[u8]| String::from_utf8(word.to_vec()).expect("a name");
+        words.chunks(2).map(|pair| (name(pair[0]), pair[1].to_vec())).collect()
+    }
+
+    fn as_value(id: &str, fields: Vec<(impl AsRef<str>, Vec<u8>)>) -> Value {
         let fields = fields
             .into_iter()
-            .flat_map(|(name, value)| [Value::BulkString(name.as_bytes().to_vec()), Value::BulkString(value)]);
+            .flat_map(|(name, value)| [Value::BulkString(name.as_ref().into()), Value::BulkString(value)]);
         Value::Array(vec![Value::Array(vec![Value::BulkString(id.into()), Value::Array(fields.collect())])])
     }
 
@@ -318,7 +339,7 @@ mod tests {
             (HOPS, Some("256")),
         ] {
             let mut fields: Vec<_> = whole.iter().filter(|(own, _)| *own != name).cloned().collect();
-            fields.extend(value.map(|value| (name, value.as_bytes().to_vec())));
+            fields.extend(value.map(|value| (name.to_owned(), value.as_bytes().to_vec())));
             let entry = entries(StreamKind::First, as_value("1-1", fields)).remove(0);
             let reason = reader.read(entry).expect_err(name).to_string();
             assert!(reason.contains(name) && !reason.contains("hunter2"), "{reason}");
@@ -338,11 +359,59 @@ mod tests {
         others[2].target = Arc::new(Target::read("http://g/", &[], Vec::new()).expect("a target"));
         let (mut writer, mut reader) = (EntryWriter::default(), EntryReader::default());
         for given in [&given].into_iter().chain(&others).chain([&given]) {
-            let mut fields = Vec::new();
-            writer.write(&account(), given, None, |name, value| fields.push((name, value.to_vec())));
-            let read =
-                reader.read(entries(StreamKind::First, as_value("1-1", fields)).remove(0)).expect("an entry").delivery;
+            let mut words = Words::default();
+            writer.write(&mut words, &account(), given, None);
+            let entry = entries(StreamKind::First, as_value("1-1", fields(&words))).remove(0);
+            let read = reader.read(entry).expect("an entry").delivery;
             assert_eq!((&read.content_type, &read.target.uri), (&given.content_type, &given.target.uri));
         }
+    }
+
+    /// Deliveries of two targets, and what a reader makes of the entries that they are written in.
+    #[test]
+    fn what_is_packed_is_read_but_for_what_was_won() {
+        let given = delivery();
+        let mut others = vec![given.clone(); 17];
+        others.push(Delivery { content_type: HeaderValue::from_static("text/html"), hops: 1, ..given.clone() });
+        let (mut words, mut writer, mut open) = (Words::default(), EntryWriter::default(), None);
+        for delivery in &others {
+            writer.pack(&mut words, &mut open, &account(), delivery);
+        }
+        let fields = fields(&words);
+        assert_eq!(fields.len(), 6, "packs of 16, 1 and 1");
+        let read = |fields: &[(String, Vec<u8>)], won| {
+            let mut entry = entries(StreamKind::Packs, as_value("12-3", fields.to_vec())).remove(0);
+            entry.won = won;
+            (entry.parts(), entry.deliveries(), EntryReader::default().read_all(entry))
+        };
+        let (parts, waiting, all) = read(&fields[..2], 0);
+        let all = all.expect("a pack");
+        assert_eq!((parts, waiting, all.len()), (16, 16, 16));
+        for (number, (part, read)) in all.iter().enumerate() {
+            assert_eq!((usize::from(part.index), part.of), (number, 16));
+            assert_eq!((&read.delivery.body, &read.delivery.webhook_id), (&given.body, &given.webhook_id));
+            assert_eq!((&read.delivery.firing, read.delivery.hops), (&given.firing, 3));
+            assert_eq!((read.counts_for(), &read.reply), (Some(account()), &None));
+        }
+        let (_, waiting, some) = read(&fields[..2], 0b1111_1111_0111_1110);
+        let some: Vec<u8> = some.expect("a pack").iter().map(|(part, _)| part.index).collect();
+        assert_eq!((waiting, some), (3, vec![0, 7, 15]));
+        let (_, waiting, none) = read(&fields[..2], u32::from(u16::MAX));
+        assert_eq!((waiting, none.expect("a pack").len()), (0, 0));
+        let (.., last) = read(&fields[4..], 0);
+        let last = last.expect("a pack");
+        assert_eq!((last.len(), &last[0].1.delivery.content_type), (1, &HeaderValue::from_static("text/html")));
+        assert_eq!(read(&fields[..1], 0).2.expect_err("no pack"), NotADelivery::Pack);
+        let cut = [fields[0].clone(), ("pack".to_owned(), fields[1].1[..40].to_vec())];
+        assert_eq!(read(&cut, 0).2.expect_err("a cut pack"), NotADelivery::Pack);
+    }
+
+    #[test]
+    fn an_entry_of_a_pack_that_was_parked_is_as_old_as_the_pack() {
+        let mut fields = written(&delivery(), None);
+        fields.push((SINCE.to_owned(), (unix_millis() - 60_000).to_string().into_bytes()));
+        let id = format!("{}-0", unix_millis());
+        let read = EntryReader::default().read(entries(StreamKind::Bulk, as_value(&id, fields)).remove(0));
+        assert!(read.expect("an entry").accepted_at.elapsed() >= Duration::from_secs(59));
     }
 }

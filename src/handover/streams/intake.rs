@@ -8,9 +8,9 @@ use tokio::sync::oneshot;
 
 use super::entry::{EntryContent, EntryReader, StreamEntry};
 use super::target_text::NotADelivery;
-use super::{Streams, reply, stream_key};
+use super::{STREAMS, Streams, reply, stream_key};
 use crate::flow::gate::{Gate, StreamPermit};
-use crate::flow::in_flight::{Claim, InFlight, InFlightParts, StreamClaims, StreamKind};
+use crate::flow::in_flight::{Claim, InFlight, InFlightParts, PackPart, StreamClaims, StreamKind};
 use crate::flow::last_account::LastAccount;
 use crate::flow::permit::Permit;
 use crate::model::outcome::DropReason;
@@ -24,7 +24,7 @@ pub(super) const PERMIT_BYTES: usize = 65_536;
 pub(super) struct PartitionSource {
     pub(super) partition: usize,
     /// The keys of its streams; scripts get the first.
-    pub(super) streams: [String; 2],
+    pub(super) streams: [String; STREAMS],
     /// Its consumer name: a new one after each broken connection, since responses to the old name may be lost. `None`
     /// while it has none.
     consumer: RefCell<Option<String>>,
@@ -77,20 +77,30 @@ impl Intake {
         entries: Vec<StreamEntry>,
         mut permits: Option<StreamPermit>,
     ) -> Vec<InFlight> {
-        let mut deliveries = Vec::with_capacity(entries.len());
+        let mut deliveries = Vec::with_capacity(entries.iter().map(StreamEntry::deliveries).sum());
         let mut unreadable: Option<(usize, NotADelivery)> = None;
+        let mut permit =
+            |permits_needed| permits.as_mut().and_then(|own| own.split(permits_needed)).or_else(|| permits.take());
+        let claim = |place, account| Claim::new(place, account, claims.clone(), self.gate.count_delivery());
         for entry in entries {
-            let (id, own) = (entry.id, permits_of(&entry));
-            let permit = permits.as_mut().and_then(|permits| permits.split(own)).or_else(|| permits.take());
-            let claim = |account| Claim::new(id, account, claims.clone(), self.gate.count_delivery());
-            match self.reader.borrow_mut().read(entry) {
+            let (id, needed, of) = (entry.id, permits_of(&entry), entry.parts());
+            let read = self.reader.borrow_mut().read_all(entry);
+            match read {
+                // All were won, and a node could not remove it.
+                Ok(read) if read.is_empty() => {
+                    claim((id, PackPart { index: 0, of }), None).discard(DropReason::EntryUnreadable, None);
+                }
                 Ok(read) => {
-                    let claim = claim(read.counts_for());
-                    deliveries.push(self.in_flight((partition, id.stream), read, claim, permit));
+                    let each = needed / read.len().max(1);
+                    for (part, read) in read {
+                        let claim = claim((id, part), read.counts_for());
+                        deliveries.push(self.in_flight((partition, id.stream), read, claim, permit(each)));
+                    }
                 }
                 Err(reason) => {
                     unreadable = Some((unreadable.map_or(1, |(entries, _)| entries + 1), reason));
-                    claim(None).discard(DropReason::EntryUnreadable, permit.map(Permit::Stream));
+                    let permit = permit(needed).map(Permit::Stream);
+                    claim((id, PackPart::ONLY), None).discard(DropReason::EntryUnreadable, permit);
                 }
             }
         }
@@ -129,7 +139,8 @@ impl Intake {
     }
 }
 
-/// How many permits an entry needs.
+/// How many permits an entry needs. A pack of several has less than two blocks.
 pub(super) fn permits_of(entry: &StreamEntry) -> usize {
-    entry.size() / PERMIT_BYTES + 1
+    let deliveries = entry.deliveries();
+    if deliveries == 1 { entry.size() / PERMIT_BYTES + 1 } else { deliveries }
 }

@@ -1,12 +1,12 @@
 //! The handover of deliveries through Redis: a [`Publisher`] adds them to streams, and the [`consumers`](Consumers) of
 //! every dispatch node read them as one consumer group and pass them to that node's Dispatchers. Destinations are divided
-//! into partitions, each with its own hash slot, so a Redis Cluster spreads them. A partition has two streams: a burst of
-//! one account goes to the second and does not stand before the few entries of others. An entry stays in its stream until
-//! its only attempt begins. `docs/redis.md` describes the keys, `docs/delivery-protocol.md` why no
-//! delivery is attempted twice.
+//! into partitions, each with its own hash slot, so a Redis Cluster spreads them. A partition has three streams: a burst of
+//! one account does not stand before the few entries of others, and goes through Redis in [packs](pack). An entry stays in
+//! its stream until its only attempt begins, a pack until the last one of its deliveries. `docs/redis.md` describes the
+//! keys, `docs/delivery-protocol.md` why no delivery is attempted twice.
 
-/// The beginning of scripts that get the key of a partition's first stream: the keys of both streams, and of their
-/// entries' numbers by account.
+/// The beginning of scripts that get the key of a partition's first stream: the keys of its streams, and of their
+/// deliveries' numbers by account.
 macro_rules! partition_keys {
     () => {
         include_str!("keys.lua")
@@ -22,10 +22,13 @@ mod entry;
 mod firing_text;
 mod intake;
 mod pacing;
+mod pack;
 mod publisher;
+mod reader;
 mod reply;
 mod rights;
 mod target_text;
+mod writer;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -47,6 +50,9 @@ use crate::redis::{Cmd, ErrorKind, Link, is_wrong_type};
 const GROUP: &str = "dispatch";
 /// The key of the number of partitions, on which all nodes must agree.
 const PARTITIONS: &str = "{posthaste}:partitions";
+
+/// The number of streams of a partition.
+const STREAMS: usize = StreamKind::ALL.len();
 
 /// Longer than a read blocks.
 const CONSUMERS_STOP_WITHIN: Duration = Duration::from_secs(1);
@@ -76,9 +82,10 @@ pub struct Streams {
 #[derive(Debug, Default)]
 struct SeenPartition {
     /// Whether several accounts have entries, for each of its streams.
-    shared: [AtomicBool; 2],
-    /// Whether entries may be added to the bulk stream: not before a node reads it. EARLIER(node): it is not read there.
-    takes_bulk: AtomicBool,
+    shared: [AtomicBool; STREAMS],
+    /// Whether entries may be added, for each of its streams: not before a node reads it. EARLIER(node): the bulk stream, or
+    /// packs, are not read there.
+    is_read: [AtomicBool; STREAMS],
 }
 
 /// Parked entries of one account for one destination.
@@ -210,8 +217,9 @@ impl Streams {
         age > self.late_after && self.seen[partition].shared[stream as usize].load(Ordering::Relaxed)
     }
 
-    fn takes_bulk(&self, partition: usize) -> bool {
-        self.seen[partition].takes_bulk.load(Ordering::Relaxed)
+    /// Whether a node reads this stream.
+    fn reads(&self, partition: usize, stream: StreamKind) -> bool {
+        self.seen[partition].is_read[stream as usize].load(Ordering::Relaxed)
     }
 
     fn partition_of(&self, destination: &Destination) -> usize {
@@ -257,6 +265,7 @@ fn stream_key(partition: usize, stream: StreamKind) -> String {
     match stream {
         StreamKind::First => format!("{{posthaste:{partition}}}:deliveries"),
         StreamKind::Bulk => format!("{{posthaste:{partition}}}:bulk"),
+        StreamKind::Packs => format!("{{posthaste:{partition}}}:packs"),
     }
 }
 
@@ -265,6 +274,7 @@ fn stream_number(stream: StreamKind) -> &'static str {
     match stream {
         StreamKind::First => "1",
         StreamKind::Bulk => "2",
+        StreamKind::Packs => "3",
     }
 }
 

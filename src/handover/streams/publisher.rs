@@ -15,7 +15,7 @@ use futures_util::future::join_all;
 
 use super::choice::StreamChoice;
 use super::counts::PartitionReport;
-use super::entry::{EntryWriter, writes_hops};
+use super::writer::{EntryWriter, PACK_WORDS, Words, writes_hops};
 use super::{Backlog, Streams, reply, stream_key, stream_number};
 use crate::flow::account::{DELIVERY_BYTES, TurnKey};
 use crate::flow::drill;
@@ -25,7 +25,6 @@ use crate::flow::messages::DeliveriesRendered;
 use crate::flow::permit::{Admission, Permit};
 use crate::flow::pressure::Pressure;
 use crate::flow::refusal::Refusal;
-use crate::model::id::AccountId;
 use crate::model::outcome::DropReason;
 use crate::redis::{FromRedisValue, LuaScript, Outage, RedisResult};
 use crate::telemetry::metrics::Metrics;
@@ -37,22 +36,22 @@ const ROUND_BYTES_MAX: usize = 1 << 20;
 /// What an account may add in its turn.
 const QUANTUM_BYTES: usize = 4_096;
 
-/// Counts entries for their accounts, of which there are ARGV 5 (each name is followed by its number of entries), and
-/// adds the entries, of ARGV 4 words each, to a stream (ARGV 3: 1 the first, 2 the bulk stream). Returns the length of
-/// both streams, each account with how many entries it has there, and the server's time in microseconds. The number of a
-/// Publisher's last group (ARGV 2) is kept for a minute under its own key (ARGV 1), so that a group whose response was
-/// lost can be sent again and is added once. Of an empty stream nothing counts.
+/// Counts deliveries for their accounts, of which there are ARGV 5 (each name is followed by its number of deliveries),
+/// and adds the entries, of ARGV 4 words each, to a stream (ARGV 3: 1 the first, 2 the bulk stream, 3 that of packs, whose
+/// deliveries also count for the empty name). Returns how many deliveries all streams hold, each account with how many of
+/// them it has, and the server's time in microseconds. The number of a Publisher's last group (ARGV 2) is kept for a minute
+/// under its own key (ARGV 1), so that a group whose response was lost can be sent again and is added once. Of an empty
+/// stream nothing counts.
 const ADD: &str = concat!(
     partition_keys!(),
     r"
 local own, words, first, results = tonumber(ARGV[3]), tonumber(ARGV[4]), 6 + 2 * ARGV[5], {}
-local length, other = redis.call('XLEN', streams[own]), redis.pcall('XLEN', streams[3 - own])
+local length = redis.call('XLEN', streams[own])
 if tonumber(redis.call('GET', ARGV[1]) or 0) < tonumber(ARGV[2]) then
   redis.call('SET', ARGV[1], ARGV[2], 'PX', 60000)
   if length == 0 then redis.call('DEL', held[own]) end
   for at = first, #ARGV, words do
     redis.call('XADD', streams[own], '*', unpack(ARGV, at, at + words - 1))
-    length = length + 1
   end
   for at = 6, first - 1, 2 do redis.pcall('HINCRBY', held[own], ARGV[at], ARGV[at + 1]) end
 end
@@ -66,7 +65,7 @@ for at = 6, first - 1, 2 do
   results[#results + 1] = entries
 end
 local time = redis.call('TIME')
-return {length + (type(other) == 'number' and other or 0), results, time[1] * 1000000 + time[2]}"
+return {deliveries_in(1) + deliveries_in(2) + deliveries_in(3), results, time[1] * 1000000 + time[2]}"
 );
 
 /// Adds deliveries to the streams; one for each thread that serves HTTP.
@@ -210,8 +209,16 @@ impl Batcher {
     fn kind(&self, queued: &InFlight, choice: &mut StreamChoice<'_>) -> GroupKind {
         let partition = self.streams.partition_of(&queued.delivery.target.destination);
         // Someone waits for the test of a trigger, and it does not count for its account.
-        let may_be_bulk = queued.delivery.firing.is_some() && self.streams.takes_bulk(partition);
-        let stream = if may_be_bulk { choice.one_more(partition, &queued.account.id) } else { StreamKind::First };
+        let counts = queued.delivery.firing.is_some();
+        let stream = if !counts || choice.is_one_of_few(partition, &queued.account.id) {
+            StreamKind::First
+        } else if self.streams.reads(partition, StreamKind::Packs) && !self.backlog.is_parked(queued) {
+            return GroupKind { partition, stream: StreamKind::Packs, replies: false, hops: false };
+        } else if self.streams.reads(partition, StreamKind::Bulk) {
+            StreamKind::Bulk
+        } else {
+            StreamKind::First
+        };
         GroupKind { partition, stream, replies: queued.report.is_some(), hops: writes_hops(&queued.delivery) }
     }
 
@@ -278,30 +285,32 @@ impl Batcher {
     }
 
     /// Writes the entries. A panic over one delivery costs that one, which is returned apart.
-    fn encode(&self, kind: GroupKind, deliveries: Vec<InFlight>) -> (EncodedDeliveries, Vec<InFlight>) {
+    fn encode(&self, kind: GroupKind, mut deliveries: Vec<InFlight>) -> (EncodedDeliveries, Vec<InFlight>) {
         let (mut group, mut refused) = (EncodedDeliveries::default(), Vec::new());
+        let mut open = None;
+        if kind.stream == StreamKind::Packs {
+            // One event may have fired many triggers, and a pack has one target.
+            deliveries.sort_by_key(|queued| Arc::as_ptr(&queued.delivery.target) as usize);
+        }
         for queued in deliveries {
             let reply = queued.report.as_ref().map(|_| reply::key(kind.partition));
-            let before = (group.bytes.len(), group.ends.len());
+            let words = &mut group.words;
+            let before = (words.bytes.len(), words.ends.len());
             let written = catch_unwind(AssertUnwindSafe(|| {
                 drill::point(drill::Stage::Publisher);
-                self.writer.borrow_mut().write(
-                    &queued.account.id,
-                    &queued.delivery,
-                    reply.as_deref(),
-                    |name, value| {
-                        for word in [name.as_bytes(), value] {
-                            group.bytes.extend_from_slice(word);
-                            group.ends.push(group.bytes.len());
-                        }
-                    },
-                );
+                let (account, mut writer) = (&queued.account.id, self.writer.borrow_mut());
+                if kind.stream == StreamKind::Packs {
+                    writer.pack(words, &mut open, account, &queued.delivery);
+                } else {
+                    writer.write(words, account, &queued.delivery, reply.as_deref());
+                }
             }));
             if written.is_ok() {
                 group.deliveries.push((queued, reply));
             } else {
-                group.bytes.truncate(before.0);
-                group.ends.truncate(before.1);
+                words.bytes.truncate(before.0);
+                words.ends.truncate(before.1);
+                open = None;
                 refused.push(queued);
             }
         }
@@ -317,20 +326,24 @@ impl Batcher {
         let (replies, hops) = (if replies { ":replies" } else { ":plain" }, if hops { ":hops" } else { "" });
         let number = stream_number(stream);
         let key = format!("{{posthaste:{partition}}}:added:{}{replies}{hops}:{number}", self.name);
-        let words_each = group.ends.len() / group.deliveries.len();
-        let mut accounts: BTreeMap<&AccountId, usize> = BTreeMap::new();
+        let words_each = match stream {
+            StreamKind::Packs => PACK_WORDS,
+            StreamKind::First | StreamKind::Bulk => group.words.ends.len() / group.deliveries.len(),
+        };
+        let mut accounts: BTreeMap<&str, usize> = BTreeMap::new();
         for (queued, _) in group.deliveries.iter().filter(|(queued, _)| queued.delivery.firing.is_some()) {
-            *accounts.entry(&queued.account.id).or_default() += 1;
+            *accounts.entry(queued.account.id.as_str()).or_default() += 1;
+        }
+        if stream == StreamKind::Packs {
+            accounts.insert("", group.deliveries.len());
         }
         let numbers = [words_each, accounts.len()].map(|number| number.to_string());
         let mut head = vec![key, self.group.get().to_string(), number.to_owned()];
         head.extend(numbers);
         for (account, entries) in accounts {
-            head.extend([account.as_str().to_owned(), entries.to_string()]);
+            head.extend([account.to_owned(), entries.to_string()]);
         }
-        let mut begin = 0;
-        let written = group.ends.iter().map(|end| &group.bytes[std::mem::replace(&mut begin, *end)..*end]);
-        let words: Vec<&[u8]> = head.iter().map(String::as_bytes).chain(written).collect();
+        let words: Vec<&[u8]> = head.iter().map(String::as_bytes).chain(group.words.iter()).collect();
         let results =
             self.streams.link.code_twice(&self.add, &stream_key(partition, StreamKind::First), &words).await?;
         let (length, held, made_at_us) = FromRedisValue::from_redis_value(results)?;
@@ -349,9 +362,7 @@ impl Batcher {
 #[derive(Debug, Default)]
 struct EncodedDeliveries {
     deliveries: Vec<(InFlight, Option<String>)>,
-    bytes: Vec<u8>,
-    /// Where each word of the command ends in `bytes`.
-    ends: Vec<usize>,
+    words: Words,
 }
 
 fn admission(queued: &InFlight) -> Option<&Admission> {

@@ -1,21 +1,42 @@
--- Redeems claims of entries, after the lines of keys.lua. ARGV: the consumer group; the requester's own key; the number of
--- the request; how many entries of the first stream, and of the bulk stream; their ids; then for each account, in the
--- order of the ids, its stream (1 or 2), its name or an empty word, and the number of its entries.
--- Returns how many were won if all were, else for each 1 or 0. One step, so that no acknowledged entry stays in its stream.
+-- Redeems claims of deliveries, after the lines of keys.lua. ARGV: the consumer group; the requester's own key; the number
+-- of the request; how many entries of the first stream, and of the bulk stream, and how many packs; the ids of the entries;
+-- for each pack its id, how many deliveries it was added with, its account, which of them are asked for, which of these are
+-- to be parked (both as bits, the lowest for the first one), and the number of those asked for; then for each account of
+-- the entries, in the order of the ids, its stream (1 or 2), its name or an empty word, and the number of its entries.
+-- Returns how many deliveries were won if all were, else for each entry 1 or 0 and for each pack the bits of those won. One
+-- step, so that no acknowledged entry stays in its stream.
 --
 -- If all entries of a stream are pending, all are won. If only some are, Redis does not say which; then those are won that
 -- are still in the stream, since a won entry is removed from it here. Either way a won entry is neither pending nor in its
 -- stream afterwards, so it is won once. If Redis refuses a part of that, it is an error, and nothing is won.
 --
+-- A pack is pending until all of its deliveries are won. Which of them are is in the number that Redis keeps with a pending
+-- entry: how often it was delivered, which is left in the lowest byte. Unlike a key, that number can be changed while Redis
+-- is full. One that is won to be parked is added to the bulk stream as an entry of its own.
+--
 -- The last response is kept for a minute, so that a request whose response was lost can be repeated. A full Redis does not
--- keep it, and still responds. If it can't lower an account's number of entries, it deletes the number: they count no more.
+-- keep it, and still responds. If it can't lower an account's number of deliveries, it deletes the number: they count no
+-- more.
 local stored = redis.call('GET', ARGV[2])
 if stored and string.sub(stored, 1, #ARGV[3] + 1) == ARGV[3] .. ' ' then
   return cjson.decode(string.sub(stored, #ARGV[3] + 2))
 end
-local all, lost, each, first = ARGV[4] + ARGV[5], 0, {}, 6
-for own, stream in ipairs(streams) do
-  local last = first - 1 + ARGV[3 + own]
+local all, lost, each, first = ARGV[4] + ARGV[5], 0, {}, 7
+
+-- What is in a stream becomes pending again, for any node.
+local function give_back(own, id, number)
+  if redis.pcall('XRANGE', streams[own], id, id)[1] then
+    redis.call('XCLAIM', streams[own], ARGV[1], 'returned', 0, id, 'RETRYCOUNT', number, 'FORCE', 'JUSTID')
+  end
+end
+
+local function count_out(own, name, number)
+  local left = redis.pcall('HINCRBY', held[own], name, -number)
+  if type(left) ~= 'number' or left <= 0 then redis.pcall('HDEL', held[own], name) end
+end
+
+for own = 1, 2 do
+  local stream, last = streams[own], first - 1 + ARGV[3 + own]
   if last >= first then
     local pending, refused = redis.pcall('XACK', stream, ARGV[1], unpack(ARGV, first, last)), nil
     if pending == last + 1 - first then
@@ -34,37 +55,130 @@ for own, stream in ipairs(streams) do
       end
     end
     if refused then
-      -- For example since the user may not run a command. What is in the stream becomes pending again, for any node.
+      -- For example since the user may not run a command.
       for at = first, last do
-        if redis.pcall('XRANGE', stream, ARGV[at], ARGV[at])[1] then
-          redis.call('XCLAIM', stream, ARGV[1], 'returned', 0, ARGV[at], 'FORCE', 'JUSTID')
-        end
+        give_back(own, ARGV[at], 1)
         each[at] = 0
       end
       -- What was taken of the first stream is won, and the response must say so.
-      if first == 6 then return refused end
+      if first == 7 then return refused end
       lost = lost + last + 1 - first
     end
   end
   first = last + 1
 end
-local at = 6
+
+-- Adds one delivery of a pack to the bulk stream. Its fields are those of any entry, and when the pack was added.
+local function park(id, fields, wanted)
+  local target, pack
+  for at = 1, #fields, 2 do
+    if fields[at] == 'target' then target = fields[at + 1] elseif fields[at] == 'pack' then pack = fields[at + 1] end
+  end
+  local at = 2
+  for part = 1, wanted do
+    local hops, id_length, firing_length, body_length, begin = struct.unpack('>BI4I4I4', pack, at)
+    at = begin + id_length + firing_length + body_length
+    if part == wanted then
+      local firing = begin + id_length
+      local words = {'target', target, 'webhook-id', string.sub(pack, begin, firing - 1), 'body',
+        string.sub(pack, firing + firing_length, at - 1), 'firing', string.sub(pack, firing, firing + firing_length - 1),
+        'since', (string.gsub(id, '-.*', ''))}
+      if hops ~= 1 then words[#words + 1], words[#words + 2] = 'hops', hops end
+      return redis.pcall('XADD', streams[2], '*', unpack(words))
+    end
+  end
+end
+
+local function mark(pack, owner, idle, won)
+  local number = won * 256 + pack.pending[4] % 256
+  return redis.pcall('XCLAIM', streams[3], ARGV[1], owner, 0, pack.id, 'IDLE', idle, 'RETRYCOUNT', number, 'JUSTID')
+end
+
+-- Parks those of the won ones that are to be. One that Redis does not take, for example since another program has the key of
+-- the bulk stream, is not won: any node may read the pack again, and so this one.
+local function park_all(pack, parked)
+  local entry = redis.pcall('XRANGE', streams[3], pack.id, pack.id)[1]
+  for part = 0, pack.of - 1 do
+    if entry and bit.band(parked, 2 ^ part) ~= 0 then
+      if park(pack.id, entry[2], part + 1).err then
+        pack.won = pack.won - 2 ^ part
+        mark(pack, 'returned', 3600000, pack.before + pack.won)
+      else
+        pack.parked = pack.parked + 2 ^ part
+        redis.pcall('HINCRBY', held[2], pack.account, 1)
+      end
+    end
+  end
+end
+
+local function number_of(bits)
+  local number = 0
+  while bits > 0 do
+    bits, number = bit.band(bits, bits - 1), number + 1
+  end
+  return number
+end
+
+local packs, done, won, refused = {}, {}, {}, nil
+for number = 1, ARGV[6] do
+  local of = tonumber(ARGV[first + 1])
+  local pack = {id = ARGV[first], of = of, account = ARGV[first + 2], asked = tonumber(ARGV[first + 3]), parked = 0, won = 0}
+  pack.number = tonumber(ARGV[first + 5])
+  local pending = redis.pcall('XPENDING', streams[3], ARGV[1], pack.id, pack.id, 1)
+  if pending.err and string.sub(pending.err, 1, 7) ~= 'NOGROUP' then refused = pending end
+  pack.pending = pending[1]
+  if pack.pending then
+    local parks, whole = tonumber(ARGV[first + 4]), 2 ^ of - 1
+    pack.before = math.floor(pack.pending[4] / 256)
+    pack.won = bit.band(pack.asked, bit.bnot(pack.before))
+    parks = bit.band(parks, pack.won)
+    if pack.won > 0 and (parks > 0 or pack.before + pack.won < whole) then
+      local marked = mark(pack, pack.pending[2], pack.pending[3], pack.before + pack.won)
+      if marked.err then refused, pack.won = marked, 0 elseif parks > 0 then park_all(pack, parks) end
+    end
+    if pack.before + pack.won == whole then done[#done + 1] = pack end
+  end
+  packs[number], first = pack, first + 6
+end
+if #done > 0 then
+  local ids = {}
+  for number, pack in ipairs(done) do ids[number] = pack.id end
+  local acknowledged = redis.pcall('XACK', streams[3], ARGV[1], unpack(ids))
+  local deleted = type(acknowledged) == 'number' and redis.pcall('XDEL', streams[3], unpack(ids)) or acknowledged
+  if type(deleted) ~= 'number' then
+    refused = deleted
+    for _, pack in ipairs(done) do
+      give_back(3, pack.id, (pack.before + pack.parked) * 256)
+      pack.won = pack.parked
+    end
+  end
+end
+local asked, taken, counts = 0, 0, {}
+for number, pack in ipairs(packs) do
+  local count = pack.won == pack.asked and pack.number or number_of(pack.won)
+  asked, taken, won[number] = asked + pack.number, taken + count, pack.won
+  if count > 0 then counts[pack.account] = (counts[pack.account] or 0) + count end
+end
+-- What was won before must be said.
+if refused and all == 0 and taken == 0 then return refused end
+lost = lost + asked - taken
+for account, number in pairs(counts) do count_out(3, account, number) end
+if taken > 0 then count_out(3, '', taken) end
+local at = 7
 for account = first, #ARGV, 3 do
   local own, name, won = tonumber(ARGV[account]), ARGV[account + 1], tonumber(ARGV[account + 2])
   local after = at + won
   if lost > 0 then
     for entry = at, after - 1 do won = won - 1 + (each[entry] or 1) end
   end
-  if name ~= '' and won > 0 then
-    local left = redis.pcall('HINCRBY', held[own], name, -won)
-    if type(left) ~= 'number' or left <= 0 then redis.pcall('HDEL', held[own], name) end
-  end
+  if name ~= '' and won > 0 then count_out(own, name, won) end
   at = after
 end
-local response = all
+local response = all + asked
 if lost > 0 then
   response = {}
-  for entry = 6, 5 + all do table.insert(response, each[entry] or 1) end
+  for entry = 7, 6 + all do table.insert(response, each[entry] or 1) end
+  for _, bits in ipairs(won) do table.insert(response, bits) end
 end
 redis.pcall('SET', ARGV[2], ARGV[3] .. ' ' .. cjson.encode(response), 'PX', 60000)
 return response

@@ -105,6 +105,8 @@ pub(super) enum NotADelivery {
     Hops,
     #[error("`body` is missing")]
     NoBody,
+    #[error("`pack` is missing or not valid")]
+    Pack,
 }
 
 /// Reads the field. The message of an error contains no data of the field.

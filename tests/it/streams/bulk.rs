@@ -1,21 +1,21 @@
 //! A partition's second stream: what an account adds that has many entries there does not stand before the few of
-//! others.
+//! others. EARLIER(node): where such a node has the role `dispatch`, packs are not read.
 
 use serde_json::{Value, json};
 
-use super::{BULK, DISPATCH, INGEST, STREAM, backlog, node, until};
+use super::{BULK, DISPATCH, INGEST, PACKS, STREAM, backlog, node, until};
 use crate::support::{Node, Receiver, RedisServer, json_template};
 
-const ONE_PARTITION: (&str, &str) = ("POSTHASTE_CLUSTER__PARTITIONS", "1");
-const BACKLOG: &str = "posthaste_backlog_deliveries";
+pub(super) const ONE_PARTITION: (&str, &str) = ("POSTHASTE_CLUSTER__PARTITIONS", "1");
+pub(super) const BACKLOG: &str = "posthaste_backlog_deliveries";
 
 /// Events of an account, whose bodies are their ids.
-fn events(account: &str, ids: std::ops::Range<usize>) -> Value {
+pub(super) fn events(account: &str, ids: std::ops::Range<usize>) -> Value {
     json!(ids.map(|id| json!({"type": "a", "account": account, "id": id.to_string(), "data": {}})).collect::<Vec<_>>())
 }
 
-/// A node that only adds to the streams, with a trigger of each account for this receiver. It knows that a node with the
-/// role `dispatch` was there, and has 1 entry.
+/// A node that only adds to the streams, with a trigger of each account for this receiver. It knows that an earlier node with
+/// the role `dispatch` was there, and has 1 entry.
 async fn ingest_node(redis: &RedisServer, accounts: &[&str], receiver: &Receiver) -> Node {
     for stream in [STREAM, BULK] {
         redis.cli(&["XGROUP", "CREATE", stream, "dispatch", "0", "MKSTREAM"]);
@@ -24,7 +24,7 @@ async fn ingest_node(redis: &RedisServer, accounts: &[&str], receiver: &Receiver
 }
 
 /// The same, and no node with that role was there.
-async fn ingest_node_alone(redis: &RedisServer, accounts: &[&str], receiver: &Receiver) -> Node {
+pub(super) async fn ingest_node_alone(redis: &RedisServer, accounts: &[&str], receiver: &Receiver) -> Node {
     let ingest = node(&redis.url(), &[INGEST, ONE_PARTITION]).await;
     for account in accounts {
         ingest.set_up_in(account, "t", &json_template(), json!({"event": "a", "url": receiver.url("/")})).await;
@@ -34,7 +34,7 @@ async fn ingest_node_alone(redis: &RedisServer, accounts: &[&str], receiver: &Re
     ingest
 }
 
-async fn post(node: &Node, events: Value) {
+pub(super) async fn post(node: &Node, events: Value) {
     assert_eq!(node.post("/v1/events", &events).await.status, 202);
 }
 
@@ -106,16 +106,18 @@ async fn what_a_dead_node_held_of_both_streams_is_sent() {
 
 /// EARLIER(node): only the first stream is read there.
 #[actix_rt::test]
-async fn nothing_is_added_to_a_bulk_stream_before_a_node_reads_it() {
+async fn nothing_is_added_to_the_other_streams_before_a_node_reads_them() {
     let (redis, receiver) = (RedisServer::start(), Receiver::start());
     redis.cli(&["XGROUP", "CREATE", STREAM, "dispatch", "0", "MKSTREAM"]);
     let ingest = ingest_node_alone(&redis, &["flood"], &receiver).await;
     post(&ingest, events("flood", 1..200)).await;
-    assert_eq!(lengths(&redis), ["200", "0"]);
+    assert_eq!((lengths(&redis), redis.cli(&["XLEN", PACKS])), (["200", "0"].map(String::from), "0".to_owned()));
     let dispatch = node(&redis.url(), &[DISPATCH, ONE_PARTITION]).await;
     receiver.wait_for(200).await;
     dispatch.stop().await;
     ingest.wait_for_metric(BACKLOG, 0.0).await;
     post(&ingest, events("flood", 200..400)).await;
-    assert_eq!(lengths(&redis), ["64", "136"]);
+    assert_eq!(lengths(&redis), ["64", "0"]);
+    assert_eq!(redis.cli(&["HGET", "{posthaste:0}:packs:held", "flood"]), "136");
+    assert_ne!(redis.cli(&["XLEN", PACKS]), "0");
 }
