@@ -130,6 +130,11 @@ impl Gate {
         StreamPermit(permit.expect("the semaphore is never closed"))
     }
 
+    /// How many permits are free at the moment.
+    pub fn free_permits(&self) -> usize {
+        self.stream_permits.available_permits()
+    }
+
     /// Sets whether accepted work can't be kept at the moment. While it can't, no event is admitted.
     pub fn set_unavailable(&self, unavailable: bool) {
         self.unavailable.store(unavailable, Ordering::Relaxed);

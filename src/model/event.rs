@@ -206,6 +206,17 @@ impl EventIdentity {
         Self { names: names.into(), ends }
     }
 
+    /// Another event of its account, type and source.
+    pub fn with_id(&self, id: &str) -> Self {
+        Self { names: [&self.names[..self.ends[2] as usize], id].concat().into(), ends: self.ends }
+    }
+
+    /// Whether both have the same account, type and source.
+    pub fn differs_in_id_only(&self, other: &Self) -> bool {
+        let end = self.ends[2] as usize;
+        self.ends == other.ends && self.names.as_bytes()[..end] == other.names.as_bytes()[..end]
+    }
+
     /// The account of the event.
     #[inline]
     pub fn account(&self) -> &str {

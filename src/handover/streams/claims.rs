@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::FutureExt as _;
 use futures_util::future::{join_all, join3};
@@ -15,7 +15,7 @@ use tokio::sync::mpsc;
 
 use super::entry::{StreamEntry, entries};
 use super::intake::{Intake, PartitionSource};
-use super::{GROUP, command, parked_name, stream_number};
+use super::{GROUP, command, parked_name, renewal, stream_number};
 use crate::flow::in_flight::{
     ClaimAction, ClaimRequest, EntryId, FetchRequest, FetchedDeliveries, PackPart, StreamKind, StreamRequest,
 };
@@ -71,6 +71,7 @@ pub(super) struct ClaimWorker {
     /// The key of the last response.
     response: String,
     question: Cell<u64>,
+    renewed_at: Cell<Option<Instant>>,
     redeem: LuaScript,
     fetch: LuaScript,
     /// Whether it was logged that Redis does not move entries; logged once until Redis does.
@@ -94,7 +95,16 @@ impl ClaimWorker {
     pub(super) fn new(source: Rc<PartitionSource>, intake: Rc<Intake>) -> Self {
         let response = format!("{{posthaste:{}}}:answer:{}", source.partition, crate::model::id::new_id());
         let (redeem, fetch) = (LuaScript::new(REDEEM), LuaScript::new(FETCH));
-        Self { source, intake, response, question: Cell::new(0), redeem, fetch, refused: Cell::new(false) }
+        Self {
+            source,
+            intake,
+            response,
+            question: Cell::new(0),
+            renewed_at: Cell::new(None),
+            redeem,
+            fetch,
+            refused: Cell::new(false),
+        }
     }
 
     /// Serves requests: all that arrived during one round trip together. Entries that could not be left to others are
@@ -162,8 +172,14 @@ impl ClaimWorker {
         let won = loop {
             let response = self.intake.streams.link.code(&self.redeem, &self.source.streams[0], &words).await;
             match response.and_then(|response| each_won(&claims, response)) {
-                Ok(won) if won.len() == claims.len() => break won,
-                Ok(won) => tracing::error!(responses = won.len(), "Redis responded for another number of entries"),
+                Ok((won, refused)) if won.len() == claims.len() => {
+                    if refused {
+                        // Its deliveries are pending under this name, and no claim covers them any more.
+                        self.source.renew_name();
+                    }
+                    break won;
+                }
+                Ok((won, _)) => tracing::error!(responses = won.len(), "Redis responded for another number of entries"),
                 Err(error) if !std::mem::replace(&mut logged, true) => {
                     tracing::warn!(%error, deliveries = claims.len(), "Redis does not redeem claims; their deliveries wait");
                 }
@@ -182,8 +198,11 @@ impl ClaimWorker {
         let first = entries.partition_point(|claim| claim.entry.stream == StreamKind::First);
         let packs = || packed.chunk_by(|a, b| a.entry == b.entry);
         let (question, bulk) = (self.question.get(), entries.len() - first);
+        let mut renewed_at = self.renewed_at.get();
+        let renews = renewal(&mut renewed_at);
+        self.renewed_at.set(renewed_at);
         let mut text = String::with_capacity(128 + 16 * claims.len());
-        text += &format!("{GROUP}\n{}\n{question}\n{first}\n{bulk}\n{}\n", self.response, packs().count());
+        text += &format!("{GROUP}\n{}\n{question}\n{first}\n{bulk}\n{}\n{renews}\n", self.response, packs().count());
         // Writing to a String can't fail.
         for claim in entries {
             let _ = writeln!(text, "{}", claim.entry);
@@ -209,7 +228,10 @@ impl ClaimWorker {
     }
 
     fn grant(&self, claim: ClaimRequest, won: bool) {
-        self.intake.metrics.streams.redeemed.inc(if won { RedemptionResult::Won } else { RedemptionResult::Lost });
+        if !matches!(claim.action, ClaimAction::Park(..)) {
+            let result = if won { RedemptionResult::Won } else { RedemptionResult::Lost };
+            self.intake.metrics.streams.redeemed.inc(result);
+        }
         match claim.action {
             ClaimAction::Attempt(response) => {
                 // The requester has panicked; the delivery ends with it, as an attempt would.
@@ -340,14 +362,19 @@ fn bits<'c>(claims: impl Iterator<Item = &'c ClaimRequest>) -> u32 {
     claims.fold(0, |bits, claim| bits | 1 << claim.part.index)
 }
 
-/// Reads the response of the script: which claims were won.
-fn each_won(claims: &[ClaimRequest], response: Value) -> RedisResult<Vec<bool>> {
+/// In the response about a pack: Redis refused it. Nothing of it is won, and nobody else has it.
+const REFUSED: u32 = 65_536;
+
+/// Reads the response of the script: which claims were won, and whether Redis refused a pack.
+fn each_won(claims: &[ClaimRequest], response: Value) -> RedisResult<(Vec<bool>, bool)> {
     if let Value::Int(all) = response {
-        return Ok(vec![true; usize::try_from(all).unwrap_or_default()]);
+        return Ok((vec![true; usize::try_from(all).unwrap_or_default()], false));
     }
     let each: Vec<u32> = FromRedisValue::from_redis_value(response)?;
+    let refused = each.iter().any(|bits| bits & REFUSED != 0);
     let same_pack = |a: &ClaimRequest, b: &ClaimRequest| a.entry.stream == StreamKind::Packs && a.entry == b.entry;
     // For an entry it is one bit, the only one.
     let of_entry = claims.chunk_by(same_pack).zip(each);
-    Ok(of_entry.flat_map(|(claims, bits)| claims.iter().map(move |claim| bits >> claim.part.index & 1 == 1)).collect())
+    let won = of_entry.flat_map(|(claims, bits)| claims.iter().map(move |claim| bits >> claim.part.index & 1 == 1));
+    Ok((won.collect(), refused))
 }

@@ -19,6 +19,7 @@ use tokio::sync::watch;
 use super::claims::ClaimWorker;
 use super::entry::{StreamEntry, entries_of_each};
 use super::intake::{Intake, PERMIT_BYTES, PartitionSource, permits_of};
+use super::pack::PARTS_MAX;
 use super::reader::StreamReader;
 use super::{GROUP, PARKED, ParkedEntries, STREAMS, Streams, command};
 use crate::flow::gate::Gate;
@@ -34,13 +35,16 @@ const RETRY_AFTER: Duration = Duration::from_millis(200);
 /// The fewest and the most deliveries of a stream read at a time. Large reads are cheaper for Redis; the minimum is how many of the
 /// node's permits an idle stream occupies.
 const READ_AT_ONCE: std::ops::RangeInclusive<usize> = 8..=64;
+/// The most packs read at a time.
+const PACKS_AT_ONCE: usize = 8;
 /// Heartbeats within `cluster.claim_after_ms`, and checks for dead consumers.
 const HEARTBEATS: u32 = 4;
 
 /// Moves to the caller (ARGV 2) up to ARGV 4 deliveries of consumers without a heartbeat (a key named ARGV 5 and the
 /// consumer's name) that have been idle for ARGV 3 milliseconds; not what is parked (consumers whose names begin with
 /// ARGV 6). Removes a dead consumer that has nothing pending. One step, so that no consumer is removed that has just
-/// read an entry. A full Redis may lack the group of packs. Returns the entries of each stream; a pack is followed by which of its deliveries were won.
+/// read an entry. A full Redis may lack the group of packs. Returns the entries of each stream, where a pack is followed by
+/// which of its deliveries were won, and whether there may be more (1 or 0).
 const CLAIM: &str = concat!(
     partition_keys!(),
     r"
@@ -76,7 +80,7 @@ for own, stream in ipairs(streams) do
     end
   end
 end
-return claimed"
+return {claimed, left > 0 and 0 or 1}"
 );
 
 /// The Dispatchers of a thread, as consumers see them.
@@ -229,14 +233,14 @@ impl Consumers {
         while !*stopping.borrow() && source.is_consumer(consumer) {
             let more = if checked.is_none_or(|at| at.elapsed() >= self.claim_after() / HEARTBEATS) {
                 reader.make_groups().await?;
-                let claimed = self.claim(source, consumer, count).await?;
-                let number = deliveries(&claimed);
-                // If all that was available was returned, there may be more.
-                checked = (number < count).then(Instant::now);
-                self.intake.metrics.streams.claimed.inc_by(number as u64);
+                let (claimed, has_more) = self.claim(source, consumer, count).await?;
+                checked = (!has_more).then(Instant::now);
+                self.intake.metrics.streams.claimed.inc_by(deliveries(&claimed) as u64);
                 claimed
             } else {
-                let read = reader.read(count).await?;
+                // Many at once are cheaper, but what waits for permits makes the few of others wait.
+                let packs = (self.intake.gate.free_permits() / 2 / PARTS_MAX).clamp(1, PACKS_AT_ONCE.min(count));
+                let read = reader.read(count, packs).await?;
                 self.succeeded(source.partition);
                 read
             };
@@ -274,18 +278,19 @@ impl Consumers {
         }
     }
 
-    /// Takes over entries of dead consumers, of each stream.
+    /// Takes over entries of dead consumers, of each stream. Returns them, and whether there may be more.
     async fn claim(
         &self,
         source: &PartitionSource,
         consumer: &str,
         count: usize,
-    ) -> RedisResult<[Vec<StreamEntry>; STREAMS]> {
+    ) -> RedisResult<([Vec<StreamEntry>; STREAMS], bool)> {
         let idle = self.claim_after().as_millis().to_string();
         let (count, alive) = (count.to_string(), alive_prefix(source.partition));
         let words = [GROUP, consumer, &idle, &count, &alive, PARKED].map(str::as_bytes);
-        let claimed = self.intake.streams.link.code(&self.claim, &source.streams[0], &words).await?;
-        Ok(entries_of_each(FromRedisValue::from_redis_value(claimed)?))
+        let response = self.intake.streams.link.code(&self.claim, &source.streams[0], &words).await?;
+        let (claimed, has_more) = FromRedisValue::from_redis_value(response)?;
+        Ok((entries_of_each(claimed), has_more))
     }
 
     /// Passes entries to the Dispatchers once each has its permits. Entries that can't be passed on are given back by

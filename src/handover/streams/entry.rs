@@ -14,6 +14,7 @@ use super::pack;
 use super::target_text::{KnownTarget, NotADelivery, read_target};
 use crate::flow::in_flight::{EntryId, PackPart, StreamKind};
 use crate::model::delivery::{Delivery, WebhookId};
+use crate::model::firing::FiringId;
 use crate::model::id::AccountId;
 use crate::redis::Value;
 
@@ -148,6 +149,16 @@ pub(super) fn unix_millis() -> u64 {
     now.as_millis() as u64
 }
 
+fn content(
+    KnownTarget { account, target, content_type }: KnownTarget,
+    (webhook_id, firing, body, hops): (Bytes, Option<FiringId>, Bytes, u8),
+    accepted_at: Instant,
+) -> Result<EntryContent, NotADelivery> {
+    let webhook_id = HeaderValue::from_maybe_shared(webhook_id).map_err(|_| NotADelivery::WebhookId)?;
+    let delivery = Delivery { firing, target, webhook_id: WebhookId::Read(webhook_id), content_type, body, hops };
+    Ok(EntryContent { account, delivery, accepted_at, reply: None })
+}
+
 fn accepted_at(millis: u64) -> Instant {
     let age = Duration::from_millis(unix_millis().saturating_sub(millis));
     Instant::now().checked_sub(age).unwrap_or_else(Instant::now)
@@ -179,7 +190,8 @@ impl EntryReader {
         let webhook_id = Bytes::from(entry.webhook_id.ok_or(NotADelivery::WebhookId)?);
         let body = entry.body.ok_or(NotADelivery::NoBody)?.into();
         let hops = hops.ok_or(NotADelivery::Hops)?;
-        let mut read = self.content(known, (webhook_id, entry.firing.as_deref(), body, hops), accepted_at)?;
+        let firing = entry.firing.and_then(|text| self.firings.read(&text));
+        let mut read = content(known, (webhook_id, firing, body, hops), accepted_at)?;
         read.reply = entry.reply.and_then(|key| String::from_utf8(key).ok());
         Ok(read)
     }
@@ -188,25 +200,14 @@ impl EntryReader {
         let known = self.target(entry.target.ok_or(NotADelivery::NoTarget)?)?;
         let parts = entry.pack.and_then(pack::read).ok_or(NotADelivery::Pack)?;
         let (of, accepted_at) = (parts.len() as u8, accepted_at(entry.id.millis));
+        let first = self.firings.read(&parts[0].firing);
         let waiting = (0..).zip(parts).filter(|(index, _)| entry.won >> index & 1 == 0);
         let read = waiting.map(|(index, part)| {
-            let parts = (part.webhook_id, Some(&part.firing[..]), part.body, part.hops);
-            Ok((PackPart { index, of }, self.content(known.clone(), parts, accepted_at)?))
+            let firing = self.firings.read_after(first.as_ref(), &part.firing);
+            let parts = (part.webhook_id, firing, part.body, part.hops);
+            Ok((PackPart { index, of }, content(known.clone(), parts, accepted_at)?))
         });
         read.collect()
-    }
-
-    fn content(
-        &mut self,
-        KnownTarget { account, target, content_type }: KnownTarget,
-        (webhook_id, firing, body, hops): (Bytes, Option<&[u8]>, Bytes, u8),
-        accepted_at: Instant,
-    ) -> Result<EntryContent, NotADelivery> {
-        let webhook_id = HeaderValue::from_maybe_shared(webhook_id).map_err(|_| NotADelivery::WebhookId)?;
-        let firing = firing.and_then(|text| self.firings.read(text));
-        let webhook_id = WebhookId::Read(webhook_id);
-        let delivery = Delivery { firing, target, webhook_id, content_type, body, hops };
-        Ok(EntryContent { account, delivery, accepted_at, reply: None })
     }
 
     fn target(&mut self, text: Vec<u8>) -> Result<KnownTarget, NotADelivery> {
@@ -238,7 +239,6 @@ mod tests {
     use super::super::writer::{EntryWriter, Words};
     use super::*;
     use crate::model::event::{EventIdentity, EventType};
-    use crate::model::firing::FiringId;
     use crate::model::id::TriggerId;
     use crate::model::secret::Secret;
     use crate::model::target::Target;
@@ -387,6 +387,7 @@ mod tests {
         let (parts, waiting, all) = read(&fields[..2], 0);
         let all = all.expect("a pack");
         assert_eq!((parts, waiting, all.len()), (16, 16, 16));
+        assert!(fields[1].1.windows(4).any(|bytes| bytes == b"=\"1\""), "but for the first one a firing is short");
         for (number, (part, read)) in all.iter().enumerate() {
             assert_eq!((usize::from(part.index), part.of), (number, 16));
             assert_eq!((&read.delivery.body, &read.delivery.webhook_id), (&given.body, &given.webhook_id));

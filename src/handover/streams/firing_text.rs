@@ -1,4 +1,5 @@
 //! The identity of a firing, as an entry's field: account, event type, event source, event id and trigger, as a JSON list.
+//! In a pack a firing that differs from the first one in the event's id alone is `=` and that id.
 
 use std::borrow::Cow;
 
@@ -11,6 +12,18 @@ use crate::model::id::{AccountId, LastName, TriggerId};
 pub(super) fn firing_text(FiringId { event, trigger }: &FiringId) -> Vec<u8> {
     let names = [event.account(), event.event_type(), event.source(), event.id(), trigger.as_str()];
     serde_json::to_vec(&names).expect("a list of strings is JSON")
+}
+
+const SAME_BUT_ID: u8 = b'=';
+
+/// The text of a firing in a pack with this first one.
+pub(super) fn firing_text_after(first: Option<&FiringId>, firing: &FiringId) -> Vec<u8> {
+    let is_same = |first: &FiringId| first.trigger == firing.trigger && first.event.differs_in_id_only(&firing.event);
+    if first.is_some_and(is_same) {
+        [&[SAME_BUT_ID], firing.event.id().as_bytes()].concat()
+    } else {
+        firing_text(firing)
+    }
 }
 
 /// The names in their order.
@@ -32,6 +45,13 @@ pub(super) struct FiringReader {
 }
 
 impl FiringReader {
+    /// The same in a pack with this first firing.
+    pub(super) fn read_after(&mut self, first: Option<&FiringId>, text: &[u8]) -> Option<FiringId> {
+        let Some((&SAME_BUT_ID, id)) = text.split_first() else { return self.read(text) };
+        let (first, id) = (first?, std::str::from_utf8(id).ok()?);
+        Some(FiringId { event: first.event.with_id(id), trigger: first.trigger.clone() })
+    }
+
     /// `None` if the text names no firing: the delivery is sent but does not appear in the activity.
     pub(super) fn read(&mut self, text: &[u8]) -> Option<FiringId> {
         let FiringNames(account, event_type, source, id, trigger) = serde_json::from_slice(text).ok()?;
@@ -68,7 +88,13 @@ mod tests {
         ];
         for given in &all {
             assert_eq!(reader.read(&firing_text(given)).as_ref(), Some(given));
+            for first in all.iter().map(Some).chain([None]) {
+                assert_eq!(reader.read_after(first, &firing_text_after(first, given)).as_ref(), Some(given));
+            }
         }
+        assert_eq!(firing_text_after(Some(&all[0]), &all[1]), b"=2");
+        assert_eq!(reader.read_after(None, b"=2"), None, "after none");
+        assert_eq!(reader.read_after(Some(&all[0]), b"=\xff"), None);
     }
 
     #[test]

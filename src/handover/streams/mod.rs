@@ -32,7 +32,7 @@ mod writer;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
@@ -53,6 +53,9 @@ const PARTITIONS: &str = "{posthaste}:partitions";
 
 /// The number of streams of a partition.
 const STREAMS: usize = StreamKind::ALL.len();
+
+/// A requester's own key lives three times as long (`keys.lua`).
+const KEYS_RENEWED_AFTER: Duration = Duration::from_secs(60);
 
 /// Longer than a read blocks.
 const CONSUMERS_STOP_WITHIN: Duration = Duration::from_secs(1);
@@ -276,6 +279,15 @@ fn stream_number(stream: StreamKind) -> &'static str {
         StreamKind::Bulk => "2",
         StreamKind::Packs => "3",
     }
+}
+
+/// The word of a script's request that says whether the life of the requester's key must be renewed, and when it was.
+fn renewal(renewed_at: &mut Option<Instant>) -> &'static str {
+    if renewed_at.is_some_and(|at| at.elapsed() < KEYS_RENEWED_AFTER) {
+        return "0";
+    }
+    *renewed_at = Some(Instant::now());
+    "1"
 }
 
 fn command(name: &str, words: &[&str]) -> Cmd {

@@ -9,8 +9,10 @@ use bytes::{Buf as _, Bytes};
 
 /// The most deliveries in a pack. Redis keeps a bit for each of them, and CLAIM in `consumer.rs` knows the number.
 pub(super) const PARTS_MAX: usize = 16;
-/// A pack with as many bytes takes no further delivery.
+/// The most bytes of a pack of several deliveries. It is less than what one permit stands for.
 const BYTES_MAX: usize = 32_768;
+/// The bytes of a delivery's hops and lengths.
+const LENGTHS: usize = 13;
 
 /// A delivery of a pack.
 #[derive(Debug, PartialEq, Eq)]
@@ -35,9 +37,9 @@ impl PackWriter {
         Self { begin }
     }
 
-    /// Whether it takes one more.
-    pub(super) fn has_room(&self, buffer: &[u8]) -> bool {
-        usize::from(buffer[self.begin]) < PARTS_MAX && buffer.len() - self.begin < BYTES_MAX
+    /// Whether it takes one more, whose texts have so many bytes.
+    pub(super) fn has_room(&self, buffer: &[u8], bytes: usize) -> bool {
+        usize::from(buffer[self.begin]) < PARTS_MAX && buffer.len() - self.begin + LENGTHS + bytes <= BYTES_MAX
     }
 
     /// Adds a delivery: its hops, webhook id, firing and body. None of these has 4 GiB.
@@ -130,13 +132,16 @@ mod tests {
         let mut buffer = Vec::new();
         let pack = PackWriter::begin(&mut buffer);
         for _ in 0..PARTS_MAX {
-            assert!(pack.has_room(&buffer));
+            assert!(pack.has_room(&buffer, 6));
             pack.add(&mut buffer, 1, [b"id", b"", b"body"]);
         }
-        assert!(!pack.has_room(&buffer));
+        assert!(!pack.has_room(&buffer, 6));
         let large = PackWriter::begin(&mut buffer);
-        large.add(&mut buffer, 1, [b"id", b"", &[0; BYTES_MAX]]);
-        assert!(!large.has_room(&buffer));
+        large.add(&mut buffer, 1, [b"id", b"", b"body"]);
+        let left = BYTES_MAX - 20 - 13;
+        assert!(large.has_room(&buffer, left) && !large.has_room(&buffer, left + 1));
+        large.add(&mut buffer, 1, [b"id", b"", &vec![0; left - 2]]);
+        assert!(!large.has_room(&buffer, 0));
         assert_eq!((number(&[]), read(Vec::new()), read(vec![0])), (0, None, None));
     }
 }

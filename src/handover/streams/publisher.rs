@@ -16,7 +16,7 @@ use futures_util::future::join_all;
 use super::choice::StreamChoice;
 use super::counts::PartitionReport;
 use super::writer::{EntryWriter, PACK_WORDS, Words, writes_hops};
-use super::{Backlog, Streams, reply, stream_key, stream_number};
+use super::{Backlog, Streams, renewal, reply, stream_key, stream_number};
 use crate::flow::account::{DELIVERY_BYTES, TurnKey};
 use crate::flow::drill;
 use crate::flow::fairness::DeficitQueue;
@@ -40,32 +40,39 @@ const QUANTUM_BYTES: usize = 4_096;
 /// and adds the entries, of ARGV 4 words each, to a stream (ARGV 3: 1 the first, 2 the bulk stream, 3 that of packs, whose
 /// deliveries also count for the empty name). Returns how many deliveries all streams hold, each account with how many of
 /// them it has, and the server's time in microseconds. The number of a Publisher's last group (ARGV 2) is kept for a minute
-/// under its own key (ARGV 1), so that a group whose response was lost can be sent again and is added once. Of an empty
-/// stream nothing counts.
+/// under its own key (ARGV 1; ARGV 6 is 1 if its life must be renewed, else 0), so that a group whose response was lost can
+/// be sent again and is added once. Of an empty stream nothing counts.
 const ADD: &str = concat!(
     partition_keys!(),
     r"
-local own, words, first, results = tonumber(ARGV[3]), tonumber(ARGV[4]), 6 + 2 * ARGV[5], {}
-local length = redis.call('XLEN', streams[own])
-if tonumber(redis.call('GET', ARGV[1]) or 0) < tonumber(ARGV[2]) then
-  redis.call('SET', ARGV[1], ARGV[2], 'PX', 60000)
+local own, words, first, results = tonumber(ARGV[3]), tonumber(ARGV[4]), 7 + 2 * ARGV[5], {}
+local length, known, counts = redis.call('XLEN', streams[own]), redis.call('GET', ARGV[1]), {}
+if tonumber(known or 0) < tonumber(ARGV[2]) then
+  keep(ARGV[1], ARGV[2], known, ARGV[6])
   if length == 0 then redis.call('DEL', held[own]) end
   for at = first, #ARGV, words do
     redis.call('XADD', streams[own], '*', unpack(ARGV, at, at + words - 1))
   end
-  for at = 6, first - 1, 2 do redis.pcall('HINCRBY', held[own], ARGV[at], ARGV[at + 1]) end
+  for at = 7, first - 1, 2 do counts[at] = redis.pcall('HINCRBY', held[own], ARGV[at], ARGV[at + 1]) end
 end
-for at = 6, first - 1, 2 do
-  local entries = 0
-  for _, key in ipairs(held) do
-    local number = redis.pcall('HGET', key, ARGV[at])
-    entries = entries + (type(number) == 'string' and tonumber(number) or 0)
+local deliveries = 0
+for each = 1, 3 do
+  local number = deliveries_in(each)
+  deliveries = deliveries + number
+  for at = number > 0 and 7 or first, first - 1, 2 do
+    local held_there = each == own and counts[at] or redis.pcall('HGET', held[each], ARGV[at])
+    results[at] = (results[at] or 0) + (type(held_there) ~= 'table' and tonumber(held_there or 0) or 0)
   end
-  results[#results + 1] = ARGV[at]
-  results[#results + 1] = entries
+end
+local accounts = {}
+for at = 7, first - 1, 2 do
+  if ARGV[at] ~= '' then
+    accounts[#accounts + 1] = ARGV[at]
+    accounts[#accounts + 1] = results[at] or 0
+  end
 end
 local time = redis.call('TIME')
-return {deliveries_in(1) + deliveries_in(2) + deliveries_in(3), results, time[1] * 1000000 + time[2]}"
+return {deliveries, accounts, time[1] * 1000000 + time[2]}"
 );
 
 /// Adds deliveries to the streams; one for each thread that serves HTTP.
@@ -89,6 +96,8 @@ struct Batcher {
     /// Its name, used in the key of its last group, and the number of that group.
     name: String,
     group: Cell<u64>,
+    /// When the lives of these keys were renewed.
+    renewed_at: RefCell<BTreeMap<GroupKind, Option<Instant>>>,
     add: LuaScript,
     writer: RefCell<EntryWriter>,
     /// What was logged of Redis accepting no deliveries. A Redis that is nearly full accepts some of them.
@@ -116,6 +125,7 @@ impl Publisher {
             breaks: Cell::new(0),
             name: crate::model::id::new_id(),
             group: Cell::new(0),
+            renewed_at: RefCell::default(),
             add: LuaScript::new(ADD),
             writer: RefCell::default(),
             outage: RefCell::default(),
@@ -340,6 +350,7 @@ impl Batcher {
         let numbers = [words_each, accounts.len()].map(|number| number.to_string());
         let mut head = vec![key, self.group.get().to_string(), number.to_owned()];
         head.extend(numbers);
+        head.push(renewal(self.renewed_at.borrow_mut().entry(kind).or_default()).to_owned());
         for (account, entries) in accounts {
             head.extend([account.to_owned(), entries.to_string()]);
         }

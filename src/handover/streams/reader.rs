@@ -1,5 +1,5 @@
 //! Reads the streams of a partition under one consumer name, over a connection of its own. Of packs it reads fewer at a
-//! time than of other entries, and never lets those of others wait for them.
+//! time than of other entries.
 
 use std::time::Duration;
 
@@ -7,7 +7,6 @@ use super::GROUP;
 use super::consumer::FULL;
 use super::entry::{StreamEntry, entries_of_each};
 use super::intake::PartitionSource;
-use super::pack::PARTS_MAX;
 use super::{STREAMS, command};
 use crate::flow::in_flight::StreamKind;
 use crate::redis::{Cmd, Pipeline, RESPONSE_WITHIN, RedisConnection, RedisResult, Value, has_code, within};
@@ -70,10 +69,9 @@ impl<'s> StreamReader<'s> {
         &self.source.streams[stream as usize]
     }
 
-    /// Reads up to `count` deliveries of each stream, and at least one entry. If there was no more the last time, it waits
-    /// for one.
-    pub(super) async fn read(&mut self, count: usize) -> RedisResult<[Vec<StreamEntry>; STREAMS]> {
-        let packs_max = (count / PARTS_MAX).max(1);
+    /// Reads up to so many entries of the other streams, and so many packs. If there was no more the last time, it waits for
+    /// one, and reads as few of the others as of packs.
+    pub(super) async fn read(&mut self, count: usize, packs_max: usize) -> RedisResult<[Vec<StreamEntry>; STREAMS]> {
         let (small, packs) = StreamKind::ALL.split_at(StreamKind::Packs as usize);
         let packs = if self.reads_packs { packs } else { &[] };
         let (responses, most) = if self.has_more {

@@ -1,10 +1,11 @@
 -- Redeems claims of deliveries, after the lines of keys.lua. ARGV: the consumer group; the requester's own key; the number
--- of the request; how many entries of the first stream, and of the bulk stream, and how many packs; the ids of the entries;
+-- of the request; how many entries of the first stream, and of the bulk stream, and how many packs; 1 if the own key's life
+-- must be renewed, else 0; the ids of the entries;
 -- for each pack its id, how many deliveries it was added with, its account, which of them are asked for, which of these are
 -- to be parked (both as bits, the lowest for the first one), and the number of those asked for; then for each account of
 -- the entries, in the order of the ids, its stream (1 or 2), its name or an empty word, and the number of its entries.
--- Returns how many deliveries were won if all were, else for each entry 1 or 0 and for each pack the bits of those won. One
--- step, so that no acknowledged entry stays in its stream.
+-- Returns how many deliveries were won if all were, else for each entry 1 or 0 and for each pack the bits of those won, with
+-- the bit 65536 if Redis refused it. One step, so that no acknowledged entry stays in its stream.
 --
 -- If all entries of a stream are pending, all are won. If only some are, Redis does not say which; then those are won that
 -- are still in the stream, since a won entry is removed from it here. Either way a won entry is neither pending nor in its
@@ -21,12 +22,14 @@ local stored = redis.call('GET', ARGV[2])
 if stored and string.sub(stored, 1, #ARGV[3] + 1) == ARGV[3] .. ' ' then
   return cjson.decode(string.sub(stored, #ARGV[3] + 2))
 end
-local all, lost, each, first = ARGV[4] + ARGV[5], 0, {}, 7
+local begin = 8
+local all, lost, each, first = ARGV[4] + ARGV[5], 0, {}, begin
 
 -- What is in a stream becomes pending again, for any node.
 local function give_back(own, id, number)
-  if redis.pcall('XRANGE', streams[own], id, id)[1] then
-    redis.call('XCLAIM', streams[own], ARGV[1], 'returned', 0, id, 'RETRYCOUNT', number, 'FORCE', 'JUSTID')
+  local found = redis.pcall('XRANGE', streams[own], id, id)
+  if found[1] or found.err then
+    redis.pcall('XCLAIM', streams[own], ARGV[1], 'returned', 0, id, 'RETRYCOUNT', number, 'FORCE', 'JUSTID')
   end
 end
 
@@ -61,7 +64,7 @@ for own = 1, 2 do
         each[at] = 0
       end
       -- What was taken of the first stream is won, and the response must say so.
-      if first == 7 then return refused end
+      if first == begin then return refused end
       lost = lost + last + 1 - first
     end
   end
@@ -74,15 +77,23 @@ local function park(id, fields, wanted)
   for at = 1, #fields, 2 do
     if fields[at] == 'target' then target = fields[at + 1] elseif fields[at] == 'pack' then pack = fields[at + 1] end
   end
-  local at = 2
+  local at, names = 2, nil
   for part = 1, wanted do
-    local hops, id_length, firing_length, body_length, begin = struct.unpack('>BI4I4I4', pack, at)
-    at = begin + id_length + firing_length + body_length
+    local hops, id_length, firing_length, body_length, data = struct.unpack('>BI4I4I4', pack, at)
+    at = data + id_length + firing_length + body_length
+    local firing = string.sub(pack, data + id_length, data + id_length + firing_length - 1)
+    if part == 1 then
+      local is_list, list = pcall(cjson.decode, firing)
+      names = is_list and list
+    end
     if part == wanted then
-      local firing = begin + id_length
-      local words = {'target', target, 'webhook-id', string.sub(pack, begin, firing - 1), 'body',
-        string.sub(pack, firing + firing_length, at - 1), 'firing', string.sub(pack, firing, firing + firing_length - 1),
-        'since', (string.gsub(id, '-.*', ''))}
+      if string.sub(firing, 1, 1) == '=' and names then
+        -- As the first one, but for the event's id.
+        names[4] = string.sub(firing, 2)
+        firing = cjson.encode(names)
+      end
+      local words = {'target', target, 'webhook-id', string.sub(pack, data, data + id_length - 1), 'body',
+        string.sub(pack, data + id_length + firing_length, at - 1), 'firing', firing, 'since', (string.gsub(id, '-.*', ''))}
       if hops ~= 1 then words[#words + 1], words[#words + 2] = 'hops', hops end
       return redis.pcall('XADD', streams[2], '*', unpack(words))
     end
@@ -97,10 +108,11 @@ end
 -- Parks those of the won ones that are to be. One that Redis does not take, for example since another program has the key of
 -- the bulk stream, is not won: any node may read the pack again, and so this one.
 local function park_all(pack, parked)
-  local entry = redis.pcall('XRANGE', streams[3], pack.id, pack.id)[1]
+  local found = redis.pcall('XRANGE', streams[3], pack.id, pack.id)
+  local entry = found[1]
   for part = 0, pack.of - 1 do
-    if entry and bit.band(parked, 2 ^ part) ~= 0 then
-      if park(pack.id, entry[2], part + 1).err then
+    if (entry or found.err) and bit.band(parked, 2 ^ part) ~= 0 then
+      if not entry or park(pack.id, entry[2], part + 1).err then
         pack.won = pack.won - 2 ^ part
         mark(pack, 'returned', 3600000, pack.before + pack.won)
       else
@@ -125,16 +137,21 @@ for number = 1, ARGV[6] do
   local pack = {id = ARGV[first], of = of, account = ARGV[first + 2], asked = tonumber(ARGV[first + 3]), parked = 0, won = 0}
   pack.number = tonumber(ARGV[first + 5])
   local pending = redis.pcall('XPENDING', streams[3], ARGV[1], pack.id, pack.id, 1)
-  if pending.err and string.sub(pending.err, 1, 7) ~= 'NOGROUP' then refused = pending end
+  if pending.err and string.sub(pending.err, 1, 7) ~= 'NOGROUP' then refused, pack.refused = pending, 65536 end
   pack.pending = pending[1]
   if pack.pending then
     local parks, whole = tonumber(ARGV[first + 4]), 2 ^ of - 1
-    pack.before = math.floor(pack.pending[4] / 256)
+    -- Of a pack that can't be read, it is the only one, whatever was won before.
+    pack.before = bit.band(math.floor(pack.pending[4] / 256), whole)
     pack.won = bit.band(pack.asked, bit.bnot(pack.before))
     parks = bit.band(parks, pack.won)
     if pack.won > 0 and (parks > 0 or pack.before + pack.won < whole) then
       local marked = mark(pack, pack.pending[2], pack.pending[3], pack.before + pack.won)
-      if marked.err then refused, pack.won = marked, 0 elseif parks > 0 then park_all(pack, parks) end
+      if marked.err then
+        refused, pack.refused, pack.won = marked, 65536, 0
+      elseif parks > 0 then
+        park_all(pack, parks)
+      end
     end
     if pack.before + pack.won == whole then done[#done + 1] = pack end
   end
@@ -156,15 +173,17 @@ end
 local asked, taken, counts = 0, 0, {}
 for number, pack in ipairs(packs) do
   local count = pack.won == pack.asked and pack.number or number_of(pack.won)
-  asked, taken, won[number] = asked + pack.number, taken + count, pack.won
+  asked, taken, won[number] = asked + pack.number, taken + count, pack.won + (pack.refused or 0)
   if count > 0 then counts[pack.account] = (counts[pack.account] or 0) + count end
 end
 -- What was won before must be said.
 if refused and all == 0 and taken == 0 then return refused end
 lost = lost + asked - taken
-for account, number in pairs(counts) do count_out(3, account, number) end
+for account, number in pairs(counts) do
+  if account ~= '' then count_out(3, account, number) end
+end
 if taken > 0 then count_out(3, '', taken) end
-local at = 7
+local at = begin
 for account = first, #ARGV, 3 do
   local own, name, won = tonumber(ARGV[account]), ARGV[account + 1], tonumber(ARGV[account + 2])
   local after = at + won
@@ -177,8 +196,8 @@ end
 local response = all + asked
 if lost > 0 then
   response = {}
-  for entry = 7, 6 + all do table.insert(response, each[entry] or 1) end
+  for entry = begin, begin - 1 + all do table.insert(response, each[entry] or 1) end
   for _, bits in ipairs(won) do table.insert(response, bits) end
 end
-redis.pcall('SET', ARGV[2], ARGV[3] .. ' ' .. cjson.encode(response), 'PX', 60000)
+keep(ARGV[2], ARGV[3] .. ' ' .. cjson.encode(response), stored, ARGV[7])
 return response

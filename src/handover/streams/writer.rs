@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use super::entry::{BODY, FIRING, HOPS, PACK, REPLY, TARGET, WEBHOOK_ID};
-use super::firing_text::firing_text;
+use super::firing_text::{firing_text, firing_text_after};
 use super::pack::PackWriter;
 use super::target_text::{KnownTarget, target_text};
 use crate::model::delivery::Delivery;
+use crate::model::firing::FiringId;
 use crate::model::id::AccountId;
 
 /// The words of an entry with a pack.
@@ -35,6 +36,14 @@ impl Words {
         let mut begin = 0;
         self.ends.iter().map(move |end| &self.bytes[std::mem::replace(&mut begin, *end)..*end])
     }
+}
+
+/// A pack that may take more deliveries.
+#[derive(Debug)]
+pub(super) struct OpenPack {
+    pack: PackWriter,
+    /// The firing of its first delivery.
+    first: Option<FiringId>,
 }
 
 /// Writes entries, and caches the target that it wrote last: consecutive deliveries usually share it.
@@ -67,21 +76,28 @@ impl EntryWriter {
     pub(super) fn pack(
         &mut self,
         words: &mut Words,
-        open: &mut Option<PackWriter>,
+        open: &mut Option<OpenPack>,
         account: &AccountId,
         delivery: &Delivery,
     ) {
-        let has_room = |pack: &PackWriter| pack.has_room(&words.bytes);
+        let text = |first: Option<&FiringId>| {
+            let text = |firing| firing_text_after(first, firing);
+            delivery.firing.as_ref().map(text).unwrap_or_default()
+        };
+        let (id, body) = (delivery.webhook_id.as_bytes(), &delivery.body);
+        let mut firing = text(open.as_ref().and_then(|open| open.first.as_ref()));
+        let bytes = id.len() + firing.len() + body.len();
+        let has_room = |open: &OpenPack| open.pack.has_room(&words.bytes, bytes);
         if !(self.wrote_last(delivery) && open.as_ref().is_some_and(has_room)) {
             words.push(TARGET.as_bytes());
             words.push(self.target(account, delivery));
             words.push(PACK.as_bytes());
-            *open = Some(PackWriter::begin(&mut words.bytes));
+            firing = text(None);
+            *open = Some(OpenPack { pack: PackWriter::begin(&mut words.bytes), first: delivery.firing.clone() });
             words.ends.push(words.bytes.len());
         }
-        let firing = delivery.firing.as_ref().map(firing_text).unwrap_or_default();
-        if let (Some(pack), Some(end)) = (open, words.ends.last_mut()) {
-            pack.add(&mut words.bytes, delivery.hops, [delivery.webhook_id.as_bytes(), &firing, &delivery.body]);
+        if let (Some(OpenPack { pack, .. }), Some(end)) = (open, words.ends.last_mut()) {
+            pack.add(&mut words.bytes, delivery.hops, [id, &firing, body]);
             *end = words.bytes.len();
         }
     }

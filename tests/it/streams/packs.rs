@@ -87,7 +87,7 @@ fn read_all(redis: &RedisServer, consumer: &str) {
 /// for, and of those that are to be parked.
 fn redeem(redis: &RedisServer, number: u32, asked: &[(&str, u32, u32, u32)]) -> String {
     let mut words = ["EVAL", SCRIPT, "1", STREAM, "dispatch", "{posthaste:0}:answer:test"].map(str::to_owned).to_vec();
-    words.extend([number.to_string(), "0".to_owned(), "0".to_owned(), asked.len().to_string()]);
+    words.extend([number.to_string(), "0".to_owned(), "0".to_owned(), asked.len().to_string(), "0".to_owned()]);
     for (id, of, asked, parked) in asked {
         words.extend([(*id).to_owned(), of.to_string(), "flood".to_owned()]);
         words.extend([asked.to_string(), parked.to_string(), asked.count_ones().to_string()]);
@@ -149,6 +149,27 @@ async fn the_rest_of_a_dead_nodes_pack_is_sent() {
         !redis.cli(&["XINFO", "CONSUMERS", PACKS, "dispatch"]).contains("dead")
     })
     .await;
+}
+
+/// As many packs as are taken over at a time have fewer deliveries than that.
+#[actix_rt::test]
+async fn small_packs_of_a_dead_node_are_taken_over_together() {
+    let (redis, receiver) = (RedisServer::start(), Receiver::start());
+    let _ingest = with_packs(&redis, &receiver, 64 + 512).await;
+    read_all(&redis, "dead");
+    let packs = packs(&redis);
+    for (number, pack) in (0..).zip(&packs) {
+        redeem(&redis, number, &[(&*pack.id, pack.of(), pack.all() >> 1, 0)]);
+    }
+    let patient = ("POSTHASTE_CLUSTER__CLAIM_AFTER_MS", "4000");
+    let dispatch = node(&redis.url(), &[DISPATCH, ONE_PARTITION, patient]).await;
+    receiver.wait_for(64).await;
+    let begun = std::time::Instant::now();
+    receiver.wait_for(64 + packs.len()).await;
+    // The next look would be a second later. At most a few packs are taken over at a time, so there were many looks.
+    assert!(packs.len() > 30 && begun.elapsed() < std::time::Duration::from_secs(8), "{:?}", begun.elapsed());
+    until_nothing_is_left(&redis).await;
+    assert_eq!(dispatch.metric("posthaste_claims_total").await, packs.len() as f64);
 }
 
 #[actix_rt::test]
@@ -285,14 +306,41 @@ fn what_redis_refuses_of_a_pack_is_not_lost() {
     read_all(&redis, "c");
     let may = |may: &str| redis.cli(&["ACL", "SETUSER", "default", may]);
     assert_eq!(redeem(&redis, 1, &[("1-0", 8, 0b1, 0)]), "1");
+    redis.cli(&["XADD", PACKS, "2-0", "target", "t", "pack", "p"]);
+    redis.cli(&["XADD", PACKS, "3-0", "target", "t", "pack", "p"]);
+    read_all(&redis, "c");
     for (number, right, asked) in [(2, "xdel", 0xfe), (3, "xack", 0xfe), (4, "xclaim", 0b10), (5, "xpending", 0b10)] {
         may(&format!("-{right}"));
         let refused = redeem(&redis, number, &[("1-0", 8, asked, 0)]);
         assert!(refused.contains("permissions") || refused.contains("can't run this command"), "{right}: {refused}");
         may(&format!("+{right}"));
     }
-    assert_eq!(redis.cli(&["XLEN", PACKS]), "1");
+    assert_eq!(redis.cli(&["XLEN", PACKS]), "3");
     assert_eq!(redeem(&redis, 6, &[("1-0", 8, 0xff, 0)]), "254", "the first one was won before");
+    // Beside what is won: the response says that this pack is left.
+    may("-xclaim");
+    assert_eq!(redeem(&redis, 7, &[("2-0", 8, 0xff, 0), ("3-0", 8, 0b10, 0)]), "255 65536");
+    may("+xclaim");
+    // What can't be read can't be parked.
+    may("-xrange");
+    assert_eq!(redeem(&redis, 8, &[("3-0", 8, 0b111, 0b100)]), "3");
+    may("+xrange");
+    assert!(redis.cli(&["XPENDING", PACKS, "dispatch", "-", "+", "9", "returned"]).contains("3-0"));
+    assert_eq!(redeem(&redis, 9, &[("3-0", 8, 0xff, 0)]), "252");
+    assert_eq!(redis.cli(&["XLEN", PACKS]), "0");
+}
+
+/// What can't be read is asked for as if it had one delivery.
+#[test]
+fn an_unreadable_pack_is_removed_whatever_was_won_of_it() {
+    let redis = RedisServer::start();
+    redis.cli(&["XGROUP", "CREATE", PACKS, "dispatch", "0", "MKSTREAM"]);
+    for id in ["1-0", "2-0", "3-0"] {
+        redis.cli(&["XADD", PACKS, id, "target", "t", "pack", "p"]);
+    }
+    read_all(&redis, "c");
+    assert_eq!(redeem(&redis, 1, &[("1-0", 8, 0b100, 0), ("2-0", 8, 0b1, 0)]), "2");
+    assert_eq!(redeem(&redis, 2, &[("1-0", 1, 1, 0), ("2-0", 1, 1, 0), ("3-0", 1, 1, 0)]), "1 0 1");
     assert_eq!(redis.cli(&["XLEN", PACKS]), "0");
 }
 
@@ -316,7 +364,9 @@ async fn what_redis_does_not_park_is_read_again() {
     assert_eq!(redeem(&redis, 2, &[(&pack.id, pack.of(), 0b1111, 0b1100)]), "12");
     let parked = redis.cli(&["XRANGE", BULK, "-", "+"]);
     let bodies = pack.events(0b1100).map(|id| format!("{{\"id\":\"{id}\"}}"));
-    for part in bodies.chain(["since".to_owned(), pack.id.split('-').next().expect("a time").to_owned()]) {
+    let firings = pack.events(0b1100).map(|id| format!("[\"flood\",\"a\",\"\",\"{id}\",\"t\"]"));
+    for part in bodies.chain(firings).chain(["since".to_owned(), pack.id.split('-').next().expect("a time").to_owned()])
+    {
         assert!(parked.contains(&part), "{part}: {parked}");
     }
     assert_eq!(redis.cli(&["XLEN", BULK]), "2");

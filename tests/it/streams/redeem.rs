@@ -28,7 +28,7 @@ fn redis() -> RedisServer {
 fn redeem(redis: &RedisServer, number: u32, [first, bulk]: [&[u32]; 2], account: &str) -> String {
     let mut words = vec!["EVAL".to_owned(), SCRIPT.to_owned(), "1".to_owned(), STREAM.to_owned()];
     words.extend(["dispatch".to_owned(), "{posthaste:0}:answer:a".to_owned(), number.to_string()]);
-    words.extend([first.len().to_string(), bulk.len().to_string(), "0".to_owned()]);
+    words.extend([first.len().to_string(), bulk.len().to_string(), "0".to_owned(), "0".to_owned()]);
     words.extend(first.iter().chain(bulk).map(|id| format!("{id}-0")));
     for (stream, ids) in [("1", first), ("2", bulk)] {
         if !ids.is_empty() {
