@@ -24,8 +24,8 @@ use crate::telemetry::metrics::Metrics;
 pub enum StreamKind {
     /// Entries of accounts that have few in the partition, and tests of triggers.
     First,
-    /// What accounts add that have many already, where packs are of no use: nodes can't keep up with the destination, or do
-    /// not read packs.
+    /// What accounts add that have many already, where packs are of no use: there are few for the same target, nodes can't
+    /// keep up with the destination, or do not read packs.
     Bulk,
     /// Packs of what accounts add that have many already.
     Packs,

@@ -33,6 +33,8 @@ use crate::telemetry::metrics::Metrics;
 /// waiting delays others for one round at most, and Redis runs nothing else while it adds those of one stream.
 const ROUND_MAX: usize = 128;
 const ROUND_BYTES_MAX: usize = 1 << 20;
+/// As many deliveries of a target are packed, and no fewer: Redis and the nodes do as much for a pack as for some entries.
+const PACKED_MIN: usize = 4;
 /// What an account may add in its turn.
 const QUANTUM_BYTES: usize = 4_096;
 
@@ -196,6 +198,7 @@ impl Batcher {
                 }
                 groups.entry(self.kind(&queued, &mut choice)).or_default().push(queued);
             }
+            split_packs(&mut groups);
             join_all(groups.into_iter().map(|(kind, deliveries)| self.add_group(kind, deliveries))).await;
         }
         self.working.set(false);
@@ -295,13 +298,9 @@ impl Batcher {
     }
 
     /// Writes the entries. A panic over one delivery costs that one, which is returned apart.
-    fn encode(&self, kind: GroupKind, mut deliveries: Vec<InFlight>) -> (EncodedDeliveries, Vec<InFlight>) {
+    fn encode(&self, kind: GroupKind, deliveries: Vec<InFlight>) -> (EncodedDeliveries, Vec<InFlight>) {
         let (mut group, mut refused) = (EncodedDeliveries::default(), Vec::new());
         let mut open = None;
-        if kind.stream == StreamKind::Packs {
-            // One event may have fired many triggers, and a pack has one target.
-            deliveries.sort_by_key(|queued| Arc::as_ptr(&queued.delivery.target) as usize);
-        }
         for queued in deliveries {
             let reply = queued.report.as_ref().map(|_| reply::key(kind.partition));
             let words = &mut group.words;
@@ -366,6 +365,25 @@ impl Batcher {
             admission.replace_response(Err(refusal));
         }
         queued.drop_unsent(&self.metrics, reason);
+    }
+}
+
+/// Leaves in packs what has company in this round, in the order of targets, and moves the rest to the bulk stream: one event
+/// may have fired many triggers.
+fn split_packs(groups: &mut BTreeMap<GroupKind, Vec<InFlight>>) {
+    let kinds: Vec<GroupKind> = groups.keys().filter(|kind| kind.stream == StreamKind::Packs).copied().collect();
+    for kind in kinds {
+        let mut deliveries = groups.remove(&kind).unwrap_or_default();
+        let target = |queued: &InFlight| Arc::as_ptr(&queued.delivery.target) as usize;
+        deliveries.sort_by_key(target);
+        let runs: Vec<usize> = deliveries.chunk_by(|a, b| target(a) == target(b)).map(<[_]>::len).collect();
+        let mut rest = deliveries.into_iter();
+        for run in runs {
+            for queued in rest.by_ref().take(run) {
+                let alone = GroupKind { stream: StreamKind::Bulk, hops: writes_hops(&queued.delivery), ..kind };
+                groups.entry(if run < PACKED_MIN { alone } else { kind }).or_default().push(queued);
+            }
+        }
     }
 }
 
