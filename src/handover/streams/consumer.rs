@@ -32,8 +32,8 @@ use crate::telemetry::metrics::Metrics;
 pub(super) const FULL: &str = "OOM";
 /// The pause between two attempts to reach Redis.
 const RETRY_AFTER: Duration = Duration::from_millis(200);
-/// The fewest and the most deliveries of a stream read at a time. Large reads are cheaper for Redis; the minimum is how many of the
-/// node's permits an idle stream occupies.
+/// The fewest and the most entries of the first stream and of the bulk stream read at a time. Large reads are cheaper for
+/// Redis; the minimum is how many of the node's permits an idle stream occupies.
 const READ_AT_ONCE: std::ops::RangeInclusive<usize> = 8..=64;
 /// The most packs read at a time.
 const PACKS_AT_ONCE: usize = 8;

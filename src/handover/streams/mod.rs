@@ -1,7 +1,7 @@
 //! The handover of deliveries through Redis: a [`Publisher`] adds them to streams, and the [`consumers`](Consumers) of
 //! every dispatch node read them as one consumer group and pass them to that node's Dispatchers. Destinations are divided
 //! into partitions, each with its own hash slot, so a Redis Cluster spreads them. A partition has three streams: a burst of
-//! one account does not stand before the few entries of others, and goes through Redis in [packs](pack). An entry stays in
+//! one account does not stand before the few entries of others, and goes through Redis in packs (`pack.rs`). An entry stays in
 //! its stream until its only attempt begins, a pack until the last one of its deliveries. `docs/redis.md` describes the
 //! keys, `docs/delivery-protocol.md` why no delivery is attempted twice.
 
