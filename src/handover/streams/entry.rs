@@ -394,7 +394,7 @@ mod tests {
             assert_eq!((&read.delivery.firing, read.delivery.hops), (&given.firing, 3));
             assert_eq!((read.counts_for(), &read.reply), (Some(account()), &None));
         }
-        let (_, waiting, some) = read(&fields[..2], 0b1111_1111_0111_1110);
+        let (_, waiting, some) = read(&fields[..2], 0b0111_1111_0111_1110);
         let some: Vec<u8> = some.expect("a pack").iter().map(|(part, _)| part.index).collect();
         assert_eq!((waiting, some), (3, vec![0, 7, 15]));
         let (_, waiting, none) = read(&fields[..2], u32::from(u16::MAX));
