@@ -21,15 +21,13 @@ use super::entry::{StreamEntry, entries_of_each};
 use super::intake::{Intake, PERMIT_BYTES, PartitionSource, permits_of};
 use super::pack::PARTS_MAX;
 use super::reader::StreamReader;
-use super::{GROUP, PARKED, ParkedEntries, STREAMS, Streams, command};
+use super::{FULL, GROUP, PARKED, ParkedEntries, STREAMS, Streams, command};
 use crate::flow::gate::Gate;
 use crate::flow::in_flight::{ParkedLane, StreamClaims};
 use crate::flow::messages::{DeliveriesParked, DeliveriesRendered};
 use crate::redis::{FromRedisValue, LuaScript, Outage, RedisError, RedisResult, Value, has_code};
 use crate::telemetry::metrics::Metrics;
 
-/// The start of Redis's error when it is full: it accepts no writes but still returns entries.
-pub(super) const FULL: &str = "OOM";
 /// The pause between two attempts to reach Redis.
 const RETRY_AFTER: Duration = Duration::from_millis(200);
 /// The fewest and the most entries of the first stream and of the bulk stream read at a time. Large reads are cheaper for

@@ -48,6 +48,8 @@ use crate::redis::{Cmd, ErrorKind, Link, is_wrong_type};
 
 /// The consumer group of all nodes that send.
 const GROUP: &str = "dispatch";
+/// The start of Redis's error when it is full: it accepts no writes but still returns entries.
+const FULL: &str = "OOM";
 /// The key of the number of partitions, on which all nodes must agree.
 const PARTITIONS: &str = "{posthaste}:partitions";
 

@@ -37,7 +37,7 @@ impl PackWriter {
         Self { begin }
     }
 
-    /// Whether it takes one more, whose texts have so many bytes.
+    /// Whether it takes one more, whose texts have this many bytes.
     pub(super) fn has_room(&self, buffer: &[u8], bytes: usize) -> bool {
         usize::from(buffer[self.begin]) < PARTS_MAX && buffer.len() - self.begin + LENGTHS + bytes <= BYTES_MAX
     }

@@ -3,11 +3,9 @@
 
 use std::time::Duration;
 
-use super::GROUP;
-use super::consumer::FULL;
 use super::entry::{StreamEntry, entries_of_each};
 use super::intake::PartitionSource;
-use super::{STREAMS, command};
+use super::{FULL, GROUP, STREAMS, command};
 use crate::flow::in_flight::StreamKind;
 use crate::redis::{Cmd, Pipeline, RESPONSE_WITHIN, RedisConnection, RedisResult, Value, has_code, within};
 
@@ -69,7 +67,7 @@ impl<'s> StreamReader<'s> {
         &self.source.streams[stream as usize]
     }
 
-    /// Reads up to so many entries of the other streams, and so many packs. If there was no more the last time, it waits for
+    /// Reads up to this many entries of the other streams, and this many packs. If there was no more the last time, it waits for
     /// one, and reads as few of the others as of packs.
     pub(super) async fn read(&mut self, count: usize, packs_max: usize) -> RedisResult<[Vec<StreamEntry>; STREAMS]> {
         let (small, packs) = StreamKind::ALL.split_at(StreamKind::Packs as usize);

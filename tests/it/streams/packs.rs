@@ -18,7 +18,7 @@ const QUICK: (&str, &str) = ("POSTHASTE_CLUSTER__CLAIM_AFTER_MS", "200");
 const PATIENT: [(&str, &str); 2] =
     [("POSTHASTE_DISPATCH__STALLED_AFTER_MS", "60000"), ("POSTHASTE_DISPATCH__BEHIND_AFTER_MS", "60000")];
 
-/// A Redis with so many deliveries of `flood`: the ids up to 63 are entries of the first stream, the others in packs, but for
+/// A Redis with this many deliveries of `flood`: the ids up to 63 are entries of the first stream, the others in packs, but for
 /// those that arrived nearly alone, which are in the bulk stream. The node has the role `ingest` alone.
 async fn with_packs(redis: &RedisServer, receiver: &Receiver, deliveries: usize) -> Node {
     for stream in [STREAM, BULK, PACKS] {
