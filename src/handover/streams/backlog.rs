@@ -54,8 +54,8 @@ for at = 5, #ARGV do
   table.insert(counts, 0)
 end
 for own, stream in ipairs(streams) do
-  local entries, deliveries = redis.pcall('XLEN', stream), deliveries_in(own)
-  if type(entries) == 'number' then
+  local deliveries, entries = deliveries_in(own)
+  if entries then
     length = length + deliveries
     local first = redis.call('XRANGE', stream, '-', '+', 'COUNT', 1)[1]
     if first then table.insert(oldest, first[1]) end

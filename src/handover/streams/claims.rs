@@ -198,9 +198,7 @@ impl ClaimWorker {
         let first = entries.partition_point(|claim| claim.entry.stream == StreamKind::First);
         let packs = || packed.chunk_by(|a, b| a.entry == b.entry);
         let (question, bulk) = (self.question.get(), entries.len() - first);
-        let mut renewed_at = self.renewed_at.get();
-        let renews = renewal(&mut renewed_at);
-        self.renewed_at.set(renewed_at);
+        let renews = renewal(&self.renewed_at);
         let mut text = String::with_capacity(128 + 16 * claims.len());
         text += &format!("{GROUP}\n{}\n{question}\n{first}\n{bulk}\n{}\n{renews}\n", self.response, packs().count());
         // Writing to a String can't fail.

@@ -41,8 +41,8 @@ const HEARTBEATS: u32 = 4;
 /// Moves to the caller (ARGV 2) up to ARGV 4 deliveries of consumers without a heartbeat (a key named ARGV 5 and the
 /// consumer's name) that have been idle for ARGV 3 milliseconds; not what is parked (consumers whose names begin with
 /// ARGV 6). Removes a dead consumer that has nothing pending. One step, so that no consumer is removed that has just
-/// read an entry. A full Redis may lack the group of packs. Returns the entries of each stream, where a pack is followed by
-/// which of its deliveries were won, and whether there may be more (1 or 0).
+/// read an entry. A full Redis may lack the group of packs. Returns the entries of each stream, where a pack, which
+/// has at most ARGV 7 deliveries, is followed by which of them were won, and whether there may be more (1 or 0).
 const CLAIM: &str = concat!(
     partition_keys!(),
     r"
@@ -56,7 +56,7 @@ for own, stream in ipairs(streams) do
       if pending == 0 then
         redis.call('XGROUP', 'DELCONSUMER', stream, ARGV[1], name)
       elseif left > 0 and string.sub(name, 1, #ARGV[6]) ~= ARGV[6] then
-        local each, ids = own == 3 and 16 or 1, {}
+        local each, ids = own == 3 and tonumber(ARGV[7]) or 1, {}
         local idle = redis.call('XPENDING', stream, ARGV[1], 'IDLE', ARGV[3], '-', '+', math.ceil(left / each), name)
         for _, entry in ipairs(idle) do
           ids[#ids + 1] = entry[1]
@@ -284,8 +284,8 @@ impl Consumers {
         count: usize,
     ) -> RedisResult<([Vec<StreamEntry>; STREAMS], bool)> {
         let idle = self.claim_after().as_millis().to_string();
-        let (count, alive) = (count.to_string(), alive_prefix(source.partition));
-        let words = [GROUP, consumer, &idle, &count, &alive, PARKED].map(str::as_bytes);
+        let (count, alive, packed) = (count.to_string(), alive_prefix(source.partition), PARTS_MAX.to_string());
+        let words = [GROUP, consumer, &idle, &count, &alive, PARKED, &packed].map(str::as_bytes);
         let response = self.intake.streams.link.code(&self.claim, &source.streams[0], &words).await?;
         let (claimed, has_more) = FromRedisValue::from_redis_value(response)?;
         Ok((entries_of_each(claimed), has_more))

@@ -30,6 +30,7 @@ mod rights;
 mod target_text;
 mod writer;
 
+use std::cell::Cell;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -284,11 +285,11 @@ fn stream_number(stream: StreamKind) -> &'static str {
 }
 
 /// The word of a script's request that says whether the life of the requester's key must be renewed, and when it was.
-fn renewal(renewed_at: &mut Option<Instant>) -> &'static str {
-    if renewed_at.is_some_and(|at| at.elapsed() < KEYS_RENEWED_AFTER) {
+fn renewal(renewed_at: &Cell<Option<Instant>>) -> &'static str {
+    if renewed_at.get().is_some_and(|at| at.elapsed() < KEYS_RENEWED_AFTER) {
         return "0";
     }
-    *renewed_at = Some(Instant::now());
+    renewed_at.set(Some(Instant::now()));
     "1"
 }
 

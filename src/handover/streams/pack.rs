@@ -7,7 +7,7 @@
 
 use bytes::{Buf as _, Bytes};
 
-/// The most deliveries in a pack. Redis keeps a bit for each of them, and CLAIM in `consumer.rs` knows the number.
+/// The most deliveries in a pack. Redis keeps a bit for each of them.
 pub(super) const PARTS_MAX: usize = 16;
 /// The most bytes of a pack of several deliveries. It is less than what one permit stands for.
 const BYTES_MAX: usize = 32_768;

@@ -63,7 +63,7 @@ struct Batcher {
     name: String,
     group: Cell<u64>,
     /// When the lives of these keys were renewed.
-    renewed_at: RefCell<BTreeMap<GroupKind, Option<Instant>>>,
+    renewed_at: RefCell<BTreeMap<GroupKind, Cell<Option<Instant>>>>,
     add: LuaScript,
     writer: RefCell<EntryWriter>,
     /// What was logged of Redis accepting no deliveries. A Redis that is nearly full accepts some of them.

@@ -71,55 +71,46 @@ for own = 1, 2 do
   first = last + 1
 end
 
--- Adds one delivery of a pack to the bulk stream. Its fields are those of any entry, and when the pack was added.
-local function park(id, fields, wanted)
-  local target, pack
-  for at = 1, #fields, 2 do
-    if fields[at] == 'target' then target = fields[at + 1] elseif fields[at] == 'pack' then pack = fields[at + 1] end
-  end
-  local at, names = 2, nil
-  for part = 1, wanted do
-    local hops, id_length, firing_length, body_length, data = struct.unpack('>BI4I4I4', pack, at)
-    at = data + id_length + firing_length + body_length
-    local firing = string.sub(pack, data + id_length, data + id_length + firing_length - 1)
-    if part == 1 then
-      local is_list, list = pcall(cjson.decode, firing)
-      names = is_list and list
-    end
-    if part == wanted then
-      if string.sub(firing, 1, 1) == '=' and names then
-        -- As the first one, but for the event's id.
-        names[4] = string.sub(firing, 2)
-        firing = cjson.encode(names)
-      end
-      local words = {'target', target, 'webhook-id', string.sub(pack, data, data + id_length - 1), 'body',
-        string.sub(pack, data + id_length + firing_length, at - 1), 'firing', firing, 'since', (string.gsub(id, '-.*', ''))}
-      if hops ~= 1 then words[#words + 1], words[#words + 2] = 'hops', hops end
-      return redis.pcall('XADD', streams[2], '*', unpack(words))
-    end
-  end
-end
-
 local function mark(pack, owner, idle, won)
   local number = won * 256 + pack.pending[4] % 256
   return redis.pcall('XCLAIM', streams[3], ARGV[1], owner, 0, pack.id, 'IDLE', idle, 'RETRYCOUNT', number, 'JUSTID')
 end
 
--- Parks those of the won ones that are to be. One that Redis does not take, for example since another program has the key of
--- the bulk stream, is not won: any node may read the pack again, and so this one.
-local function park_all(pack, parked)
-  local found = redis.pcall('XRANGE', streams[3], pack.id, pack.id)
-  local entry = found[1]
-  for part = 0, pack.of - 1 do
-    if (entry or found.err) and bit.band(parked, 2 ^ part) ~= 0 then
-      if not entry or park(pack.id, entry[2], part + 1).err then
-        pack.won = pack.won - 2 ^ part
-        mark(pack, 'returned', 3600000, pack.before + pack.won)
-      else
+-- Adds those of the won ones that are to be parked to the bulk stream, each with the fields of any entry and the time of the
+-- pack. One that Redis does not take, for example since another program has the key of the bulk stream, is not won: any node
+-- may read the pack again, and so this one.
+local function park(pack, parked)
+  local found, fields, at, names = redis.pcall('XRANGE', streams[3], pack.id, pack.id), {}, 2, nil
+  if #found == 0 and not found.err then return end
+  local words, since = found[1] and found[1][2] or {}, string.match(pack.id, '^%d+')
+  for word = 1, #words, 2 do fields[words[word]] = words[word + 1] end
+  for part = 0, fields.pack and pack.of - 1 or -1 do
+    local hops, id_length, firing_length, body_length, data = struct.unpack('>BI4I4I4', fields.pack, at)
+    local firing_at, body_at = data + id_length, data + id_length + firing_length
+    at = body_at + body_length
+    local firing = string.sub(fields.pack, firing_at, body_at - 1)
+    if part == 0 then
+      local is_list, list = pcall(cjson.decode, firing)
+      names = is_list and list
+    end
+    if bit.band(parked, 2 ^ part) ~= 0 then
+      if string.sub(firing, 1, 1) == '=' and names then
+        -- As the first one, but for the event's id.
+        names[4] = string.sub(firing, 2)
+        firing = cjson.encode(names)
+      end
+      words = {'target', fields.target, 'webhook-id', string.sub(fields.pack, data, firing_at - 1), 'body',
+        string.sub(fields.pack, body_at, at - 1), 'firing', firing, 'since', since}
+      if hops ~= 1 then words[#words + 1], words[#words + 2] = 'hops', hops end
+      if not redis.pcall('XADD', streams[2], '*', unpack(words)).err then
         pack.parked = pack.parked + 2 ^ part
         redis.pcall('HINCRBY', held[2], pack.account, 1)
       end
     end
+  end
+  if pack.parked < parked then
+    pack.won = pack.won - parked + pack.parked
+    mark(pack, 'returned', 3600000, pack.before + pack.won)
   end
 end
 
@@ -150,7 +141,7 @@ for number = 1, ARGV[6] do
       if marked.err then
         refused, pack.refused, pack.won = marked, 65536, 0
       elseif parks > 0 then
-        park_all(pack, parks)
+        park(pack, parks)
       end
     end
     if pack.before + pack.won == whole then done[#done + 1] = pack end
