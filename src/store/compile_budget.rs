@@ -12,6 +12,7 @@ use crate::flow::late::Late;
 use crate::flow::messages::{LiveTarget, LiveTemplate};
 use crate::model::id::AccountId;
 use crate::model::outcome::DropReason;
+use crate::telemetry::metrics::Metrics;
 
 /// Records that compile quickly share a thread in this number: less work is not worth a thread.
 #[cfg(feature = "redis")]
@@ -89,7 +90,7 @@ impl CompileBudget {
         };
         if !self.is_left(&account) {
             // The sink holds what is returned.
-            return compile_later(Arc::downgrade(feed.sink()), saved);
+            return compile_later(Arc::downgrade(feed.sink()), feed.metrics(), saved);
         }
         let begun = Instant::now();
         let change = feed.compile_one(saved);
@@ -135,16 +136,17 @@ fn in_parallel<A: Send, B: Send>(all: Vec<A>, worth: usize, work: impl Fn(A) -> 
 }
 
 /// A record that the sink compiles when it is first used.
-fn compile_later(sink: Weak<dyn ChangeSink>, saved: LoadedRecord) -> Change {
+fn compile_later(sink: Weak<dyn ChangeSink>, metrics: &Arc<Metrics>, saved: LoadedRecord) -> Change {
     match saved {
         LoadedRecord::Ready(change) => change,
         LoadedRecord::Template(account, template) => {
             let (owner, own) = (account.clone(), template.clone());
             let compile = move || {
-                let live = sink.upgrade().and_then(|sink| sink.compile(&owner, &own)).and_then(Arc::into_inner);
+                let sink = sink.upgrade().ok_or(DropReason::Stopped)?;
+                let live = sink.compile(&owner, &own).and_then(Arc::into_inner);
                 live.ok_or(DropReason::TemplateUnusable)?.compiled.into_inner()
             };
-            let live = LiveTemplate::new(&template, Late::new(compile));
+            let live = LiveTemplate::new(&template, Late::new(compile, Arc::clone(metrics)));
             Change::Template(account, template.id.clone(), Some(SavedTemplate { template, live }))
         }
         LoadedRecord::Trigger(account, trigger) => {
@@ -155,7 +157,8 @@ fn compile_later(sink: Weak<dyn ChangeSink>, saved: LoadedRecord) -> Change {
                 live.ok_or(DropReason::UrlRefused)?.into_inner()
             };
             let target = Arc::new(trigger.target());
-            let target = Ok(LiveTarget { target, expressions: Some(Arc::new(Late::new(compile))) });
+            let target =
+                Ok(LiveTarget { target, expressions: Some(Arc::new(Late::new(compile, Arc::clone(metrics)))) });
             Change::Trigger(account, trigger.id.clone(), Some(SavedTrigger { trigger, target }))
         }
     }
@@ -173,7 +176,6 @@ mod tests {
     use crate::store::backend::Location;
     use crate::store::change::Snapshot;
     use crate::store::feed::{location_of, read};
-    use crate::telemetry::metrics::Metrics;
     use crate::templating::{self, CompileContext, Expressions, TemplateLimits};
 
     /// Compiles, and has the ids of what it compiled.
@@ -229,7 +231,8 @@ mod tests {
     #[test]
     fn what_there_is_no_time_for_is_compiled_when_it_is_first_used() {
         let compiler = Arc::<Compiler>::default();
-        let feed = ChangeFeed::new(Arc::clone(&compiler) as _, Arc::new(Metrics::new()));
+        let metrics = Arc::new(Metrics::new());
+        let feed = ChangeFeed::new(Arc::clone(&compiler) as _, Arc::clone(&metrics));
         let compiled = || std::mem::take(&mut *compiler.0.lock().expect("no panic"));
         let budget = CompileBudget::of_load();
         budget.spend(account(0), budget.account_max);
@@ -268,6 +271,9 @@ mod tests {
         assert_eq!(wrong.compiled.get().map(drop), Err(DropReason::TemplateUnusable));
         assert!(url.expressions.as_ref().is_some_and(|own| own.get().is_ok()));
         assert_eq!(compiled(), ["w", "x", "u"]);
+        assert_eq!(metrics.store.records_unusable.get(), 1);
+        drop(wrong);
+        assert_eq!(metrics.store.records_unusable.get(), 0);
     }
 
     /// Panics for some records, rejects others, and records the order of changes.

@@ -64,7 +64,7 @@ fn late(result: Result<&'static str, DropReason>) -> Option<Arc<LiveTemplate>> {
         move || template(Format::Text, result?).and_then(Arc::into_inner).expect("it is new").compiled.into_inner();
     Some(Arc::new(LiveTemplate {
         id: TemplateId::new("t").expect("a name"),
-        compiled: Late::new(compile),
+        compiled: Late::new(compile, Arc::new(Metrics::new())),
         content_type: HeaderValue::from_static("a/b"),
         takes_long: AtomicBool::new(false),
     }))
