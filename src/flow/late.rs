@@ -18,11 +18,6 @@ pub struct Late<T> {
     metrics: Option<Arc<Metrics>>,
 }
 
-/// Whether this says that the record is unusable, and not that the node ends.
-fn is_unusable(reason: DropReason) -> bool {
-    reason != DropReason::Stopped
-}
-
 impl<T> Late<T> {
     /// One that is compiled.
     pub fn ready(value: T) -> Self {
@@ -45,11 +40,7 @@ impl<T> Late<T> {
             let compile = self.compile.lock().unwrap_or_else(PoisonError::into_inner).take();
             // It is gone if it ended in a panic.
             let compiled = compile.map_or(Err(DropReason::Panic), |compile| compile());
-            if let (Err(reason), Some(metrics)) = (&compiled, &self.metrics)
-                && is_unusable(*reason)
-            {
-                metrics.store.records_unusable.inc();
-            }
+            self.count(&compiled, 1);
             compiled
         };
         self.compiled.get_or_init(compile).as_ref().map_err(|reason| *reason)
@@ -60,14 +51,21 @@ impl<T> Late<T> {
         self.get().map(drop)?;
         self.compiled.take().expect("it was compiled")
     }
+
+    /// Changes the number of unusable records if this says that it is one, and not that the node ends.
+    fn count(&self, compiled: &Result<T, DropReason>, change: i64) {
+        if let (Err(reason), Some(metrics)) = (compiled, &self.metrics)
+            && *reason != DropReason::Stopped
+        {
+            metrics.store.records_unusable.add(change);
+        }
+    }
 }
 
 impl<T> Drop for Late<T> {
     fn drop(&mut self) {
-        if let (Some(Err(reason)), Some(metrics)) = (self.compiled.get(), &self.metrics)
-            && is_unusable(*reason)
-        {
-            metrics.store.records_unusable.dec();
+        if let Some(compiled) = self.compiled.get() {
+            self.count(compiled, -1);
         }
     }
 }
