@@ -42,11 +42,22 @@ struct EndedAttempt {
 /// A delivery whose turn has come.
 struct NextAttempt {
     queued: InFlight,
-    /// It is counted.
-    attempt: AttemptInFlight,
+    attempt: CountedAttempt,
     since: Instant,
     /// See [`attempt::record`](super::attempt::record).
     group: Option<Rc<AttemptGroup>>,
+}
+
+/// An attempt that counts for its account until this is dropped, also by a panic.
+struct CountedAttempt {
+    queue: Rc<Queue>,
+    attempt: AttemptInFlight,
+}
+
+impl Drop for CountedAttempt {
+    fn drop(&mut self) {
+        self.queue.waiting.borrow_mut().end(&self.attempt);
+    }
 }
 
 /// One destination's deliveries.
@@ -177,7 +188,7 @@ impl Queue {
             self.turn_away(DropReason::QueueBytesFull, queued);
             return false;
         }
-        let attempt = self.waiting.borrow_mut().begin(&queued);
+        let attempt = self.counted(self.waiting.borrow_mut().begin(&queued));
         self.start(NextAttempt { queued, attempt, since: now, group: None });
         true
     }
@@ -238,7 +249,11 @@ impl Queue {
         }
         let (since, queued, attempt) = self.waiting.borrow_mut().pop()?;
         self.counts.dequeued(queued.delivery.body.len());
-        Some((since, NextAttempt { queued, attempt, since: now, group: None }))
+        Some((since, NextAttempt { queued, attempt: self.counted(attempt), since: now, group: None }))
+    }
+
+    fn counted(self: &Rc<Self>, attempt: AttemptInFlight) -> CountedAttempt {
+        CountedAttempt { queue: Rc::clone(self), attempt }
     }
 
     /// Whether the destination's rates allow an attempt now. If not, schedules another try.

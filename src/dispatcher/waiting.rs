@@ -349,7 +349,7 @@ impl WaitingDeliveries {
     }
 
     /// Ends the counting of an attempt.
-    pub(super) fn end(&mut self, attempt: AttemptInFlight) {
+    pub(super) fn end(&mut self, attempt: &AttemptInFlight) {
         self.attempts -= 1;
         self.change(attempt.place, |held| {
             held.attempts -= 1;

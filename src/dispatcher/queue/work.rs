@@ -3,10 +3,13 @@
 
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
+use std::panic::AssertUnwindSafe;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::task::Poll;
 use std::time::Instant;
+
+use futures_util::FutureExt as _;
 
 use super::{NextAttempt, Queue};
 use crate::dispatcher::attempt::record;
@@ -67,6 +70,15 @@ impl IdleWorkers {
     }
 }
 
+/// A worker that has an attempt in flight, until this is dropped, also by a panic.
+struct WorkerPlace<'a>(&'a Queue);
+
+impl Drop for WorkerPlace<'_> {
+    fn drop(&mut self) {
+        self.0.workers.set(self.0.workers.get() - 1);
+    }
+}
+
 impl Queue {
     /// Begins an attempt. What the journal has to record first is recorded before a worker is woken.
     pub(super) fn start(self: &Rc<Self>, next: NextAttempt) {
@@ -75,7 +87,7 @@ impl Queue {
             Some(_) => Some((queued, group)),
             None => record(self.journal.as_deref(), &self.metrics, queued, since),
         };
-        let Some((queued, group)) = recorded else { return self.waiting.borrow_mut().end(attempt) };
+        let Some((queued, group)) = recorded else { return };
         self.workers.set(self.workers.get() + 1);
         if let Some(job) = self.idle.hand(NextAttempt { queued, attempt, since, group }) {
             actix_rt::spawn(Rc::clone(self).work(job));
@@ -91,17 +103,22 @@ impl Queue {
         let (slot, mut next) = (Rc::<WorkerSlot>::default(), Some(first));
         let seat = self.outlet.seat(Rc::clone(&slot.worker));
         while let Some(job) = next {
-            self.work_from(job, &seat).await;
+            // A panic beside an attempt costs the delivery with which it happens. Others may wait for this worker.
+            if AssertUnwindSafe(self.work_from(job, &seat)).catch_unwind().await.is_err() {
+                tracing::error!(destination = %self.destination, "a panic ended a worker of a Dispatcher; others go on");
+                self.start_more(Instant::now());
+            }
             next = self.idle.next(&slot).await;
         }
     }
 
     /// Sends this delivery and then queued ones, until the queue is empty.
     async fn work_from(self: &Rc<Self>, first: NextAttempt, seat: &DeadlineSeat) {
+        let place = WorkerPlace(self);
         let mut next = Some(first);
         while let Some(NextAttempt { queued, attempt, since, group }) = next {
             let (ended, has_waited) = has_waited(pin!(self.send((queued, group), since, seat))).await;
-            self.waiting.borrow_mut().end(attempt);
+            drop(attempt);
             // A receiver that responds at once must not keep the thread for its own deliveries.
             if !has_waited && !self.waiting.borrow().is_empty() {
                 tokio::task::yield_now().await;
@@ -112,7 +129,7 @@ impl Queue {
             self.start_more(now);
         }
         self.stalled.set(false);
-        self.workers.set(self.workers.get() - 1);
+        drop(place);
         self.fetch_parked();
     }
 }

@@ -64,12 +64,12 @@ async fn an_account_that_holds_nothing_at_a_destination_has_no_place_there() {
         let first = waiting.begin(&alone.of("d", &port, "word").0);
         let mut popped: Vec<_> = std::iter::from_fn(|| waiting.pop()).collect();
         assert_eq!((popped.len(), waiting.accounts()), (3, 3), "attempts count too");
-        waiting.end(first);
+        waiting.end(&first);
         for left in [2, 1, 0] {
             let (_, queued, attempt) = popped.remove(0);
             let others = popped.iter().filter(|(_, other, _)| account(other) == account(&queued)).count();
             let before = waiting.accounts();
-            waiting.end(attempt);
+            waiting.end(&attempt);
             assert_eq!((before - waiting.accounts(), popped.len()), (usize::from(others == 0), left));
         }
         waiting.push(Instant::now(), alone.of("e", &port, "word").0);
