@@ -154,6 +154,8 @@ pub(super) struct ClientConnection {
     end: Cell<Option<EndMode>>,
     refused: Cell<Option<HeadRefused>>,
     waker: RefCell<Option<Waker>>,
+    /// A request waits for the end of another.
+    waits: Cell<bool>,
 }
 
 impl ClientConnection {
@@ -174,6 +176,7 @@ impl ClientConnection {
             end: Cell::new(None),
             refused: Cell::new(None),
             waker: RefCell::new(None),
+            waits: Cell::new(false),
         }
     }
 
@@ -289,6 +292,21 @@ impl ClientConnection {
     pub(super) fn request_ends(&self, now: Instant) {
         self.requests.set(self.requests.get().saturating_sub(1));
         self.since.set(now.max(self.since.get()));
+        if self.waits.take()
+            && let Some(waker) = &*self.waker.borrow()
+        {
+            waker.wake_by_ref();
+        }
+    }
+
+    /// Wakes the stream's task when a request has ended.
+    pub(super) fn wake_when_served(&self) {
+        self.waits.set(true);
+    }
+
+    /// How many requests have ended.
+    pub(super) fn ended(&self) -> u64 {
+        self.begun.get() - u64::from(self.requests.get())
     }
 
     /// How many requests it has had, if none of them is being served.

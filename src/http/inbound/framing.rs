@@ -38,6 +38,10 @@ pub(super) struct RequestFraming {
     at: FramingState,
     /// How many heads were complete; `None` since one whose request ends where only the server knows.
     heads: Option<u64>,
+    /// How many heads were passed on.
+    passed: u64,
+    /// How many heads may be passed on.
+    passes_max: u64,
 }
 
 #[derive(Debug)]
@@ -94,7 +98,28 @@ enum Chunked {
 
 impl RequestFraming {
     pub(super) fn new(limits: HeadLimits) -> Self {
-        Self { limits, at: FramingState::Head(PartialHead::default()), heads: Some(0) }
+        Self::after(0, limits)
+    }
+
+    /// Begins behind this many requests, at the first byte of another.
+    fn after(requests: u64, limits: HeadLimits) -> Self {
+        let at = FramingState::Head(PartialHead::default());
+        Self { limits, at, heads: Some(requests), passed: requests, passes_max: u64::MAX }
+    }
+
+    /// The same limits, behind this many requests.
+    pub(super) fn restarted(&self, requests: u64) -> Self {
+        Self::after(requests, self.limits)
+    }
+
+    /// No head after this many is passed on. It does not count as incomplete meanwhile, and is not scanned.
+    pub(super) fn let_pass(&mut self, heads: u64) {
+        self.passes_max = heads;
+    }
+
+    /// Whether the next head has to wait.
+    pub(super) fn is_held_back(&self) -> bool {
+        self.passed >= self.passes_max && self.is_at_head()
     }
 
     /// Returns how many of these bytes may be passed on. `bytes` are all bytes that were not passed on yet: those that
@@ -104,11 +129,15 @@ impl RequestFraming {
         let mut passed = 0;
         while passed < bytes.len() {
             let rest = &bytes[passed..];
+            if self.is_held_back() {
+                break;
+            }
             passed += match &mut self.at {
                 FramingState::Head(head) => match head.scan(rest, self.limits) {
                     Ok(None) => break,
                     Ok(Some(length)) => {
                         self.heads = self.heads.filter(|_| head.body.is_certain).map(|heads| heads + 1);
+                        self.passed += 1;
                         self.at = head.body.begin();
                         length
                     }
@@ -149,6 +178,7 @@ impl RequestFraming {
     /// but for the digits of its body's length.
     pub(super) fn advance_known(&mut self, bytes: &[u8], known: RequestLengths) -> usize {
         self.heads = self.heads.map(|heads| heads + 1);
+        self.passed += 1;
         self.at = DeclaredBody { length: known.body, ..DeclaredBody::default() }.begin();
         known.head + self.advance(&bytes[known.head..])
     }
@@ -226,7 +256,8 @@ impl DeclaredBody {
     fn begin(&self) -> FramingState {
         match self {
             Self { chunked: true, .. } => FramingState::Chunked(Chunked::Size { size: 0, extension: false }),
-            Self { rest: true, .. } => FramingState::Rest,
+            // A CONNECT whose body has a length is a request like others.
+            Self { rest: true, length: 0, .. } => FramingState::Rest,
             Self { length: 0, .. } => FramingState::Head(PartialHead::default()),
             Self { length, .. } => FramingState::Body(*length),
         }

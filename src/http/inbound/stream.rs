@@ -48,6 +48,9 @@ pub(super) struct InboundStream {
     turn: Option<oneshot::Receiver<()>>,
     /// Set once what arrives is discarded: how many more bytes of it.
     discards: Option<usize>,
+    /// The HTTP server reads, which gets one request at a time: it writes a response as it suits the last head that it has
+    /// read.
+    is_lent: bool,
     connection: Rc<ClientConnection>,
     connections: Rc<ThreadConnections>,
 }
@@ -75,6 +78,7 @@ impl InboundStream {
             written: 0,
             turn: None,
             discards: None,
+            is_lent: false,
             connection,
             connections,
         }
@@ -103,6 +107,32 @@ impl InboundStream {
     pub(super) fn give_back(&mut self, mut bytes: BytesMut) {
         bytes.extend_from_slice(&self.given_back);
         self.given_back = bytes;
+    }
+
+    /// From here on the HTTP server reads, whatever of it others have read before. All requests before this one were
+    /// served.
+    pub(super) fn lend_out(&mut self) {
+        let mut bytes = std::mem::take(&mut self.given_back);
+        bytes.extend_from_slice(&self.held);
+        // All that is left of a connection with a refused head is the request that replaces it.
+        self.ready = if self.discards.is_some() { bytes.len() } else { 0 };
+        (self.held, self.is_lent) = (bytes, true);
+        self.framing = self.framing.restarted(self.connection.ended());
+        self.connection.hold_head(0);
+    }
+
+    /// The HTTP server reads no more.
+    pub(super) fn take_back(&mut self) {
+        self.is_lent = false;
+        self.framing.let_pass(u64::MAX);
+        if !self.held.is_empty() {
+            self.advance_held();
+        }
+    }
+
+    /// Whether what arrives is discarded.
+    pub(super) fn discards(&self) -> bool {
+        self.discards.is_some()
     }
 
     /// Whether all requests that were passed on have been served, and no byte of another one was passed on.
@@ -149,9 +179,13 @@ impl InboundStream {
         self.ready -= part;
     }
 
-    /// Records how many bytes of a head are held back.
-    fn note_head(&self) {
-        let held = self.held.len() - self.ready;
+    /// Records how many bytes of an incomplete head are held; `is_new`: it begins with bytes that came just now. What waits
+    /// for its turn may be complete.
+    fn note_head(&self, is_new: bool) {
+        let held = if self.framing.is_held_back() { 0 } else { self.held.len() - self.ready };
+        if is_new {
+            self.connection.hold_head(0);
+        }
         self.connection.hold_head(if self.discards.is_none() { held } else { 0 });
         if held > 0 {
             self.connections.bound_bytes();
@@ -177,7 +211,7 @@ impl InboundStream {
         if pass < length {
             self.held.extend_from_slice(&read[pass..]);
             out.set_filled(before + pass);
-            self.note_head();
+            self.note_head(pass > 0);
         }
         Poll::Ready(Ok(length))
     }
@@ -188,9 +222,13 @@ impl InboundStream {
         let mut read = ReadBuf::new(&mut room);
         ready!(Pin::new(&mut self.socket).poll_read(context, &mut read))?;
         self.held.extend_from_slice(read.filled());
-        self.ready = self.framing.advance(&self.held);
-        self.note_head();
+        self.advance_held();
         Poll::Ready(Ok(read.filled().len()))
+    }
+
+    fn advance_held(&mut self) {
+        self.ready = self.framing.advance(&self.held);
+        self.note_head(self.ready > 0);
     }
 
     /// Reads and discards what a client sends after its last response. `Ready`: it has ended, or enough was discarded.
@@ -270,6 +308,17 @@ impl InboundStream {
             if let Some(unfit) = own.framing.refused() {
                 own.refuse(HeadRefused::Unfit(unfit));
                 continue;
+            }
+            if own.is_lent {
+                own.framing.let_pass(own.connection.ended() + 1);
+                if !own.held.is_empty() && own.framing.is_held_back() {
+                    own.connection.wake_when_served();
+                    return Poll::Pending;
+                }
+                if !own.held.is_empty() && own.framing.is_at_head() {
+                    own.advance_held();
+                    continue;
+                }
             }
             if own.read >= TURN_BYTES {
                 ready!(own.poll_turn(context));

@@ -265,3 +265,51 @@ async fn a_request_before_a_refused_head_gets_its_response() {
         assert_eq!(statuses(&response), ["202", "431"], "{cut}: {response}");
     }
 }
+
+/// The server would write a response as it suits the last head that it has read.
+#[actix_rt::test]
+async fn a_request_that_arrives_with_another_does_not_change_its_response() {
+    let node = Node::start(&[]).await;
+    let event = by_server(&request(JSON, r#"{"type":"a","data":{}}"#));
+    let head = OTHER.replace("GET", "HEAD");
+    let old = OTHER.replace("HTTP/1.1", "HTTP/1.0");
+    for first in [event.clone(), request(JSON, r#"{"type":"a","data":{}}"#)] {
+        let all = [first.as_str(), &head, OTHER, &head, &event, &event, &old].concat();
+        let got = responses(node.running().address(), all).await;
+        let each: Vec<&str> = got.split_inclusive("HTTP/1.").skip(1).collect();
+        let is_new: Vec<bool> = each.iter().map(|response| response.starts_with('1')).collect();
+        assert_eq!(is_new, [true, true, true, true, true, true, false], "{got}");
+        let without_body = |response: &&&str| response.trim_end_matches("HTTP/1.").ends_with("\r\n\r\n");
+        assert_eq!(
+            each.iter().map(|response| without_body(&response)).collect::<Vec<_>>(),
+            [false, true, false, true, false, false, false],
+            "{got}"
+        );
+    }
+}
+
+/// The response to a CONNECT is the last one: what follows would not be bounded.
+#[actix_rt::test]
+async fn nothing_is_served_behind_a_connect() {
+    let node = Node::start(&[]).await;
+    let large = OTHER.replace("host: x", &format!("host: x\r\na: {}", "x".repeat(60_000)));
+    let event = by_server(&request(JSON, r#"{"type":"a","data":{}}"#));
+    for fields in ["", "content-length: 0\r\n", "content-length: 1\r\n"] {
+        for (before, expected) in [("", &["404"][..]), (&event, &["202", "404"])] {
+            let sent = format!("{before}CONNECT / HTTP/1.1\r\nhost: x\r\n{fields}\r\nx{large}");
+            let got = exchange(node.running().address(), vec![sent.into_bytes()]).await;
+            assert_eq!(statuses(&got), expected, "{fields}: {got}");
+        }
+    }
+}
+
+/// A request that the server can't read, with more behind it than the server reads at once.
+#[actix_rt::test]
+async fn the_refusal_of_a_malformed_request_is_not_lost_in_a_reset() {
+    let node = Node::start(&[]).await;
+    let body = "x".repeat(300_000);
+    let twice = by_server(&request(&format!("content-length: {}\r\n", body.len()), &body));
+    let got = exchange(node.running().address(), vec![twice.into_bytes()]).await;
+    assert_eq!(statuses(&got), ["400"], "{got}");
+    assert!(got.contains("malformed_request"), "{got}");
+}

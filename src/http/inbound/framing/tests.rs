@@ -27,6 +27,7 @@ fn a_head_is_passed_on_once_complete_and_a_body_at_once() {
         (&["POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n", "3;a=1\r\nabc\r\n0", "\r\n\r\nGET"], &[47, 13, 4]),
         (&["POST / HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n0\r\na: b\r\n", "\r\nGET"], &[56, 2]),
         (&["CONNECT x HTTP/1.1\r\n\r\n", "any\r\nthing"], &[22, 10]),
+        (&["CONNECT x HTTP/1.1\r\ncontent-length: 2\r\n\r\n", "ab", "GET"], &[41, 2, 0]),
         (&["GET / HTTP/1.1\r\nupgrade: WebSocket\r\n\r\n", "x"], &[38, 1]),
     ] {
         let pieces: Vec<&[u8]> = pieces.iter().map(|piece| piece.as_bytes()).collect();

@@ -87,3 +87,16 @@ async fn other_tasks_have_their_turn_while_much_is_written() {
     drop(stream);
     assert_eq!(soon(reading).await.expect("no panic"), whole.len());
 }
+
+/// A client whose heads are each complete in time is not slow, however they are cut.
+#[actix_rt::test]
+async fn each_head_has_its_own_time() {
+    let (mut stream, mut client) = connected().await;
+    let mut since = Vec::new();
+    for piece in ["GET / HTTP/1.1\r\n\r\nGET", " / HTTP/1.1\r\n\r\nG", "ET / HTTP/1.1\r\n\r\nGE"] {
+        client.write_all(piece.as_bytes()).await.expect("sent");
+        soon(stream.read(&mut [0; 256])).await.expect("a head");
+        since.push(stream.connection().head_since().expect("a part of a head is held"));
+    }
+    assert!(since.is_sorted_by(|a, b| a < b), "{since:?}");
+}
