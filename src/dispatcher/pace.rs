@@ -4,6 +4,8 @@ use std::cell::Cell;
 use std::num::NonZeroU32;
 use std::time::Instant;
 
+use tokio::sync::Notify;
+
 use super::outbound::{ConsentTurn, Outlet};
 use crate::flow::rate::Rate;
 
@@ -15,12 +17,17 @@ pub(super) struct Pace {
     due: Cell<Option<Instant>>,
     /// Whether the task that waits for rates is running.
     working: Cell<bool>,
+    /// Until when that task sleeps.
+    sleeps_until: Cell<Option<Instant>>,
+    /// Something is due before.
+    hastened: Notify,
 }
 
 impl Pace {
     pub(super) fn new(per_s: Option<NonZeroU32>, now: Instant) -> Self {
         let rate = per_s.map(|per_s| Rate::new(per_s, now));
-        Self { rate, due: Cell::new(None), working: Cell::new(false) }
+        let (due, sleeps_until) = Default::default();
+        Self { rate, due, working: Cell::new(false), sleeps_until, hastened: Notify::new() }
     }
 
     pub(super) fn is_rated(&self, outlet: &Outlet) -> bool {
@@ -58,5 +65,29 @@ impl Pace {
 
     pub(super) fn end(&self) {
         self.working.set(false);
+    }
+
+    /// Waits until this time, or until something is due before it.
+    pub(super) async fn sleep_until(&self, due: Instant) {
+        self.sleeps_until.set(Some(due));
+        tokio::select! {
+            () = tokio::time::sleep_until(due.into()) => {}
+            () = self.hastened.notified() => {}
+        }
+        self.sleeps_until.set(None);
+    }
+
+    #[cfg(test)]
+    pub(super) fn sleeps(&self) -> Option<Instant> {
+        self.sleeps_until.get()
+    }
+
+    /// Ends that wait if something is due before it.
+    pub(super) fn hasten(&self, due: Option<Instant>) {
+        if let (Some(due), Some(until)) = (due, self.sleeps_until.get())
+            && due < until
+        {
+            self.hastened.notify_one();
+        }
     }
 }

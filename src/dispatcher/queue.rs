@@ -277,21 +277,32 @@ impl Queue {
         passed
     }
 
-    /// Starts the task that continues when a rate allows it.
+    /// Starts the task that continues when a rate allows it, or tells it that something is due sooner.
     fn start_pacing(self: &Rc<Self>) {
-        if self.pace.begin() {
-            let own = Rc::clone(self);
-            actix_rt::spawn(async move {
-                let next = || own.pace.due().into_iter().chain(own.waiting.borrow().next_due()).min();
-                while let Some(due) = next() {
-                    tokio::time::sleep_until(due.into()).await;
-                    own.waiting.borrow_mut().release_due(Instant::now());
-                    own.pace.forget_due(Instant::now());
-                    own.start_more(Instant::now());
-                }
-                own.pace.end();
-            });
+        if !self.pace.begin() {
+            return self.pace.hasten(self.next_due());
         }
+        let own = Rc::clone(self);
+        actix_rt::spawn(async move {
+            while let Some(due) = own.next_due() {
+                own.pace.sleep_until(due).await;
+                own.waiting.borrow_mut().release_due(Instant::now());
+                own.pace.forget_due(Instant::now());
+                own.start_more(Instant::now());
+            }
+            own.pace.end();
+        });
+    }
+
+    /// Until when nothing is due, as far as the task knows that waits for rates.
+    #[cfg(test)]
+    pub(super) fn sleeps_until(&self) -> Option<Instant> {
+        self.pace.sleeps()
+    }
+
+    /// When a rate allows the next attempt.
+    fn next_due(&self) -> Option<Instant> {
+        self.pace.due().into_iter().chain(self.waiting.borrow().next_due()).min()
     }
 
     /// Starts workers for deliveries that may begin now: the end of an attempt changes every account's share of the

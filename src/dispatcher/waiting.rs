@@ -89,6 +89,11 @@ impl WaitingDeliveries {
         self.queue.len() + self.rated.len()
     }
 
+    /// How many wait for a connection, and not for their trigger's rate.
+    pub(super) fn ready_len(&self) -> usize {
+        self.queue.len()
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.len() == 0
     }

@@ -23,12 +23,14 @@ use super::peer::{DialContext, Peer};
 use super::pool::{CLOSED_WITHIN, ConnectionPool};
 use super::progress::{AttemptProgress, TrackedExchange};
 use super::proxy::{Proxy, ProxyError};
+use super::race::spare_attempts;
 use super::resolve::Resolver;
 use super::response::AllowedOrigin;
 use super::stream::Stream;
 use super::tls::{self, TlsError};
 use super::wall_clock::WallClock;
 use crate::config::Dispatch;
+use crate::flow::fairness::Pool;
 use crate::flow::task_waker::TaskWaker;
 use crate::flow::turnstile::Turnstile;
 use crate::model::delivery::Delivery;
@@ -48,6 +50,7 @@ const CLIENT_KEEPS: Duration = Duration::from_secs(86_400);
 #[derive(Debug, Clone)]
 pub struct Outbound {
     dialling: Arc<DialContext>,
+    spares: Arc<Pool<AccountId>>,
     threads: usize,
     connections: usize,
     attempt_timeout: Duration,
@@ -96,6 +99,7 @@ impl Outbound {
         };
         Ok(Self {
             dialling: Arc::new(dialling),
+            spares: Arc::new(spare_attempts()),
             threads: config.threads,
             connections: config.connections_per_destination,
             attempt_timeout: config.attempt_timeout,
@@ -132,6 +136,7 @@ impl Outlets {
             Arc::clone(&own.dialling),
             self.lookups.resolver(&self.resolver, account),
             (Rc::clone(&self.turnstile), account.clone()),
+            own.spares.share(account),
             consents.is_some(),
         );
         let pool = ConnectionPool::new(Rc::clone(&peer), own.connections);
@@ -194,6 +199,11 @@ impl Outlet {
         let closes = self.peer.uses_once(now);
         let exchange = self.pool.exchange(closes, |post| post.begin(delivery, unix_seconds, closes));
         self.exchange(seat, (begun, now), pin!(exchange)).await
+    }
+
+    /// Closes the connection that has been idle for longest.
+    pub(in crate::dispatcher) fn close_oldest(&self) {
+        self.pool.close_oldest();
     }
 
     /// When an attempt was polled last. If one has just ended, that is when it ended.

@@ -17,6 +17,7 @@ use super::race::Addresses;
 use super::resolve::Resolver;
 use super::socket::Socket;
 use super::tls;
+use crate::flow::fairness::Share;
 use crate::flow::turnstile::Turnstile;
 use crate::model::destination::Destination;
 use crate::model::egress::EgressRules;
@@ -43,6 +44,8 @@ pub(super) struct Peer {
     resolver: Resolver,
     /// Where its connections begin, and whose they are.
     turn: (Rc<Turnstile<AccountId>>, AccountId),
+    /// Its account's attempts to connect beside others.
+    spares: Share,
     habit: RefCell<Habit>,
     /// A request tries whether the receiver keeps a connection for so long.
     tries: Cell<bool>,
@@ -57,11 +60,12 @@ impl Peer {
         dialling: Arc<DialContext>,
         resolver: Resolver,
         turn: (Rc<Turnstile<AccountId>>, AccountId),
+        spares: Share,
         asks_for_consent: bool,
     ) -> Rc<Self> {
         let (habit, current) = (RefCell::new(Habit::new(dialling.keep_alive)), CurrentAttempt::default());
         let tries = Cell::new(false);
-        Rc::new(Self { destination, dialling, resolver, turn, habit, tries, current, asks_for_consent })
+        Rc::new(Self { destination, dialling, resolver, turn, spares, habit, tries, current, asks_for_consent })
     }
 
     /// The most bytes of a response's body that are read.
@@ -117,7 +121,8 @@ impl Peer {
 
     async fn connect_to(&self, addresses: Addresses, port: u16) -> Result<TcpStream, Outcome> {
         self.current.enter(AttemptPhase::Connect);
-        let connected = addresses.connect(|address| TcpStream::connect((address, port))).await;
+        let connect = |address| TcpStream::connect((address, port));
+        let connected = addresses.connect(connect, || self.spares.take(1)).await;
         let tcp = connected.map_err(|error| match error.kind() {
             std::io::ErrorKind::TimedOut => Outcome::TimeoutConnect,
             _ => Outcome::Connect,

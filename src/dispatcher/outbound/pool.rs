@@ -95,6 +95,12 @@ impl ConnectionPool {
         }
     }
 
+    /// Closes the connection that has been idle for longest, if one is idle.
+    pub(super) fn close_oldest(&self) {
+        let oldest = self.idle.borrow_mut().pop_front();
+        oldest.into_iter().for_each(|carrier| self.close(carrier));
+    }
+
     /// The end of a TLS connection is announced.
     fn close(&self, mut carrier: PooledConnection) {
         if self.peer.destination.secure {

@@ -22,7 +22,7 @@ impl Queue {
         let mut saturation = Saturation::of_this_thread();
         loop {
             tokio::time::sleep(interval).await;
-            let (oldest, waiting) = (self.waiting.borrow().oldest(), self.waiting.borrow().len());
+            let (oldest, waiting) = (self.waiting.borrow().oldest(), self.waiting.borrow().ready_len());
             let Some(since) = oldest else { break };
             self.saturated.set(saturation.is_reached());
             let is_late = since.elapsed() >= self.patience();

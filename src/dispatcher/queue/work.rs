@@ -125,7 +125,13 @@ impl Queue {
             }
             let now = ended.map_or_else(Instant::now, |ended| ended.at);
             let goes_on = self.connections.may_go_on(self.workers.get(), now);
-            next = if goes_on { self.next(ended, now) } else { None };
+            next = if goes_on {
+                self.next(ended, now)
+            } else {
+                // Its connection is another destination's now.
+                self.outlet.close_oldest();
+                None
+            };
             self.start_more(now);
         }
         self.stalled.set(false);

@@ -193,19 +193,54 @@ async fn without_a_free_connection_it_queues_and_with_a_full_queue_it_drops() {
     );
 }
 
+/// A delivery of a trigger with this rate.
+fn rated(alone: &Alone, port: &Port, trigger: &str, per_s: u32, word: &str) -> InFlight {
+    let (mut queued, _) = alone.of("own", port, word);
+    let mut target = (*queued.delivery.target).clone();
+    let trigger = crate::model::id::TriggerId::new(trigger).expect("a name");
+    target.rate = Some((trigger, per_s.try_into().expect("not zero")));
+    queued.delivery.target = Arc::new(target);
+    queued
+}
+
+/// The task that waits for rates already sleeps until the delivery of a slow trigger is due.
+#[actix_rt::test]
+async fn a_slow_trigger_does_not_hold_up_a_fast_one() {
+    let (alone, port) = (Alone::new(), Port::open().await);
+    let (dispatcher, _said) = alone.dispatcher(&port, &config(|_| {}));
+    let queue = &dispatcher.queue;
+    let sleeps_until = async |earlier_than: Option<Instant>| loop {
+        match queue.sleeps_until() {
+            Some(until) if earlier_than.is_none_or(|other| until < other) => return until,
+            _ => tokio::task::yield_now().await,
+        }
+    };
+    queue.take((0..2).map(|_| rated(&alone, &port, "slow", 1, "slow")));
+    let slow = soon(sleeps_until(None)).await;
+    queue.take((0..101).map(|_| rated(&alone, &port, "fast", 100, "fast")));
+    soon(sleeps_until(Some(slow))).await;
+}
+
+/// What waits for its trigger's rate does not wait for the destination.
+#[actix_rt::test]
+async fn deliveries_over_their_rate_are_no_backlog() {
+    let (alone, port) = (Alone::new(), Port::open().await);
+    let mut waiting = WaitingDeliveries::new(64);
+    let now = Instant::now();
+    for _ in 0..5 {
+        if let Some(passed) = waiting.push_over_rate(now, rated(&alone, &port, "t", 1, "rated")) {
+            waiting.push(now, passed);
+        }
+    }
+    assert_eq!((waiting.len(), waiting.ready_len()), (5, 1));
+}
+
 /// A delivery that exceeds its trigger's rate waits without a permit; other triggers are not affected.
 #[actix_rt::test]
 async fn deliveries_over_a_triggers_rate_wait() {
     let (alone, port) = (Alone::new(), Port::open().await);
     let (dispatcher, _said) = alone.dispatcher(&port, &config(|own| own.connections_per_destination = 1));
-    let rate = Some((crate::model::id::TriggerId::new("t").expect("a name"), 20.try_into().expect("not zero")));
-    let rated = |word: &str| {
-        let (mut queued, _) = alone.of("own", &port, word);
-        let mut target = (*queued.delivery.target).clone();
-        target.rate.clone_from(&rate);
-        queued.delivery.target = Arc::new(target);
-        queued
-    };
+    let rated = |word: &str| rated(&alone, &port, "t", 20, word);
     let begun = Instant::now();
     let mut queued: Vec<InFlight> = (0..25).map(|number| rated(&number.to_string())).collect();
     let (admission, mut responded) = alone.admission();
@@ -227,14 +262,7 @@ async fn deliveries_over_a_triggers_rate_wait() {
 #[actix_rt::test]
 async fn a_trigger_keeps_its_rate_beside_thousands_of_others() {
     let (alone, port) = (Alone::new(), Port::open().await);
-    let rated = |number: usize| {
-        let (mut queued, _) = alone.of("own", &port, "rated");
-        let mut target = (*queued.delivery.target).clone();
-        let trigger = crate::model::id::TriggerId::new(&format!("t{number}")).expect("a name");
-        target.rate = Some((trigger, 1.try_into().expect("not zero")));
-        queued.delivery.target = Arc::new(target);
-        queued
-    };
+    let rated = |number: usize| rated(&alone, &port, &format!("t{number}"), 1, "rated");
     let (mut triggers, begun) = (RatedTriggers::default(), Instant::now());
     for number in 0..3_000 {
         assert!(triggers.admit(rated(number), begun).is_some(), "{number}: its first one");

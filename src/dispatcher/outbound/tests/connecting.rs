@@ -1,9 +1,10 @@
 //! From a name to a connection: refused addresses, look-ups whose result changes, and the race.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::io;
 use std::net::IpAddr;
 use std::rc::Rc;
+use std::time::Duration;
 
 use futures_util::future::LocalBoxFuture;
 
@@ -14,6 +15,7 @@ use crate::dispatcher::outbound::own::OwnAddresses;
 use crate::dispatcher::outbound::race::Addresses;
 use crate::dispatcher::outbound::resolve::Resolver;
 use crate::dispatcher::outbound::resolve::{Family, Resolve};
+use crate::flow::probe::soon;
 use crate::model::id::AccountId;
 use crate::model::outcome::Outcome;
 
@@ -109,10 +111,13 @@ async fn permitted(resolver: Turns) -> (bool, Vec<IpAddr>) {
     let permitted = found.permit(|address| address.to_string().starts_with(['8', '2'])).await;
     let tried = Rc::new(RefCell::new(Vec::new()));
     let noted = Rc::clone(&tried);
-    let refused = found.connect(move |address| {
-        noted.borrow_mut().push(address);
-        async { Err::<(), _>(io::ErrorKind::ConnectionRefused.into()) }
-    });
+    let refused = found.connect(
+        move |address| {
+            noted.borrow_mut().push(address);
+            async { Err::<(), _>(io::ErrorKind::ConnectionRefused.into()) }
+        },
+        || None::<()>,
+    );
     assert!(refused.await.is_err());
     (permitted, tried.take())
 }
@@ -144,19 +149,69 @@ async fn race(resolver: Turns) -> (Result<IpAddr, io::ErrorKind>, Vec<IpAddr>) {
     let tried = Rc::new(RefCell::new(Vec::new()));
     let noted = Rc::clone(&tried);
     let found = Addresses::of(&resolver, "h.example").await;
-    let connected = found.connect(move |address| {
-        noted.borrow_mut().push(address);
-        async move {
-            match address.to_string().chars().last() {
-                Some('1') => Ok(address),
-                Some('2') => Err(io::ErrorKind::ConnectionRefused.into()),
-                _ => std::future::pending().await,
+    let connected = found.connect(
+        move |address| {
+            noted.borrow_mut().push(address);
+            async move {
+                match address.to_string().chars().last() {
+                    Some('1') => Ok(address),
+                    Some('2') => Err(io::ErrorKind::ConnectionRefused.into()),
+                    _ => std::future::pending().await,
+                }
             }
-        }
-    });
+        },
+        || Some(()),
+    );
     let connected = connected.await.map_err(|error| error.kind());
     let tried = tried.borrow().clone();
     (connected, tried)
+}
+
+/// Counts what lives at the same time.
+#[derive(Clone, Default)]
+struct Living(Rc<Cell<(usize, usize)>>);
+
+struct One(Living);
+
+impl Living {
+    fn one(&self) -> One {
+        let (now, most) = self.0.get();
+        self.0.set((now + 1, most.max(now + 1)));
+        One(self.clone())
+    }
+}
+
+impl Drop for One {
+    fn drop(&mut self) {
+        let (now, most) = self.0.0.get();
+        self.0.0.set((now - 1, most));
+    }
+}
+
+/// A name with as many addresses as are tried, of which only the last one responds.
+#[actix_rt::test]
+async fn addresses_that_do_not_respond_hold_few_sockets_and_hide_none_behind_them() {
+    for spares_max in [0, 2, 100] {
+        let all =
+            |family: &str| (1..=8).map(|number| format!("{family}{number}").parse().expect("an address")).collect();
+        let last: IpAddr = "8.8.8.8".parse().expect("an address");
+        let found =
+            Addresses::of(&Turns { v6: (Some(0), all("2a00::")), v4: (Some(0), all("8.8.8.")) }, "h.example").await;
+        let (attempts, spares) = (Living::default(), Living::default());
+        let connect = |address| {
+            let attempts = attempts.clone();
+            async move {
+                let _attempt = attempts.one();
+                if address == last { Ok(address) } else { std::future::pending().await }
+            }
+        };
+        let spare = || (spares.0.get().0 < spares_max).then(|| spares.one());
+        let times = [1, 5].map(Duration::from_millis).into();
+        let connected = soon(found.connect_within(connect, spare, times)).await;
+        assert_eq!(connected.expect("a connection"), last);
+        assert_eq!(attempts.0.get(), (0, 16.min(spares_max + 1)));
+        assert_eq!(spares.0.get(), (0, 15.min(spares_max)));
+    }
 }
 
 #[actix_rt::test]
