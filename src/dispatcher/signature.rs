@@ -11,35 +11,76 @@ use crate::model::secret::Secret;
 /// `v1,`, the base64 of 32 bytes, and the space before the next one.
 const SIGNATURE_BYTES: usize = 3 + 44 + 1;
 
-/// One signature for each secret of the delivery that is valid at this time, separated by spaces; `None` if there is none.
-pub(super) fn signatures(delivery: &Delivery, unix_seconds: u64) -> Option<String> {
-    let secrets = &delivery.target.secrets;
-    let mut text = String::with_capacity(secrets.len() * SIGNATURE_BYTES);
-    for secret in secrets.iter().filter(|secret| secret.is_valid_at(unix_seconds)) {
-        if !text.is_empty() {
-            text.push(' ');
-        }
-        text.push_str("v1,");
-        BASE64.encode_string(sign(secret, delivery, unix_seconds), &mut text);
-    }
-    Some(text).filter(|text| !text.is_empty())
+/// How much is hashed at a time: some tens of microseconds.
+const SLICE_BYTES: usize = 32 << 10;
+
+/// Whether the signatures of a delivery take so long that other work of the thread must have its turn between.
+pub(super) fn are_costly(delivery: &Delivery) -> bool {
+    delivery.target.secrets.len() * delivery.body.len() > SLICE_BYTES
 }
 
-/// Signs `id.timestamp.body`.
-fn sign(secret: &Secret, delivery: &Delivery, unix_seconds: u64) -> [u8; 32] {
+/// One signature for each secret of the delivery that is valid at this time, separated by spaces; `None` if there is none.
+pub(super) fn signatures(delivery: &Delivery, unix_seconds: u64) -> Option<String> {
+    let valid = valid_secrets(delivery, unix_seconds);
+    joined(
+        delivery,
+        valid.map(|secret| {
+            let mut mac = begun(secret, delivery, unix_seconds);
+            mac.update(&delivery.body);
+            mac
+        }),
+    )
+}
+
+/// The same, and `turn` is waited for before each slice of the work.
+pub(super) async fn signatures_in_turns(
+    delivery: &Delivery,
+    unix_seconds: u64,
+    turn: impl AsyncFn(),
+) -> Option<String> {
+    let mut macs = Vec::new();
+    for secret in valid_secrets(delivery, unix_seconds) {
+        let mut mac = begun(secret, delivery, unix_seconds);
+        for slice in delivery.body.chunks(SLICE_BYTES) {
+            turn().await;
+            mac.update(slice);
+        }
+        macs.push(mac);
+    }
+    joined(delivery, macs)
+}
+
+fn valid_secrets(delivery: &Delivery, unix_seconds: u64) -> impl Iterator<Item = &Secret> {
+    delivery.target.secrets.iter().filter(move |secret| secret.is_valid_at(unix_seconds))
+}
+
+/// Signs `id.timestamp.`; the body follows.
+fn begun(secret: &Secret, delivery: &Delivery, unix_seconds: u64) -> Hmac<Sha256> {
     let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).expect("HMAC takes keys of any length");
     mac.update(delivery.webhook_id.as_bytes());
     mac.update(b".");
     mac.update(unix_seconds.to_string().as_bytes());
     mac.update(b".");
-    mac.update(&delivery.body);
-    mac.finalize().into_bytes().into()
+    mac
+}
+
+fn joined(delivery: &Delivery, macs: impl IntoIterator<Item = Hmac<Sha256>>) -> Option<String> {
+    let mut text = String::with_capacity(delivery.target.secrets.len() * SIGNATURE_BYTES);
+    for mac in macs {
+        if !text.is_empty() {
+            text.push(' ');
+        }
+        text.push_str("v1,");
+        BASE64.encode_string(mac.finalize().into_bytes(), &mut text);
+    }
+    Some(text).filter(|text| !text.is_empty())
 }
 
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
 
+    use futures_util::FutureExt as _;
     use http::HeaderValue;
 
     use super::*;
@@ -82,6 +123,12 @@ mod tests {
         let both = format!("{} {}", oracle(ONE, 1_699_999_999), oracle(TWO, 1_699_999_999));
         assert_eq!(signatures(&delivery, 1_699_999_999), Some(both));
         assert_eq!(signatures(&delivery, 1_700_000_000), Some(oracle(TWO, 1_700_000_000)));
+        let large = self::delivery("m", Box::leak("x".repeat(3 * SLICE_BYTES + 1).into()), &[(ONE, None), (TWO, None)]);
+        assert!(are_costly(&large) && !are_costly(&delivery));
+        let turns = std::cell::Cell::new(0);
+        let in_turns = signatures_in_turns(&large, 9, async || turns.set(turns.get() + 1));
+        assert_eq!(in_turns.now_or_never(), Some(signatures(&large, 9)));
+        assert_eq!(turns.get(), 8);
         assert_eq!(signatures(&self::delivery("m", "", &[(ONE, Some(1))]), 1), None);
         assert_eq!(signatures(&self::delivery("m", "", &[]), 1), None);
     }

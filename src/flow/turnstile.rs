@@ -1,6 +1,6 @@
 //! Spreads what is expensive to begin over the rounds of a thread's event loop: a few begin in each round, and members
-//! take turns. It is for new connections, and for connections on which much is read or written. Thousands of them
-//! together would delay all other work of the thread.
+//! take turns. It is for new connections, for connections on which much is read or written, and for long signatures.
+//! Thousands of them together would delay all other work of the thread.
 
 use std::cell::RefCell;
 use std::fmt;

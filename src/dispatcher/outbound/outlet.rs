@@ -30,6 +30,7 @@ use super::stream::Stream;
 use super::tls::{self, TlsError};
 use super::wall_clock::WallClock;
 use crate::config::Dispatch;
+use crate::dispatcher::signature::{are_costly, signatures_in_turns};
 use crate::flow::fairness::Pool;
 use crate::flow::task_waker::TaskWaker;
 use crate::flow::turnstile::Turnstile;
@@ -197,7 +198,14 @@ impl Outlet {
         let now = if self.has_turns() { Instant::now() } else { begun };
         let unix_seconds = self.clock.unix_seconds(now, SystemTime::now);
         let closes = self.peer.uses_once(now);
-        let exchange = self.pool.exchange(closes, |post| post.begin(delivery, unix_seconds, closes));
+        let exchange = async {
+            // Rare: boxed, it takes no room in each worker.
+            let signed = match are_costly(delivery) {
+                true => Box::pin(signatures_in_turns(delivery, unix_seconds, || self.peer.take_turn())).await,
+                false => None,
+            };
+            self.pool.exchange(closes, |post| post.begin(delivery, unix_seconds, signed, closes)).await
+        };
         self.exchange(seat, (begun, now), pin!(exchange)).await
     }
 

@@ -42,7 +42,7 @@ pub(super) struct Peer {
     pub(super) destination: Destination,
     dialling: Arc<DialContext>,
     resolver: Resolver,
-    /// Where its connections begin, and whose they are.
+    /// Where what takes long begins, and whose it is.
     turn: (Rc<Turnstile<AccountId>>, AccountId),
     /// Its account's attempts to connect beside others.
     spares: Share,
@@ -76,8 +76,7 @@ impl Peer {
     /// Makes a connection that is ready for a request.
     pub(super) async fn connect(self: Rc<Self>) -> Result<Socket, Outcome> {
         self.current.enter(AttemptPhase::Resolve);
-        let (turnstile, account) = &self.turn;
-        turnstile.pass(account).await;
+        self.take_turn().await;
         self.dialling.egress.check(&self.destination).map_err(|_| Outcome::AddressRefused)?;
         let tcp = match &self.dialling.proxy {
             None => self.dial().await?,
@@ -88,6 +87,12 @@ impl Peer {
         }
         self.current.enter(AttemptPhase::Tls);
         tls::handshake(&self.dialling.tls, &self.destination, tcp).await
+    }
+
+    /// Waits until its account may do something that takes long.
+    pub(super) async fn take_turn(&self) {
+        let (turnstile, account) = &self.turn;
+        turnstile.pass(account).await;
     }
 
     /// Each address is checked between its look-up and the connection to it, and not looked up again.

@@ -71,8 +71,9 @@ pub(super) struct OutgoingPost {
 }
 
 impl OutgoingPost {
-    /// Begins the POST of this delivery. `closes`: the connection carries no other request.
-    pub(super) fn begin(&mut self, delivery: &Delivery, unix_seconds: u64, closes: bool) {
+    /// Begins the POST of this delivery, whose signatures may be there already. `closes`: the connection carries no other
+    /// request.
+    pub(super) fn begin(&mut self, delivery: &Delivery, unix_seconds: u64, signed: Option<String>, closes: bool) {
         let Self { head, shared, written, .. } = self;
         *written = 0;
         if shared.are_of(delivery, unix_seconds) {
@@ -90,7 +91,7 @@ impl OutgoingPost {
         }
         head.extend_from_slice(b"webhook-id: ");
         head.extend_from_slice(delivery.webhook_id.as_bytes());
-        if let Some(signatures) = signatures(delivery, unix_seconds) {
+        if let Some(signatures) = signed.or_else(|| signatures(delivery, unix_seconds)) {
             head.extend_from_slice(b"\r\nwebhook-signature: ");
             head.extend_from_slice(signatures.as_bytes());
         }
@@ -222,7 +223,7 @@ mod tests {
                 };
                 let mut fresh = OutgoingPost::default();
                 for post in [&mut fresh, &mut kept] {
-                    post.begin(&delivery, unix_seconds, number == 1);
+                    post.begin(&delivery, unix_seconds, None, number == 1);
                 }
                 assert_eq!((&kept.head, &kept.body), (&fresh.head, &fresh.body));
                 sent += 1;

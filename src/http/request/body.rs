@@ -93,6 +93,11 @@ pub(in crate::http) async fn read_decompressed(
     let bytes = plain.map_err(|unreadable| match unreadable {
         GzipError::TooLarge => too_large(max),
         GzipError::NoRoom => Refusal::Full(ReachedBound::Bodies).into(),
+        GzipError::TooManyMembers => {
+            let most = gzip::MEMBERS_MAX;
+            let detail = format!("the compressed body has more than {most} gzip members; compress it as one");
+            Problem::new(StatusCode::BAD_REQUEST, "bad_gzip", detail)
+        }
         GzipError::NotGzip => {
             let detail = "the body is not gzip, or not all of it, and its `content-encoding` says that it is";
             Problem::new(StatusCode::BAD_REQUEST, "bad_gzip", detail)

@@ -1,13 +1,13 @@
 //! Bodies that are compressed (RFC 9110, section 8.4.1.3). Decompression ends at the bound of a body, so a small one
 //! that would become large costs no more than a body of the greatest size.
 
-use std::io::{Error, ErrorKind, Write};
+use std::io::{self, Error, ErrorKind, Write};
 
 use bytes::Bytes;
-use flate2::write::MultiGzDecoder;
+use flate2::bufread::GzDecoder;
 
-/// How many compressed bytes are passed to the decoder at a time.
-const STEP_BYTES: usize = 16 << 10;
+/// The most members (RFC 1952, section 2.2). Each has a decoder of its own, however few bytes it holds.
+pub(super) const MEMBERS_MAX: usize = 1_000;
 
 /// Why a body can't be decompressed.
 #[derive(Debug, PartialEq, Eq)]
@@ -16,27 +16,27 @@ pub(super) enum GzipError {
     NotGzip,
     /// It holds more than it may.
     TooLarge,
+    /// It has too many members.
+    TooManyMembers,
     /// The bound on all bodies has no room for it.
     NoRoom,
 }
 
 /// The decompressed body. `charge` charges each further number of bytes, or refuses it.
 pub(super) fn decompress(gzip: &[u8], max: usize, charge: impl FnMut(usize) -> bool) -> Result<Bytes, GzipError> {
-    let plain = DecompressedBytes { bytes: Vec::new(), max, charge, refused: None };
-    let mut decoder = MultiGzDecoder::new(plain);
-    let mut read = Ok(());
-    for step in gzip.chunks(STEP_BYTES) {
-        read = read.and_then(|()| decoder.write_all(step));
+    let mut plain = DecompressedBytes { bytes: Vec::new(), max, charge, refused: None };
+    let mut rest = gzip;
+    for _ in 0..MEMBERS_MAX {
+        let mut member = GzDecoder::new(rest);
+        if io::copy(&mut member, &mut plain).is_err() {
+            return Err(plain.refused.unwrap_or(GzipError::NotGzip));
+        }
+        rest = member.into_inner();
+        if rest.is_empty() {
+            return Ok(plain.bytes.into());
+        }
     }
-    let ended = read.and_then(|()| decoder.try_finish());
-    // The decoder accepts an empty input, which is not gzip.
-    let is_whole = ended.is_ok() && !gzip.is_empty();
-    let plain = decoder.get_mut();
-    match plain.refused.take() {
-        Some(refused) => Err(refused),
-        None if is_whole => Ok(std::mem::take(&mut plain.bytes).into()),
-        None => Err(GzipError::NotGzip),
-    }
+    Err(GzipError::TooManyMembers)
 }
 
 /// Receives what is decompressed, until it is too much.
@@ -107,6 +107,13 @@ mod tests {
             damaged[at] ^= 0xff;
             assert_eq!(decompress(&damaged, 1_000, |_| true), Err(GzipError::NotGzip), "{at}");
         }
+    }
+
+    #[test]
+    fn many_empty_members_are_refused() {
+        let empty = gzip(b"");
+        assert_eq!(decompress(&empty.repeat(MEMBERS_MAX), 1, |_| true).as_deref(), Ok(&b""[..]));
+        assert_eq!(decompress(&empty.repeat(MEMBERS_MAX + 1), 1, |_| true), Err(GzipError::TooManyMembers));
     }
 
     proptest! {

@@ -3,7 +3,10 @@
 
 use std::time::Duration;
 
-use super::{HEAD_BYTES_MAX, NoResponse, Reuse};
+use super::{HEAD_BYTES_MAX, LINE_BYTES_MAX, NoResponse, Reuse};
+
+/// What a connection that waits for its next request keeps of the memory for lines.
+const KEPT_BYTES_MAX: usize = 512;
 
 /// Splits bytes into lines. A line that arrives in one piece is not copied.
 #[derive(Debug, Default)]
@@ -32,7 +35,7 @@ impl LineSplitter {
         let (piece, after) = rest.split_at(taken);
         *rest = after;
         self.bytes += taken;
-        if self.bytes > HEAD_BYTES_MAX {
+        if self.bytes > HEAD_BYTES_MAX || self.begun.len() + taken > LINE_BYTES_MAX {
             return Err(NoResponse);
         }
         if end.is_none() {
@@ -56,6 +59,23 @@ impl LineSplitter {
             self.begun.clear();
             self.is_whole = false;
         }
+    }
+
+    /// Frees what usual lines do not need.
+    pub(super) fn release_memory(&mut self) {
+        release(&mut self.begun);
+    }
+
+    #[cfg(test)]
+    pub(super) fn memory(&self) -> usize {
+        self.begun.capacity()
+    }
+}
+
+/// Frees the memory of an empty buffer that has grown large.
+fn release(buffer: &mut Vec<u8>) {
+    if buffer.is_empty() && buffer.capacity() > KEPT_BYTES_MAX {
+        *buffer = Vec::new();
     }
 }
 
@@ -179,10 +199,7 @@ impl ResponseHead {
         }
         self.has_field = true;
         self.open = HeadField::named(name);
-        if self.open.is_some() {
-            self.value.extend_from_slice(value);
-        }
-        Ok(())
+        self.add_value(value)
     }
 
     /// A folded line (RFC 9112, section 5.2) continues the field after a space.
@@ -190,10 +207,28 @@ impl ResponseHead {
         if !self.has_field || !is_text(line) {
             return Err(NoResponse);
         }
+        self.add_value(line)
+    }
+
+    /// A value of several lines has no more bytes than one line.
+    fn add_value(&mut self, value: &[u8]) -> Result<(), NoResponse> {
         if self.open.is_some() {
-            self.value.extend_from_slice(line);
+            if self.value.len() + value.len() > LINE_BYTES_MAX {
+                return Err(NoResponse);
+            }
+            self.value.extend_from_slice(value);
         }
         Ok(())
+    }
+
+    /// Frees what usual heads do not need.
+    pub(super) fn release_memory(&mut self) {
+        release(&mut self.value);
+    }
+
+    #[cfg(test)]
+    pub(super) fn memory(&self) -> usize {
+        self.value.capacity()
     }
 
     fn close_field(&mut self) -> Result<(), NoResponse> {

@@ -16,6 +16,8 @@ pub(super) use head::AllowedOrigin;
 
 /// The most bytes of a head. Common servers send at most 8 kB.
 const HEAD_BYTES_MAX: usize = 65_536;
+/// The most bytes of a line of a head, and of a value in several lines. A line that arrives in pieces is held.
+const LINE_BYTES_MAX: usize = 16_384;
 /// A response that came in one piece of at most this many bytes is remembered.
 const REMEMBERED_BYTES_MAX: usize = 512;
 /// The most interim responses before the final one. A server that works for long sends one every few seconds.
@@ -121,6 +123,11 @@ impl Response {
         &self.head.allowed
     }
 
+    #[cfg(test)]
+    fn memory(&self) -> usize {
+        self.lines.memory() + self.head.memory()
+    }
+
     /// Reads bytes as they arrive.
     pub(super) fn feed(&mut self, bytes: &[u8]) -> Result<ResponseProgress, NoResponse> {
         if self.interim > 0 || self.lines.has_begun() || self.status.is_some() || bytes.is_empty() {
@@ -147,10 +154,11 @@ impl Response {
                 ResponseStage::Head => match self.lines.next(&mut rest)? {
                     None => return Ok(ResponseProgress::More),
                     Some(line) => {
-                        if self.head.line(line)? {
+                        let is_end = self.head.line(line)?;
+                        self.lines.consumed();
+                        if is_end {
                             self.end_head()?;
                         }
-                        self.lines.consumed();
                     }
                 },
                 ResponseStage::Body(body) => match body.skip(&mut rest) {
@@ -192,6 +200,8 @@ impl Response {
             self.lines.reset();
             return Ok(());
         }
+        self.lines.release_memory();
+        self.head.release_memory();
         self.status = Some(status);
         let body = DiscardedBody::of(&self.head, self.body_bytes_max);
         self.reuse = if body.ends_with_connection() { Reuse::No } else { self.head.reuse() };

@@ -144,11 +144,42 @@ fn responses_and_what_they_say_of_the_connection() {
 
 #[test]
 fn a_head_is_bounded() {
-    let of = |bytes: usize| format!("HTTP/1.1 200 X\r\na: {}\r\ncontent-length: 0\r\n\r\n", "x".repeat(bytes - 42));
-    assert_eq!(of(HEAD_BYTES_MAX).len(), HEAD_BYTES_MAX);
-    assert_eq!(read(of(HEAD_BYTES_MAX).as_bytes(), &[1_000]), End::Over(200, KEPT));
-    assert_eq!(read(of(HEAD_BYTES_MAX + 1).as_bytes(), &[1_000]), End::None);
-    assert_eq!(read(&vec![b'x'; HEAD_BYTES_MAX + 1], &[]), End::None);
+    let of = |bytes: usize| {
+        let lines = "b: x\r\n".repeat(10_000);
+        format!("HTTP/1.1 200 X\r\na: {}\r\n{lines}content-length: 0\r\n\r\n", "x".repeat(bytes - 42 - lines.len()))
+    };
+    for pieces in [&[][..], &[1_000], &[1]] {
+        assert_eq!(of(HEAD_BYTES_MAX).len(), HEAD_BYTES_MAX);
+        assert_eq!(read(of(HEAD_BYTES_MAX).as_bytes(), pieces), End::Over(200, KEPT));
+        assert_eq!(read(of(HEAD_BYTES_MAX + 1).as_bytes(), pieces), End::None);
+        assert_eq!(read(&vec![b'x'; HEAD_BYTES_MAX + 1], pieces), End::None);
+    }
+}
+
+/// A line that arrives in pieces is held, and so is a value in several lines.
+#[test]
+fn a_line_is_bounded_however_it_arrives() {
+    let of = |line: &str| format!("HTTP/1.1 200 X\r\n{line}\r\ncontent-length: 0\r\n\r\n");
+    let line = |bytes: usize| format!("a: {}", "x".repeat(bytes - 5));
+    let folded = |lines: usize| format!("keep-alive: {}", ["x".repeat(1_000).as_str()].repeat(lines).join("\r\n "));
+    for pieces in [&[][..], &[1_000], &[1]] {
+        assert_eq!(read(of(&line(LINE_BYTES_MAX)).as_bytes(), pieces), End::Over(200, KEPT));
+        assert_eq!(read(of(&line(LINE_BYTES_MAX + 1)).as_bytes(), pieces), End::None);
+        assert_eq!(read(of(&folded(16)).as_bytes(), pieces), End::Over(200, KEPT));
+        assert_eq!(read(of(&folded(17)).as_bytes(), pieces), End::None);
+    }
+}
+
+/// A receiver can't have each of its connections keep what one head needed.
+#[test]
+fn the_memory_of_a_large_head_is_released() {
+    let mut response = Response::new(100);
+    let head = format!("HTTP/1.1 200 X\r\nkeep-alive: {}\r\ncontent-length: 0\r\n\r\n", "x".repeat(10_000));
+    for piece in head.as_bytes().chunks(100) {
+        response.feed(piece).expect("a response");
+    }
+    assert!(response.is_over());
+    assert!(response.memory() < 2_000, "{} bytes", response.memory());
 }
 
 #[test]
