@@ -60,6 +60,11 @@ impl DestinationConnections {
         self.closed.set(false);
     }
 
+    /// Whether attempts may begin, as far as there are connections.
+    pub(super) fn are_open(&self) -> bool {
+        !self.closed.get()
+    }
+
     /// Whether a worker whose attempt has ended may begin another. `attempts` includes the ended one. If others want
     /// connections and this destination holds more than its share, it gives one back.
     pub(super) fn may_go_on(&self, attempts: usize, now: Instant) -> bool {

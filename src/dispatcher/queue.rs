@@ -8,7 +8,7 @@ mod stalling;
 mod work;
 
 use std::cell::{Cell, RefCell};
-use std::panic::AssertUnwindSafe;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -288,7 +288,7 @@ impl Queue {
                 own.pace.sleep_until(due).await;
                 own.waiting.borrow_mut().release_due(Instant::now());
                 own.pace.forget_due(Instant::now());
-                own.start_more(Instant::now());
+                own.start_more_safely();
             }
             own.pace.end();
         });
@@ -298,6 +298,11 @@ impl Queue {
     #[cfg(test)]
     pub(super) fn sleeps_until(&self) -> Option<Instant> {
         self.pace.sleeps()
+    }
+
+    /// The same after a panic, or where nothing would start them after one. Each panic costs a delivery.
+    fn start_more_safely(self: &Rc<Self>) {
+        while catch_unwind(AssertUnwindSafe(|| self.start_more(Instant::now()))).is_err() {}
     }
 
     /// When a rate allows the next attempt.

@@ -21,7 +21,7 @@ use super::lookups::LookupShares;
 use super::own::OwnAddresses;
 use super::peer::{DialContext, Peer};
 use super::pool::{CLOSED_WITHIN, ConnectionPool};
-use super::progress::{AttemptProgress, TrackedExchange};
+use super::progress::{AttemptPhase, AttemptProgress, TrackedExchange};
 use super::proxy::{Proxy, ProxyError};
 use super::race::spare_attempts;
 use super::resolve::Resolver;
@@ -198,14 +198,16 @@ impl Outlet {
         let now = if self.has_turns() { Instant::now() } else { begun };
         let unix_seconds = self.clock.unix_seconds(now, SystemTime::now);
         let closes = self.peer.uses_once(now);
-        let exchange = async {
+        let signed = async {
+            if !are_costly(delivery) {
+                return None;
+            }
+            self.peer.current.enter(AttemptPhase::Send);
             // Rare: boxed, it takes no room in each worker.
-            let signed = match are_costly(delivery) {
-                true => Box::pin(signatures_in_turns(delivery, unix_seconds, || self.peer.take_turn())).await,
-                false => None,
-            };
-            self.pool.exchange(closes, |post| post.begin(delivery, unix_seconds, signed, closes)).await
+            Box::pin(signatures_in_turns(delivery, unix_seconds, || self.peer.take_turn())).await
         };
+        let exchange =
+            self.pool.exchange(closes, signed, |post, signed| post.begin(delivery, unix_seconds, signed, closes));
         self.exchange(seat, (begun, now), pin!(exchange)).await
     }
 

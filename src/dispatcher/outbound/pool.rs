@@ -40,15 +40,21 @@ impl ConnectionPool {
         Self { peer, room: Arc::new(Semaphore::new(connections)), idle: RefCell::default() }
     }
 
-    /// Has a request written, which `post` prepares once there is a connection, and its response read. The result is in the
-    /// progress of the current attempt.
-    pub(super) async fn exchange(&self, closes: bool, post: impl FnOnce(&mut OutgoingPost)) -> io::Result<()> {
+    /// Has a request written, which `post` prepares once there is a connection and `prepared` is, and its response read. The
+    /// result is in the progress of the current attempt.
+    pub(super) async fn exchange<P>(
+        &self,
+        closes: bool,
+        prepared: impl Future<Output = P>,
+        post: impl FnOnce(&mut OutgoingPost, P),
+    ) -> io::Result<()> {
         let mut carrier = match self.take() {
             Some(carrier) => carrier,
             // Rare, and larger than the rest of the attempt: boxed, it takes no room in each worker.
             None => Box::pin(self.connect()).await?,
         };
-        post(carrier.stream.outgoing());
+        let prepared = prepared.await;
+        post(carrier.stream.outgoing(), prepared);
         let reusable = poll_fn(|cx| carrier.stream.poll_exchange(cx)).await? && !closes;
         if reusable {
             self.idle.borrow_mut().push_back(carrier);

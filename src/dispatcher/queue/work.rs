@@ -106,7 +106,9 @@ impl Queue {
             // A panic beside an attempt costs the delivery with which it happens. Others may wait for this worker.
             if AssertUnwindSafe(self.work_from(job, &seat)).catch_unwind().await.is_err() {
                 tracing::error!(destination = %self.destination, "a panic ended a worker of a Dispatcher; others go on");
-                self.start_more(Instant::now());
+                self.stalled.set(false);
+                self.fetch_parked();
+                self.start_more_safely();
             }
             next = self.idle.next(&slot).await;
         }
@@ -125,13 +127,11 @@ impl Queue {
             }
             let now = ended.map_or_else(Instant::now, |ended| ended.at);
             let goes_on = self.connections.may_go_on(self.workers.get(), now);
-            next = if goes_on {
-                self.next(ended, now)
-            } else {
-                // Its connection is another destination's now.
+            next = if goes_on { self.next(ended, now) } else { None };
+            if !goes_on && self.connections.are_open() {
+                // It gave its connection to another destination.
                 self.outlet.close_oldest();
-                None
-            };
+            }
             self.start_more(now);
         }
         self.stalled.set(false);

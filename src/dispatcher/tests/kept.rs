@@ -94,22 +94,23 @@ async fn what_waits_too_long_ends_without_an_attempt() {
     assert_eq!(alone.metrics.deliveries.queue_depth.get(), 1);
 }
 
-/// The only worker panics beside its attempts: as it begins the one that waited. What waits behind that one is sent.
+/// The only worker panics beside its attempts: as it begins those that waited. What waits behind them is sent.
 #[actix_rt::test]
 async fn a_worker_that_panicked_gives_up_its_place() {
     let (alone, port) = (Alone::new(), Port::open().await);
     let (queue, asks) = queue(&alone, &port, Duration::from_secs(60));
     let entry = Arc::new(EndedFirings::default());
-    let [(first, _), (mut second, lost), (third, reported)] =
-        ["first", "second", "third"].map(|word| alone.queued(&port, word));
+    let [(first, _), (mut second, lost), (mut third, lost_too), (fourth, reported)] =
+        ["first", "second", "third", "fourth"].map(|word| alone.queued(&port, word));
     second.journaled = Some(JournaledFiring::new(Arc::clone(&entry) as _, 0));
-    queue.take(vec![first, second, third]);
-    // So the second can't be recorded.
+    third.journaled = Some(JournaledFiring::new(Arc::clone(&entry) as _, 1));
+    queue.take(vec![first, second, third, fourth]);
+    // So these can't be recorded.
     drop(asks);
     let (stream, _) = port.request().await;
     respond(&stream, 200).await;
-    assert!(soon(lost).await.is_err());
-    assert_eq!(next_request(&stream).await, "third!");
+    assert!(soon(lost).await.is_err() && soon(lost_too).await.is_err());
+    assert_eq!(next_request(&stream).await, "fourth!");
     respond(&stream, 200).await;
     assert_eq!(outcome(soon(reported).await.expect("a report")), Outcome::Delivered);
     soon(async {

@@ -63,8 +63,8 @@ where
         stream.take_back();
         return Some(stream);
     }
-    if stream.discards() {
-        // The server ends the connection at once after a request that it could not read.
+    if stream.has_unread() {
+        stream.discard_rest();
         let _ = tokio::time::timeout(DISCONNECT_WITHIN, stream.shutdown()).await;
     }
     None

@@ -130,9 +130,10 @@ impl InboundStream {
         }
     }
 
-    /// Whether what arrives is discarded.
-    pub(super) fn discards(&self) -> bool {
-        self.discards.is_some()
+    /// Whether the client may have sent more than was read when its last response was written: a close would then be a
+    /// reset, in which that response can be lost.
+    pub(super) fn has_unread(&self) -> bool {
+        (self.discards.is_some() || !self.held.is_empty()) && self.connection.stays()
     }
 
     /// Whether all requests that were passed on have been served, and no byte of another one was passed on.
@@ -226,8 +227,9 @@ impl InboundStream {
         Poll::Ready(Ok(read.filled().len()))
     }
 
+    /// Frames the bytes held behind those that may be passed on already.
     fn advance_held(&mut self) {
-        self.ready = self.framing.advance(&self.held);
+        self.ready += self.framing.advance(&self.held[self.ready..]);
         self.note_head(self.ready > 0);
     }
 

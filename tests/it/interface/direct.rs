@@ -313,3 +313,54 @@ async fn the_refusal_of_a_malformed_request_is_not_lost_in_a_reset() {
     assert_eq!(statuses(&got), ["400"], "{got}");
     assert!(got.contains("malformed_request"), "{got}");
 }
+
+/// However much of a request the server's buffer has room for when it is found to be no request of the server's.
+#[actix_rt::test]
+async fn a_request_that_goes_to_the_other_side_is_whole() {
+    let (node, receiver) = (Node::start(&[]).await, Receiver::start());
+    node.set_up("t", &json_template(), json!({"event": "*", "url": receiver.url("/")})).await;
+    let end = OTHER.replace("host: x", "host: x\r\nconnection: close");
+    let mut sent = 0;
+    for bytes in [1, 900, 4_000, 7_000, 8_200, 12_000, 15_500, 20_000, 40_000] {
+        let data = "y\n".repeat(bytes / 2);
+        let event =
+            request(JSON, &serde_json::to_string_pretty(&json!({"type": "a", "data": {"x": data}})).expect("JSON"));
+        let lines = request(
+            "content-type: application/x-ndjson\r\n",
+            &"{\"type\":\"a\",\"data\":{}}\n".repeat(bytes / 500 + 1),
+        );
+        for second in [event, lines.clone()] {
+            let both = format!("{OTHER}{second}");
+            for cut in [0, OTHER.len() + 20, OTHER.len() + 60, 3_000] {
+                let (both, end, address) = (both.clone(), end.clone(), node.running().address());
+                let responses = tokio::task::spawn_blocking(move || {
+                    let mut stream = connect(address);
+                    let (first, rest) = both.as_bytes().split_at(cut.min(both.len()));
+                    // Nothing follows before it has its response.
+                    let heads = [first, rest]
+                        .map(|part| stream.write_all(part).expect("sent"))
+                        .map(|()| next_head(&mut stream));
+                    stream.write_all(end.as_bytes()).expect("sent");
+                    let mut rest = String::new();
+                    stream.read_to_string(&mut rest).expect("closed, not reset");
+                    heads.concat() + &rest
+                });
+                let got = responses.await.expect("responses");
+                assert_eq!(statuses(&got), ["200", "202", "200"], "{bytes} bytes, cut at {cut}: {got}");
+            }
+            sent += 4 * if second == lines { bytes / 500 + 1 } else { 1 };
+        }
+    }
+    receiver.wait_for(sent).await;
+    assert_eq!(node.stop().await.unsent, 0);
+    assert_eq!(receiver.received().len(), sent);
+}
+
+/// A client that has sent many requests reads the last response, whatever of them is not served.
+#[actix_rt::test]
+async fn the_last_response_is_not_lost_in_a_reset() {
+    let node = Node::start(&[]).await;
+    let end = OTHER.replace("host: x", "host: x\r\nconnection: close");
+    let got = exchange(node.running().address(), vec![(end + &OTHER.repeat(20_000)).into_bytes()]).await;
+    assert_eq!(statuses(&got), ["200"]);
+}

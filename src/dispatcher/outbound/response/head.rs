@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use super::{HEAD_BYTES_MAX, LINE_BYTES_MAX, NoResponse, Reuse};
+use super::{HEAD_BYTES_MAX, HELD_BYTES_MAX, NoResponse, Reuse, VALUE_BYTES_MAX};
 
 /// What a connection that waits for its next request keeps of the memory for lines.
 const KEPT_BYTES_MAX: usize = 512;
@@ -35,22 +35,29 @@ impl LineSplitter {
         let (piece, after) = rest.split_at(taken);
         *rest = after;
         self.bytes += taken;
-        if self.bytes > HEAD_BYTES_MAX || self.begun.len() + taken > LINE_BYTES_MAX {
+        if self.bytes > HEAD_BYTES_MAX {
             return Err(NoResponse);
         }
         if end.is_none() {
-            self.begun.extend_from_slice(piece);
+            self.hold(piece)?;
             return Ok(None);
         }
         let line = if self.begun.is_empty() {
             piece
         } else {
-            self.begun.extend_from_slice(piece);
+            self.hold(piece)?;
             self.is_whole = true;
             &self.begun
         };
         let line = line.strip_suffix(b"\n").unwrap_or(line);
         Ok(Some(line.strip_suffix(b"\r").unwrap_or(line)))
+    }
+
+    /// Holds a piece of a line, as far as any line is held. No value that matters is as long.
+    fn hold(&mut self, piece: &[u8]) -> Result<(), NoResponse> {
+        let (held, rest) = piece.split_at(piece.len().min(HELD_BYTES_MAX - self.begun.len()));
+        self.begun.extend_from_slice(held);
+        is_text(rest.trim_ascii_end()).then_some(()).ok_or(NoResponse)
     }
 
     /// Discards the line that was read.
@@ -210,10 +217,10 @@ impl ResponseHead {
         self.add_value(line)
     }
 
-    /// A value of several lines has no more bytes than one line.
+    /// Of a field that is kept.
     fn add_value(&mut self, value: &[u8]) -> Result<(), NoResponse> {
         if self.open.is_some() {
-            if self.value.len() + value.len() > LINE_BYTES_MAX {
+            if self.value.len() + value.len() > VALUE_BYTES_MAX {
                 return Err(NoResponse);
             }
             self.value.extend_from_slice(value);
@@ -228,7 +235,8 @@ impl ResponseHead {
 
     #[cfg(test)]
     pub(super) fn memory(&self) -> usize {
-        self.value.capacity()
+        let texts = [&self.allowed.origin, &self.allowed.rate];
+        self.value.capacity() + texts.into_iter().flatten().map(String::capacity).sum::<usize>()
     }
 
     fn close_field(&mut self) -> Result<(), NoResponse> {
@@ -317,7 +325,11 @@ fn number(digits: &[u8]) -> Option<u64> {
     std::str::from_utf8(digits).ok()?.parse().ok()
 }
 
+/// A text of the handshake, which lasts as long as the connection is idle.
 fn text(value: &[u8]) -> Option<String> {
+    if value.len() > KEPT_BYTES_MAX {
+        return None;
+    }
     std::str::from_utf8(value).ok().map(str::to_owned)
 }
 

@@ -16,8 +16,10 @@ pub(super) use head::AllowedOrigin;
 
 /// The most bytes of a head. Common servers send at most 8 kB.
 const HEAD_BYTES_MAX: usize = 65_536;
-/// The most bytes of a line of a head, and of a value in several lines. A line that arrives in pieces is held.
-const LINE_BYTES_MAX: usize = 16_384;
+/// The most bytes of the value of a field that matters.
+const VALUE_BYTES_MAX: usize = 4_096;
+/// How much of a line that arrives in pieces is held: more than such a field has.
+const HELD_BYTES_MAX: usize = 2 * VALUE_BYTES_MAX;
 /// A response that came in one piece of at most this many bytes is remembered.
 const REMEMBERED_BYTES_MAX: usize = 512;
 /// The most interim responses before the final one. A server that works for long sends one every few seconds.
