@@ -26,7 +26,11 @@ pub const PROBLEM_CODES: &[ProblemCode] = &[
         "the key posts events of one account only, and the event names another",
     ),
     ProblemCode::new("bad_cursor", 400, "`cursor` must be the one that the previous page returned"),
-    ProblemCode::new("bad_gzip", 400, "`Content-Encoding` says gzip, but the body is not gzip or is incomplete"),
+    ProblemCode::new(
+        "bad_gzip",
+        400,
+        "`Content-Encoding` says gzip, but the body is not gzip, is incomplete, or has more than 1,000 members",
+    ),
     ProblemCode::new(
         "bad_hops",
         400,
