@@ -7,6 +7,7 @@ mod document;
 mod filters;
 mod limits;
 mod metrics;
+mod pipelined;
 mod quotas;
 mod unreadable;
 
