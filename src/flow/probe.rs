@@ -2,7 +2,9 @@
 //! deadline.
 
 use std::any::Any;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::task::Wake;
 use std::time::Duration;
 
 use actix::{Actor, ActorContext as _, Context, Handler, Message, Recipient};
@@ -22,6 +24,16 @@ impl JournaledEvent for EndedFirings {
 
     fn own(self: Arc<Self>) -> Arc<dyn Any + Send + Sync> {
         self
+    }
+}
+
+/// Counts how often a task would have been woken.
+#[derive(Debug, Default)]
+pub(crate) struct Wakes(pub(crate) AtomicUsize);
+
+impl Wake for Wakes {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Ordering::Relaxed);
     }
 }
 

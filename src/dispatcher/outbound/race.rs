@@ -12,7 +12,6 @@ use std::time::Duration;
 use futures_util::future::LocalBoxFuture;
 use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt as _, StreamExt as _};
-
 use tokio::time::Instant;
 
 use super::resolve::{Family, Resolve};

@@ -36,10 +36,10 @@ pub(super) enum UnfitHead {
 pub(super) struct RequestFraming {
     limits: HeadLimits,
     at: FramingState,
-    /// How many heads were complete; `None` since one whose request ends where only the server knows.
-    heads: Option<u64>,
     /// How many heads were passed on.
     passed: u64,
+    /// Whether it is certain where each of their requests ends: of some, only the server knows.
+    is_certain: bool,
     /// How many heads may be passed on.
     passes_max: u64,
 }
@@ -98,18 +98,13 @@ enum Chunked {
 
 impl RequestFraming {
     pub(super) fn new(limits: HeadLimits) -> Self {
-        Self::after(0, limits)
-    }
-
-    /// Begins behind this many requests, at the first byte of another.
-    fn after(requests: u64, limits: HeadLimits) -> Self {
         let at = FramingState::Head(PartialHead::default());
-        Self { limits, at, heads: Some(requests), passed: requests, passes_max: u64::MAX }
+        Self { limits, at, passed: 0, is_certain: true, passes_max: u64::MAX }
     }
 
-    /// The same limits, behind this many requests.
+    /// With the same limits, behind this many requests, at the first byte of another.
     pub(super) fn restarted(&self, requests: u64) -> Self {
-        Self::after(requests, self.limits)
+        Self { passed: requests, ..Self::new(self.limits) }
     }
 
     /// No head after this many is passed on. It does not count as incomplete meanwhile, and is not scanned.
@@ -136,8 +131,8 @@ impl RequestFraming {
                 FramingState::Head(head) => match head.scan(rest, self.limits) {
                     Ok(None) => break,
                     Ok(Some(length)) => {
-                        self.heads = self.heads.filter(|_| head.body.is_certain).map(|heads| heads + 1);
                         self.passed += 1;
+                        self.is_certain &= head.body.is_certain;
                         self.at = head.body.begin();
                         length
                     }
@@ -177,7 +172,6 @@ impl RequestFraming {
     /// The same as [`advance`](Self::advance) at such a byte, where these bytes begin with a head that was passed on before,
     /// but for the digits of its body's length.
     pub(super) fn advance_known(&mut self, bytes: &[u8], known: RequestLengths) -> usize {
-        self.heads = self.heads.map(|heads| heads + 1);
         self.passed += 1;
         self.at = DeclaredBody { length: known.body, ..DeclaredBody::default() }.begin();
         known.head + self.advance(&bytes[known.head..])
@@ -186,7 +180,7 @@ impl RequestFraming {
     /// How many requests are complete, if no byte of the next one has come, or only a part of its head. Always `None`
     /// after a request whose end is not certain: one whose body has no length, or of another version of HTTP.
     pub(super) fn complete_requests(&self) -> Option<u64> {
-        self.heads.filter(|_| matches!(self.at, FramingState::Head(_)))
+        (self.is_certain && matches!(self.at, FramingState::Head(_))).then_some(self.passed)
     }
 
     /// Why the connection's last head is not passed on, if it is unfit.

@@ -156,8 +156,8 @@ impl AsyncWrite for LentStream {
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
-    use std::sync::atomic::{AtomicBool, Ordering};
-    use std::task::{Wake, Waker};
+    use std::sync::atomic::Ordering;
+    use std::task::Waker;
 
     use actix_rt::net::TcpStream;
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -165,20 +165,11 @@ mod tests {
     use super::super::response::ServedRequest;
     use super::super::stream::tests::connected;
     use super::*;
-    use crate::flow::probe::soon;
+    use crate::flow::probe::{Wakes, soon};
 
     const OWN: &str = "PUT / HTTP/1.1\r\ncontent-length: 2\r\n\r\n{}";
     const OTHERS: &str = "POST / HTTP/1.1\r\n\r\n";
     const RESPONSE: &str = "HTTP/1.1 200 OK\r\n\r\n";
-
-    #[derive(Default)]
-    struct Woken(AtomicBool);
-
-    impl Wake for Woken {
-        fn wake(self: Arc<Self>) {
-            self.0.store(true, Ordering::Relaxed);
-        }
-    }
 
     /// A connection that was lent, for a server that is this test.
     struct Server {
@@ -290,14 +281,14 @@ mod tests {
         assert_eq!(server.next(&format!("{OWN}{head}{OWN}{OTHERS}")).await.as_deref(), Some(OWN));
         for next in [head, OWN] {
             let serving = server.begin();
-            let woken = Arc::new(Woken::default());
-            let waker = Waker::from(Arc::clone(&woken));
+            let wakes = Arc::new(Wakes::default());
+            let waker = Waker::from(Arc::clone(&wakes));
             let mut room = [0; 256];
             let read =
                 Pin::new(&mut server.lent).poll_read(&mut Context::from_waker(&waker), &mut ReadBuf::new(&mut room));
-            assert!(read.is_pending() && !woken.0.load(Ordering::Relaxed), "the one before is being served");
+            assert!(read.is_pending() && wakes.0.load(Ordering::Relaxed) == 0, "the one before is being served");
             drop(serving);
-            assert!(woken.0.load(Ordering::Relaxed));
+            assert_eq!(wakes.0.load(Ordering::Relaxed), 1);
             server.respond(RESPONSE).await;
             assert_eq!(server.read().await.as_deref(), Some(next));
         }
