@@ -99,7 +99,7 @@ fn streams(redis: &RedisServer) -> Vec<String> {
 
 /// How many deliveries a node has dropped, for any reason.
 async fn dropped(node: &Node) -> f64 {
-    let text = String::from_utf8(node.get("/metrics").await.body).expect("text");
+    let text = node.metrics().await;
     let lines = text.lines().filter(|line| line.starts_with("posthaste_dropped_total"));
     lines.map(|line| line.rsplit(' ').next().expect("a value").parse::<f64>().expect("a number")).sum()
 }

@@ -137,9 +137,14 @@ impl Node {
 
     /// The value of one metric, by its full name with labels.
     pub(crate) async fn metric(&self, name: &str) -> f64 {
-        let text = String::from_utf8(self.get("/metrics").await.body).expect("text");
+        let text = self.metrics().await;
         let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
         line.unwrap_or_else(|| panic!("no metric {name}")).parse().expect("a number")
+    }
+
+    /// All metrics, as a scraper gets them.
+    pub(crate) async fn metrics(&self) -> String {
+        String::from_utf8(self.get("/metrics").await.body).expect("text")
     }
 
     /// Reads a metric until it has this value.
@@ -150,7 +155,12 @@ impl Node {
             if now == value {
                 return;
             }
-            assert!(std::time::Instant::now() < deadline, "{name} is {now}, not {value}");
+            if std::time::Instant::now() >= deadline {
+                let text = self.metrics().await;
+                let told: Vec<_> =
+                    text.lines().filter(|line| !line.starts_with('#') && !line.ends_with(" 0")).collect();
+                panic!("{name} is {now}, not {value}; the node tells:\n{}", told.join("\n"));
+            }
             crate::support::paused().await;
         }
     }

@@ -3,6 +3,7 @@
 use std::io::Write as _;
 use std::net::{TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Instant;
 
 use super::DEADLINE;
@@ -34,8 +35,8 @@ impl RedisServer {
         Self::with_each(|| options.iter().map(|option| option.as_ref().to_owned()).collect())
     }
 
-    /// A server with options that may name a free port. A port that was free can be another program's a moment later: then
-    /// the server ends at once, and others are tried.
+    /// A server with options that may name a free port. If another program has got the port meanwhile, the server ends at
+    /// once, and others are tried.
     pub(crate) fn with_each(options: impl Fn() -> Vec<String>) -> Self {
         let tried = std::iter::repeat_with(|| Self::new(free_port(), options())).take(STARTS);
         tried.into_iter().find_map(|mut server| server.starts().then_some(server)).expect("redis-server did not start")
@@ -74,13 +75,20 @@ impl RedisServer {
             if process.try_wait().expect("it was started").is_some() {
                 return false;
             }
-            if self.try_cli(&["PING"]).is_some_and(|response| response == "PONG" || response.starts_with("NOAUTH")) {
+            if self.responds(process.id()) {
                 self.process = Some(process);
                 return true;
             }
             assert!(Instant::now() < deadline, "redis-server does not respond");
             crate::support::pause();
         }
+    }
+
+    /// Whether it has loaded its data and is this process: another one's server may have the port.
+    fn responds(&self, process: u32) -> bool {
+        let told = self.try_cli(&["INFO"]).unwrap_or_default();
+        let says = |line: &str| told.lines().any(|own| own == line);
+        told.starts_with("NOAUTH") || (says(&format!("process_id:{process}")) && says("loading:0"))
     }
 
     /// Kills it.
@@ -154,10 +162,18 @@ impl Drop for RedisServer {
     }
 }
 
-/// Asks the system for a port that nothing listens on.
+/// A port that nothing listens on. It is below those that the system gives to whoever asks for any, and no other test of this
+/// process gets it: otherwise it could be another server's before it is used.
 pub(crate) fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    listener.local_addr().expect("bound").port()
+    const PORTS: std::ops::Range<u16> = 12_000..32_000;
+    static TAKEN: AtomicU16 = AtomicU16::new(0);
+    let spread = std::process::id() % u32::from(PORTS.end - PORTS.start);
+    let next = || {
+        let place = spread + u32::from(TAKEN.fetch_add(1, Ordering::Relaxed));
+        PORTS.start + u16::try_from(place % u32::from(PORTS.end - PORTS.start)).expect("it is below 20,000")
+    };
+    let is_free = |port: &u16| TcpListener::bind(("127.0.0.1", *port)).is_ok();
+    std::iter::repeat_with(next).take(PORTS.len()).find(is_free).expect("a free port")
 }
 
 /// The code blocks of a language in docs/redis.md, in order, so that tests run them unchanged.
