@@ -11,6 +11,7 @@ mod eviction;
 mod outage;
 pub(crate) mod rights;
 
+use std::fmt::Display;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -216,6 +217,11 @@ fn is_refused_for_now(error: &RedisError) -> bool {
     )
 }
 
+/// Whether the server can't be reached, or says that it can't serve now.
+pub(crate) fn is_unavailable(error: &RedisError) -> bool {
+    is_broken(error) || is_refused_for_now(error)
+}
+
 /// Whether the server refuses this user, or this command to it.
 pub(crate) fn is_refusal(error: &RedisError) -> bool {
     error.kind() == ErrorKind::AuthenticationFailed || matches!(error.code(), Some("NOAUTH" | "WRONGPASS" | "NOPERM"))
@@ -242,6 +248,25 @@ pub(crate) fn has_code(error: &RedisError, code: &str) -> bool {
 pub(crate) async fn within<T>(time: Duration, work: impl Future<Output = RedisResult<T>>) -> RedisResult<T> {
     let done = tokio::time::timeout(time, work).await;
     done.unwrap_or_else(|_| Err(unavailable("it did not respond in time")))
+}
+
+/// Repeats what a start needs while it fails since Redis is unavailable, for at most `time`.
+pub(crate) async fn repeat_for<T, E: Display>(
+    time: Duration,
+    is_unavailable: impl Fn(&E) -> bool,
+    work: impl AsyncFn() -> Result<T, E>,
+) -> Result<T, E> {
+    let (begun, mut outage) = (Instant::now(), Outage::default());
+    loop {
+        let error = match work().await {
+            Err(error) if is_unavailable(&error) && begun.elapsed() < time => error,
+            done => return done,
+        };
+        if outage.note(&error.to_string(), Instant::now()) {
+            tracing::warn!(%error, "waiting for Redis");
+        }
+        tokio::time::sleep(RETRY_AFTER.min(time.saturating_sub(begun.elapsed()))).await;
+    }
 }
 
 fn unavailable(detail: &str) -> RedisError {

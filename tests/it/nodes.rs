@@ -133,3 +133,23 @@ async fn an_unusable_record_is_counted_once_while_it_is_stored() {
     node.wait_for_metric(UNUSABLE, 0.0).await;
     node.stop().await;
 }
+
+/// The store, the streams and the ids of events are opened one after the other, each over connections of its own.
+#[actix_rt::test]
+async fn a_start_waits_for_a_redis_that_goes_away_in_its_middle() {
+    for asked_first in
+        [&b"{posthaste}:try:"[..], b"{posthaste:0}:try:", b"{posthaste}:partitions", b"posthaste:seen:try:"]
+    {
+        let server = std::sync::Arc::new(RedisServer::start());
+        let (killer, (sender, killed)) = (std::sync::Arc::clone(&server), std::sync::mpsc::channel());
+        let door = Forwarder::before(server.port(), asked_first, move || {
+            sender.send(killer.cli(&["CLIENT", "KILL", "TYPE", "normal"])).expect("the test goes on");
+        });
+        let url = format!("redis://127.0.0.1:{}", door.port());
+        let settings = [("POSTHASTE_STORE__URL", url.as_str()), ("POSTHASTE_INGEST__DUPLICATE_WINDOW_MS", "1000")];
+        let node = Node::start(&settings).await;
+        assert_ne!(killed.try_recv().expect("it asked"), "0");
+        wait_for_status(&node, "/readyz", 200).await;
+        node.stop().await;
+    }
+}

@@ -45,7 +45,7 @@ use crate::config::{Cluster, Config};
 use crate::flow::in_flight::{ParkedLane, StreamKind};
 use crate::model::destination::Destination;
 use crate::model::id::AccountId;
-use crate::redis::{Cmd, ErrorKind, Link, is_wrong_type};
+use crate::redis::{Cmd, ErrorKind, Link, is_wrong_type, repeat_for};
 
 /// The consumer group of all nodes that send.
 const GROUP: &str = "dispatch";
@@ -142,7 +142,8 @@ pub enum StreamsError {
 }
 
 impl Streams {
-    /// Connects to Redis and agrees with the other nodes on the number of partitions.
+    /// Connects to Redis, waiting for it up to the configured time, and agrees with the other nodes on the number of
+    /// partitions.
     pub async fn open(config: &Config) -> Result<Self, StreamsError> {
         let (store, cluster) = (&config.store, &config.cluster);
         let link = Link::new(&store.url, store.ca_file.as_deref())?;
@@ -158,8 +159,12 @@ impl Streams {
             seen: (0..cluster.partitions).map(|_| SeenPartition::default()).collect(),
             late_after: config.dispatch.stalled_after,
         };
-        own.check_rights().await?;
-        own.agree().await?;
+        let is_unavailable = |error: &StreamsError| matches!(error, StreamsError::Redis(..));
+        repeat_for(store.start_within, is_unavailable, async || {
+            own.check_rights().await?;
+            own.agree().await
+        })
+        .await?;
         Ok(own)
     }
 

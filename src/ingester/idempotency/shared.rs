@@ -10,7 +10,10 @@ use futures_util::future::{BoxFuture, FutureExt as _, try_join_all};
 use super::{CLAIMED_FOR, ClaimResult, EventKey, KEYS_AT_ONCE, WindowStore, WindowUnavailable};
 use crate::config::StoreSettings;
 use crate::model::id::new_id;
-use crate::redis::{AddressError, Cmd, Link, LuaScript, Outage, Pipeline, RedisError, RedisResult, Value, rights};
+use crate::redis::{
+    AddressError, Cmd, Link, LuaScript, Outage, Pipeline, RedisError, RedisResult, Value, is_unavailable, repeat_for,
+    rights,
+};
 
 /// How the keys of ids begin.
 const PREFIX: &str = "posthaste:seen:";
@@ -157,13 +160,15 @@ impl LeftClaims {
 }
 
 impl RedisWindow {
-    /// Checks that the user may use every command, before any event needs one.
+    /// Waits for Redis up to the configured time, and checks that the user may use every command, before any event needs one.
     pub(super) async fn open(store: &StoreSettings, window: Duration) -> Result<Self, WindowError> {
         let link = Link::new(&store.url, store.ca_file.as_deref())?;
+        let checked = repeat_for(store.start_within, is_unavailable, async || {
+            let key = format!("{PREFIX}try:{}", new_id());
+            rights::missing(&mut link.blocking().await?, &key, &NEEDED).await
+        });
         let failed = |error: RedisError| WindowError::Redis(link.place().to_owned(), error.to_string());
-        let mut connection = link.blocking().await.map_err(failed)?;
-        let key = format!("{PREFIX}try:{}", new_id());
-        let mut missing = rights::missing(&mut connection, &key, &NEEDED).await.map_err(failed)?;
+        let mut missing = checked.await.map_err(failed)?;
         missing.dedup();
         if !missing.is_empty() {
             return Err(WindowError::Rights { place: link.place().to_owned(), missing: missing.join(", ") });

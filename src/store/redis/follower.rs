@@ -64,6 +64,7 @@ impl Follower {
                 );
             }
             self.shared.set_connected(false);
+            self.shared.pending.failed();
             // Otherwise the next caller would be the first to notice.
             self.shared.link.renew().await;
             tokio::time::sleep(TRIED_AGAIN_AFTER).await;

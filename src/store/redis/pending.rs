@@ -10,15 +10,17 @@ use tokio::sync::{oneshot, watch};
 
 use crate::store::Change;
 
-/// How long a response waits for its change to be live on this node. Past it, Redis has the change and is
-/// unavailable; it will be live with the others when Redis is back.
-const LIVE_WITHIN: Duration = Duration::from_secs(2);
+/// How long a response waits for its change to be live on this node while the follower reads on. Longer than any pause of a
+/// machine that still works, and less than what most clients wait for.
+const LIVE_WITHIN: Duration = Duration::from_secs(5);
 
 /// How far the follower has read.
 #[derive(Debug, Clone, Copy, Default)]
 struct FollowerProgress {
     version: u64,
     snapshots: u64,
+    /// How often it has found Redis unavailable.
+    failures: u64,
 }
 
 #[derive(Debug)]
@@ -43,7 +45,7 @@ pub(super) struct ExpectedWrite<'a> {
     pending: &'a PendingWrites,
     pub(super) token: String,
     live: oneshot::Receiver<()>,
-    snapshots: u64,
+    begun: FollowerProgress,
 }
 
 impl PendingWrites {
@@ -61,7 +63,7 @@ impl PendingWrites {
         let token = format!("{}.{}", self.node, self.count.fetch_add(1, Ordering::Relaxed));
         let (sender, live) = oneshot::channel();
         self.lock().insert(token.clone(), WaitingWrite { change, live: sender });
-        ExpectedWrite { pending: self, token, live, snapshots: self.progress.borrow().snapshots }
+        ExpectedWrite { pending: self, token, live, begun: *self.progress.borrow() }
     }
 
     /// The change of a write of this node whose writer still waits, and the channel to notify once it is applied.
@@ -74,8 +76,14 @@ impl PendingWrites {
     /// Records that a complete reading includes everything up to this version.
     pub(super) fn snapshot(&self, version: u64) {
         self.progress.send_modify(|progress| {
-            *progress = FollowerProgress { version, snapshots: progress.snapshots + 1 };
+            *progress = FollowerProgress { version, snapshots: progress.snapshots + 1, ..*progress };
         });
+    }
+
+    /// Records that the follower can't read on. It has the change of a write with all others when Redis is back, and no
+    /// response waits for that.
+    pub(super) fn failed(&self) {
+        self.progress.send_modify(|progress| progress.failures += 1);
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<String, WaitingWrite>> {
@@ -84,17 +92,21 @@ impl PendingWrites {
 }
 
 impl ExpectedWrite<'_> {
-    /// Waits until the write with this version is live on this node, for at most [`LIVE_WITHIN`].
+    /// Waits until the write with this version is live on this node: not if the follower finds Redis unavailable, and for at
+    /// most [`LIVE_WITHIN`].
     pub(super) async fn live(mut self, version: u64) {
         let mut progress = self.pending.progress.subscribe();
-        let begun = self.snapshots;
-        let read = progress.wait_for(|now| now.snapshots > begun && now.version >= version);
-        tokio::select! {
-            _ = &mut self.live => {}
-            _ = read => {}
-            () = tokio::time::sleep(LIVE_WITHIN) => {
-                tracing::warn!(version, "a change was written and is not live here yet: Redis is unavailable");
-            }
+        let begun = self.begun;
+        let changed = progress.wait_for(|now| {
+            (now.snapshots > begun.snapshots && now.version >= version) || now.failures > begun.failures
+        });
+        let is_live = tokio::select! {
+            _ = &mut self.live => true,
+            now = changed => now.is_ok_and(|now| now.failures == begun.failures),
+            () = tokio::time::sleep(LIVE_WITHIN) => false,
+        };
+        if !is_live {
+            tracing::warn!(version, "a change was written and is not live here yet: Redis is unavailable");
         }
     }
 }
@@ -102,5 +114,45 @@ impl ExpectedWrite<'_> {
 impl Drop for ExpectedWrite<'_> {
     fn drop(&mut self) {
         self.pending.lock().remove(&self.token);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::pin::pin;
+
+    use futures_util::FutureExt as _;
+
+    use super::*;
+    use crate::model::id::KeyId;
+
+    fn change() -> Change {
+        Change::Key(KeyId::new("k").expect("a name"), None)
+    }
+
+    #[tokio::test]
+    async fn a_response_waits_until_its_change_is_live_or_the_follower_fails() {
+        let pending = PendingWrites::new();
+        let applied = pending.expect(change());
+        let token = applied.token.clone();
+        let mut applied = pin!(applied.live(7));
+        assert!(applied.as_mut().now_or_never().is_none());
+        let (_, writer) = pending.take(&token).expect("it waits");
+        assert!(applied.as_mut().now_or_never().is_none(), "it is not applied yet");
+        writer.send(()).expect("it waits");
+        assert!(applied.now_or_never().is_some());
+
+        let mut read = pin!(pending.expect(change()).live(7));
+        pending.snapshot(6);
+        assert!(read.as_mut().now_or_never().is_none(), "it does not include this change");
+        pending.snapshot(7);
+        assert!(read.now_or_never().is_some());
+
+        pending.failed();
+        let mut failed = pin!(pending.expect(change()).live(8));
+        assert!(failed.as_mut().now_or_never().is_none(), "that was before");
+        pending.failed();
+        assert!(failed.now_or_never().is_some());
+        assert!(pending.lock().is_empty());
     }
 }
