@@ -7,13 +7,18 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{AttributeType, Dictionary};
-use crate::json::nearest::likely;
+use crate::json::nearest::{likely, shown};
 use crate::matching::{Condition, TestedType, conditions, excluding, is_operator, scalar_of};
 use crate::model::event::EventPattern;
 use crate::model::trigger::Trigger;
 
 /// The most conditions of one trigger that are warned of, as of a template's expressions.
 const WARNINGS_MAX: usize = 100;
+/// The most bytes of their texts together; the last one may exceed it. A pointer repeats the names of its path, which may be
+/// long.
+const BYTES_MAX: usize = 65_536;
+/// The most words of a dotted name that are shown as a path.
+const NESTED_MAX: usize = 8;
 
 /// A reason why a trigger may not work as intended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
@@ -45,7 +50,12 @@ impl Dictionary {
         let Some(source) = trigger.pattern.as_ref().map(|pattern| pattern.source()) else { return warnings };
         if let Some(paths) = self.data_paths(&trigger.event) {
             let found = conditions(&source).into_iter().filter_map(|condition| check(&condition, &paths));
-            warnings.extend(found.take(WARNINGS_MAX));
+            let mut room = BYTES_MAX;
+            warnings.extend(found.take(WARNINGS_MAX).take_while(|warning| {
+                let has_room = room > 0;
+                room = room.saturating_sub(warning.pointer.len() + warning.message.len());
+                has_room
+            }));
         }
         warnings.extend(excluding(&source).map(|(one, other)| {
             let message = format!(
@@ -90,7 +100,9 @@ fn check(condition: &Condition<'_>, paths: &HashMap<&str, AttributeType>) -> Opt
     let pointer = || format!("/where{}", condition.pointer);
     let dotted = condition.path.iter().find(|name| name.contains('.'));
     if let Some(name) = dotted {
-        let nested = name.split('.').rev().fold("[…]".to_owned(), |inner, word| format!("{{\"{word}\": {inner}}}"));
+        let name = shown(name);
+        let words = name.split('.').take(NESTED_MAX).collect::<Vec<_>>().into_iter();
+        let nested = words.rev().fold("[…]".to_owned(), |inner, word| format!("{{\"{word}\": {inner}}}"));
         let message = format!("`{name}` is one name with a dot in it, and not a path; a path is written as {nested}.");
         return Some(TriggerWarning::new("dotted_name", pointer(), message, None));
     }
@@ -102,20 +114,22 @@ fn check(condition: &Condition<'_>, paths: &HashMap<&str, AttributeType>) -> Opt
     if paths.contains_key(path.as_str()) || paths.keys().any(|known| free(known)) {
         return wrong_type(condition, paths.get(path.as_str()).copied(), pointer());
     }
-    if let Some(name) = condition.path.iter().find(|name| is_operator(name)) {
+    if let Some(name) = condition.path.iter().find(|name| is_operator(name)).map(|name| shown(name)) {
         let message = format!("`{name}` names a field here. As an operator it stands in a list: [{{\"{name}\": …}}].");
         return Some(TriggerWarning::new("operator_as_field", pointer(), message, None));
     }
     let is_below = |known: &&&str| known.strip_prefix(path.as_str()).is_some_and(|rest| rest.starts_with('.'));
     // The first one in sorted order: a map has no order of its own, and the same trigger must get the same advice.
     if let Some(below) = paths.keys().filter(is_below).min() {
-        let message =
-            format!("`{path}` is an object, which no value equals; name one of its members, such as `{below}`.");
+        let message = format!(
+            "`{}` is an object, which no value equals; name one of its members, such as `{below}`.",
+            shown(&path)
+        );
         return Some(TriggerWarning::new("path_is_object", pointer(), message, Some(below)));
     }
     let mut known: Vec<&str> = paths.keys().copied().collect();
     known.sort_unstable();
-    let message = format!("The dictionary does not know `{path}` in the data of such events.");
+    let message = format!("The dictionary does not know `{}` in the data of such events.", shown(&path));
     // Else one whose last names these are: the names before them were perhaps forgotten.
     let ends_so = |known: &&str| known.strip_suffix(path.as_str()).is_some_and(|rest| rest.ends_with('.'));
     let meant = likely(&path, known.iter().copied()).or_else(|| known.iter().copied().find(ends_so));
@@ -215,5 +229,26 @@ mod tests {
                 assert!(expected.2.is_none() || found.2 == expected.2, "{event} {pattern} {found:?}");
             }
         }
+    }
+
+    /// A name is as long as a filter may be, and each condition below it repeats it.
+    #[test]
+    fn long_names_make_no_long_warnings() {
+        let many = |name: &str| {
+            let below: serde_json::Map<_, _> = (0..100).map(|number| (format!("a{number}"), json!([1]))).collect();
+            let where_ = json!({ name: below });
+            let document =
+                json!({"id": "t", "event": "*", "template": "w", "url": "https://h.example/", "where": where_});
+            let trigger = Trigger::from_json(document).expect("a trigger");
+            Dictionary::shipped().trigger_warnings(&trigger)
+        };
+        for name in [".".repeat(30_000), "a.".repeat(15_000), "a".repeat(30_000), "numeric".to_owned()] {
+            let found = many(&name);
+            let bytes: usize = found.iter().map(|own| own.pointer.len() + own.message.len()).sum();
+            assert!((1..=BYTES_MAX + 2 * name.len()).contains(&bytes), "{bytes}");
+            assert!(found.iter().all(|own| own.message.len() < 500), "{}", found[0].message);
+        }
+        assert_eq!(many("numeric").len(), WARNINGS_MAX);
+        assert!(many("guest.name").iter().all(|own| own.message.contains("{\"guest\": {\"name\": […]}}")));
     }
 }

@@ -1,5 +1,10 @@
 //! The known name that a misspelt one most likely meant.
 
+use std::borrow::Cow;
+
+/// The most bytes of a name that a message repeats.
+pub const SHOWN_BYTES_MAX: usize = 100;
+
 /// The longest name that is compared, in characters: the work grows with the product of two lengths.
 const NAME_CHARS_MAX: usize = 80;
 
@@ -44,6 +49,14 @@ fn shared_chars(name: &str, other: &str) -> usize {
 /// The candidate that a misspelt name most likely meant, if one is near enough.
 pub fn likely<'c>(name: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
     nearest(name, candidates).filter(|nearest| nearest.likely).map(|nearest| nearest.name)
+}
+
+/// A name of the author's, as a message shows it.
+pub fn shown(name: &str) -> Cow<'_, str> {
+    if name.len() <= SHOWN_BYTES_MAX {
+        return name.into();
+    }
+    format!("{}…", &name[..name.floor_char_boundary(SHOWN_BYTES_MAX)]).into()
 }
 
 #[cfg(test)]

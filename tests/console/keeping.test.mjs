@@ -92,6 +92,31 @@ test("A draft has an unfinished filter and all else that was written", async () 
   await close();
 });
 
+test("A conflict ends with the draft that was in it", async () => {
+  await put("meanwhile", { name: "Old" });
+  const { page, errors, close, expect } = await on.open(trigger("meanwhile"));
+  expect(/412/);
+  await name(page).fill("Mine");
+  await page.getByRole("link", { name: "Triggers", exact: true }).first().click();
+  await confirmed(page, "Leave");
+  await page.getByRole("heading", { name: "Triggers" }).waitFor();
+  await put("meanwhile", { name: "Theirs" });
+  await page.goBack();
+  await page.getByText("Your unsaved draft was restored").waitFor();
+  await button(page, "Save changes").click();
+  const conflict = page.getByRole("heading", { name: "Someone else has saved this meanwhile" });
+  await conflict.waitFor();
+  await button(page, "Discard the draft").click();
+  await conflict.waitFor({ state: "detached" });
+  assert.equal(await name(page).inputValue(), "Theirs");
+  await name(page).fill("Mine again");
+  await button(page, "Save changes").click();
+  await page.getByText("Trigger saved").waitFor();
+  assert.equal((await saved("trigger", "meanwhile")).name, "Mine again");
+  assert.deepEqual(errors, []);
+  await close();
+});
+
 test("Rotating a secret keeps what was written", async () => {
   await put("rotated", { name: "Old" });
   const { page, errors, close } = await on.open(trigger("rotated"));

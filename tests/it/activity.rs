@@ -188,12 +188,16 @@ async fn a_key_watches_only_what_it_may() {
         assert_eq!(node.get("/v1/activity").await.problem(), (401, "key_missing".into()));
         node.key = Some(OPERATOR.into());
         let own = key_of(&node, "acme").await;
+        let producer = node.post("/v1/keys", &json!({"scope": "producer", "account": "acme"})).await.json();
         let whoami = node.get("/v1/whoami").await.json();
         assert_eq!((&whoami["scope"], &whoami["activity"]), (&json!("operator"), &json!(true)));
         for query in ["?account=a b", "?trigger=..", "?outcome=lost"] {
             assert_eq!(node.get(&format!("/v1/activity{}", query.replace(' ', "%20"))).await.status, 400, "{query}");
         }
         let mut watchers = vec![Watcher::open(&node, "").await];
+        node.key = producer["key"].as_str().map(str::to_owned);
+        let whoami = node.get("/v1/whoami").await.json();
+        assert_eq!((&whoami["scope"], &whoami["account"]), (&json!("producer"), &json!("acme")));
         node.key = Some(own);
         let whoami = node.get("/v1/whoami").await.json();
         assert_eq!((&whoami["scope"], &whoami["account"]), (&json!("account"), &json!("acme")));

@@ -48,7 +48,7 @@ async fn whoami(request: HttpRequest, state: web::Data<AppState>) -> Result<Http
     let (account, activity) = match &scope {
         KeyScope::Operator => (None, true),
         KeyScope::Account(own) => (Some(own.clone()), state.config.activity.for_accounts),
-        KeyScope::Producer { .. } => (None, false),
+        KeyScope::Producer { account } => (account.clone(), false),
     };
     let (scope, node, version) = (scope.as_str(), state.name.to_string(), env!("CARGO_PKG_VERSION"));
     Ok(HttpResponse::Ok().json(Whoami { scope, account, activity, node, version }))

@@ -1,7 +1,6 @@
 //! What the dictionary knows of the paths and tags in a template: reports unknown ones, with the nearest known one. It
 //! refuses no path: events may have more members than are known.
 
-use std::borrow::Cow;
 use std::cell::{OnceCell, RefCell};
 use std::collections::{HashMap, HashSet};
 
@@ -10,7 +9,7 @@ use super::findings::DiagnosticList;
 use super::tag_lookup::TagLookup;
 use super::tags;
 use crate::json::Json;
-use crate::json::nearest::{NearestName, likely, nearest};
+use crate::json::nearest::{NearestName, SHOWN_BYTES_MAX, likely, nearest, shown};
 use crate::model::event::EventPattern;
 
 /// The members that Posthaste itself adds to every template's data.
@@ -18,9 +17,6 @@ pub const EVENT_PATHS: [&str; 7] =
     ["event.type", "event.id", "event.time", "event.account", "event.source", "event.subject", "event.datacontenttype"];
 /// Names that a CloudEvent has for something else than an attribute that templates see.
 const NO_ATTRIBUTES: [&str; 3] = ["data", "database64", "specversion"];
-
-/// The most bytes of a name that a message repeats.
-const SHOWN_BYTES_MAX: usize = 100;
 
 /// The part of the dictionary that one template needs.
 pub(crate) struct KnownPaths<'d> {
@@ -120,7 +116,7 @@ impl<'d> KnownPaths<'d> {
         // The dictionary has no paths for elements of lists.
         let plain = names.iter().take_while(|name| name.parse::<usize>().is_err());
         let path = plain.map(String::as_str).collect::<Vec<_>>().join(".");
-        if path.is_empty() || self.carries(&path) || findings.is_full(Severity::Warning) || !self.is_new(&path) {
+        if path.is_empty() || findings.is_full(Severity::Warning) || self.carries(&path) || !self.is_new(&path) {
             return;
         }
         let paths = self.carried().map(|carried| carried.paths.iter());
@@ -171,16 +167,20 @@ impl<'d> KnownPaths<'d> {
     }
 
     fn carries(&self, path: &str) -> bool {
+        // `length` is the number of elements of a list.
+        let is_length = |list: &str| match self.in_data(list) {
+            Some(value) => matches!(value, Json::Array(_)),
+            None => self.carries_as_written(list),
+        };
+        self.carries_as_written(path) || path.strip_suffix(".length").is_some_and(is_length)
+    }
+
+    fn carries_as_written(&self, path: &str) -> bool {
         path == "event"
             || EVENT_PATHS.contains(&path)
             || is_extension(path)
             || self.in_data(path).is_some()
             || self.carried().is_none_or(|carried| carried.all.contains(path))
-            // `length` is the number of elements of a list.
-            || path.strip_suffix(".length").is_some_and(|list| match self.in_data(list) {
-                Some(value) => matches!(value, Json::Array(_)),
-                None => self.carries(list),
-            })
     }
 
     fn in_data(&self, path: &str) -> Option<Json<'d>> {
@@ -248,12 +248,4 @@ fn other_alphabet(path: &str, known: &str) -> Option<String> {
     let looks_latin = |c: &char| matches!(c, '\u{370}'..='\u{52f}');
     let letter = path.chars().find(looks_latin).filter(|_| known.is_ascii())?;
     Some(format!(" The letter {letter} (U+{:04X}) is of another alphabet.", u32::from(letter)))
-}
-
-/// A name of the author's, as a message shows it.
-fn shown(name: &str) -> Cow<'_, str> {
-    if name.len() <= SHOWN_BYTES_MAX {
-        return name.into();
-    }
-    format!("{}…", &name[..name.floor_char_boundary(SHOWN_BYTES_MAX)]).into()
 }

@@ -6,6 +6,7 @@ mod document;
 mod helpers;
 mod mistakes;
 mod needs;
+mod paths;
 mod recovery;
 mod reports;
 mod request;

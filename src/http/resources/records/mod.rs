@@ -320,7 +320,12 @@ async fn write<T: Resource>(
             let (kept, wrong) = T::complete(&mut members, &old.value);
             errors.extend(wrong);
             // The kept part must be that of the replaced record, not of an earlier revision.
-            if kept && matches!(precondition, Precondition::None | Precondition::Exists) {
+            let may_be_another = match &precondition {
+                Precondition::None | Precondition::Exists => true,
+                Precondition::Is(revisions) => revisions.len() > 1 && revisions.contains(&old.revision),
+                Precondition::Absent => false,
+            };
+            if kept && may_be_another {
                 precondition = Precondition::Is(vec![old.revision]);
                 kept_of_another = true;
             }

@@ -7,6 +7,7 @@ use super::super::paths;
 use super::super::scan::PLACEHOLDER;
 use super::super::tags::{self, TAG_CLOSE, TAG_OPEN};
 use super::{ParserState, refused};
+use crate::json::DEPTH_MAX;
 use crate::templating::program::{DataPath, Expression, Local, LocalName};
 
 /// One block that changes what `this` is.
@@ -47,11 +48,11 @@ impl Scopes {
         self.0.iter().filter(|scope| scope.is_loop).count()
     }
 
-    /// The path from the root for steps from a scope's `this`.
+    /// The path from the root for steps from a scope's `this`. One that is longer than data is deep has no value, and is not
+    /// followed on: each expression below it would copy and compare all of its names.
     fn absolute(&self, scope: usize, steps: &[String]) -> Option<Vec<String>> {
-        let mut path = self.0[scope].path.clone()?;
-        path.extend_from_slice(steps);
-        Some(path)
+        let path = self.0[scope].path.as_ref()?;
+        (path.len() + steps.len() <= DEPTH_MAX).then(|| [path.as_slice(), steps].concat())
     }
 
     /// What a name after `as` means here, if it is one.
@@ -130,6 +131,13 @@ impl ParserState<'_, '_, '_, '_> {
                 }
             },
         };
+        if steps.len() > DEPTH_MAX {
+            let message = format!(
+                "This path has {} names, and data is at most {DEPTH_MAX} deep: it is always empty.",
+                steps.len()
+            );
+            self.findings.warning("unknown_path", at, message);
+        }
         let absolute = self.scopes.absolute(scope, &steps);
         if let Some(path) = absolute.as_ref().filter(|_| !is_foreign) {
             self.known.path(path, at, self.findings);

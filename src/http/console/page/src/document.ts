@@ -38,8 +38,7 @@ export class Edited<T extends { id: string }> {
     if (!this.id) return null;
     try {
       const response = await call<T>({ method: "GET", path: this.path() });
-      this.saved = response.body;
-      this.etag = response.etag;
+      Object.assign(this, { saved: response.body, etag: response.etag, trouble: null });
     } catch (error) {
       if (!isMissing(error) || !this.draft()) throw error;
       this.stop({ kind: "deleted" });
