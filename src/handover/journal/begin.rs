@@ -75,7 +75,8 @@ impl<F: super::folder::SegmentFile> BegunGroup<F> {
 
     /// The sync of the record failed: its firings must be recorded again, in another segment.
     pub(super) fn fail(self) -> Vec<EntryFiring<F>> {
-        // The segment is never sealed; it is removed after the next start.
+        // No attempt begins by this record, so its segment is as free to go as if it did not name them.
+        self.segment.marked(self.firings.len());
         self.firings
     }
 }

@@ -1,41 +1,36 @@
 //! Hands the deliveries that were found at a start to the renderer, like newly matched ones: charged to their accounts,
 //! admitted by the gate, and paced by both. Accounts, and the destinations of an account, are fed side by side, each in
 //! the order in which its events were accepted. A destination gets no more at a time than half of its queue holds: what
-//! was kept is not dropped because it comes all at once. The node is ready once each lane has been fed whole or has no
-//! room: a destination that is down must not keep the node from becoming ready for others.
+//! was kept is not dropped because it comes all at once. An event is read once for all lanes that have room at about the
+//! same time, and accounts share the bytes of those that are read and not rendered yet. The node is ready once each lane
+//! has been fed whole or has no room: a destination that is down must not keep the node from becoming ready for others.
 
-use std::cell::Cell;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::cell::{Cell, RefCell};
+use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
 use std::rc::Rc;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
 use smallvec::smallvec;
 use tokio::sync::oneshot;
 
-use super::body::FiringFields;
-use super::folder::read_up_to;
-use super::keeper::join;
-use super::ledger::{LedgerEntry, RecordPosition};
+use super::ledger::LedgerEntry;
+use super::recovered::{RecoveredEvent, RecoveredFirings, destinations_of, read};
 use super::recovery::RecoveredEntry;
 use super::threads::now_ms;
 use crate::flow::account::{ACCOUNT_WEIGHT, AccountShares, RequestDeliveries};
-use crate::flow::event_data::EventData;
 use crate::flow::fairness::{Pool, Share, TakenUnits};
 use crate::flow::gate::Gate;
 use crate::flow::in_flight::drop_unsent;
 use crate::flow::inbox::InboxSender;
 use crate::flow::journal::JournaledFiring;
-use crate::flow::messages::{Firing as Fired, FiringStep, Firings, FiringsMatched};
+use crate::flow::messages::FiringsMatched;
 use crate::flow::permit::Admission;
 use crate::flow::refusal::{ReachedBound, Refusal};
 use crate::flow::response::Receipt;
-use crate::json::{Document, OriginalText};
 use crate::live::Live;
-use crate::model::attributes::Attributes;
-use crate::model::event::{Event, EventIdentity, EventType};
 use crate::model::firing::FiringId;
 use crate::model::id::{AccountId, TriggerId};
 use crate::model::outcome::DropReason;
@@ -44,8 +39,13 @@ use crate::telemetry::metrics::Metrics;
 /// The pause before the next try if a lane has no room; doubled each time up to [`AGAIN_AFTER_MAX`].
 const AGAIN_AFTER: Duration = Duration::from_millis(5);
 const AGAIN_AFTER_MAX: Duration = Duration::from_millis(160);
-/// Entries of a lane that are read before other tasks of the thread run.
+/// Entries of a lane, and bytes of records, that are read before other tasks of the thread run.
 const TURN: usize = 32;
+const TURN_BYTES: usize = 256 << 10;
+/// Bytes of the records that are read and whose deliveries are not rendered yet.
+const READ_BYTES_MAX: usize = 64 << 20;
+/// At this number of known events, those that no lane needs any more are forgotten.
+const EVENTS_SWEPT_AT: usize = 1_024;
 /// The interval of log lines about the progress.
 const LOGGED_EVERY: Duration = Duration::from_secs(5);
 
@@ -83,6 +83,12 @@ struct FeedTask {
     all: usize,
     reported_at: Cell<Instant>,
     progress: Option<FeedProgress>,
+    /// The events that some lane's deliveries need, by the ids of their entries.
+    events: RefCell<HashMap<u64, Weak<RecoveredEvent>>>,
+    /// Their bytes.
+    bytes: Pool<AccountId>,
+    /// Bytes that were read in this turn.
+    turn: Cell<usize>,
 }
 
 /// Held for each lane until it has been fed whole or has no room. The last drop reports readiness.
@@ -112,7 +118,17 @@ impl RecoveredEntries {
     pub async fn feed(self, feed: RecoveryFeed, progress: Option<FeedProgress>, ready: Box<dyn FnOnce()>) {
         let all = self.len();
         let (done, reported_at) = (Cell::new(0), Cell::new(Instant::now()));
-        let feeding = FeedTask { feed, age_max: self.age_max, done, all, reported_at, progress };
+        let feeding = FeedTask {
+            feed,
+            age_max: self.age_max,
+            done,
+            all,
+            reported_at,
+            progress,
+            events: RefCell::default(),
+            bytes: Pool::new(READ_BYTES_MAX, ACCOUNT_WEIGHT),
+            turn: Cell::new(0),
+        };
         let unready = Rc::new(ReadinessGuard(Some(ready)));
         let lanes = feeding.lanes(self.found, &unready).await;
         drop(unready);
@@ -129,27 +145,59 @@ struct FeedLane {
     destination: u64,
     /// What the account may hold of the destination at a time.
     share: Share,
-    entries: Vec<Arc<LedgerEntry<File>>>,
+    /// What it may hold of events that are read.
+    bytes: Share,
+    entries: Vec<LaneEntry>,
     unready: Option<Rc<ReadinessGuard>>,
+}
+
+/// An entry with unsettled firings.
+struct FoundEntry {
+    entry: Arc<LedgerEntry<File>>,
+    accepted_ms: u64,
+    /// Bytes of the event's data.
+    bytes: usize,
+}
+
+/// An entry in a lane, and how many of its firings are for the lane's destination.
+struct LaneEntry {
+    of: Rc<FoundEntry>,
+    firings: u32,
+}
+
+impl LaneEntry {
+    /// How long ago its event was accepted.
+    fn age(&self) -> Duration {
+        Duration::from_millis(now_ms().saturating_sub(self.of.accepted_ms))
+    }
+}
+
+/// The event of an entry that has room, or the room for it.
+enum EventRoom {
+    Read(Arc<RecoveredEvent>),
+    Taken(TakenUnits),
 }
 
 impl FeedTask {
     async fn lanes(&self, found: Vec<RecoveredEntry<File>>, unready: &Rc<ReadinessGuard>) -> Vec<FeedLane> {
         let mut lanes: BTreeMap<(Arc<str>, u64), FeedLane> = BTreeMap::new();
         let mut destinations: HashMap<u64, Pool<AccountId>> = HashMap::new();
-        for (number, RecoveredEntry { entry, account, .. }) in found.into_iter().enumerate() {
-            let (Ok(id), Some(own)) = (AccountId::new(&account), destinations_of(&entry)) else {
-                self.unreadable(&entry);
+        for (number, RecoveredEntry { entry, account, accepted_ms, .. }) in found.into_iter().enumerate() {
+            let (Ok(id), Some((bytes, own))) = (AccountId::new(&account), destinations_of(&entry)) else {
+                let left = entry.left();
+                self.unreadable(&entry, left);
                 continue;
             };
-            for destination in own {
+            let of = Rc::new(FoundEntry { entry, accepted_ms, bytes });
+            for (destination, firings) in own {
                 let lane = lanes.entry((Arc::clone(&account), destination)).or_insert_with(|| {
                     let pool = || Pool::new((self.feed.queue_max / 2).max(1), ACCOUNT_WEIGHT);
                     let share = destinations.entry(destination).or_insert_with(pool).share(&id);
-                    let (id, account) = (id.clone(), self.feed.gate.account(&id));
-                    FeedLane { id, account, destination, share, entries: Vec::new(), unready: Some(Rc::clone(unready)) }
+                    let (id, account, bytes) = (id.clone(), self.feed.gate.account(&id), self.bytes.share(&id));
+                    let (entries, unready) = (Vec::new(), Some(Rc::clone(unready)));
+                    FeedLane { id, account, destination, share, bytes, entries, unready }
                 });
-                lane.entries.push(Arc::clone(&entry));
+                lane.entries.push(LaneEntry { of: Rc::clone(&of), firings });
             }
             if number % TURN == TURN - 1 {
                 tokio::task::yield_now().await;
@@ -160,7 +208,7 @@ impl FeedTask {
 
     async fn lane(&self, mut lane: FeedLane) {
         for (number, entry) in std::mem::take(&mut lane.entries).into_iter().enumerate() {
-            if self.entry(&mut lane, &entry).await.is_none() {
+            if self.entry(&mut lane, entry).await.is_none() {
                 return;
             }
             self.report_progress(false);
@@ -171,20 +219,17 @@ impl FeedTask {
     }
 
     /// Hands on the firings of one event for the lane's destination; `None` if the node stops.
-    async fn entry(&self, lane: &mut FeedLane, entry: &Arc<LedgerEntry<File>>) -> Option<()> {
-        let Some(read) = read(entry, lane) else {
-            self.unreadable(entry);
-            return Some(());
-        };
-        let (firings, mut again_after) = (read.firings.len(), AGAIN_AFTER);
-        let (admission, deliveries, mut held) = loop {
+    async fn entry(&self, lane: &mut FeedLane, own: LaneEntry) -> Option<()> {
+        let (entry, number, mut again_after) = (&own.of.entry, own.firings as usize, AGAIN_AFTER);
+        let (event, (admission, deliveries, mut held)) = loop {
             // Checked again after each wait. The entries behind it are younger.
-            if read.age() > self.age_max {
-                self.expire(read, entry);
-                self.count(firings);
+            if own.age() > self.age_max {
+                self.expire(lane, entry, number);
                 return Some(());
             }
-            match self.room(lane, &read) {
+            // Nothing is read before there is room for it.
+            let event = self.event_room(lane, entry);
+            match event.ok_or_else(full).and_then(|event| Ok((event, self.room(lane, &own)?))) {
                 Ok(room) => break room,
                 Err(Refusal::Stopping) => return None,
                 Err(_) => lane.unready = None,
@@ -192,22 +237,63 @@ impl FeedTask {
             tokio::time::sleep(again_after).await;
             again_after = (again_after * 2).min(AGAIN_AFTER_MAX);
         };
-        self.count(firings);
-        let units = held.units() / firings.max(1);
+        let Some(read) = self.event(event, lane, entry).await else {
+            self.unreadable(entry, number);
+            return Some(());
+        };
+        self.count(number);
+        let units = held.units() / number.max(1);
         let kept = |(trigger, index): (TriggerId, u32)| {
             (trigger, JournaledFiring::new(Arc::clone(entry) as _, index).holding(held.split(units)))
         };
-        let accepted_at = Instant::now().checked_sub(read.age()).unwrap_or_else(Instant::now);
+        let accepted_at = Instant::now().checked_sub(own.age()).unwrap_or_else(Instant::now);
         let firings = RecoveredFirings {
             destination: lane.destination,
-            firings: read.firings.into_iter().map(kept).collect::<Vec<_>>().into_iter(),
-            event: Arc::new(EventData::of(read.event)),
+            firings: read.firings_for(lane.destination).map(kept).collect::<Vec<_>>().into_iter(),
+            event: read,
             deliveries,
-            feed: self.feed.clone(),
+            live: Arc::clone(&self.feed.live),
+            metrics: Arc::clone(&self.feed.metrics),
         };
         let message = FiringsMatched { firings: Box::new(firings), accepted_at, admission: Some(admission) };
         // The renderer has only ended if the node stops.
         self.feed.renderer.send(message).ok()
+    }
+
+    /// An entry's event if another lane needs it, or room for it; `None` if its account has none.
+    fn event_room(&self, lane: &FeedLane, entry: &LedgerEntry<File>) -> Option<EventRoom> {
+        if let Some(read) = self.events.borrow().get(&entry.id).and_then(Weak::upgrade) {
+            return Some(EventRoom::Read(read));
+        }
+        let bytes = entry.bytes();
+        let alone = || (self.bytes.taken() == 0).then(|| lane.bytes.take_over(bytes));
+        lane.bytes.take(bytes).or_else(alone).map(EventRoom::Taken)
+    }
+
+    /// Reads the event if no other lane has done so.
+    async fn event(&self, room: EventRoom, lane: &FeedLane, entry: &LedgerEntry<File>) -> Option<Arc<RecoveredEvent>> {
+        let held = match room {
+            EventRoom::Read(read) => return Some(read),
+            EventRoom::Taken(held) => held,
+        };
+        let bytes = held.units();
+        let read = Arc::new(read(entry, &lane.id, Some(held))?);
+        self.keep(entry.id, &read);
+        self.turn.set(self.turn.get() + bytes);
+        if self.turn.get() >= TURN_BYTES {
+            self.turn.set(0);
+            tokio::task::yield_now().await;
+        }
+        Some(read)
+    }
+
+    /// Keeps an event for the lanes that need it while another does.
+    fn keep(&self, id: u64, read: &Arc<RecoveredEvent>) {
+        let mut events = self.events.borrow_mut();
+        if events.len() >= EVENTS_SWEPT_AT {
+            events.retain(|_, event| event.strong_count() > 0);
+        }
+        events.insert(id, Arc::downgrade(read));
     }
 
     /// Counts firings that are handed on or dropped.
@@ -215,26 +301,22 @@ impl FeedTask {
         self.done.set(self.done.get() + firings);
     }
 
-    fn expire(&self, read: RecoveredEvent, entry: &Arc<LedgerEntry<File>>) {
-        let event = EventData::of(read.event);
-        for (trigger, index) in read.firings {
+    fn expire(&self, lane: &FeedLane, entry: &Arc<LedgerEntry<File>>, number: usize) {
+        let Some(read) = read(entry, &lane.id, None) else { return self.unreadable(entry, number) };
+        self.count(number);
+        for (trigger, index) in read.firings_for(lane.destination) {
             drop(JournaledFiring::new(Arc::clone(entry) as _, index));
-            let firing = FiringId { event: event.identity().clone(), trigger };
+            let firing = FiringId { event: read.event.identity().clone(), trigger };
             drop_unsent(&self.feed.metrics, DropReason::Expired, Some(&firing), None, None);
         }
     }
 
     /// Admits the event and its firings if its account may hold them now, and its destination too.
-    fn room(
-        &self,
-        lane: &FeedLane,
-        read: &RecoveredEvent,
-    ) -> Result<(Admission, RequestDeliveries, TakenUnits), Refusal> {
-        let full = || Refusal::Full(ReachedBound::Deliveries(1));
-        let firings = read.firings.len();
+    fn room(&self, lane: &FeedLane, own: &LaneEntry) -> Result<(Admission, RequestDeliveries, TakenUnits), Refusal> {
+        let firings = own.firings as usize;
         // A delivery counts for more if its event is larger than what a full queue has for each.
         let bytes_each = (self.feed.queue_bytes_max / self.feed.queue_max.max(1)).max(1);
-        let units = firings * (1 + read.bytes / bytes_each);
+        let units = firings * (1 + own.of.bytes / bytes_each);
         let alone = || (lane.share.taken() == 0).then(|| lane.share.take_over(units));
         let held = lane.share.take(units).or_else(alone).ok_or_else(full)?;
         // No one waits for the response; the admission only paces.
@@ -251,8 +333,13 @@ impl FeedTask {
         Ok((admission, deliveries, held))
     }
 
-    fn unreadable(&self, entry: &Arc<LedgerEntry<File>>) {
+    /// Drops what is left of an entry. Other lanes may have seen that before.
+    fn unreadable(&self, entry: &LedgerEntry<File>, number: usize) {
+        self.count(number);
         let dropped = entry.cancel();
+        if dropped == 0 {
+            return;
+        }
         tracing::error!(deliveries = dropped, "an entry of the journal can't be read; its deliveries are dropped");
         self.feed.metrics.deliveries.dropped.inc_by(DropReason::JournalDamaged, dropped);
     }
@@ -270,109 +357,6 @@ impl FeedTask {
     }
 }
 
-/// An entry that was read back.
-struct RecoveredEvent {
-    event: Event,
-    accepted_ms: u64,
-    /// Bytes of its data.
-    bytes: usize,
-    /// The triggers, and the index of each firing.
-    firings: Vec<(TriggerId, u32)>,
-}
-
-impl RecoveredEvent {
-    /// How long ago it was accepted.
-    fn age(&self) -> Duration {
-        Duration::from_millis(now_ms().saturating_sub(self.accepted_ms))
-    }
-}
-
-/// The records of an entry with unsettled firings.
-fn records(places: &[RecordPosition<File>]) -> Option<Vec<Vec<u8>>> {
-    let read =
-        |place: &RecordPosition<File>| read_up_to(&place.segment.file, u64::from(place.offset), place.bytes).ok();
-    places.iter().map(read).collect()
-}
-
-/// The fingerprints of the destinations of an entry's unsettled firings.
-fn destinations_of(entry: &LedgerEntry<File>) -> Option<BTreeSet<u64>> {
-    let (places, unsettled) = entry.unsettled()?;
-    let records = records(&places)?;
-    let (_, listings) = join(entry.id, &places, &records)?;
-    let listings = listings.into_iter().filter(|listing| unsettled.has(listing.index));
-    Some(listings.map(|listing| listing.destination).collect())
-}
-
-fn read(entry: &LedgerEntry<File>, lane: &FeedLane) -> Option<RecoveredEvent> {
-    let (places, unsettled) = entry.unsettled()?;
-    let records = records(&places)?;
-    let (accepted, listings) = join(entry.id, &places, &records)?;
-    let kept = accepted.event;
-    let event = Event {
-        identity: EventIdentity::new(&lane.id, &EventType::new(kept.event_type).ok()?, kept.source, kept.id),
-        id_given: kept.id_given,
-        hops: kept.hops,
-        time: kept.time.into(),
-        attributes: Attributes::from_text(kept.attributes)?,
-        data: Document::read(OriginalText::from(kept.data)).ok()?,
-    };
-    let is_own = |listing: &FiringFields<'_>| listing.destination == lane.destination && unsettled.has(listing.index);
-    let firing = |listing: FiringFields<'_>| Some((TriggerId::new(listing.trigger).ok()?, listing.index));
-    let firings = listings.into_iter().filter(is_own).map(firing).collect::<Option<_>>()?;
-    Some(RecoveredEvent { event, accepted_ms: kept.accepted_ms, bytes: kept.data.len(), firings })
-}
-
-/// The firings of one event, with the current triggers and templates.
-#[derive(Debug)]
-struct RecoveredFirings {
-    event: Arc<EventData>,
-    /// The fingerprint of the destination that their triggers had.
-    destination: u64,
-    firings: std::vec::IntoIter<(TriggerId, JournaledFiring)>,
-    deliveries: RequestDeliveries,
-    feed: RecoveryFeed,
-}
-
-impl Firings for RecoveredFirings {
-    fn account(&self) -> &Arc<AccountShares> {
-        self.deliveries.account()
-    }
-
-    fn is_done(&self) -> bool {
-        self.firings.len() == 0
-    }
-
-    fn step(&mut self) -> FiringStep {
-        if self.firings.len() == 0 {
-            return FiringStep::Done;
-        }
-        let Some(charge) = self.deliveries.take_one() else { return FiringStep::Blocked };
-        let Some((trigger, journaled)) = self.firings.next() else { return FiringStep::Done };
-        let index = self.feed.live.index();
-        let account = &self.deliveries.account().id;
-        let found = index.trigger(account, &trigger).filter(|found| found.enabled);
-        let live = found.ok_or(DropReason::TriggerChanged).and_then(|live| match &live.target {
-            Ok(target) if target.target.destination.fingerprint() == self.destination => Ok(live),
-            Ok(_) => Err(DropReason::TriggerChanged),
-            // The settings may allow less than before.
-            Err(reason) => Err(*reason),
-        });
-        let live = match live {
-            Ok(live) => live,
-            Err(reason) => {
-                let firing = FiringId { event: self.event.identity().clone(), trigger };
-                drop_unsent(&self.feed.metrics, reason, Some(&firing), None, None);
-                return FiringStep::Worked;
-            }
-        };
-        FiringStep::Fired(Fired {
-            event: Arc::clone(&self.event),
-            trigger,
-            target: live.target.clone(),
-            template: index.template(account, &live.template),
-            charge: Some(charge),
-            journaled: Some(journaled),
-            report: None,
-        })
-    }
+fn full() -> Refusal {
+    Refusal::Full(ReachedBound::Deliveries(1))
 }

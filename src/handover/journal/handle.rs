@@ -325,13 +325,13 @@ impl AttemptRecorder {
                     }
                 }
                 Err(failed) => {
-                    // Without its record no attempt begins; they wait until the disk has room.
                     self.shared.failed(&failed.error);
                     firings = failed.firings;
-                    groups.iter().for_each(|group| group.set(AttemptStart::Later));
-                    tokio::time::sleep(AGAIN_AFTER).await;
                 }
             }
+            // Without its record no attempt begins; they wait until the disk can be written. Each try may take a new segment.
+            groups.iter().for_each(|group| group.set(AttemptStart::Later));
+            tokio::time::sleep(AGAIN_AFTER).await;
             let more = self.next.take();
             firings.extend(more.firings);
             groups.extend(more.groups);

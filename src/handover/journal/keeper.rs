@@ -59,8 +59,11 @@ impl<D: Folder> Keeper<D> {
     pub(super) fn round(&mut self, now_ms: u64) -> io::Result<KeeperRound> {
         let mut round = KeeperRound::default();
         self.journal.folder.check()?;
-        self.settle_dropped(now_ms)?;
+        let settled = self.settle_dropped(now_ms);
         self.seal_closed();
+        // On a full disk this makes the room that the rest needs.
+        self.remove(&mut round)?;
+        settled?;
         for segment in self.journal.all() {
             // Its writer closes it before: what the writer has just written may not be among the segment's entries yet.
             if segment.is_closed() && segment.is_accepted() && segment.failed.load(Ordering::SeqCst) {
@@ -166,12 +169,17 @@ impl<D: Folder> Keeper<D> {
         Ok(())
     }
 
-    /// Whether begun segments that only wait for old accepted segments have outgrown the unsettled records.
+    /// Whether begun segments that only wait for old accepted segments have outgrown the unsettled records, and rewriting
+    /// those can help: not while the oldest one has only entries of requests that are not committed yet.
     fn begun_is_outgrown(&self) -> bool {
         let all = self.journal.all();
         let waiting: u64 = all.iter().filter(|segment| segment.sealed_at().is_some()).map(|s| s.capacity as u64).sum();
         let free = BEGUN_SEGMENTS_FREE * self.journal.settings.segment_bytes as u64;
+        let accepted = all.iter().filter(|segment| segment.is_accepted() && segment.is_used() && !segment.is_dead());
         waiting > self.journal.unsettled.bytes().max(free)
+            && accepted.min_by_key(|segment| segment.number()).is_none_or(|oldest| {
+                !oldest.is_closed() || oldest.unsettled().iter().any(|entry| entry.unsettled().is_some())
+            })
     }
 
     /// Rewrites all unsettled records of closed segments, and asks writers to close their segments.
@@ -203,16 +211,12 @@ impl<D: Folder> Keeper<D> {
                 if self.accepted.pending_bytes() + bytes_of(&places) > room {
                     break;
                 }
-                match self.add(entry, &places, &unsettled) {
-                    Ok(true) => moved.extend(entries.next()),
-                    Ok(false) => {
-                        round.unreadable += 1;
-                        entries.next();
-                    }
-                    Err(error) => {
-                        self.accepted.discard();
-                        return Err(error);
-                    }
+                let is_read = self.add(entry, &places, &unsettled);
+                let entry = entries.next();
+                if is_read {
+                    moved.extend(entry);
+                } else {
+                    round.unreadable += 1;
                 }
             }
             if moved.is_empty() {
@@ -229,22 +233,21 @@ impl<D: Folder> Keeper<D> {
     }
 
     /// Adds the current record of an entry; false if its records can't be read any more.
-    fn add(
-        &mut self,
-        entry: &LedgerEntry<D::File>,
-        places: &[RecordPosition<D::File>],
-        unsettled: &Bits,
-    ) -> io::Result<bool> {
+    fn add(&mut self, entry: &LedgerEntry<D::File>, places: &[RecordPosition<D::File>], unsettled: &Bits) -> bool {
         let mut records = Vec::with_capacity(places.len());
         for place in places {
-            records.push(read_up_to(&place.segment.file, u64::from(place.offset), place.bytes)?);
+            // What a disk can't read keeps others from nothing.
+            let Ok(record) = read_up_to(&place.segment.file, u64::from(place.offset), place.bytes) else {
+                return false;
+            };
+            records.push(record);
         }
-        let Some((accepted, listings)) = join(entry.id, places, &records) else { return Ok(false) };
+        let Some((accepted, listings)) = join(entry.id, places, &records) else { return false };
         let left = listings.into_iter().filter(|listing| unsettled.has(listing.index));
         self.accepted.push(RecordKind::Accepted, true, |body| {
             write_accepted(body, (entry.id, entry.id), &accepted.event, left);
         });
-        Ok(true)
+        true
     }
 }
 

@@ -345,9 +345,10 @@ impl<F: SegmentFile> LedgerEntry<F> {
         lock(&self.state).unsettled.has(index)
     }
 
-    /// The number of unsettled firings.
+    /// The number of unsettled firings. A start finds none of a request that was not committed.
     pub(super) fn left(&self) -> usize {
-        lock(&self.state).left as usize
+        let state = lock(&self.state);
+        if state.is_complete { state.left as usize } else { 0 }
     }
 
     pub(super) fn is_settled(&self) -> bool {

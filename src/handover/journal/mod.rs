@@ -87,6 +87,7 @@ mod format;
 mod handle;
 mod keeper;
 mod ledger;
+mod recovered;
 mod recovery;
 mod registry;
 mod running;

@@ -82,7 +82,7 @@ impl<D: Folder> SegmentWriter<D> {
     }
 
     /// Discards the next write.
-    pub(super) fn discard(&mut self) {
+    fn discard(&mut self) {
         self.buffer.clear();
         self.buffer.shrink_to(BUFFER_KEPT_BYTES);
         self.records.clear();

@@ -170,6 +170,20 @@ fn attempts_whose_record_fails_are_tried_again() {
     assert_eq!(world.fates.values().filter(|fate| fate.sent.is_some()).count(), 2);
 }
 
+/// What is removed may be what makes room.
+#[test]
+fn a_full_disk_keeps_nothing_that_is_settled() {
+    let mut world = world(Durability::Process);
+    for _ in 0..20 {
+        world.play(&[Accept(0, 3, 2), Begin(0, 6)]);
+    }
+    let before = world.disk.files().len();
+    world.play(&[Accept(0, 1, 1), Full(0), Drop, Round]);
+    assert!(world.keeper.round(world.now_ms).is_err(), "the drop is not recorded");
+    let after = world.disk.files().len();
+    assert!(after + 4 < before, "{after} of {before} are left");
+}
+
 #[test]
 fn a_dropped_firing_whose_record_fails_is_settled_by_a_later_round() {
     let mut world = world(Durability::Process);

@@ -74,3 +74,18 @@ fn a_backlog_survives_many_starts_in_few_segments() {
     assert_eq!(world.queued.len(), 3);
     assert!(world.disk.files().len() <= OPEN + 8, "{:?}", world.disk.files().keys());
 }
+
+/// Each try takes another segment.
+#[test]
+fn begun_records_that_are_not_synced_keep_no_segment() {
+    let mut world = World::start(DiskModel::default(), Durability::Power, BOOT).expect("a journal");
+    world.play(&[Accept(0, 3, 1), Sync]);
+    for _ in 0..40 {
+        world.play(&[Begin(0, 3), SyncFails, Sync, Heal, Round]);
+        assert_eq!(world.queued.len(), 3, "they are tried again");
+    }
+    let files = world.disk.files();
+    assert!(files.len() <= OPEN + 4, "{:?}", files.keys());
+    world.play(&[Begin(0, 3), Sync]);
+    assert!(world.queued.is_empty() && world.fates.values().all(|fate| fate.sent.is_some()));
+}
