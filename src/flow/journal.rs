@@ -53,14 +53,31 @@ pub struct JournaledRequests {
     pub firings: Vec<JournaledFirings>,
 }
 
+/// Why a part of a request was not kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NotKept {
+    /// There is no room for it, or nothing can be written. It may be tried again.
+    Now(Refusal),
+    /// Earlier parts of the request are lost, and with them the request.
+    Ever(Refusal),
+}
+
+impl NotKept {
+    /// Why the request is refused, if none of it was handed on.
+    pub fn refusal(self) -> Refusal {
+        let (Self::Now(refusal) | Self::Ever(refusal)) = self;
+        refusal
+    }
+}
+
 /// A request that is kept in parts. If it is dropped before the commit, nothing of it is kept.
 pub trait RequestJournal: fmt::Debug + Send {
     /// Writes events and their firings: all of them or none. Returns the handles of each part's firings.
-    fn add(&mut self, parts: &[PartToJournal<'_>]) -> Result<Vec<JournaledFirings>, Refusal>;
+    fn add(&mut self, parts: &[PartToJournal<'_>]) -> Result<Vec<JournaledFirings>, NotKept>;
 
     /// All parts are written. The admission, and so the response, is held until they are as safe as `store.survives`
     /// demands.
-    fn commit(&mut self, admission: Box<dyn Any + Send>) -> Result<(), Refusal>;
+    fn commit(&mut self, admission: Box<dyn Any + Send>) -> Result<(), NotKept>;
 }
 
 /// An event with some of its firings.

@@ -5,7 +5,7 @@
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use actix::Message;
 use http::HeaderValue;
@@ -75,8 +75,10 @@ pub enum FiringStep {
     Fired(Firing),
     /// No firing yet.
     Worked,
-    /// No firing until the account has room for one more delivery.
+    /// No firing until the account has room for one more delivery, or a time is over that was told before.
     Blocked,
+    /// No firing before this time has passed.
+    Later(Duration),
     /// There are no more firings.
     Done,
 }

@@ -229,7 +229,7 @@ impl IngestContext {
         self.metrics.events.duplicates.inc_by(known as u64);
         let (sender, receiver) = oneshot::channel();
         self.admit(batch, body, known, sender);
-        let response = receiver.await.unwrap_or(Err(Refusal::Stopping));
+        let response = claims.held_during(receiver).await.unwrap_or(Err(Refusal::Stopping));
         claims.settle(response.is_ok()).await;
         let _ = reply.send(response);
     }

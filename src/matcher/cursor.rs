@@ -7,6 +7,7 @@ use std::cell::{OnceCell, RefCell};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use smallvec::SmallVec;
 
@@ -16,8 +17,9 @@ use crate::flow::account::{AccountShares, RequestDeliveries};
 use crate::flow::drill;
 use crate::flow::event_data::EventData;
 use crate::flow::in_flight::drop_unsent;
-use crate::flow::journal::JournaledFirings;
+use crate::flow::journal::{JournaledFirings, NotKept};
 use crate::flow::messages::{Firing, FiringStep, Firings, LiveTemplate, SMALL_REQUEST};
+use crate::flow::refusal::Refusal;
 use crate::live::{Live, LiveTrigger};
 use crate::matching::index::{Search, SearchEnd};
 use crate::model::event::{Event, EventIdentity};
@@ -31,6 +33,8 @@ const FOUND_AT_ONCE: usize = 32;
 /// Matching steps after which a step of the cursor ends: some ten microseconds. The filter of the last trigger may take its
 /// own steps beyond that, `matching.steps_per_trigger_max`.
 const STEPS_AT_ONCE: usize = 4_096;
+/// What the journal could not keep is tried again after this time.
+const KEPT_AGAIN_AFTER: Duration = Duration::from_millis(100);
 
 /// What all cursors of a thread need.
 #[derive(Debug)]
@@ -96,6 +100,20 @@ pub(super) struct Cursor {
     fired: FiredEvents,
     /// Set if more firings may be found after acceptance, which the journal must keep.
     unfinished: Option<UnfinishedRequest>,
+    /// An event that the journal could not keep yet.
+    unkept: Option<Box<FiredEvent>>,
+    /// The journal is not tried again before.
+    kept_again_at: Option<Instant>,
+}
+
+/// The result of a step that checks candidates.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum SearchStep {
+    Worked,
+    /// The journal can't keep more now.
+    Unkept,
+    /// There are no more events.
+    Done,
 }
 
 /// The result of one step of measuring.
@@ -120,6 +138,8 @@ impl Cursor {
             template: None,
             fired: FiredEvents::default(),
             unfinished: None,
+            unkept: None,
+            kept_again_at: None,
         }
     }
 
@@ -131,7 +151,8 @@ impl Cursor {
     /// Checks some candidates and charges what they fire.
     pub(super) fn measure(&mut self) -> MeasureStep {
         let before = self.fired.len();
-        if !self.advance() {
+        // Nothing is kept before the request is accepted.
+        if self.advance() != SearchStep::Worked {
             return MeasureStep::Done;
         }
         if self.events.len() == 0 {
@@ -154,14 +175,19 @@ impl Cursor {
         self.deliveries.pace()
     }
 
-    /// Checks some candidates of one event. False: there are no more events.
-    fn advance(&mut self) -> bool {
-        if self.events.len() == 0 {
-            if let Some(unfinished) = self.unfinished.take() {
-                unfinished.finish();
-            }
-            return false;
+    /// Checks some candidates of one event.
+    fn advance(&mut self) -> SearchStep {
+        if let Some(fired) = self.unkept.take() {
+            self.push(*fired);
+        } else if self.events.len() == 0 {
+            return self.finish();
+        } else {
+            self.search_first();
         }
+        if self.unkept.is_some() { SearchStep::Unkept } else { SearchStep::Worked }
+    }
+
+    fn search_first(&mut self) {
         // A panic over one event costs that event only.
         match catch_unwind(AssertUnwindSafe(|| self.search_some())) {
             Ok(SearchEnd::Paused) => {}
@@ -172,7 +198,17 @@ impl Cursor {
                 self.events.next();
             }
         }
-        true
+    }
+
+    /// There are no more events.
+    fn finish(&mut self) -> SearchStep {
+        match self.unfinished.as_ref().map(UnfinishedRequest::finish) {
+            Some(Err(NotKept::Now(_))) => return SearchStep::Unkept,
+            Some(Err(NotKept::Ever(refusal))) => self.lose(&refusal),
+            Some(Ok(())) | None => {}
+        }
+        self.unfinished = None;
+        SearchStep::Done
     }
 
     /// Checks some candidates of the first event.
@@ -244,19 +280,22 @@ impl Cursor {
 
     /// An event is matched. If its request is accepted already, the event is kept before its firings are handed on.
     fn push(&mut self, mut fired: FiredEvent) {
-        if let Some(unfinished) = &self.unfinished {
-            match unfinished.add(&fired) {
-                Ok(journaled) => fired.journaled = journaled,
-                Err(refusal) => {
-                    refusal.count(&self.context.metrics);
-                    // The rest of the request is dropped too: its producer gets the response that it was not accepted.
-                    self.unfinished = None;
-                    self.events = Vec::new().into_iter();
-                    return;
-                }
-            }
+        match self.unfinished.as_ref().map(|unfinished| unfinished.add(&fired)) {
+            Some(Ok(journaled)) => fired.journaled = journaled,
+            Some(Err(NotKept::Now(_))) => return self.unkept = Some(Box::new(fired)),
+            Some(Err(NotKept::Ever(refusal))) => return self.lose(&refusal),
+            None => {}
         }
         self.fired.push(fired);
+    }
+
+    /// The rest of the request is dropped: its producer gets the response that it was not accepted.
+    fn lose(&mut self, refusal: &Refusal) {
+        if self.unfinished.take().is_some_and(|unfinished| unfinished.lose(refusal)) {
+            refusal.count(&self.context.metrics);
+        }
+        self.events = Vec::new().into_iter();
+        self.fired = FiredEvents::default();
     }
 
     /// Whether it may find more.
@@ -288,6 +327,22 @@ impl Cursor {
         // The last firing takes it along.
         if self.is_done() { self.template.take() } else { self.template.clone() }
     }
+
+    /// Looks for more firings, unless the journal could not keep some a moment ago: each delivery of the account that begins
+    /// wakes its jobs.
+    fn find_more(&mut self) -> FiringStep {
+        if self.kept_again_at.is_some_and(|at| Instant::now() < at) {
+            return FiringStep::Blocked;
+        }
+        match self.advance() {
+            SearchStep::Worked => FiringStep::Worked,
+            SearchStep::Done => FiringStep::Done,
+            SearchStep::Unkept => {
+                self.kept_again_at = Some(Instant::now() + KEPT_AGAIN_AFTER);
+                FiringStep::Later(KEPT_AGAIN_AFTER)
+            }
+        }
+    }
 }
 
 /// Counts a trigger that the event might have fired, and reports it to subscribers of the activity.
@@ -313,9 +368,7 @@ impl Firings for Cursor {
     }
 
     fn step(&mut self) -> FiringStep {
-        let Some(fired) = self.fired.first_mut() else {
-            return if self.advance() { FiringStep::Worked } else { FiringStep::Done };
-        };
+        let Some(fired) = self.fired.first_mut() else { return self.find_more() };
         let Some(charge) = self.deliveries.take_one() else { return FiringStep::Blocked };
         let Some(trigger) = fired.triggers.next() else {
             self.fired.take_first();

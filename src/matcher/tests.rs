@@ -1,6 +1,7 @@
 //! The Matcher alone: a live index made by hand before it, a probe behind it.
 
 mod journal;
+mod paced;
 
 use std::time::Instant;
 
@@ -107,7 +108,7 @@ fn firings(message: &mut FiringsMatched) -> Vec<Firing> {
         match message.firings.step() {
             FiringStep::Fired(firing) => firings.push(firing),
             FiringStep::Worked => {}
-            FiringStep::Blocked => panic!("there is room"),
+            FiringStep::Blocked | FiringStep::Later(_) => panic!("there is room"),
             FiringStep::Done => return firings,
         }
     }
@@ -255,7 +256,7 @@ async fn the_end_of_a_paced_request_keeps_no_search() {
         match cursor.step() {
             FiringStep::Fired(_) => fired += 1,
             FiringStep::Worked => {}
-            FiringStep::Blocked => panic!("none is held"),
+            FiringStep::Blocked | FiringStep::Later(_) => panic!("none is held"),
             FiringStep::Done => break,
         }
     }

@@ -190,6 +190,14 @@ impl Worker for RendererWorker {
             FiringStep::Done => return JobProgress::Done,
             FiringStep::Worked => {}
             FiringStep::Blocked => return JobProgress::Blocked,
+            FiringStep::Later(time) => {
+                let resumption = Rc::clone(&self.resumption);
+                actix_rt::spawn(async move {
+                    tokio::time::sleep(time).await;
+                    resumption.resume();
+                });
+                return JobProgress::Blocked;
+            }
         }
         if work.in_background.is_some() {
             JobProgress::Blocked

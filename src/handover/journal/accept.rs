@@ -3,6 +3,7 @@
 
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use super::body::{EventFields, FiringFields, write_accepted, write_fired};
 use super::folder::{Folder, SegmentFile};
@@ -52,6 +53,12 @@ impl<F: SegmentFile> PartialRequest<F> {
         }
     }
 
+    /// Whether records of unsettled firings are in a segment whose sync failed: they can't be rewritten before the request is
+    /// committed.
+    pub(super) fn is_lost(&self) -> bool {
+        self.ends.iter().any(|(segment, _)| segment.failed.load(Ordering::SeqCst) && !segment.is_dead())
+    }
+
     fn written(&mut self, written: WrittenRecords<F>) {
         self.ends.retain(|(segment, _)| !Arc::ptr_eq(segment, &written.segment));
         self.ends.push((written.segment, written.end));
@@ -69,8 +76,6 @@ pub(super) struct AcceptedPart<'a> {
     pub(super) event: EventFields<'a>,
     /// Each trigger with a hash of its destination.
     pub(super) triggers: &'a [(u64, &'a str)],
-    /// Whether the event is the last one of the request's previous part, with more firings.
-    pub(super) is_more: bool,
     /// Whether its record commits the request.
     pub(super) commits: bool,
 }
@@ -136,8 +141,7 @@ impl<D: Folder> Acceptor<D> {
         Ok((written.segment, written.end))
     }
 
-    /// Writes parts of a request, or none of them. Returns the firings of each part. After an error the request must be
-    /// abandoned.
+    /// Writes parts of a request, or none of them: then they may be tried again. Returns the firings of each part.
     pub(super) fn add(
         &mut self,
         request: &mut PartialRequest<D::File>,
@@ -146,31 +150,19 @@ impl<D: Folder> Acceptor<D> {
         now_ms: u64,
     ) -> io::Result<Vec<ListedFirings<D::File>>> {
         self.check()?;
-        let Some(first) = parts.first() else { return Ok(Vec::new()) };
-        let continued = request.entries.last().filter(|_| first.is_more).cloned();
+        if parts.is_empty() {
+            return Ok(Vec::new());
+        }
         self.new.clear();
-        let mut new = parts;
-        if let Some(entry) = &continued {
-            let ids = (entry.id, *request.id.get_or_insert(entry.id));
-            let listings = first.listings(entry.next());
-            self.writer.push(RecordKind::Fired, false, |body| write_fired(body, ids, listings));
-            new = &parts[1..];
-        }
-        new.iter().for_each(|part| self.push(&mut request.id, part));
+        let mut id = request.id;
+        parts.iter().for_each(|part| self.push(&mut id, part));
         let written = self.writer.write(now_ms)?;
-        let (mut listed, mut shares) = (Vec::with_capacity(parts.len()), shares.into_iter());
-        if let Some(entry) = continued {
-            let next = entry.next();
-            let firings = next..next + first.count();
-            entry.list(firings.clone(), written.place(0));
-            shares.next().into_iter().for_each(|share| entry.charge(share));
-            listed.push((entry, firings));
-        }
-        let records = &written.records[listed.len()..];
+        let mut listed = Vec::with_capacity(parts.len());
+        let (records, shares) = (&written.records, shares.into_iter());
         let of_new = NewEntries { new: &self.new, records, shares, is_complete: false };
         written.segment.hold_new(of_new, |new| listed.push(new));
-        let entries = listed.iter().skip(parts.len() - new.len()).map(|(entry, _)| Arc::clone(entry));
-        request.entries.extend(entries);
+        request.id = id;
+        request.entries.extend(listed.iter().map(|(entry, _)| Arc::clone(entry)));
         request.written(written);
         Ok(listed)
     }

@@ -18,7 +18,7 @@ use crate::flow::event_data::EventData;
 use crate::flow::fairness::{Pool, Share, TakenUnits};
 use crate::flow::journal::{
     AcceptJournal, AttemptGroup, AttemptJournal, AttemptStart, EventJournal, JournaledEvent, JournaledFiring,
-    JournaledFirings, JournaledRequests, PartToJournal, RequestJournal,
+    JournaledFirings, JournaledRequests, NotKept, PartToJournal, RequestJournal,
 };
 use crate::flow::refusal::{ReachedBound, Refusal};
 use crate::model::id::AccountId;
@@ -176,7 +176,10 @@ impl AccountCharges {
                     other.insert((account, share))
                 }
             };
-            let Some(mut taken) = share.take(own.iter().map(bytes_of).sum()) else {
+            let bytes = own.iter().map(bytes_of).sum();
+            // What is larger than a share is kept alone: it would never be accepted.
+            let alone = || (self.accounts.taken() == 0).then(|| share.take_over(bytes));
+            let Some(mut taken) = share.take(bytes).or_else(alone) else {
                 shares.truncate(before);
                 return Err(Refusal::Full(ReachedBound::Journal));
             };
@@ -209,7 +212,7 @@ fn record_of<'a>(part: &'a PartToJournal<'a>, accepted_ms: u64) -> AcceptedPart<
         data: part.data,
         attributes: &part.attributes,
     };
-    AcceptedPart { event, triggers: part.firings, is_more: false, commits: part.is_last }
+    AcceptedPart { event, triggers: part.firings, commits: part.is_last }
 }
 
 fn bytes_of(part: &PartToJournal<'_>) -> usize {
@@ -219,19 +222,19 @@ fn bytes_of(part: &PartToJournal<'_>) -> usize {
 }
 
 impl RequestJournal for PendingRequest {
-    fn add(&mut self, parts: &[PartToJournal<'_>]) -> Result<Vec<JournaledFirings>, Refusal> {
+    fn add(&mut self, parts: &[PartToJournal<'_>]) -> Result<Vec<JournaledFirings>, NotKept> {
         let now_ms = now_ms();
-        let shares = lock(&self.thread.charges).charge_part(parts)?;
+        let shares = lock(&self.thread.charges).charge_part(parts).map_err(NotKept::Now)?;
         let records: Vec<AcceptedPart<'_>> = parts.iter().map(|part| record_of(part, now_ms)).collect();
         let added = lock(&self.thread.acceptor).add(&mut self.request, &records, shares, now_ms);
-        let listed = added.map_err(|error| self.failed(&error))?;
+        let listed = added.map_err(|error| self.not_kept(&error))?;
         self.thread.shared.report_bytes();
         Ok(listed.into_iter().map(|(entry, firings)| JournaledFirings::new(entry, firings)).collect())
     }
 
-    fn commit(&mut self, admission: Box<dyn Any + Send>) -> Result<(), Refusal> {
+    fn commit(&mut self, admission: Box<dyn Any + Send>) -> Result<(), NotKept> {
         let committed = lock(&self.thread.acceptor).commit(&mut self.request, now_ms());
-        committed.map_err(|error| self.failed(&error))?;
+        committed.map_err(|error| self.not_kept(&error))?;
         self.is_committed = true;
         self.thread.shared.report_bytes();
         self.thread.shared.release(self.request.ends(), || admission);
@@ -240,9 +243,13 @@ impl RequestJournal for PendingRequest {
 }
 
 impl PendingRequest {
-    fn failed(&mut self, error: &std::io::Error) -> Refusal {
+    fn not_kept(&mut self, error: &std::io::Error) -> NotKept {
+        let refusal = self.thread.failed(error);
+        if !self.request.is_lost() {
+            return NotKept::Now(refusal);
+        }
         self.request.abandon();
-        self.thread.failed(error)
+        NotKept::Ever(refusal)
     }
 }
 
@@ -383,5 +390,19 @@ mod tests {
         assert_eq!(accounts.taken(), 6 * each);
         drop((shares, more));
         assert_eq!(accounts.taken(), 0);
+    }
+
+    #[test]
+    fn what_is_larger_than_a_share_is_kept_alone() {
+        let [a, b] = ["a", "b"].map(event);
+        let part = |event| PartToJournal { event, attributes: String::new(), data: "{}", firings: &[], is_last: true };
+        let mut charges = AccountCharges::of(Arc::new(Pool::new(1, 1)));
+        for own in [&a, &b] {
+            let held = charges.charge_part(&[part(own)]).expect("nothing else is kept");
+            for other in [&a, &b] {
+                assert_eq!(charges.charge_part(&[part(other)]).err(), Some(Refusal::Full(ReachedBound::Journal)));
+            }
+            drop(held);
+        }
     }
 }

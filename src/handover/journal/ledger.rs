@@ -70,7 +70,7 @@ impl<F: SegmentFile> Segment<F> {
             let place =
                 HeldRecord { place: RecordPosition { segment: Arc::clone(self), offset, bytes }, slot: slot.key() };
             let (unsettled, first, more) = (Bits::below(firings), Some(place), Vec::new());
-            let state = EntryState { unsettled, left: firings, next: firings, is_complete, first, more, share };
+            let state = EntryState { unsettled, left: firings, is_complete, first, more, share };
             let entry = Arc::new(LedgerEntry { id, state: Mutex::new(state) });
             slot.insert(Arc::clone(&entry));
             (number, sum) = (number + 1, sum + bytes);
@@ -156,9 +156,7 @@ struct EntryState<F> {
     unsettled: Bits,
     /// How many they are.
     left: u32,
-    /// The index of the next firing.
-    next: u32,
-    /// Whether all of its firings are listed and its request is committed.
+    /// Whether its request is committed. Until then it is not rewritten, and a start drops it.
     is_complete: bool,
     /// Most entries have one record.
     first: Option<HeldRecord<F>>,
@@ -252,8 +250,7 @@ impl<F: SegmentFile> LedgerEntry<F> {
     /// An entry that a start has found, with some unsettled firings.
     pub(super) fn found(id: u64, unsettled: &[u32], place: RecordPosition<F>) -> Arc<Self> {
         let (unsettled_now, first, more) = (Bits::default(), None, Vec::new());
-        let state =
-            EntryState { unsettled: unsettled_now, left: 0, next: 0, is_complete: false, first, more, share: None };
+        let state = EntryState { unsettled: unsettled_now, left: 0, is_complete: false, first, more, share: None };
         let entry = Arc::new(Self { id, state: Mutex::new(state) });
         entry.list(unsettled.iter().copied(), place);
         entry
@@ -265,7 +262,6 @@ impl<F: SegmentFile> LedgerEntry<F> {
         let mut state = lock(&self.state);
         for index in firings {
             state.left += u32::from(state.unsettled.set(index));
-            state.next = state.next.max(index + 1);
         }
         let held = HeldRecord { place, slot };
         match &state.first {
@@ -302,11 +298,6 @@ impl<F: SegmentFile> LedgerEntry<F> {
         if let Some(all) = all {
             all.dropped((self, index));
         }
-    }
-
-    /// The index of its next firing.
-    pub(super) fn next(&self) -> u32 {
-        lock(&self.state).next
     }
 
     /// All of its firings are listed, and its request is committed.
@@ -383,8 +374,9 @@ impl<F: SegmentFile> EntryState<F> {
         self.first.iter().chain(&self.more)
     }
 
+    /// Without unsettled firings nothing of it is needed, whether its request is committed or not.
     fn end(&mut self, released: &mut ReleasedShares<F>) {
-        if self.left == 0 && self.is_complete {
+        if self.left == 0 {
             released.add(self.first.take(), &mut self.more, self.share.take());
         }
     }

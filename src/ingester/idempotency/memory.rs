@@ -128,6 +128,18 @@ impl WindowStore for MemoryWindow {
         std::future::ready(Ok(results)).boxed()
     }
 
+    fn renew<'a>(&'a self, keys: &'a [EventKey], claimant: &'a str) -> BoxFuture<'a, Result<(), WindowUnavailable>> {
+        let (renewed, mut ids) = (Instant::now() + CLAIMED_FOR, self.ids());
+        for key in keys {
+            if let Some(IdState::Claimed { by, until }) = ids.known.get_mut(&key.hash)
+                && by == claimant
+            {
+                *until = renewed;
+            }
+        }
+        std::future::ready(Ok(())).boxed()
+    }
+
     fn settle<'a>(
         &'a self,
         keys: &'a [EventKey],
@@ -211,5 +223,25 @@ mod tests {
         let none = Window(MemoryWindow::new(Duration::ZERO, 100));
         none.add("a", 0..1).await;
         assert_eq!(none.claim("a", 0).await, ClaimResult::Claimed, "its time is over, and it is not forgotten yet");
+    }
+
+    #[actix_rt::test]
+    async fn a_claim_is_renewed_while_its_request_goes_on() {
+        let window = Window(MemoryWindow::new(Duration::from_secs(3_600), 10));
+        let until = |number| match window.0.ids().known.get(&key("a", number).hash) {
+            Some(IdState::Claimed { until, .. }) => Some(*until),
+            _ => None,
+        };
+        for number in 0..3 {
+            assert_eq!(window.claim("a", number).await, ClaimResult::Claimed);
+        }
+        window.0.settle(&[key("a", 1)], "me", true).await.expect("memory is there");
+        let (mine, other) = (until(0).expect("claimed"), until(2));
+        let keys = [0, 1, 3].map(|number| key("a", number));
+        window.0.renew(&keys, "me").await.expect("memory is there");
+        assert!(until(0).expect("claimed") > mine);
+        assert_eq!((until(1), until(2), until(3)), (None, other, None), "no other is changed, and none is made");
+        window.0.renew(&[key("a", 2)], "you").await.expect("memory is there");
+        assert_eq!(until(2), other, "it is another request's");
     }
 }

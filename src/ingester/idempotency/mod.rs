@@ -7,6 +7,7 @@ mod memory;
 mod shared;
 
 use std::collections::HashSet;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -27,9 +28,10 @@ pub use std::convert::Infallible as WindowError;
 
 use crate::config::{Ingest, StoreSettings};
 
-/// How long an id stays claimed by a request that has not reported its result because its node died. A request normally
-/// ends well within this time.
+/// How long an id stays claimed by a request that has not reported its result because its node died.
 const CLAIMED_FOR: Duration = Duration::from_secs(10);
+/// The claims of a request that is still in progress are renewed at this interval. Few take so long.
+const RENEWED_EVERY: Duration = Duration::from_secs(3);
 /// How long a request waits for another one with the same id.
 const WAITED_FOR: Duration = Duration::from_secs(5);
 /// The seconds after which a claim has ended that a request has waited for in vain.
@@ -69,6 +71,8 @@ trait WindowStore: Send + Sync {
         keys: &'a [EventKey],
         claimant: &'a str,
     ) -> BoxFuture<'a, Result<Vec<ClaimResult>, WindowUnavailable>>;
+    /// Begins the time of the claims anew that this claimant still has.
+    fn renew<'a>(&'a self, keys: &'a [EventKey], claimant: &'a str) -> BoxFuture<'a, Result<(), WindowUnavailable>>;
     /// Ends a claim: the events were accepted, or were not.
     fn settle<'a>(
         &'a self,
@@ -188,6 +192,22 @@ impl IdempotencyWindow {
 }
 
 impl Claims {
+    /// Waits for what becomes of the request. Until then nobody else can claim its ids, however long that takes.
+    pub async fn held_during<T>(&self, request: impl Future<Output = T>) -> T {
+        let mut request = pin!(request);
+        loop {
+            tokio::select! {
+                biased;
+                done = &mut request => return done,
+                () = tokio::time::sleep(RENEWED_EVERY) => {}
+            }
+            for part in self.keys.chunks(KEYS_AT_ONCE) {
+                // Logged by the store, which may respond to the next one.
+                let _ = self.store.renew(part, &self.claimant).await;
+            }
+        }
+    }
+
     /// Reports whether the events were accepted. If so, their ids are seen from now on; if not, they may be sent again.
     pub async fn settle(self, accepted: bool) {
         // Logged by the store. A claim that it could not end expires in a few seconds.

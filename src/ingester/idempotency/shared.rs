@@ -23,6 +23,10 @@ const SEEN: &str = "seen";
 const FREE: &str = r"
 if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end
 return 0";
+/// Renews the claim on an id if this claimant still has it.
+const RENEW: &str = r"
+if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2]) end
+return 0";
 
 /// The commands that the window requires of a Redis user; docs/redis.md lists them too. In this order they leave no key
 /// behind.
@@ -64,6 +68,7 @@ pub(super) struct RedisWindow {
     link: Link,
     window: Duration,
     free: LuaScript,
+    renew: LuaScript,
     left: LeftClaims,
     outage: WindowOutage,
 }
@@ -177,6 +182,7 @@ impl RedisWindow {
             link,
             window,
             free: LuaScript::new(FREE),
+            renew: LuaScript::new(RENEW),
             left: LeftClaims::default(),
             outage: WindowOutage::default(),
         })
@@ -230,6 +236,16 @@ impl WindowStore for RedisWindow {
             let freed = self.free_left(keys, &responses, claimant).await;
             self.outage.note(freed).inspect_err(|_| self.left.add(claimant, keys, Instant::now()))?;
             Ok(responses.chunks(2).map(|response| claim_result(response, claimant)).collect())
+        }
+        .boxed()
+    }
+
+    fn renew<'a>(&'a self, keys: &'a [EventKey], claimant: &'a str) -> BoxFuture<'a, Result<(), WindowUnavailable>> {
+        async move {
+            let life = CLAIMED_FOR.as_millis().to_string();
+            let words = [claimant.as_bytes(), life.as_bytes()];
+            let renew = async |own| self.link.code_twice(&self.renew, &key(own), &words).await;
+            self.outage.note(try_join_all(keys.iter().map(renew)).await.map(drop))
         }
         .boxed()
     }

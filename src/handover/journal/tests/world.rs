@@ -31,7 +31,7 @@ pub(crate) enum Step {
     Accept(usize, usize, usize),
     /// Requests that are written together: how many they are, and the events of each.
     AcceptTogether(usize, usize, usize),
-    /// One request, with each trigger in a part of its own, and a round of the keeper between events.
+    /// One request, with each event in a part of its own. After each of them a firing begins, and the keeper makes a round.
     AcceptInParts(usize, usize, usize),
     /// This many of the oldest unsettled firings begin together, on a sending thread.
     Begin(usize, usize),
@@ -66,8 +66,8 @@ pub(crate) struct Fate {
     pub(crate) sent: Option<usize>,
     /// It was dropped, and that was as durable as the level says after this many.
     pub(crate) gone: Option<usize>,
-    /// Its request was refused.
-    pub(crate) refused: bool,
+    /// Its request was refused after this many.
+    pub(crate) refused: Option<usize>,
 }
 
 impl Fate {
@@ -240,7 +240,7 @@ impl World {
         let drawn: Vec<Vec<Drawn>> = (0..requests).map(|_| self.draw(events)).collect();
         let parts = drawn.iter().flatten().zip(1..).map(|(event, number)| {
             let (event, commits) = (event.fields(now_ms), number % events == 0);
-            AcceptedPart { event, triggers: &listed, is_more: false, commits }
+            AcceptedPart { event, triggers: &listed, commits }
         });
         let written = self.acceptors[thread].write_requests(parts, std::iter::empty(), now_ms, |own| kept.push(own));
         for (request, own) in drawn.iter().enumerate() {
@@ -253,32 +253,43 @@ impl World {
         written.is_ok()
     }
 
-    /// One request, each trigger in a part of its own, and a round of the keeper between events.
+    /// One request, each event in a part of its own. Its firings are handed on at once.
     fn accept_parts(&mut self, thread: usize, events: usize, triggers: usize) -> bool {
-        let (now_ms, triggers) = (self.now_ms, names(triggers));
-        let listed = listed(&triggers);
-        let drawn = self.draw(events);
-        let (mut request, mut firings, mut done) = (PartialRequest::default(), Vec::new(), Ok(()));
-        for (n, number, trigger) in
-            (0..events).flat_map(|n| listed.iter().enumerate().map(move |(number, trigger)| (n, number, trigger)))
-        {
-            if n > 0 && number == 0 {
-                let _ = self.keeper.round(now_ms);
+        let (now_ms, triggers, drawn) = (self.now_ms, names(triggers), self.draw(events));
+        let (listed, mut request, mut known, mut done) =
+            (listed(&triggers), PartialRequest::default(), Vec::new(), true);
+        for event in &drawn {
+            let part = AcceptedPart { event: event.fields(now_ms), triggers: &listed, commits: false };
+            let acceptor = &mut self.acceptors[thread];
+            // What fails is tried again.
+            let mut add = || acceptor.add(&mut request, &[part], Vec::new(), now_ms).ok();
+            let Some(firings) = add().or_else(add) else {
+                done = false;
+                break;
+            };
+            let names = self.know(std::slice::from_ref(event), &triggers, false);
+            self.queue(&names, &firings);
+            known.extend(names);
+            let newest = self.queued.split_off(self.queued.len() - 1);
+            self.begin(thread, newest);
+            if events > 2 {
+                self.sync();
             }
-            let (event, is_more) = (drawn[n].fields(now_ms), number > 0);
-            let part = AcceptedPart { event, triggers: &[*trigger], is_more, commits: false };
-            match self.acceptors[thread].add(&mut request, &[part], Vec::new(), now_ms) {
-                Ok(more) => firings.extend(more),
-                Err(error) => done = done.and(Err(error)),
-            }
+            let _ = self.keeper.round(now_ms);
         }
-        done = done.and_then(|()| self.acceptors[thread].commit(&mut request, now_ms));
-        let names = self.know(&drawn, &triggers, done.is_err());
-        match done {
-            Ok(()) => self.respond_later(names, &firings, request.ends().to_vec()),
-            Err(_) => request.abandon(),
+        let acceptor = &mut self.acceptors[thread];
+        let mut commit = || acceptor.commit(&mut request, now_ms).is_ok();
+        if done && (commit() || commit()) {
+            self.respond_to(known, request.ends().to_vec());
+            return true;
         }
-        done.is_ok()
+        request.abandon();
+        let operations = self.disk.operations();
+        self.queued.retain(|(name, _)| !known.contains(name));
+        for name in known {
+            self.fates.entry(name).or_default().refused = Some(operations);
+        }
+        false
     }
 
     fn draw(&mut self, events: usize) -> Vec<Drawn> {
@@ -294,6 +305,7 @@ impl World {
         for event in events {
             for trigger in triggers {
                 let name = (event.id.clone(), trigger.clone());
+                let refused = refused.then(|| self.disk.operations());
                 let fate = Fate { data: event.data.clone(), refused, ..Fate::default() };
                 self.fates.insert(name.clone(), fate);
                 names.push(name);
@@ -308,11 +320,19 @@ impl World {
         firings: &[ListedFirings<ModelFile>],
         ends: Vec<RecordsEnd<ModelFile>>,
     ) {
+        self.queue(&names, firings);
+        self.respond_to(names, ends);
+    }
+
+    fn queue(&mut self, names: &[Name], firings: &[ListedFirings<ModelFile>]) {
         let each = |(entry, firings): &ListedFirings<ModelFile>| {
             let entry = Arc::clone(entry);
             firings.clone().map(move |index| (Arc::clone(&entry), index))
         };
         self.queued.extend(names.iter().cloned().zip(firings.iter().flat_map(each)));
+    }
+
+    fn respond_to(&mut self, names: Vec<Name>, ends: Vec<RecordsEnd<ModelFile>>) {
         self.requests.push(names.clone());
         self.unanswered.push((ends, names));
         if self.level == Durability::Process {
