@@ -79,6 +79,7 @@ mod accept;
 mod begin;
 mod bits;
 mod body;
+mod charges;
 mod disk;
 mod ended;
 mod feed;

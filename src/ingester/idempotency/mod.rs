@@ -71,7 +71,7 @@ trait WindowStore: Send + Sync {
         keys: &'a [EventKey],
         claimant: &'a str,
     ) -> BoxFuture<'a, Result<Vec<ClaimResult>, WindowUnavailable>>;
-    /// Begins the time of the claims anew that this claimant still has.
+    /// Begins the time of those claims again that this claimant still has.
     fn renew<'a>(&'a self, keys: &'a [EventKey], claimant: &'a str) -> BoxFuture<'a, Result<(), WindowUnavailable>>;
     /// Ends a claim: the events were accepted, or were not.
     fn settle<'a>(

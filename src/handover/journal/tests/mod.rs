@@ -6,4 +6,5 @@ mod disk_model;
 mod faults;
 mod histories;
 mod size;
+mod steps;
 mod world;
