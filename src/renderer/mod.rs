@@ -189,14 +189,15 @@ impl Worker for RendererWorker {
             FiringStep::Fired(firing) => self.render(work, firing),
             FiringStep::Done => return JobProgress::Done,
             FiringStep::Worked => {}
-            FiringStep::Blocked => return JobProgress::Blocked,
+            // What it waits for may be held by requests behind it.
+            FiringStep::Blocked => return JobProgress::Aside,
             FiringStep::Later(time) => {
                 let resumption = Rc::clone(&self.resumption);
                 actix_rt::spawn(async move {
                     tokio::time::sleep(time).await;
                     resumption.resume();
                 });
-                return JobProgress::Blocked;
+                return JobProgress::Aside;
             }
         }
         if work.in_background.is_some() {

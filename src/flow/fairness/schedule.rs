@@ -1,6 +1,6 @@
 //! Jobs that share a thread. Each is done in units of bounded work. A slice of time is divided between the members that
-//! have jobs by start-time fair queueing; each member's jobs are done in the order of their arrival. Time is an
-//! argument.
+//! have jobs by start-time fair queueing; each member's jobs are done in the order of their arrival, but for one that lets
+//! the others go first. Time is an argument.
 
 use std::collections::VecDeque;
 use std::hash::Hash;
@@ -17,6 +17,8 @@ pub enum JobProgress {
     More,
     /// There is more to do, but not before [`Schedule::unblock`].
     Blocked,
+    /// The same, and the member's other jobs need not wait: it may wait for what they hold.
+    Aside,
     /// The job is done.
     Done,
 }
@@ -37,11 +39,13 @@ pub struct Schedule<K, J> {
     jobs: HashMap<K, VecDeque<J>>,
     /// Members whose first job is blocked.
     blocked: Vec<K>,
+    /// Those of them whose only job lets others go first.
+    aside: Vec<K>,
 }
 
 impl<K: Ord, J> Default for Schedule<K, J> {
     fn default() -> Self {
-        Self { turns: StartTimes::default(), jobs: HashMap::default(), blocked: Vec::new() }
+        Self { turns: StartTimes::default(), jobs: HashMap::default(), blocked: Vec::new(), aside: Vec::new() }
     }
 }
 
@@ -61,10 +65,18 @@ impl<K: Ord + Hash + Clone, J> Schedule<K, J> {
         !self.blocked.is_empty()
     }
 
-    /// Adds a job behind the others of its member.
+    /// Adds a job behind the others of its member, or before the only one if that lets others go first.
     pub fn push(&mut self, member: K, job: J) {
         match self.jobs.get_mut(&member) {
-            Some(jobs) => jobs.push_back(job),
+            Some(jobs) => match self.aside.iter().position(|aside| *aside == member) {
+                Some(place) => {
+                    jobs.push_front(job);
+                    self.aside.swap_remove(place);
+                    self.blocked.retain(|blocked| *blocked != member);
+                    self.turns.enter(member);
+                }
+                None => jobs.push_back(job),
+            },
             None => {
                 self.jobs.insert(member.clone(), VecDeque::from([job]));
                 self.turns.enter(member);
@@ -74,6 +86,7 @@ impl<K: Ord + Hash + Clone, J> Schedule<K, J> {
 
     /// Lets blocked jobs try again.
     pub fn unblock(&mut self) {
+        self.aside.clear();
         self.blocked.drain(..).for_each(|member| self.turns.enter(member));
     }
 
@@ -101,7 +114,11 @@ impl<K: Ord + Hash + Clone, J> Schedule<K, J> {
                             break false;
                         }
                     }
-                    JobProgress::Blocked => {
+                    JobProgress::Aside if jobs.len() > 1 => jobs.rotate_left(1),
+                    JobProgress::Blocked | JobProgress::Aside => {
+                        if progress == JobProgress::Aside {
+                            self.aside.push(turn.member.clone());
+                        }
                         self.blocked.push(turn.member.clone());
                         break false;
                     }
@@ -190,6 +207,42 @@ mod tests {
         schedule.unblock();
         work(&mut schedule, &mut done);
         assert_eq!(done, ["b1", "a1", "a2"]);
+        assert!(schedule.is_empty());
+    }
+
+    #[test]
+    fn a_job_that_waits_for_the_others_of_its_member_lets_them_go_first() {
+        let (mut schedule, clock) = (Schedule::default(), Clock::default());
+        for job in ["paced", "one", "two"] {
+            schedule.push((), job);
+        }
+        let (mut done, mut tries, open) = (Vec::new(), 0, Cell::new(false));
+        let mut work = |schedule: &mut Schedule<_, _>| {
+            schedule.work(
+                SLICE,
+                || clock.0.get(),
+                |job: &mut &str| {
+                    tries += 1;
+                    // It does one part when three others are done, and the rest when that is said.
+                    if *job == "paced" && done.len() != 3 && !open.get() {
+                        return JobProgress::Aside;
+                    }
+                    done.push(*job);
+                    if *job == "paced" && done.len() < 5 { JobProgress::More } else { JobProgress::Done }
+                },
+            );
+            (done.clone(), tries)
+        };
+        assert_eq!(work(&mut schedule), (vec!["one", "two"], 4), "it was tried before and after them");
+        assert!(schedule.is_blocked() && !schedule.is_ready());
+        schedule.push((), "three");
+        schedule.push((), "four");
+        assert!(schedule.is_ready() && !schedule.is_blocked(), "another job need not wait for it");
+        assert_eq!(work(&mut schedule).0, ["one", "two", "three", "paced", "four"]);
+        assert!(!schedule.is_ready() && schedule.is_blocked());
+        open.set(true);
+        schedule.unblock();
+        assert_eq!(work(&mut schedule).0.last(), Some(&"paced"));
         assert!(schedule.is_empty());
     }
 

@@ -3,7 +3,6 @@
 
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use super::body::{EventFields, FiringFields, write_accepted, write_fired};
 use super::folder::{Folder, SegmentFile};
@@ -53,14 +52,15 @@ impl<F: SegmentFile> PartialRequest<F> {
         }
     }
 
-    /// Whether records of unsettled firings are in a segment whose sync failed: they can't be rewritten before the request is
-    /// committed.
+    /// Whether records of its unsettled firings are in a segment whose sync failed: they can't be rewritten before the request
+    /// is committed.
     pub(super) fn is_lost(&self) -> bool {
-        self.ends.iter().any(|(segment, _)| segment.failed.load(Ordering::SeqCst) && !segment.is_dead())
+        self.entries.iter().any(|entry| entry.is_in_failed_segment())
     }
 
     fn written(&mut self, written: WrittenRecords<F>) {
-        self.ends.retain(|(segment, _)| !Arc::ptr_eq(segment, &written.segment));
+        // One that is dead is removed, and its file takes no room once nobody has it open.
+        self.ends.retain(|(segment, _)| !Arc::ptr_eq(segment, &written.segment) && !segment.is_dead());
         self.ends.push((written.segment, written.end));
     }
 

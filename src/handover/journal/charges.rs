@@ -36,21 +36,21 @@ impl AccountCharges {
     pub(super) fn charge_each(&mut self, parts: &[PartToJournal<'_>]) -> Vec<Result<(), Refusal>> {
         self.charged.clear();
         // Where there is room for all of them, each has room too.
-        match self.charge(parts) {
+        match self.charge(parts, false) {
             Ok(()) => requests(parts).map(|_| Ok(())).collect(),
-            Err(_) => requests(parts).map(|parts| self.charge(parts)).collect(),
+            Err(_) => requests(parts).map(|parts| self.charge(parts, self.accounts.taken() == 0)).collect(),
         }
     }
 
     /// Charges parts of a request, all or none. Returns what each holds.
     pub(super) fn charge_part(&mut self, parts: &[PartToJournal<'_>]) -> Result<Vec<TakenUnits>, Refusal> {
         self.charged.clear();
-        self.charge(parts)?;
+        self.charge(parts, self.accounts.taken() == 0)?;
         Ok(std::mem::take(&mut self.charged))
     }
 
-    /// Charges all of these parts, or none.
-    fn charge(&mut self, parts: &[PartToJournal<'_>]) -> Result<(), Refusal> {
+    /// Charges all of these parts, or none. Alone, they may be larger than the shares: else they would never be accepted.
+    fn charge(&mut self, parts: &[PartToJournal<'_>], are_alone: bool) -> Result<(), Refusal> {
         let shares = &mut self.charged;
         let before = shares.len();
         for own in parts.chunk_by(|a, b| a.account() == b.account()) {
@@ -64,9 +64,8 @@ impl AccountCharges {
                 }
             };
             let bytes = own.iter().map(bytes_of).sum();
-            // What is larger than a share is kept alone: it would never be accepted.
-            let alone = || (self.accounts.taken() == 0).then(|| share.take_over(bytes));
-            let Some(mut taken) = share.take(bytes).or_else(alone) else {
+            let over = || are_alone.then(|| share.take_over(bytes));
+            let Some(mut taken) = share.take(bytes).or_else(over) else {
                 shares.truncate(before);
                 return Err(Refusal::Full(ReachedBound::Journal));
             };
@@ -142,5 +141,9 @@ mod tests {
             }
             drop(held);
         }
+        let held = charges.charge_part(&[part(&a), part(&b)]).expect("one request of two accounts");
+        drop(held);
+        let kept: Vec<_> = charges.charge_each(&[part(&a), part(&a), part(&b)]).iter().map(Result::is_ok).collect();
+        assert_eq!(kept, [true, false, false], "one request of several");
     }
 }

@@ -30,6 +30,7 @@ use crate::flow::messages::FiringsMatched;
 use crate::flow::permit::Admission;
 use crate::flow::refusal::{ReachedBound, Refusal};
 use crate::flow::response::Receipt;
+use crate::flow::sweep::Sweep;
 use crate::live::Live;
 use crate::model::firing::FiringId;
 use crate::model::id::{AccountId, TriggerId};
@@ -84,11 +85,18 @@ struct FeedTask {
     reported_at: Cell<Instant>,
     progress: Option<FeedProgress>,
     /// The events that some lane's deliveries need, by the ids of their entries.
-    events: RefCell<HashMap<u64, Weak<RecoveredEvent>>>,
+    events: RefCell<ReadEvents>,
     /// Their bytes.
     bytes: Pool<AccountId>,
     /// Bytes that were read in this turn.
     turn: Cell<usize>,
+}
+
+/// Events that are read, and some that no lane needs any more.
+#[derive(Default)]
+struct ReadEvents {
+    known: HashMap<u64, Weak<RecoveredEvent>>,
+    sweep: Sweep<EVENTS_SWEPT_AT>,
 }
 
 /// Held for each lane until it has been fed whole or has no room. The last drop reports readiness.
@@ -225,6 +233,7 @@ impl FeedTask {
             // Checked again after each wait. The entries behind it are younger.
             if own.age() > self.age_max {
                 self.expire(lane, entry, number);
+                self.has_read(own.of.bytes).await;
                 return Some(());
             }
             // Nothing is read before there is room for it.
@@ -262,7 +271,7 @@ impl FeedTask {
 
     /// An entry's event if another lane needs it, or room for it; `None` if its account has none.
     fn event_room(&self, lane: &FeedLane, entry: &LedgerEntry<File>) -> Option<EventRoom> {
-        if let Some(read) = self.events.borrow().get(&entry.id).and_then(Weak::upgrade) {
+        if let Some(read) = self.events.borrow().known.get(&entry.id).and_then(Weak::upgrade) {
             return Some(EventRoom::Read(read));
         }
         let bytes = entry.bytes();
@@ -279,21 +288,25 @@ impl FeedTask {
         let bytes = held.units();
         let read = Arc::new(read(entry, &lane.id, Some(held))?);
         self.keep(entry.id, &read);
+        self.has_read(bytes).await;
+        Some(read)
+    }
+
+    /// Lets other tasks of the thread run if much was read.
+    async fn has_read(&self, bytes: usize) {
         self.turn.set(self.turn.get() + bytes);
         if self.turn.get() >= TURN_BYTES {
             self.turn.set(0);
             tokio::task::yield_now().await;
         }
-        Some(read)
     }
 
     /// Keeps an event for the lanes that need it while another does.
     fn keep(&self, id: u64, read: &Arc<RecoveredEvent>) {
         let mut events = self.events.borrow_mut();
-        if events.len() >= EVENTS_SWEPT_AT {
-            events.retain(|_, event| event.strong_count() > 0);
-        }
-        events.insert(id, Arc::downgrade(read));
+        let ReadEvents { known, sweep } = &mut *events;
+        sweep.before_insert(known, |_, event| event.strong_count() > 0);
+        known.insert(id, Arc::downgrade(read));
     }
 
     /// Counts firings that are handed on or dropped.

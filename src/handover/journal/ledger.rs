@@ -342,6 +342,11 @@ impl<F: SegmentFile> LedgerEntry<F> {
         if state.is_complete { state.left as usize } else { 0 }
     }
 
+    /// Whether a record of its unsettled firings is in a segment whose sync failed.
+    pub(super) fn is_in_failed_segment(&self) -> bool {
+        lock(&self.state).records().any(|held| held.place.segment.failed.load(Ordering::SeqCst))
+    }
+
     pub(super) fn is_settled(&self) -> bool {
         let state = lock(&self.state);
         state.left == 0 && state.is_complete

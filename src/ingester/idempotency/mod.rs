@@ -34,7 +34,7 @@ const CLAIMED_FOR: Duration = Duration::from_secs(10);
 const RENEWED_EVERY: Duration = Duration::from_secs(3);
 /// How long a request waits for another one with the same id.
 const WAITED_FOR: Duration = Duration::from_secs(5);
-/// The seconds after which a claim has ended that a request has waited for in vain.
+/// The seconds after which the claim of a node that has died has ended, if a request has waited for it in vain.
 pub const IN_PROGRESS_RETRY_S: u64 = CLAIMED_FOR.as_secs() - WAITED_FOR.as_secs();
 const ASKED_AGAIN_AFTER: Duration = Duration::from_millis(20);
 
@@ -196,14 +196,19 @@ impl Claims {
     pub async fn held_during<T>(&self, request: impl Future<Output = T>) -> T {
         let mut request = pin!(request);
         loop {
+            let renewal = async {
+                tokio::time::sleep(RENEWED_EVERY).await;
+                for part in self.keys.chunks(KEYS_AT_ONCE) {
+                    // Logged by the store, which may respond next time.
+                    if self.store.renew(part, &self.claimant).await.is_err() {
+                        break;
+                    }
+                }
+            };
             tokio::select! {
                 biased;
                 done = &mut request => return done,
-                () = tokio::time::sleep(RENEWED_EVERY) => {}
-            }
-            for part in self.keys.chunks(KEYS_AT_ONCE) {
-                // Logged by the store, which may respond to the next one.
-                let _ = self.store.renew(part, &self.claimant).await;
+                () = renewal => {}
             }
         }
     }

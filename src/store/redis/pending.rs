@@ -92,17 +92,17 @@ impl PendingWrites {
 }
 
 impl ExpectedWrite<'_> {
-    /// Waits until the write with this version is live on this node: not if the follower finds Redis unavailable, and for at
-    /// most [`LIVE_WITHIN`].
+    /// Waits until the write with this version is live on this node: not if the follower finds Redis unavailable again after
+    /// its connection broke, and for at most [`LIVE_WITHIN`].
     pub(super) async fn live(mut self, version: u64) {
         let mut progress = self.pending.progress.subscribe();
         let begun = self.begun;
-        let changed = progress.wait_for(|now| {
-            (now.snapshots > begun.snapshots && now.version >= version) || now.failures > begun.failures
-        });
+        let is_away = |now: &FollowerProgress| now.failures > begun.failures + 1;
+        let changed =
+            progress.wait_for(|now| (now.snapshots > begun.snapshots && now.version >= version) || is_away(now));
         let is_live = tokio::select! {
             _ = &mut self.live => true,
-            now = changed => now.is_ok_and(|now| now.failures == begun.failures),
+            now = changed => now.is_ok_and(|now| !is_away(&now)),
             () = tokio::time::sleep(LIVE_WITHIN) => false,
         };
         if !is_live {
@@ -151,6 +151,8 @@ mod tests {
         pending.failed();
         let mut failed = pin!(pending.expect(change()).live(8));
         assert!(failed.as_mut().now_or_never().is_none(), "that was before");
+        pending.failed();
+        assert!(failed.as_mut().now_or_never().is_none(), "the next connection may do");
         pending.failed();
         assert!(failed.now_or_never().is_some());
         assert!(pending.lock().is_empty());
