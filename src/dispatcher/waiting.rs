@@ -135,7 +135,9 @@ impl WaitingDeliveries {
         let (own_max, places) =
             if is_kept { (bounds.kept_max, bounds.kept_places) } else { (usize::MAX, bounds.waiting_max) };
         let place = self.place(&queued.account.id);
-        if !self.has_place(place, queued.is_test, own_max, places) {
+        // A delivery in a stream is bounded there as well.
+        let all = if is_kept { self.queue.len() } else { self.len() };
+        if !self.has_place(place, queued.is_test, own_max, (all, places)) {
             return Err(DropReason::QueueFull);
         }
         let fits =
@@ -154,11 +156,13 @@ impl WaitingDeliveries {
         accounts: Vec<ParkedAccount>,
         queues: bool,
     ) -> Option<FetchRoom> {
-        let is_half_free = self.len() <= bounds.kept_max / 2 && self.bytes <= bounds.kept_bytes_max / 2;
+        // Those that only wait for their trigger's rate hold no places.
+        let is_half_free = self.queue.len() <= bounds.kept_max / 2 && self.bytes <= bounds.kept_bytes_max / 2;
         if !is_half_free {
             return None;
         }
-        let (mut attempts, mut waiting, most) = (self.attempts, self.len(), if queues { bounds.kept_max } else { 0 });
+        let (mut attempts, mut waiting, most) =
+            (self.attempts, self.queue.len(), if queues { bounds.kept_max } else { 0 });
         let of = |account: Option<&AccountId>| {
             account.and_then(|account| self.places.get(account)).map(|own| &self.held[*own])
         };
@@ -187,13 +191,13 @@ impl WaitingDeliveries {
         }
     }
 
-    /// Whether the account may queue one more delivery, of at most `own_max`, if the queue has `places` entries.
-    fn has_place(&self, place: Option<usize>, is_test: bool, own_max: usize, places: usize) -> bool {
+    /// Whether the account may queue one more delivery, of at most `own_max`, if `all` of the queue's `places` are taken.
+    fn has_place(&self, place: Option<usize>, is_test: bool, own_max: usize, (all, places): (usize, usize)) -> bool {
         if is_test {
             return place.is_none_or(|place| self.queue.len_of(&(place, true)) < TESTS_MAX);
         }
         let own = place.map_or(0, |place| self.held[place].waiting);
-        own < own_max && within(places, self.len(), own, ACCOUNT_WEIGHT)
+        own < own_max && within(places, all, own, ACCOUNT_WEIGHT)
     }
 
     /// Whether the node's bytes allow the destination one more delivery of the account. All queued and sent deliveries

@@ -200,9 +200,10 @@ pub(crate) fn is_broken(error: &RedisError) -> bool {
     error.is_io_error() || error.is_timeout() || error.is_unrecoverable_error()
 }
 
-/// Whether the server says that it has not executed the command and that another server, or the same one later, can.
+/// Whether the server says that it has not executed the command and that another server, or the same one later, can. Before
+/// Redis 7, the error of a script only names the one of the command.
 fn is_refused_for_now(error: &RedisError) -> bool {
-    matches!(
+    let is_kind = matches!(
         error.kind(),
         ErrorKind::ClusterConnectionNotFound
             | ErrorKind::Server(
@@ -214,7 +215,8 @@ fn is_refused_for_now(error: &RedisError) -> bool {
                     | ServerErrorKind::ReadOnly
                     | ServerErrorKind::BusyLoading
             )
-    )
+    );
+    is_kind || error.to_string().contains("READONLY You can't write against a read only")
 }
 
 /// Whether the server can't be reached, or says that it can't serve now.

@@ -213,6 +213,31 @@ async fn a_test_has_its_turn_before_the_queue_is_empty() {
     assert!(place.is_some_and(|place| place < 5), "it was {place:?}");
 }
 
+/// Each waits for its receiver, for as long as that likes.
+#[actix_rt::test]
+async fn an_account_has_a_number_of_tests_at_a_time() {
+    let (node, receiver) = (Node::start(&[]).await, Receiver::start());
+    for account in ["own", "other"] {
+        set_up(&node, account, "t", json!({"event": "a", "url": receiver.url("/")})).await;
+    }
+    receiver.behave(Behaviour::Silence);
+    let sample = json!({});
+    let tests = (0..40).map(|_| node.post("/v1/accounts/own/triggers/t/test", &sample));
+    let release = async {
+        receiver.wait_for(32).await;
+        let other = node.post("/v1/accounts/other/triggers/t/test", &sample);
+        let arrives = async {
+            receiver.wait_for(33).await;
+            receiver.behave(Behaviour::Respond(200));
+        };
+        futures_util::future::join(other, arrives).await.0
+    };
+    let (own, other) = futures_util::future::join(futures_util::future::join_all(tests), release).await;
+    assert_eq!(other.json()["delivered"], true, "{}", other.json());
+    let refused = own.iter().filter(|reply| reply.status == 429).count();
+    assert_eq!((refused, own.iter().filter(|reply| reply.json()["delivered"] == true).count()), (8, 32));
+}
+
 /// A destination that never responds takes all of its account's permits. The account's other destination is served as soon
 /// as the first one is found to be stalled, and not only when its attempts end.
 #[actix_rt::test]

@@ -233,6 +233,15 @@ async fn deliveries_over_their_rate_are_no_backlog() {
         }
     }
     assert_eq!((waiting.len(), waiting.ready_len()), (5, 1));
+    // They hold no places of others that come from a stream either.
+    let bounds = DestinationBounds::new(&config(|_| ()), Some(512));
+    for _ in 0..bounds.kept_places {
+        assert!(waiting.push_over_rate(now, rated(&alone, &port, "t", 1, "rated")).is_none());
+    }
+    assert_eq!(waiting.has_room(&alone.of("other", &port, "word").0, &bounds, true), Ok(()));
+    let other = Some(AccountId::new("other").expect("a name"));
+    let room = waiting.room_for_parked(&bounds, vec![other], true).expect("half of it is free");
+    assert!(room.accounts[0].1 > 0);
 }
 
 /// A delivery that exceeds its trigger's rate waits without a permit; other triggers are not affected.

@@ -8,7 +8,9 @@
 local own, words, first, results = tonumber(ARGV[3]), tonumber(ARGV[4]), 7 + 2 * ARGV[5], {}
 local length, known, counts = redis.call('XLEN', streams[own]), redis.call('GET', ARGV[1]), {}
 if tonumber(known or 0) < tonumber(ARGV[2]) then
-  keep(ARGV[1], ARGV[2], known, ARGV[6])
+  -- A full Redis refuses this, and then all of it: what is not kept would be added again with the group.
+  local kept = keep(ARGV[1], ARGV[2], known, ARGV[6])
+  if kept.err then return kept end
   if length == 0 then redis.call('DEL', held[own]) end
   for at = first, #ARGV, words do
     redis.call('XADD', streams[own], '*', unpack(ARGV, at, at + words - 1))

@@ -107,8 +107,8 @@ enum BacklogError {
     Disagrees(#[from] StreamsError),
 }
 
-/// One partition as of a poll.
-#[derive(Debug)]
+/// One partition as of its last poll.
+#[derive(Debug, Default)]
 struct PartitionPoll {
     report: PartitionReport,
     /// Milliseconds since the Unix epoch.
@@ -154,10 +154,11 @@ impl Backlog {
         let poll = LuaScript::new(POLL);
         let probed_at_once = if streams.link.is_cluster() { PROBED_AT_ONCE.min(streams.partitions) } else { 1 };
         let mut probed = 0..probed_at_once;
+        let mut seen: Vec<PartitionPoll> = (0..streams.partitions).map(|_| PartitionPoll::default()).collect();
         for number in 0_u64.. {
             ticks.tick().await;
             let probes = number.is_multiple_of(PROBE_EVERY) || self.unavailable.load(Ordering::Relaxed);
-            let polled = self.poll(&streams, &poll, probes.then(|| probed.clone())).await;
+            let polled = self.poll(&streams, &poll, probes.then(|| probed.clone()), &mut seen).await;
             if probes && probed_at_once > 1 && polled.is_ok() {
                 // The next poll probes other partitions; one that refuses is probed until it accepts.
                 let first = if probed.end < streams.partitions { probed.end } else { 0 };
@@ -177,22 +178,35 @@ impl Backlog {
         }
     }
 
-    /// Polls once, and probes the given partitions.
+    /// Polls once, and probes the given partitions. What others tell counts also if one does not respond.
     async fn poll(
         &self,
         streams: &Streams,
         poll: &LuaScript,
         probes: Option<Range<usize>>,
+        seen: &mut [PartitionPoll],
     ) -> Result<(), BacklogError> {
         let agrees = probes.is_some();
         let probes = probes.filter(|_| self.ingest).unwrap_or_default();
         let sent = self.counts.sent();
-        let seen = poll_partitions(streams, poll, &probes, &self.counts.largest()).await.inspect_err(|_| {
+        let (mut reports, mut failed) = (Vec::new(), None);
+        let polled = poll_partitions(streams, poll, &probes, &self.counts.asked()).await;
+        for (partition, (polled, seen)) in polled.into_iter().zip(&mut *seen).enumerate() {
+            match polled {
+                Ok(polled) => {
+                    *seen = polled;
+                    reports.push((partition, std::mem::take(&mut seen.report)));
+                }
+                Err(error) => failed = Some(error),
+            }
+        }
+        let refused = seen.iter().map(|seen| &seen.refused).find(|refused| !refused.is_empty()).cloned();
+        self.update(streams, sent, reports, seen);
+        if let Some(error) = failed {
             // Before anything is accepted again, all connections are marked as unusable.
             streams.breaks.fetch_add(1, Ordering::Relaxed);
-        })?;
-        let refused = seen.iter().map(|seen| &seen.refused).find(|refused| !refused.is_empty()).cloned();
-        self.update(streams, sent, seen);
+            return Err(error.into());
+        }
         if let Some(reason) = refused {
             // A master that became a replica refuses all writes on this connection.
             streams.breaks.fetch_add(1, Ordering::Relaxed);
@@ -243,8 +257,14 @@ impl Backlog {
         pacing::pause(waiting, self.max)
     }
 
-    fn update(&self, streams: &Streams, sent: SentAfter, mut seen: Vec<PartitionPoll>) {
-        for (known, seen) in streams.seen.iter().zip(&seen) {
+    fn update(
+        &self,
+        streams: &Streams,
+        sent: SentAfter,
+        reports: Vec<(usize, PartitionReport)>,
+        seen: &[PartitionPoll],
+    ) {
+        for (known, seen) in streams.seen.iter().zip(seen) {
             for (stream, accounts) in StreamKind::ALL.into_iter().zip(seen.accounts) {
                 // The hash of packs has one more name, which is no account's.
                 let more_than_one = accounts > if stream == StreamKind::Packs { 2 } else { 1 };
@@ -254,12 +274,12 @@ impl Backlog {
                 known.store(is_read, Ordering::Relaxed);
             }
         }
-        self.counts.set(sent, seen.iter_mut().map(|seen| std::mem::take(&mut seen.report)).enumerate());
+        self.counts.set(sent, reports);
         let oldest = seen.iter().filter_map(|seen| seen.oldest_since).min();
         let pending = seen.iter().map(|seen| seen.pending).sum();
-        let all = seen.into_iter().enumerate().flat_map(|(partition, seen)| {
-            let parked = seen.parked.into_iter();
-            parked.map(move |(lane, entries)| ParkedEntries { partition, lane, entries })
+        let all = seen.iter().enumerate().flat_map(|(partition, seen)| {
+            let parked = seen.parked.iter();
+            parked.map(move |(lane, entries)| ParkedEntries { partition, lane: lane.clone(), entries: *entries })
         });
         let all: Vec<ParkedEntries> = all.collect();
         let parked = all.iter().map(|parked| parked.entries).sum();
@@ -295,7 +315,7 @@ async fn poll_partitions(
     poll: &LuaScript,
     probes: &Range<usize>,
     accounts: &[String],
-) -> RedisResult<Vec<PartitionPoll>> {
+) -> Vec<RedisResult<PartitionPoll>> {
     let looks = (0..streams.partitions).map(async |partition| {
         let key = stream_key(partition, StreamKind::First);
         let trial =
@@ -304,7 +324,7 @@ async fn poll_partitions(
         let words: Vec<&[u8]> = words.map(str::as_bytes).collect();
         of_response(streams.link.code_twice(poll, &key, &words).await?)
     });
-    join_all(looks).await.into_iter().collect()
+    join_all(looks).await
 }
 
 fn of_response(response: Value) -> RedisResult<PartitionPoll> {
@@ -317,7 +337,9 @@ fn of_response(response: Value) -> RedisResult<PartitionPoll> {
     let mut seen = PartitionPoll { report, oldest_since, pending, parked: Vec::new(), refused, accounts, is_read };
     let mut parked = parked.into_iter();
     while let (Some(name), Some(entries)) = (parked.next(), parked.next()) {
-        let (name, entries) = (String::from_redis_value(name)?, usize::from_redis_value(entries)?);
+        // Another program's consumer may have any name.
+        let Ok(name) = String::from_redis_value(name) else { continue };
+        let entries = usize::from_redis_value(entries)?;
         seen.parked.extend(parked_for(&name).map(|lane| (lane, entries)));
     }
     Ok(seen)

@@ -13,7 +13,6 @@ use std::time::{Duration, Instant};
 
 use actix::{ArbiterHandle, Recipient};
 use futures_util::FutureExt as _;
-use futures_util::future::join_all;
 use tokio::sync::watch;
 
 use super::claims::ClaimWorker;
@@ -132,26 +131,22 @@ impl Consumers {
                 claim: LuaScript::new(CLAIM),
                 outage: RefCell::default(),
             });
-            actix_rt::spawn(Rc::clone(&consumers).write_heartbeats());
             actix_rt::spawn(Rc::clone(&consumers).report_parked(parked));
             for (source, claims) in consumers.sources.values().cloned() {
+                actix_rt::spawn(Rc::clone(&consumers).write_heartbeats(Rc::clone(&source)));
                 actix_rt::spawn(Rc::clone(&consumers).read_partition(source, claims, stopping.clone()));
             }
         });
     }
 
-    /// Writes heartbeats, also while there is nothing to read or no permit for it.
-    async fn write_heartbeats(self: Rc<Self>) {
+    /// Writes the heartbeats of a partition, also while there is nothing to read or no permit for it. Each partition has its
+    /// own, since a master that does not respond must not make those of the others late.
+    async fn write_heartbeats(self: Rc<Self>, source: Rc<PartitionSource>) {
         loop {
-            // All at once: in sequence, the last of many would be late. While Redis is unavailable no other node can
-            // claim either, and the next heartbeat follows soon.
-            join_all(self.sources.values().map(|(source, _)| async {
-                match source.consumer() {
-                    Some(consumer) => self.write_heartbeat(source, &consumer).await,
-                    None => Ok(()),
-                }
-            }))
-            .await;
+            if let Some(consumer) = source.consumer() {
+                // While Redis is unavailable no other node can claim either, and the next heartbeat follows soon.
+                let _ = self.write_heartbeat(&source, &consumer).await;
+            }
             tokio::time::sleep(self.claim_after() / HEARTBEATS).await;
         }
     }

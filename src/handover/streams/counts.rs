@@ -15,8 +15,10 @@ use crate::flow::gate::Gate;
 use crate::model::id::AccountId;
 use crate::redis::{FromRedisValue as _, Value};
 
-/// Accounts whose entries are looked at in one poll: those that have most.
-const ASKED_MAX: usize = 64;
+/// Accounts whose entries are looked at in one poll: those that have most, and as many others in turn, so that what each has
+/// is corrected after its deliveries were sent.
+const LARGEST_ASKED: usize = 32;
+const OTHERS_ASKED: usize = 32;
 
 /// The numbers, and what follows from them.
 #[derive(Debug)]
@@ -37,6 +39,8 @@ struct KnownCounts {
     lengths: Vec<Reported>,
     /// The accounts whose events this node has accepted and that have entries.
     accounts: HashMap<AccountId, EntriesOf>,
+    /// The last of the others that were asked for.
+    asked: String,
 }
 
 #[derive(Debug)]
@@ -73,7 +77,7 @@ impl EntryCounts {
     pub(super) fn new(partitions: usize, backlog_max: usize, gate: Arc<Gate>) -> Self {
         gate.set_room(backlog_max);
         let lengths = vec![Reported::default(); partitions];
-        let known = Mutex::new(KnownCounts { received: 0, lengths, accounts: HashMap::new() });
+        let known = Mutex::new(KnownCounts { received: 0, lengths, accounts: HashMap::new(), asked: String::new() });
         Self { gate, backlog_max, known, entries: AtomicUsize::new(0), accounts: AtomicUsize::new(0) }
     }
 
@@ -112,13 +116,22 @@ impl EntryCounts {
         self.accounts.load(Ordering::Relaxed)
     }
 
-    /// The accounts that have most.
-    pub(super) fn largest(&self) -> Vec<String> {
-        let known = self.known();
-        let mut names: Vec<(usize, &AccountId)> =
-            known.accounts.iter().map(|(name, known)| (known.all(), name)).collect();
+    /// The accounts that a poll asks for.
+    pub(super) fn asked(&self) -> Vec<String> {
+        let mut known = self.known();
+        let KnownCounts { accounts, asked, .. } = &mut *known;
+        let mut names: Vec<(usize, &str)> = accounts.iter().map(|(name, known)| (known.all(), name.as_str())).collect();
         names.sort_unstable_by(|a, b| b.cmp(a));
-        names.into_iter().take(ASKED_MAX).map(|(_, name)| name.as_str().to_owned()).collect()
+        let mut others: Vec<&str> =
+            names.split_off(names.len().min(LARGEST_ASKED)).into_iter().map(|(_, name)| name).collect();
+        others.sort_unstable();
+        let next = others.partition_point(|name| *name <= asked.as_str());
+        let next = if next < others.len() { next } else { 0 };
+        others.rotate_left(next);
+        others.truncate(OTHERS_ASKED);
+        let names = names.into_iter().map(|(_, name)| name).chain(others.iter().copied()).map(str::to_owned).collect();
+        *asked = others.last().copied().unwrap_or_default().to_owned();
+        names
     }
 
     fn known(&self) -> MutexGuard<'_, KnownCounts> {
@@ -203,6 +216,26 @@ mod tests {
         }
         counts.set(counts.sent(), report(0, 40));
         assert_eq!((counts.entries(), acme(&gate).in_streams(), counts.accounts()), (0, 0, 0));
+    }
+
+    /// Others may have more for as long as they like.
+    #[test]
+    fn each_account_is_asked_for_in_turn() {
+        let (counts, _gate) = counts();
+        let held = |number: usize| {
+            let name = Value::BulkString(format!("a{number:03}").into_bytes());
+            [name, Value::Int(i64::try_from(number / 10 + 1).expect("few"))]
+        };
+        let held = (0..200).flat_map(held).collect();
+        counts.set(counts.sent(), [(0, PartitionReport { length: 200, held, made_at_us: 1 })]);
+        let mut others = Vec::new();
+        for _ in 0..6 {
+            let mut asked = counts.asked();
+            assert!(asked[..LARGEST_ASKED].iter().all(|name| name.as_str() >= "a160"), "{asked:?}");
+            others.extend(asked.split_off(LARGEST_ASKED));
+        }
+        let distinct: std::collections::BTreeSet<_> = others.iter().collect();
+        assert_eq!((others.len(), distinct.len()), (6 * OTHERS_ASKED, 200 - LARGEST_ASKED));
     }
 
     #[test]

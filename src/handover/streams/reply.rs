@@ -37,10 +37,15 @@ fn prefix(partition: usize) -> String {
     format!("{{posthaste:{partition}}}:reply:")
 }
 
-/// Waits for the outcome and passes it on. If none comes, the requester learns that it was lost.
-pub(super) async fn wait(streams: Streams, key: String, report: oneshot::Sender<FiringReport>) {
+/// Waits for the outcome and passes it on, as long as the requester waits. If none comes, the requester learns that it was
+/// lost.
+pub(super) async fn wait(streams: Streams, key: String, mut report: oneshot::Sender<FiringReport>) {
     let longest = streams.attempt_timeout + streams.cluster.claim_after * 2 + WAITED_FOR;
-    if let Ok(Ok(Some(report_text))) = tokio::time::timeout(longest, fetch(&streams, &key, longest)).await {
+    let fetched = tokio::select! {
+        fetched = tokio::time::timeout(longest, fetch(&streams, &key, longest)) => fetched,
+        () = report.closed() => return,
+    };
+    if let Ok(Ok(Some(report_text))) = fetched {
         let _ = report.send(report_text);
     }
 }

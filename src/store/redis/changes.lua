@@ -33,7 +33,11 @@ for at, entry in ipairs(entries) do
   local kind, account, id = entry[2], entry[3], entry[4]
   if LISTS[kind] and last[kind .. ' ' .. account .. ' ' .. id] == at then
     local value = redis.pcall('HGET', base .. LISTS[kind] .. account, id)
-    if type(value) == 'table' then value = '' end
+    if type(value) == 'table' then
+      -- A key of another type is one record that can't be read. With any other error nothing is known of it.
+      if not string.find(value.err, 'WRONGTYPE', 1, true) then return value end
+      value = ''
+    end
     entry[6] = value
     bytes = bytes + #(value or '')
   end

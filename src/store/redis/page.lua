@@ -18,6 +18,7 @@ local template = ARGV[7] or ''
 local LISTS = {template = 'templates:', trigger = 'triggers:', key = 'keys'}
 
 local rows, bytes, refused = {}, 0, nil
+local function is_wrong_type(response) return string.find(response.err, 'WRONGTYPE', 1, true) ~= nil end
 local function is_full() return #rows >= most or bytes >= bytes_max end
 
 -- The ids of an account's records after one, in order.
@@ -40,14 +41,20 @@ local function take(this, from)
   local ids = ids_of(this, list, from, count)
   if ids.err then
     -- A key of another type, which another program put there: a list of it fails. Where all is read, it counts as one
-    -- record that can't be read.
-    if all then table.insert(rows, {this, '', ''}) else refused = ids end
+    -- record that can't be read. With any other error, such as that of a slot that moves, nothing is known of the records.
+    if all and is_wrong_type(ids) then table.insert(rows, {this, '', ''}) else refused = ids end
     return
   end
   for at, id in ipairs(ids) do
     if is_full() then return ids[at - 1] or from end
     local value = redis.pcall('HGET', base .. list, id)
-    if type(value) == 'table' then value = '' end
+    if type(value) == 'table' then
+      if not is_wrong_type(value) then
+        refused = value
+        return
+      end
+      value = ''
+    end
     if value then
       table.insert(rows, {this, id, value})
       bytes = bytes + #value
@@ -67,6 +74,7 @@ local ACCOUNTS_MAX = 1000
 local accounts = redis.call('ZRANGEBYLEX', base .. 'accounts', account == '' and '-' or ('[' .. account), '+', 'LIMIT', 0, ACCOUNTS_MAX)
 for _, this in ipairs(accounts) do
   local stopped = take(this, this == account and after or '')
+  if refused then return refused end
   if stopped then return {rows, this, stopped} end
 end
 -- DEL (127) sorts after every id, so the next page begins with the account that follows.

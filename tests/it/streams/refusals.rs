@@ -3,7 +3,7 @@
 
 use super::bounds::until_response;
 use super::{
-    DISPATCH, INGEST, backlog, event, expected, ids, node, on, set_up, streams, until, with_a_silent_receiver,
+    DISPATCH, INGEST, STREAM, backlog, event, expected, ids, node, on, set_up, streams, until, with_a_silent_receiver,
 };
 use crate::support::{Behaviour, Node, Receiver, RedisServer};
 
@@ -41,6 +41,28 @@ async fn a_full_redis_accepts_nothing_and_returns_everything() {
     node.fire(event(100)).await;
     receiver.wait_for(101).await;
     assert_eq!(ids(&receiver), expected(0..101));
+}
+
+/// A group that was added and whose number was not kept would be added again if its response is lost.
+#[test]
+fn a_full_redis_adds_nothing_to_an_empty_stream() {
+    const ADD: &str = concat!(
+        include_str!("../../../src/handover/streams/keys.lua"),
+        include_str!("../../../src/handover/streams/add.lua")
+    );
+    let redis = RedisServer::start();
+    let add = |group: &str| {
+        let head = ["EVAL", ADD, "1", STREAM, "{posthaste:0}:added:one", group, "1", "2", "1", "1", "acme", "1"];
+        redis.cli(&[&head[..], &["field", "value"]].concat())
+    };
+    fill(&redis);
+    assert!(add("1").contains("OOM"), "{}", add("1"));
+    assert_eq!((redis.cli(&["XLEN", STREAM]), redis.cli(&["DBSIZE"])), ("0".to_owned(), "0".to_owned()));
+    redis.cli(&["CONFIG", "SET", "maxmemory", "0"]);
+    for _ in 0..2 {
+        assert!(add("1").starts_with('1'), "{}", add("1"));
+    }
+    assert_eq!(redis.cli(&["XLEN", STREAM]), "1");
 }
 
 #[actix_rt::test]

@@ -77,6 +77,7 @@ async fn test(
     if !state.gate.is_open() {
         return Err(Refusal::Stopping.into());
     }
+    let _one = state.expensive.begin_test(&account)?;
     let begun = Instant::now();
     let (report, ended) = oneshot::channel();
     let document = body::read_optional_json(request.head(), &mut payload, &state).await?;
