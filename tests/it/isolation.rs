@@ -213,6 +213,37 @@ async fn a_test_has_its_turn_before_the_queue_is_empty() {
     assert!(place.is_some_and(|place| place < 5), "it was {place:?}");
 }
 
+/// They hold what it waits for, and are behind it on the only thread.
+#[actix_rt::test]
+async fn a_paced_request_and_others_of_its_account_all_end() {
+    let narrow = [("POSTHASTE_SERVER__WORKERS", "1"), ("POSTHASTE_INGEST__DELIVERIES_IN_FLIGHT_MAX", "10")];
+    let (node, receiver) = (Node::start(&narrow).await, Receiver::start());
+    for number in 0..10 {
+        let id = format!("t{number}");
+        set_up(&node, "own", &id, json!({"event": "many", "url": receiver.url("/")})).await;
+    }
+    set_up(&node, "own", "one", json!({"event": "one", "url": receiver.url("/")})).await;
+    let until_accepted = async |events: &Value| {
+        let deadline = std::time::Instant::now() + DEADLINE;
+        while node.post("/v1/events", events).await.status != 202 {
+            assert!(std::time::Instant::now() < deadline, "it is refused for ever");
+            crate::support::paused().await;
+        }
+    };
+    let batch: Value =
+        (0..60).map(|id| json!({"type": "many", "account": "own", "id": id.to_string(), "data": {}})).collect();
+    let until_accepted = &until_accepted;
+    let producers = (0..40).map(|producer| async move {
+        for id in 0..5 {
+            let id = format!("{producer}-{id}");
+            until_accepted(&json!({"type": "one", "account": "own", "id": id, "data": {}})).await;
+        }
+    });
+    let all = futures_util::future::join(until_accepted(&batch), futures_util::future::join_all(producers));
+    tokio::time::timeout(DEADLINE, all).await.expect("each of them ends");
+    receiver.wait_for(60 * 10 + 40 * 5).await;
+}
+
 /// Each waits for its receiver, for as long as that likes.
 #[actix_rt::test]
 async fn an_account_has_a_number_of_tests_at_a_time() {
