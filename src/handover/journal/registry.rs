@@ -134,6 +134,7 @@ impl<D: Folder> SegmentRegistry<D> {
 
     /// Syncs a segment even if nothing was written since the last sync, for example after a record was erased.
     pub(super) fn sync_all(&self, segment: &Segment<D::File>) -> io::Result<()> {
+        let _one = lock(&segment.syncing);
         if segment.failed.load(Ordering::SeqCst) {
             return Err(io::Error::other("a sync of this segment failed before"));
         }

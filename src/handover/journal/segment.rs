@@ -1,5 +1,6 @@
 //! A segment's file, and how far it is written, synced and sealed.
 
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
 use super::format::{SegmentHeader, SegmentKind, SegmentName};
@@ -28,6 +29,8 @@ pub(super) struct SegmentState<F> {
     unmarked: AtomicUsize,
     /// A sync failed: all that was not synced before may be lost.
     pub(super) failed: AtomicBool,
+    /// One sync at a time: the system reports an error of writing back to one of those that wait for it.
+    pub(super) syncing: Mutex<()>,
     /// Asks its writer to continue in a new segment.
     pub(super) roll: AtomicBool,
 }
@@ -45,6 +48,7 @@ impl<F> SegmentState<F> {
             sealed_at: AtomicU64::new(OPEN),
             unmarked: AtomicUsize::new(0),
             failed: AtomicBool::new(false),
+            syncing: Mutex::new(()),
             roll: AtomicBool::new(false),
         }
     }
