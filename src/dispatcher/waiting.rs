@@ -166,7 +166,12 @@ impl WaitingDeliveries {
         let of = |account: Option<&AccountId>| {
             account.and_then(|account| self.places.get(account)).map(|own| &self.held[*own])
         };
-        let own = |account: &ParkedAccount| of(account.as_ref()).map_or((0, 0), |own| (own.attempts, own.waiting));
+        // What waits for its trigger's rate may be many: what is fetched beside that would be parked again.
+        let held_back = (usize::MAX, usize::MAX);
+        let room_of = |own: &AccountHoldings| {
+            if own.waiting > bounds.kept_max / 2 { held_back } else { (own.attempts, own.waiting) }
+        };
+        let own = |account: &ParkedAccount| of(account.as_ref()).map_or((0, 0), room_of);
         let mut room: Vec<_> = accounts.into_iter().map(|account| (own(&account), (account, 0))).collect();
         let mut all = 0;
         // One for each in turn, as they would come.

@@ -239,9 +239,10 @@ async fn deliveries_over_their_rate_are_no_backlog() {
         assert!(waiting.push_over_rate(now, rated(&alone, &port, "t", 1, "rated")).is_none());
     }
     assert_eq!(waiting.has_room(&alone.of("other", &port, "word").0, &bounds, true), Ok(()));
-    let other = Some(AccountId::new("other").expect("a name"));
-    let room = waiting.room_for_parked(&bounds, vec![other], true).expect("half of it is free");
-    assert!(room.accounts[0].1 > 0);
+    let accounts = ["own", "other"].map(|name| Some(AccountId::new(name).expect("a name")));
+    let room = waiting.room_for_parked(&bounds, accounts.to_vec(), true).expect("half of it is free");
+    assert_eq!(room.accounts[0].1, 0, "it would be parked again");
+    assert!(room.accounts[1].1 > 0);
 }
 
 /// A delivery that exceeds its trigger's rate waits without a permit; other triggers are not affected.

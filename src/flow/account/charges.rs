@@ -27,17 +27,6 @@ impl AccountShares {
         Some(EventsCharge { account: self, units, over })
     }
 
-    /// Charges deliveries of a request. While another one of the account is paced, as much as the account holds is left to
-    /// that.
-    fn reserve_deliveries(&self, units: usize) -> bool {
-        let left = if self.paced.load(Ordering::SeqCst) { self.deliveries.taken() } else { 0 };
-        let may_hold = self.deliveries.reserve(units + left);
-        if may_hold && left > 0 {
-            self.deliveries.release(left);
-        }
-        may_hold
-    }
-
     /// Counts a delivery whose body is in memory, and charges the account for it, whatever it holds.
     pub fn deliver(self: &Arc<Self>, body_bytes: usize) -> OutstandingDelivery {
         let bytes = charged_for(body_bytes);
@@ -99,7 +88,7 @@ impl RequestDeliveries {
         let needed = deliveries - self.ahead;
         // As many ahead as there are already: the next events of the request mostly fire as many as the ones before.
         for ahead in [self.units.min(AHEAD_MAX), 0] {
-            if self.account.reserve_deliveries(needed + ahead) {
+            if self.account.deliveries.reserve(needed + ahead) {
                 self.units += needed + ahead;
                 self.ahead = ahead;
                 return true;

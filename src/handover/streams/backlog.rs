@@ -110,6 +110,8 @@ enum BacklogError {
 /// One partition as of its last poll.
 #[derive(Debug, Default)]
 struct PartitionPoll {
+    /// That was the last poll.
+    responded: bool,
     report: PartitionReport,
     /// Milliseconds since the Unix epoch.
     oldest_since: Option<u64>,
@@ -190,6 +192,7 @@ impl Backlog {
         let probes = probes.filter(|_| self.ingest).unwrap_or_default();
         let sent = self.counts.sent();
         let (mut reports, mut failed) = (Vec::new(), None);
+        seen.iter_mut().for_each(|seen| seen.responded = false);
         let polled = poll_partitions(streams, poll, &probes, &self.counts.asked()).await;
         for (partition, (polled, seen)) in polled.into_iter().zip(&mut *seen).enumerate() {
             match polled {
@@ -281,10 +284,12 @@ impl Backlog {
             let parked = seen.parked.iter();
             parked.map(move |(lane, entries)| ParkedEntries { partition, lane: lane.clone(), entries: *entries })
         });
-        let all: Vec<ParkedEntries> = all.collect();
+        let mut all: Vec<ParkedEntries> = all.collect();
         let parked = all.iter().map(|parked| parked.entries).sum();
         self.parked.store(parked, Ordering::Relaxed);
         self.set_over_share(&all, pending);
+        // Nothing can be fetched from one that does not respond.
+        all.retain(|parked| seen[parked.partition].responded);
         streams.parked.send_replace(all);
         let number = |number: usize| i64::try_from(number).unwrap_or(i64::MAX);
         self.metrics.streams.backlog.set(number(self.counts.entries()));
@@ -334,7 +339,16 @@ fn of_response(response: Value) -> RedisResult<PartitionPoll> {
     let oldest = oldest.iter().filter_map(|id| EntryId::read(StreamKind::First, id));
     let oldest_since = oldest.map(|id| id.millis).min();
     let report = PartitionReport { length, held, made_at_us };
-    let mut seen = PartitionPoll { report, oldest_since, pending, parked: Vec::new(), refused, accounts, is_read };
+    let mut seen = PartitionPoll {
+        responded: true,
+        report,
+        oldest_since,
+        pending,
+        parked: Vec::new(),
+        refused,
+        accounts,
+        is_read,
+    };
     let mut parked = parked.into_iter();
     while let (Some(name), Some(entries)) = (parked.next(), parked.next()) {
         // Another program's consumer may have any name.
