@@ -85,9 +85,9 @@ impl<'a> AcceptedPart<'a> {
         small(self.triggers.len())
     }
 
-    /// Its firings, of which the first has this index.
-    fn listings(&self, first: u32) -> impl Iterator<Item = FiringFields<'a>> + use<'a> {
-        let firings = (first..).zip(self.triggers);
+    /// Its firings.
+    fn listings(&self) -> impl Iterator<Item = FiringFields<'a>> + use<'a> {
+        let firings = (0..).zip(self.triggers);
         firings.map(|(index, (destination, trigger))| FiringFields { index, destination: *destination, trigger })
     }
 }
@@ -198,7 +198,7 @@ impl<D: Folder> Acceptor<D> {
         let id = self.draw_id();
         let ids = (id, *request.get_or_insert(id));
         self.new.push((id, part.count()));
-        let listings = part.listings(0);
+        let listings = part.listings();
         self.writer.push(RecordKind::Accepted, part.commits, |body| write_accepted(body, ids, &part.event, listings));
     }
 

@@ -11,6 +11,7 @@ use crate::model::id::AccountId;
 const RECORD_BYTES: usize = 128;
 /// Bytes of a firing in a record in addition to its trigger's id.
 const FIRING_BYTES: usize = 16;
+
 /// Charges what is kept to the accounts' shares of the journal.
 #[derive(Debug)]
 pub(super) struct AccountCharges {

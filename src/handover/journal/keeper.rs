@@ -234,14 +234,8 @@ impl<D: Folder> Keeper<D> {
 
     /// Adds the current record of an entry; false if its records can't be read any more.
     fn add(&mut self, entry: &LedgerEntry<D::File>, places: &[RecordPosition<D::File>], unsettled: &Bits) -> bool {
-        let mut records = Vec::with_capacity(places.len());
-        for place in places {
-            // What a disk can't read keeps others from nothing.
-            let Ok(record) = read_up_to(&place.segment.file, u64::from(place.offset), place.bytes) else {
-                return false;
-            };
-            records.push(record);
-        }
+        // What a disk can't read keeps others from nothing.
+        let Some(records) = records_at(places) else { return false };
         let Some((accepted, listings)) = join(entry.id, places, &records) else { return false };
         let left = listings.into_iter().filter(|listing| unsettled.has(listing.index));
         self.accepted.push(RecordKind::Accepted, true, |body| {
@@ -253,6 +247,12 @@ impl<D: Folder> Keeper<D> {
 
 fn bytes_of<F>(places: &[RecordPosition<F>]) -> usize {
     places.iter().map(|place| place.bytes).sum()
+}
+
+/// The records of an entry; `None` if one of them can't be read.
+pub(super) fn records_at<F: SegmentFile>(places: &[RecordPosition<F>]) -> Option<Vec<Vec<u8>>> {
+    let read = |place: &RecordPosition<F>| read_up_to(&place.segment.file, u64::from(place.offset), place.bytes).ok();
+    places.iter().map(read).collect()
 }
 
 /// An entry's event, and all firings that its records list. The record that commits its request may be of another entry.

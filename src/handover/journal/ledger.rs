@@ -280,15 +280,7 @@ impl<F: SegmentFile> LedgerEntry<F> {
 
     /// Keeps a part of its account's share until it is settled.
     pub(super) fn charge(&self, share: TakenUnits) {
-        let mut state = lock(&self.state);
-        state.share = match state.share.take() {
-            // An entry has one account, and so one share.
-            Some(mut own) => {
-                drop(own.absorb(share));
-                Some(own)
-            }
-            None => Some(share),
-        };
+        lock(&self.state).share = Some(share);
     }
 
     /// One of its firings has ended without an attempt.

@@ -6,9 +6,8 @@ use std::fs::File;
 use std::sync::Arc;
 
 use super::body::FiringFields;
-use super::folder::read_up_to;
-use super::keeper::join;
-use super::ledger::{LedgerEntry, RecordPosition};
+use super::keeper::{join, records_at};
+use super::ledger::LedgerEntry;
 use crate::flow::account::{AccountShares, RequestDeliveries};
 use crate::flow::event_data::EventData;
 use crate::flow::fairness::TakenUnits;
@@ -41,17 +40,10 @@ impl RecoveredEvent {
     }
 }
 
-/// The records of an entry with unsettled firings.
-fn records(places: &[RecordPosition<File>]) -> Option<Vec<Vec<u8>>> {
-    let read =
-        |place: &RecordPosition<File>| read_up_to(&place.segment.file, u64::from(place.offset), place.bytes).ok();
-    places.iter().map(read).collect()
-}
-
 /// The bytes of an entry's data, and the fingerprints of its unsettled firings' destinations with the number of firings.
 pub(super) fn destinations_of(entry: &LedgerEntry<File>) -> Option<(usize, BTreeMap<u64, u32>)> {
     let (places, unsettled) = entry.unsettled()?;
-    let records = records(&places)?;
+    let records = records_at(&places)?;
     let (accepted, listings) = join(entry.id, &places, &records)?;
     let mut own = BTreeMap::new();
     for listing in listings.into_iter().filter(|listing| unsettled.has(listing.index)) {
@@ -63,7 +55,7 @@ pub(super) fn destinations_of(entry: &LedgerEntry<File>) -> Option<(usize, BTree
 /// Reads the event of an entry.
 pub(super) fn read(entry: &LedgerEntry<File>, account: &AccountId, held: Option<TakenUnits>) -> Option<RecoveredEvent> {
     let (places, unsettled) = entry.unsettled()?;
-    let records = records(&places)?;
+    let records = records_at(&places)?;
     let (accepted, listings) = join(entry.id, &places, &records)?;
     let kept = accepted.event;
     let event = Event {

@@ -9,7 +9,7 @@ use super::super::accept::{AcceptedPart, Acceptor, PartialRequest, RecordsEnd};
 use super::super::begin::{Beginner, BegunGroup};
 use super::super::body::{EventFields, FiringFields};
 use super::super::format::{BootId, Durability};
-use super::super::keeper::{Keeper, join};
+use super::super::keeper::{Keeper, join, records_at};
 use super::super::ledger::{EntryFiring, ListedFirings};
 use super::super::recovery::{self, RecoveryError, RecoveryReport};
 use super::super::registry::{RegistrySettings, SegmentRegistry};
@@ -75,11 +75,7 @@ impl World {
         let mut fates = BTreeMap::new();
         for found in opened.found {
             let (places, unsettled) = found.entry.unsettled().expect("unsettled");
-            let read = |place: &super::super::ledger::RecordPosition<ModelFile>| {
-                super::super::folder::read_up_to(&place.segment.file, u64::from(place.offset), place.bytes)
-                    .expect("read")
-            };
-            let records: Vec<Vec<u8>> = places.iter().map(read).collect();
+            let records = records_at(&places).expect("read");
             let (accepted, listings) = join(found.entry.id, &places, &records).expect("sound records");
             let mut seen = BTreeSet::new();
             assert_eq!(&*found.account, "acme");
